@@ -1,0 +1,130 @@
+"""The argument checks: one function a kind, one sentence each, called once, at the door of each public function."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+def integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
+    """`value` as a Python int within low..high, or a ValueError that says what was expected."""
+    bounds = _bounds(low, high)
+    if isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name}: expected an integer{bounds}, got {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name}: expected an integer{bounds}, got {_short(value)}") from None
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise ValueError(f"{name}: expected an integer{bounds}, got {number}")
+    return number
+
+
+def real(name: str, value: Any, low: float | None = None, high: float | None = None) -> float:
+    """`value` as a finite Python float within low..high, or a ValueError that says what was expected."""
+    bounds = _bounds(low, high)
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        raise ValueError(f"{name}: expected a number{bounds}, got {_short(value)}")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected a number{bounds}, got {_short(value)}") from None
+    outside = (low is not None and number < low) or (high is not None and number > high)
+    if outside or not np.isfinite(number):
+        raise ValueError(f"{name}: expected a finite number{bounds}, got {number}")
+    return number
+
+
+def seed(value: Any) -> int:
+    """A seed of the counter-based generator: an integer of 64 bits, not negative."""
+    return integer("seed", value, 0, 2**64 - 1)
+
+
+def choice(name: str, value: Any, options: Iterable[str]) -> str:
+    """`value` if it is one of `options`, or a ValueError that lists them."""
+    options = tuple(options)
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {_short(value)}")
+    return value
+
+
+def array(
+    name: str,
+    value: Any,
+    shape: tuple[int | str | None, ...] | None = None,
+    dtype: Any = None,
+    min_ndim: int = 0,
+) -> np.ndarray:
+    """`value` as a C-contiguous array of finite real numbers, not empty.
+
+    Parameters
+    ----------
+    shape : one entry an axis: an int is the exact length, a str names a free axis in the message
+    dtype : the float dtype to convert to; None keeps float32 and float64 and turns all else into float32
+    min_ndim : with `shape=None`, how many axes there must be at the least
+
+    Raises
+    ------
+    ValueError : wrong number of axes or lengths, a dtype that is not real, NaN, infinite or empty
+    """
+    try:
+        given = np.asarray(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected an array of real numbers, got {_short(value)}") from None
+    if given.dtype.kind not in "fiu":
+        raise ValueError(f"{name}: expected real numbers, got dtype {given.dtype}")
+    if shape is not None and not _fits(given.shape, shape):
+        expected = "[" + ", ".join("any" if n is None else str(n) for n in shape) + "]"
+        raise ValueError(f"{name}: expected shape {expected}, got {list(given.shape)}")
+    if given.ndim < min_ndim:
+        raise ValueError(f"{name}: expected at least {min_ndim} axes, got shape {list(given.shape)}")
+    if given.size == 0:
+        raise ValueError(f"{name}: expected at least one value, got an empty array of shape {list(given.shape)}")
+    if dtype is None:
+        dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.float32
+    with np.errstate(over="ignore"):  # what overflows is reported below, as not finite
+        converted = np.ascontiguousarray(given, dtype=dtype)
+    if not np.isfinite(converted).all():
+        bad = int((~np.isfinite(converted)).sum())
+        raise ValueError(f"{name}: expected finite values, got {bad} that are NaN or infinite in {converted.dtype}")
+    return converted.reshape(given.shape)
+
+
+def steps(name: str, value: Any, low: int, high: int, n: int | None = None) -> np.ndarray:
+    """`value` as an int64 array of steps within low..high; a scalar becomes shape [], an array must be [n]."""
+    given = np.asarray(value)
+    if given.dtype.kind not in "iu":
+        raise ValueError(f"{name}: expected integer steps in {low}..{high}, got {_short(value)}")
+    if given.ndim > 1 or (given.ndim == 1 and n is not None and given.shape != (n,)):
+        raise ValueError(f"{name}: expected one step or an array of shape [{n}], got shape {list(given.shape)}")
+    if given.size == 0:
+        raise ValueError(f"{name}: expected at least one step, got an empty array")
+    if given.min() < low or given.max() > high:
+        raise ValueError(
+            f"{name}: expected steps in {low}..{high}, got {given.min()}..{given.max()}"
+            if given.ndim
+            else f"{name}: expected a step in {low}..{high}, got {given}"
+        )
+    return given.astype(np.int64)
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int | str | None, ...]) -> bool:
+    return len(shape) == len(expected) and all(
+        not isinstance(want, int) or want == got for got, want in zip(shape, expected, strict=True)
+    )
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f" in {low}..{high}"
+    if low is not None:
+        return f" of at least {low}"
+    return "" if high is None else f" of at most {high}"
+
+
+def _short(value: Any) -> str:
+    text = f"{type(value).__name__} {value!r}"
+    return text if len(text) <= 80 else text[:77] + "..."
