@@ -1,1 +1,28 @@
-"""x"""
+"""Diffusion models from first principles in NumPy and Numba.
+
+>>> import numpy as np
+>>> import numpy_diffusion as nd
+>>> schedule = nd.Schedule.linear(T=1000)
+>>> xt, eps = nd.q_sample(np.zeros((4, 2)), t=500, schedule=schedule, seed=1)
+"""
+
+from numpy_diffusion import datasets, metrics, oracles
+from numpy_diffusion.forward import q_posterior, q_sample, q_step, q_trajectory
+from numpy_diffusion.networks.mlp import MLP
+from numpy_diffusion.samplers import sample
+from numpy_diffusion.schedules import Schedule
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "Schedule",
+    "datasets",
+    "metrics",
+    "oracles",
+    "q_posterior",
+    "q_sample",
+    "q_step",
+    "q_trajectory",
+    "sample",
+]

@@ -30,7 +30,7 @@ def real(name: str, value: Any, low: float | None = None, high: float | None = N
         raise ValueError(f"{name}: expected a number{bounds}, got {_short(value)}")
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name}: expected a number{bounds}, got {_short(value)}") from None
     outside = (low is not None and number < low) or (high is not None and number > high)
     if outside or not np.isfinite(number):
@@ -41,6 +41,13 @@ def real(name: str, value: Any, low: float | None = None, high: float | None = N
 def seed(value: Any) -> int:
     """A seed of the counter-based generator: an integer of 64 bits, not negative."""
     return integer("seed", value, 0, 2**64 - 1)
+
+
+def instance(name: str, value: Any, kind: type) -> Any:
+    """`value` if it is a `kind`, or a ValueError that says which type it has."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name}: expected a {kind.__name__}, got {_short(value)}")
+    return value
 
 
 def choice(name: str, value: Any, options: Iterable[str]) -> str:
@@ -95,7 +102,10 @@ def array(
 
 def steps(name: str, value: Any, low: int, high: int, n: int | None = None) -> np.ndarray:
     """`value` as an int64 array of steps within low..high; a scalar becomes shape [], an array must be [n]."""
-    given = np.asarray(value)
+    try:
+        given = np.asarray(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected integer steps in {low}..{high}, got {_short(value)}") from None
     if given.dtype.kind not in "iu":
         raise ValueError(f"{name}: expected integer steps in {low}..{high}, got {_short(value)}")
     if given.ndim > 1 or (given.ndim == 1 and n is not None and given.shape != (n,)):

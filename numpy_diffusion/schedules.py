@@ -59,13 +59,21 @@ class Schedule:
         beta = np.array(self.beta, dtype=np.float64)
         alpha = 1.0 - beta
         alpha_bar = np.cumprod(alpha)
-        noise = 1.0 - alpha_bar
-        with np.errstate(divide="ignore"):
+        log_alpha_bar = np.cumsum(np.log1p(-beta))
+        noise = -np.expm1(log_alpha_bar)  # 1 - alpha_bar, without its cancellation while beta is small
+        with np.errstate(divide="ignore", over="ignore"):
             snr = alpha_bar / noise
-            log_snr = np.log(snr)
+            log_snr = log_alpha_bar - np.log(noise)
         beta_tilde = np.zeros_like(beta)
-        beta_tilde[1:] = beta[1:] * noise[:-1] / noise[1:]
-        derived = dict(  # noqa: C408beta=beta, alpha=alpha, alpha_bar=alpha_bar, snr=snr, log_snr=log_snr, beta_tilde=beta_tilde)
+        beta_tilde[1:] = beta[1:] * (noise[:-1] / noise[1:])
+        derived = {
+            "beta": beta,
+            "alpha": alpha,
+            "alpha_bar": alpha_bar,
+            "snr": snr,
+            "log_snr": log_snr,
+            "beta_tilde": beta_tilde,
+        }
         for name, values in derived.items():
             values.flags.writeable = False
             object.__setattr__(self, name, values)
@@ -78,7 +86,7 @@ class Schedule:
     @property
     def terminal_snr_db(self) -> float:
         """Signal left at t = T, in decibel: 10 log10(snr_T)."""
-        return float(10.0 * np.log10(self.snr[-1]))
+        return float(10.0 / np.log(10.0) * self.log_snr[-1])
 
     def prior_kl(self, second_moment: float = 1.0) -> float:
         """Mean KL(q(x_T | x_0) || N(0, I)) in nats a dimension (Ho et al. eq 5, L_T).
@@ -88,8 +96,8 @@ class Schedule:
         second_moment : mean of x0**2 over data and dimensions; 1 for standardised data
         """
         second_moment = _checks.real("second_moment", second_moment, 0.0)
-        alpha_bar = float(self.alpha_bar[-1])
-        return 0.5 * (alpha_bar * (second_moment - 1.0) - float(np.log1p(-alpha_bar)))
+        minus_log_noise = np.logaddexp(0.0, self.log_snr[-1])  # 1 - alpha_bar is 1 / (1 + snr)
+        return float(0.5 * (self.alpha_bar[-1] * (second_moment - 1.0) + minus_log_noise))
 
     def __repr__(self) -> str:
         return (
@@ -121,7 +129,7 @@ class Schedule:
         >>> Schedule.linear(T=10).beta[[1, 10]].tolist()
         [0.01, 0.999]
         """
-        return _between(cls, "linear", T, beta_start, beta_end, scale_to_T, _linear)
+        return _checked(_between(cls, "linear", T, beta_start, beta_end, scale_to_T, _linear))
 
     @classmethod
     def quadratic(
@@ -133,7 +141,7 @@ class Schedule:
         scale_to_T: bool = True,
     ) -> Schedule:
         """sqrt(beta) evenly spaced; elsewhere "scaled linear" (Rombach et al. 2022).  Arguments as for `linear`."""
-        return _between(cls, "quadratic", T, beta_start, beta_end, scale_to_T, _quadratic)
+        return _checked(_between(cls, "quadratic", T, beta_start, beta_end, scale_to_T, _quadratic))
 
     @classmethod
     def sigmoid(
@@ -144,8 +152,8 @@ class Schedule:
         beta_end: float = BETA_END,
         scale_to_T: bool = True,
     ) -> Schedule:
-        """beta_start + (beta_end - beta_start) sigmoid(u), u evenly spaced from -6 to 6.  Arguments as for `linear`."""
-        return _between(cls, "sigmoid", T, beta_start, beta_end, scale_to_T, _sigmoid)
+        """beta_start + (beta_end - beta_start) sigmoid(u), u evenly from -6 to 6.  Arguments as for `linear`."""
+        return _checked(_between(cls, "sigmoid", T, beta_start, beta_end, scale_to_T, _sigmoid))
 
     @classmethod
     def cosine(cls, T: int = 1000, *, s: float = 0.008, beta_max: float = BETA_MAX) -> Schedule:
@@ -154,11 +162,11 @@ class Schedule:
         Parameters
         ----------
         T : number of steps, at least 1
-        s : offset that keeps beta_1 from vanishing, in steps over T
+        s : offset that keeps beta_1 from vanishing, in steps over T; in 0..1
         beta_max : clip of beta, in (0, 1)
         """
         T = _checks.integer("T", T, 1)
-        s = _checks.real("s", s, 0.0)
+        s = _checks.real("s", s, 0.0, 1.0)
         beta_max = _open_unit("beta_max", beta_max)
         f = np.cos((np.arange(T + 1) / T + s) / (1.0 + s) * np.pi / 2.0) ** 2
         return _checked(cls("cosine", np.concatenate([[0.0], np.minimum(1.0 - f[1:] / f[:-1], beta_max)])))
@@ -189,10 +197,10 @@ def _between(
 ) -> Schedule:
     T = _checks.integer("T", T, 1)
     start, end = _open_unit("beta_start", start), _open_unit("beta_end", end)
-    if scale_to_T and T != 1000:
+    if _checks.instance("scale_to_T", scale_to_T, bool) and T != 1000:
         start, end = (min(beta * 1000.0 / T, BETA_MAX) for beta in (start, end))
     beta = shape(start, end, T) if T > 1 else np.array([end])
-    return _checked(cls(name, np.concatenate([[0.0], beta])))
+    return cls(name, np.concatenate([[0.0], beta]))
 
 
 def _linear(start: float, end: float, T: int) -> np.ndarray:
@@ -221,6 +229,6 @@ def _checked(schedule: Schedule) -> Schedule:
             f"schedule: x_T is not Gaussian noise: alpha_bar_T = {schedule.alpha_bar[-1]:.3g} and the prior KL is "
             f"{schedule.prior_kl():.3g} nats per dimension (above {PRIOR_KL_MAX}); take more steps or larger beta",
             UserWarning,
-            stacklevel=4,
+            stacklevel=3,  # the line that called Schedule.linear and its like
         )
     return schedule

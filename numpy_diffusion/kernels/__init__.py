@@ -1,0 +1,1 @@
+"""Numba twins of the hot operations: nothing here is needed to understand the mathematics."""

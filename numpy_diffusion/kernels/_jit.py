@@ -1,0 +1,20 @@
+"""The decorators that compile, and the liberties that the compiler may take.
+
+- `error_model="numpy"`: a division by zero gives infinity as in NumPy.  Python's model tests every divisor, and
+  a loop with such a test stays scalar, ten times slower.
+- `contract`: a * b + c may become one fused multiply-add.  `nsz`: the sign of zero does not matter.
+  Nothing may be reordered: sums keep the order that the source gives, so results are the same for any number
+  of threads.
+- `cache=True`: compiled code is kept on disk beside the source, and the second run starts at once.
+- `nogil=True`: other Python threads, the progress bar's among them, go on meanwhile.
+"""
+
+from functools import partial
+
+from numba import njit
+
+_MATH = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
+
+jit = partial(njit, cache=True, nogil=True, **_MATH)  # a kernel
+parallel_jit = partial(njit, cache=True, nogil=True, parallel=True, **_MATH)  # a loop over threads around kernels
+inline_jit = partial(njit, cache=True, forceinline=True, **_MATH)  # a scalar function that vectorises in its caller

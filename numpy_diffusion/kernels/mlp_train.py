@@ -1,0 +1,296 @@
+"""The whole training step of an MLP in one call: the twin of `training_step.py`.
+
+A step has two parts, each spread over the threads.  First, block by block of LANES samples: draw data, t and
+noise, jump, forward, loss, and the gradient by every activation.  Then, tile by tile of every weight matrix: the
+sum over the batch of (gradient by output) x (input), and at once Adam and the average for those weights.  No sum
+is shared between threads, so the result is the same for any number of them.
+
+The second part's sums run over samples, so what the first computes as [feature, lane] is stored for it as
+[sample, feature]: the inputs in panels of LANES features, the gradients in panels of VECTOR.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import get_num_threads, prange, uint32
+
+from numpy_diffusion.kernels._jit import jit, parallel_jit
+from numpy_diffusion.kernels.mlp_forward import linear_layer, silu_layer
+from numpy_diffusion.kernels.mlp_plan import BIAS, JP, KP, PACK, PACK_BIAS, PACK_T, WEIGHT, J, K, aligned, blocks, up
+from numpy_diffusion.kernels.random import below, normal4, philox4x32
+from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, tile, transpose
+
+
+class Problem(NamedTuple):
+    """What training reads: float32, but for the table."""
+
+    table: np.ndarray  # of the MLP's matrices, see `mlp_plan`
+    data: np.ndarray  # [N, D]
+    signal: np.ndarray  # sqrt(alpha_bar), by t [T + 1]
+    sigma: np.ndarray  # sqrt(1 - alpha_bar), by t [T + 1]
+    lambda_t: np.ndarray  # [T + 1]
+    embedding: np.ndarray  # by t [T + 1, E]
+
+
+class Workspace(NamedTuple):
+    """The buffers of a step, made once: float32, but for the places and tiles."""
+
+    weights: np.ndarray  # packed, see `mlp_plan`
+    inputs: np.ndarray  # of each matrix, [panel, sample, LANES], flat
+    inputs_at: np.ndarray  # where each matrix's start, int64
+    grads: np.ndarray  # by each matrix's outputs, [panel, sample, VECTOR], flat
+    grads_at: np.ndarray
+    tiles: np.ndarray  # the second part's work: matrix, panel of inputs, rows of outputs, int64 [tiles, 3]
+    x: np.ndarray  # the first layer's input of a block, [threads, features, LANES]
+    h: np.ndarray  # the SiLU layers' outputs, [threads, layers, width, LANES]
+    slopes: np.ndarray  # of those SiLUs, likewise
+    dh: np.ndarray  # three gradients by activations, [threads, 3, width, LANES]
+    eps_hat: np.ndarray  # [threads, D filled up, LANES]
+    eps: np.ndarray  # [threads, D filled up, LANES]
+    loss: np.ndarray  # of each block
+
+
+def workspace(table, weights, batch):
+    """The buffers for batches of this size."""
+    D, width, layers = int(table[-1, J]), int(table[0, JP]), len(table) - 1
+    count, threads = blocks(batch), get_num_threads()
+    in_sizes = [up(k, LANES) * count * LANES for k in table[:, KP].tolist()]
+    out_sizes = [j * count * LANES for j in table[:, JP].tolist()]
+    tiles = [
+        (matrix, i, o)
+        for matrix, (j, k) in enumerate(table[:, [J, K]].tolist())
+        for i in range(-(-k // LANES))
+        for o in range(-(-j // ROWS))
+    ]
+
+    def buffer(*shape):
+        return aligned(int(np.prod(shape))).reshape(shape)
+
+    return Workspace(
+        weights=weights,
+        inputs=buffer(sum(in_sizes)),
+        inputs_at=np.cumsum([0, *in_sizes[:-1]]),
+        grads=buffer(sum(out_sizes)),
+        grads_at=np.cumsum([0, *out_sizes[:-1]]),
+        tiles=np.array(tiles),
+        x=buffer(threads, int(table[0, KP]), LANES),
+        h=buffer(threads, layers, width, LANES),
+        slopes=buffer(threads, layers, width, LANES),
+        dh=buffer(threads, 3, width, LANES),
+        eps_hat=buffer(threads, int(table[-1, JP]), LANES),
+        eps=buffer(threads, up(D, 4), LANES),
+        loss=buffer(count),
+    )
+
+
+@parallel_jit
+def _steps(problem, work, residual, state, batch, first, rates, decays, adam, key, losses):
+    # Numba carries no tuple into a parallel loop: they are taken apart here and put together again inside it.
+    table, data, signal, sigma, lambda_t, embedding = problem
+    weights, inputs, inputs_at, grads, grads_at, tiles, x, h, slopes, dh, eps_hat, eps, loss = work
+    parameters, m, v, average = state
+    beta1, beta2, epsilon, weight_decay = adam
+    seed0, seed1, batch_stream, noise_stream = key
+    workers, count = x.shape[0], tiles.shape[0]
+    for k in range(rates.shape[0]):
+        step, rate, decay = first + k, rates[k], decays[k]
+        for worker in prange(workers):
+            part = Problem(table, data, signal, sigma, lambda_t, embedding)
+            room = Workspace(weights, inputs, inputs_at, grads, grads_at, tiles, x, h, slopes, dh, eps_hat, eps, loss)
+            for block in range(worker, loss.shape[0], workers):
+                _block(part, room, residual, block, worker, batch, step, (seed0, seed1, batch_stream, noise_stream))
+        losses[k] = loss.sum() / np.float32(batch * data.shape[1])
+        for worker in prange(workers):
+            room = Workspace(weights, inputs, inputs_at, grads, grads_at, tiles, x, h, slopes, dh, eps_hat, eps, loss)
+            rule = (step, rate, decay, beta1, beta2, epsilon, weight_decay)
+            for number in range(worker * count // workers, (worker + 1) * count // workers):
+                _update(table, room, number, (parameters, m, v, average), rule)
+
+
+@jit
+def _block(problem, work, residual, block, worker, batch, step, key):
+    """One block of samples up to the gradients by its activations, stored for the second part."""
+    table, weights = problem.table, work.weights
+    x, h, slopes, eps_hat, eps = (
+        work.x[worker],
+        work.h[worker],
+        work.slopes[worker],
+        work.eps_hat[worker],
+        work.eps[worker],
+    )
+    t = np.empty(LANES, np.int64)
+    _draw(problem, work, block, batch, step, key, t, x, eps)
+
+    for layer in range(h.shape[0]):
+        matrix, before = table[layer], x if layer == 0 else h[layer - 1]
+        silu_layer(
+            matrix,
+            weights,
+            weights,
+            matrix[PACK_BIAS],
+            before,
+            matrix[K],
+            0,
+            residual and layer > 0,
+            h[layer],
+            slopes[layer],
+            True,
+        )
+        _to_samples(h[layer], LANES, work.inputs, work.inputs_at[layer + 1], block, work.loss.shape[0])
+    output = table[h.shape[0]]
+    linear_layer(output, weights, h[h.shape[0] - 1], output[K], 0, eps_hat)
+
+    work.loss[block] = _loss(problem, block, batch, t, eps, eps_hat)
+    _backward(table, work, residual, block, worker)
+
+
+@jit
+def _draw(problem, work, block, batch, step, key, t, x, eps):
+    """Data, t and noise of a block's samples; x_t and the embedding as the first layer's input, in both layouts."""
+    k0, k1, batch_stream, noise_stream = key
+    D, features, quads = problem.data.shape[1], problem.table[0, KP], (problem.data.shape[1] + 3) // 4
+    steps, samples = np.uint64(problem.signal.shape[0] - 1), work.loss.shape[0] * LANES
+    for j in range(quads):
+        for i in range(LANES):
+            eps[j, i], eps[quads + j, i], eps[2 * quads + j, i], eps[3 * quads + j, i] = normal4(
+                j, block * LANES + i, step, noise_stream, k0, k1
+            )
+    for i in range(LANES):
+        n = block * LANES + i
+        r0, r1, _, _ = philox4x32(uint32(0), uint32(n), uint32(step), uint32(batch_stream), k0, k1)
+        index, t[i] = below(r0, problem.data.shape[0]), 1 + below(r1, steps)
+        at = work.inputs_at[0] + n * LANES
+        for d in range(D):
+            xt = problem.signal[t[i]] * problem.data[index, d] + problem.sigma[t[i]] * eps[d, i]
+            work.inputs[at + d // LANES * samples * LANES + d % LANES] = xt
+        for e in range(problem.embedding.shape[1]):
+            f = D + e
+            work.inputs[at + f // LANES * samples * LANES + f % LANES] = problem.embedding[t[i], e]
+    for f in range(0, features, VECTOR):
+        for half in range(0, LANES, VECTOR):
+            at = work.inputs_at[0] + (f // LANES * samples + block * LANES + half) * LANES + f % LANES
+            transpose(work.inputs, at, LANES, x, f * LANES + half, LANES)
+
+
+@jit
+def _loss(problem, block, batch, t, eps, eps_hat):
+    """Sum of lambda(t) (eps - eps_hat)^2 over a block; eps_hat becomes the gradient of the batch's mean by it."""
+    D, total = problem.data.shape[1], np.float32(0)
+    for i in range(LANES):
+        weight = problem.lambda_t[t[i]] if block * LANES + i < batch else np.float32(0)
+        for d in range(D):
+            error = eps_hat[d, i] - eps[d, i]
+            total += weight * error * error
+            eps_hat[d, i] = np.float32(2) * weight * error / np.float32(batch * D)
+    eps_hat[D:] = 0
+    return total
+
+
+@jit
+def _backward(table, work, residual, block, worker):
+    """From the gradient by eps_hat down to that by the first layer's sums; each is stored for the second part."""
+    last, count = table.shape[0] - 1, work.loss.shape[0]
+    slopes, deps = work.slopes[worker], work.eps_hat[worker]
+    dh, dg, below_dh = work.dh[worker, 0], work.dh[worker, 1], work.dh[worker, 2]
+    _to_samples(deps, VECTOR, work.grads, work.grads_at[last], block, count)
+    _transposed_layer(table[last], work.weights, deps, dh)
+    for layer in range(last - 1, -1, -1):
+        for j in range(dh.shape[0]):
+            for i in range(LANES):
+                dg[j, i] = dh[j, i] * slopes[layer, j, i]
+        _to_samples(dg, VECTOR, work.grads, work.grads_at[layer], block, count)
+        if layer > 0:
+            _transposed_layer(table[layer], work.weights, dg, below_dh)
+            if residual:
+                for j in range(dh.shape[0]):
+                    for i in range(LANES):
+                        below_dh[j, i] += dh[j, i]
+            dh, below_dh = below_dh, dh
+
+
+@jit
+def _transposed_layer(matrix, weights, dy, dx):
+    """dx = W^T dy: [J, LANES] to [K, LANES], filled up."""
+    stride = matrix[JP] * ROWS
+    for p in range(matrix[KP] // ROWS):
+        tile(weights, matrix[PACK_T] + p * stride, ROWS, dy, 0, LANES, dx, p * ROWS * LANES, LANES, matrix[J])
+
+
+@jit
+def _to_samples(h, panel, target, at, block, count):
+    """Store h [features, LANES] as [panel, sample, feature in the panel]."""
+    samples = count * LANES
+    for f in range(0, h.shape[0], VECTOR):
+        for half in range(0, LANES, VECTOR):
+            place = at + (f // panel * samples + block * LANES + half) * panel + f % panel
+            transpose(h, f * LANES + half, LANES, target, place, panel)
+
+
+@jit
+def _update(table, work, number, state, rule):
+    """The gradient of one tile of one weight matrix, and what follows from it; with the first, that of the biases."""
+    layer, i, o = work.tiles[number]
+    parameters = state[0]
+    matrix, samples = table[layer], work.loss.shape[0] * LANES
+    gradient = np.empty((ROWS, LANES), np.float32)
+    row = o * ROWS
+    at = work.grads_at[layer] + row // VECTOR * samples * VECTOR + row % VECTOR
+    inputs = work.inputs_at[layer] + i * samples * LANES
+    tile(work.grads, at, VECTOR, work.inputs, inputs, LANES, gradient, 0, LANES, samples)
+    columns = min(LANES, matrix[K] - i * LANES)
+    for j in range(row, min(row + ROWS, matrix[J])):
+        low = matrix[WEIGHT] + j * matrix[K] + i * LANES
+        part = slice(low, low + columns)
+        _adam(gradient[j - row], part, state, rule)
+        for c in range(columns):
+            k, weight = i * LANES + c, parameters[low + c]
+            work.weights[matrix[PACK] + (row // ROWS * matrix[KP] + k) * ROWS + j - row] = weight
+            work.weights[matrix[PACK_T] + (k // ROWS * matrix[JP] + j) * ROWS + k % ROWS] = weight
+    if i == 0:
+        _bias_sums(work.grads, at, samples, gradient)
+        low, high = matrix[BIAS] + row, matrix[BIAS] + min(row + ROWS, matrix[J])
+        part = slice(low, high)
+        _adam(gradient[0], part, state, rule)
+        for j in range(low, high):
+            work.weights[matrix[PACK_BIAS] + j - matrix[BIAS]] = parameters[j]
+
+
+@jit
+def _bias_sums(grads, at, samples, sums):
+    """sums[0, :ROWS] = sum over samples of one panel's rows; four partial sums keep the adder busy."""
+    partial = np.zeros((4, ROWS), np.float32)
+    for n in range(0, samples, 4):
+        for q in range(4):
+            for r in range(ROWS):
+                partial[q, r] += grads[at + (n + q) * VECTOR + r]
+    for r in range(ROWS):
+        sums[0, r] = (partial[0, r] + partial[1, r]) + (partial[2, r] + partial[3, r])
+
+
+@jit
+def _adam(gradient, part, state, rule):
+    """`optimizers.adam_step` and `average_step` on the part of the parameters that a row of a tile is."""
+    parameters, m, v, average = state[0][part], state[1][part], state[2][part], state[3][part]
+    step, rate, decay, beta1, beta2, epsilon, weight_decay = rule
+    m_scale, v_scale = np.float32(1.0 / (1.0 - beta1**step)), np.float32(1.0 / (1.0 - beta2**step))
+    new1, new2, new_average = np.float32(1.0 - beta1), np.float32(1.0 - beta2), np.float32(1.0 - decay)
+    rate, epsilon, weight_decay = np.float32(rate), np.float32(epsilon), np.float32(weight_decay)
+    for c in range(len(parameters)):
+        m[c] += new1 * (gradient[c] - m[c])
+        v[c] += new2 * (gradient[c] * gradient[c] - v[c])
+        update = m[c] * m_scale / (math.sqrt(v[c] * v_scale) + epsilon) + weight_decay * parameters[c]
+        parameters[c] -= rate * update
+        average[c] += new_average * (parameters[c] - average[c])
+
+
+def steps(problem, work, residual, state, batch, first, rates, decays, adam, key):
+    """Take the training steps first, first + 1, ... in place, one for each of `rates`; their losses, float32.
+
+    `state`: parameters, m, v and average, float32 [P] each.  `key`: the two words of the seed, the stream that
+    draws data and t, and that of the noise.
+    """
+    losses = np.empty(len(rates), np.float32)
+    key = tuple(np.uint32(word) for word in key)
+    _steps(problem, work, residual, state, batch, first, rates, decays, adam, key, losses)
+    return losses

@@ -1,0 +1,72 @@
+"""Signal and fresh noise in one pass, out = signal * x + sigma * eps: the twin of `forward.noised`.
+
+Each thread takes CHUNK rows.  Long rows run along their own elements; of short ones, which would not fill a
+vector register, a chunk is drawn at once, its rows side by side.
+"""
+
+import numpy as np
+from numba import prange
+
+from numpy_diffusion.kernels._jit import jit, parallel_jit
+from numpy_diffusion.kernels.random import normal4
+
+CHUNK = 64
+SHORT = 64  # elements a row below which it is short
+
+
+@parallel_jit
+def _noised(x, signal, sigma, t, first, stream, k0, k1, xt, eps):
+    rows, D = x.shape
+    for chunk in prange((rows + CHUNK - 1) // CHUNK):
+        low, high = chunk * CHUNK, min((chunk + 1) * CHUNK, rows)
+        if D < SHORT:
+            _draw_short_rows(low, high, t, first, stream, k0, k1, eps)
+            _mix(low, high, x, signal, sigma, xt, eps)
+        else:
+            for n in range(low, high):
+                _draw_long_row(eps[n], first + n, t[n], stream, k0, k1)
+                _mix(n, n + 1, x, signal, sigma, xt, eps)
+
+
+@jit
+def _mix(low, high, x, signal, sigma, xt, eps):
+    for n in range(low, high):
+        for d in range(x.shape[1]):
+            xt[n, d] = signal[n] * x[n, d] + sigma[n] * eps[n, d]
+
+
+@jit
+def _draw_long_row(row, sample, t, stream, k0, k1):
+    """Element k * Q + j of a row is word k of counter j: four runs, the last shorter where 4 does not divide D.
+
+    The runs are views: an index like Q + j might be negative for all the compiler knows, and the loop scalar.
+    """
+    quads = (row.shape[0] + 3) // 4
+    run0, run1, run2, run3 = row[:quads], row[quads : 2 * quads], row[2 * quads : 3 * quads], row[3 * quads :]
+    for j in range(run3.shape[0]):
+        run0[j], run1[j], run2[j], run3[j] = normal4(j, sample, t, stream, k0, k1)
+    for j in range(run3.shape[0], quads):
+        run0[j], run1[j], run2[j], _ = normal4(j, sample, t, stream, k0, k1)
+
+
+@jit
+def _draw_short_rows(low, high, t, first, stream, k0, k1, eps):
+    D = eps.shape[1]
+    quads = (D + 3) // 4
+    z = np.empty((4, CHUNK), np.float32)
+    steps = np.zeros(CHUNK, np.int64)
+    steps[: high - low] = t[low:high]
+    for j in range(quads):
+        for i in range(CHUNK):
+            z[0, i], z[1, i], z[2, i], z[3, i] = normal4(j, first + low + i, steps[i], stream, k0, k1)
+        for k in range(4):
+            if k * quads + j < D:
+                for n in range(low, high):
+                    eps[n, k * quads + j] = z[k, n - low]
+
+
+def noised(x, signal, sigma, t, first, stream, key):
+    """xt and eps, float32 [N, D]: signal, sigma float32 [N], t int64 [N], row n being sample first + n."""
+    xt, eps = np.empty_like(x), np.empty_like(x)
+    _noised(x, signal, sigma, t, first, stream, np.uint32(key[0]), np.uint32(key[1]), xt, eps)
+    return xt, eps

@@ -1,0 +1,288 @@
+"""The SIMD tile: the one place with LLVM vector code, on which everything dense stands.
+
+A processor's vector register holds VECTOR float32 numbers, and one fused multiply-add instruction works on all
+of them.  A matrix product reaches the machine's peak only where the sums stay in registers: each number that is
+loaded from memory must serve several multiply-adds.  The tile keeps ROWS x LANES sums in registers,
+
+    C[i, n] = sum over k = 0..depth-1 of A[k, i] * B[k, n],       i < ROWS, n < LANES,
+
+and for each k loads LANES numbers of B once (two registers) and ROWS numbers of A, each spread over a register:
+10 loads for 16 multiply-adds with 512-bit registers.  Numba compiles loops, but has no way to say "these sums
+are registers"; so the tile is written as LLVM instructions, by an intrinsic: a Python function that Numba calls
+while it compiles, and that emits code.  The sums run over k in order, one multiply-add each, whatever the width
+of the registers.
+"""
+
+import math
+import os
+
+import numpy as np
+from llvmlite import binding, ir
+from numba import config, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from numpy_diffusion.kernels._jit import inline_jit
+
+_SHAPES = {512: (8, 16), 256: (4, 8), 128: (4, 4)}  # register bits: rows, float32 numbers a register
+
+
+def register_bits():
+    """Width of this machine's vector registers: 512, 256 or 128 bits; NUMPY_DIFFUSION_SIMD overrides it."""
+    wanted = os.environ.get("NUMPY_DIFFUSION_SIMD")
+    if wanted:
+        if wanted not in map(str, _SHAPES):
+            raise ValueError(f"NUMPY_DIFFUSION_SIMD: expected one of 512, 256, 128, got {wanted!r}")
+        return int(wanted)
+    features = binding.get_host_cpu_features()
+    return 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
+
+
+ROWS, VECTOR = _SHAPES[register_bits()]
+LANES = 2 * VECTOR
+
+
+def make_tile(rows, vector):
+    """The intrinsic tile(A, a0, lda, B, b0, ldb, C, c0, ldc, depth) for `rows` x 2 registers of `vector` numbers.
+
+    A, B, C are contiguous float32 arrays of any shape; a0, b0, c0 are offsets of the first number, lda, ldb, ldc
+    the distances between rows, all counted in numbers.  Nothing is checked.
+    """
+
+    @intrinsic
+    def tile(typingctx, A, a0, lda, B, b0, ldb, C, c0, ldc, depth):
+        sizes = types.intp
+        signature = types.void(A, sizes, sizes, B, sizes, sizes, C, sizes, sizes, sizes)
+
+        def codegen(context, builder, signature, args):
+            a, b, c = (_address(context, builder, signature, args, at) for at in (0, 3, 6))
+            start = ir.Constant(ir.FloatType(), 0.0)
+            sums = _product(builder, vector, a, args[2], b, args[5], args[9], [start] * rows)
+            for i in range(rows):
+                row = builder.gep(c, [builder.mul(_size(i), args[8])])
+                for n in range(2):
+                    _store(builder, row, n * vector, sums[i][n])
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return tile
+
+
+def make_silu_tile(rows, vector):
+    """The intrinsic silu_tile(A, a0, lda, B, b0, bias, bias0, H, h0, G, g0, depth, residual, keep).
+
+    The tile of a hidden layer, with what follows the product done while the sums are still in registers:
+        g = bias[i] + sum over k of A[k, i] * B[k, n];    s = sigmoid(g);    H[i, n] = g * s;
+        where `residual`: H[i, n] += B[h0 + i, n];        where `keep`: G[i, n] = s + g * s * (1 - s), the slope.
+    Rows of B, H and G lie LANES apart; h0 and g0 are the tile's offsets in H (and in B) and in G.
+    """
+
+    @intrinsic
+    def silu_tile(typingctx, A, a0, lda, B, b0, bias, bias0, H, h0, G, g0, depth, residual, keep):
+        sizes, flag = types.intp, types.boolean
+        signature = types.void(A, sizes, sizes, B, sizes, bias, sizes, H, sizes, G, sizes, sizes, flag, flag)
+
+        def codegen(context, builder, signature, args):
+            a, b, biases, h, g = (_address(context, builder, signature, args, at) for at in (0, 3, 5, 7, 9))
+            start = [builder.load(builder.gep(biases, [_size(i)])) for i in range(rows)]
+            sums = _product(builder, vector, a, args[2], b, _size(2 * vector), args[11], start)
+            for i, n in ((i, n) for i in range(0, rows, 2) for n in range(2)):
+                outputs, slopes = _silu_pair(builder, sums[i][n], sums[i + 1][n])
+                places = [(2 * row + n) * vector for row in (i, i + 1)]
+                for at, output in zip(places, outputs, strict=True):
+                    _store(builder, h, at, output)
+                with builder.if_then(args[12]):
+                    before = builder.gep(b, [args[8]])
+                    for at, output in zip(places, outputs, strict=True):
+                        _store(builder, h, at, builder.fadd(output, _load(builder, before, at, output.type)))
+                with builder.if_then(args[13]):
+                    for at, slope in zip(places, slopes, strict=True):
+                        _store(builder, g, at, slope)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return silu_tile
+
+
+def _product(builder, vector, a, lda, b, ldb, depth, start):
+    """Rows of two registers: start[i] + sum over k of a[k * lda + i] * b[k * ldb + n]."""
+    register = ir.VectorType(ir.FloatType(), vector)
+    sums = [[cgutils.alloca_once(builder, register) for _ in range(2)] for _ in start]
+    for row, value in zip(sums, start, strict=True):
+        spread = _spread(builder, value, vector)
+        for slot in row:
+            builder.store(spread, slot)
+    with cgutils.for_range(builder, depth) as loop:
+        arow = builder.gep(a, [builder.mul(loop.index, lda)])
+        brow = builder.gep(b, [builder.mul(loop.index, ldb)])
+        lanes = [_load(builder, brow, n * vector, register) for n in range(2)]
+        for i, row in enumerate(sums):
+            spread = _spread(builder, builder.load(builder.gep(arow, [_size(i)])), vector)
+            for slot, lane in zip(row, lanes, strict=True):
+                builder.store(_fma(builder, spread, lane, builder.load(slot)), slot)
+    return [[builder.load(slot) for slot in row] for row in sums]
+
+
+def _silu_pair(builder, u, v):
+    """SiLU of two registers and its slope; the two share one division, which costs as much as all the rest.
+
+    Rounding carries a trace of one into the other: they are to hold two features of the same samples, never two
+    samples, or a sample would depend on its neighbour.
+
+    sigmoid(u) = 1 / (1 + 2**x) with x = -u / ln 2 = m + r, m an integer: 2**m by its exponent bits, 2**r by a
+    polynomial.  Adding 1.5 * 2**23 leaves m in the low bits of the sum.  |x| is kept to 60, so that the product
+    of two denominators is finite; there the sigmoid is 1e-18 from 0 or 1.
+    """
+    clipped = [_clip_low(builder, value, SILU_RANGE) for value in (u, v)]
+    below = [builder.fadd(_like(value, 1.0), _exp_minus(builder, value)) for value in clipped]
+    inverse = builder.fdiv(_like(u, 1.0), builder.fmul(*below))
+    sigmoids = [builder.fmul(inverse, other) for other in reversed(below)]
+    outputs = [builder.fmul(value, s) for value, s in zip(clipped, sigmoids, strict=True)]
+    slopes = [_fma(builder, h, builder.fsub(_like(u, 1.0), s), s) for h, s in zip(outputs, sigmoids, strict=True)]
+    return outputs, slopes
+
+
+SILU_RANGE = 41.5  # 60 ln 2, rounded down
+EXP2 = (1.3333558e-3, 9.6181291e-3, 5.5504109e-2, 2.4022651e-1, 6.9314718e-1, 1.0)  # 2**r, |r| <= 1/2, to 2e-7
+
+
+def _clip_low(builder, value, limit):
+    low = _like(value, -limit)
+    return builder.select(builder.fcmp_ordered(">", value, low), value, low)
+
+
+def _exp_minus(builder, u):
+    """exp(-u) for u above -SILU_RANGE; for u above SILU_RANGE, 2**-60."""
+    high = _like(u, SILU_RANGE)
+    u = builder.select(builder.fcmp_ordered("<", u, high), u, high)
+    scale, magic = _like(u, -1.0 / math.log(2.0)), _like(u, 1.5 * 2.0**23)
+    m = _fma(builder, u, scale, magic)
+    r = _fma(builder, u, scale, builder.fneg(builder.fsub(m, magic)))
+    y = _like(u, EXP2[0])
+    for coefficient in EXP2[1:]:
+        y = _fma(builder, y, r, _like(u, coefficient))
+    integers = ir.VectorType(ir.IntType(32), u.type.count)
+    exponent = builder.shl(builder.bitcast(m, integers), ir.Constant(integers, [23] * u.type.count))
+    return builder.bitcast(builder.add(builder.bitcast(y, integers), exponent), u.type)
+
+
+def _fma(builder, a, b, c):
+    name = f"llvm.fma.v{a.type.count}f32"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(a.type, [a.type] * 3), name)
+    return builder.call(function, [a, b, c])
+
+
+def _like(register, value):
+    """A register of the same width with `value`, rounded to float32, in each place."""
+    return ir.Constant(register.type, [float(np.float32(value))] * register.type.count)
+
+
+def make_transpose(vector):
+    """The intrinsic transpose(A, a0, lda, C, c0, ldc): C[i, k] = A[k, i] for a block of `vector` x `vector`."""
+
+    @intrinsic
+    def transpose(typingctx, A, a0, lda, C, c0, ldc):
+        sizes = types.intp
+        signature = types.void(A, sizes, sizes, C, sizes, sizes)
+
+        def codegen(context, builder, signature, args):
+            a, c = (_address(context, builder, signature, args, at) for at in (0, 3))
+            register = ir.VectorType(ir.FloatType(), vector)
+            rows = [
+                _load(builder, builder.gep(a, [builder.mul(_size(k), args[2])]), 0, register) for k in range(vector)
+            ]
+            distance = vector // 2
+            while distance:  # swap off-diagonal blocks of half the size, then of a quarter, and so on
+                keep = [n if not n & distance else n - distance + vector for n in range(vector)]
+                swap = [n + distance if not n & distance else n + vector for n in range(vector)]
+                for k in (k for k in range(vector) if not k & distance):
+                    low, high = rows[k], rows[k + distance]
+                    rows[k] = builder.shuffle_vector(low, high, _mask(keep))
+                    rows[k + distance] = builder.shuffle_vector(low, high, _mask(swap))
+                distance //= 2
+            for i in range(vector):
+                _store(builder, builder.gep(c, [builder.mul(_size(i), args[5])]), 0, rows[i])
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return transpose
+
+
+def _address(context, builder, signature, args, at):
+    """Address of number args[at + 1] of the array args[at]."""
+    array = cgutils.create_struct_proxy(signature.args[at])(context, builder, value=args[at])
+    return builder.gep(array.data, [args[at + 1]])
+
+
+def _load(builder, pointer, offset, register):
+    place = builder.bitcast(builder.gep(pointer, [_size(offset)]), register.as_pointer())
+    value = builder.load(place)
+    value.align = 4
+    return value
+
+
+def _store(builder, pointer, offset, value):
+    place = builder.bitcast(builder.gep(pointer, [_size(offset)]), value.type.as_pointer())
+    builder.store(value, place).align = 4
+
+
+def _spread(builder, scalar, vector):
+    """A register with `scalar` in each of its places."""
+    undefined = ir.Constant(ir.VectorType(ir.FloatType(), vector), ir.Undefined)
+    first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, undefined, _mask([0] * vector))
+
+
+def _mask(places):
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
+
+
+def _size(n):
+    return ir.Constant(ir.IntType(types.intp.bitwidth), n)
+
+
+@inline_jit
+def plain_tile(A, a0, lda, B, b0, ldb, C, c0, ldc, depth):
+    """The tile as a loop: what it means, and what serves where there is no compiler."""
+    a, b, c = A.ravel(), B.ravel(), C.ravel()
+    for i in range(ROWS):
+        for n in range(LANES):
+            total = np.float32(0)
+            for k in range(depth):
+                total += a[a0 + k * lda + i] * b[b0 + k * ldb + n]
+            c[c0 + i * ldc + n] = total
+
+
+@inline_jit
+def plain_silu_tile(A, a0, lda, B, b0, bias, bias0, H, h0, G, g0, depth, residual, keep):
+    """The tile of a hidden layer as a loop."""
+    a, b, h, slope = A.ravel(), B.ravel(), H.ravel(), G.ravel()
+    for i in range(ROWS):
+        for n in range(LANES):
+            total = bias.ravel()[bias0 + i]
+            for k in range(depth):
+                total += a[a0 + k * lda + i] * b[b0 + k * LANES + n]
+            s = np.float32(1) / (np.float32(1) + np.exp(-max(total, np.float32(-SILU_RANGE))))
+            h[h0 + i * LANES + n] = total * s
+            if residual:
+                h[h0 + i * LANES + n] += b[b0 + h0 + i * LANES + n]
+            if keep:
+                slope[g0 + i * LANES + n] = s + total * s * (np.float32(1) - s)
+
+
+@inline_jit
+def plain_transpose(A, a0, lda, C, c0, ldc):
+    """The transpose as a loop."""
+    a, c = A.ravel(), C.ravel()
+    for k in range(VECTOR):
+        for i in range(VECTOR):
+            c[c0 + i * ldc + k] = a[a0 + k * lda + i]
+
+
+if config.DISABLE_JIT:  # stepping through kernels with a debugger
+    tile, silu_tile, transpose = plain_tile, plain_silu_tile, plain_transpose
+else:
+    tile, silu_tile, transpose = make_tile(ROWS, VECTOR), make_silu_tile(ROWS, VECTOR), make_transpose(VECTOR)

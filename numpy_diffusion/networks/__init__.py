@@ -1,0 +1,1 @@
+"""eps-networks assembled from layers: an eps-network is any callable eps = model(x, t)."""

@@ -1,0 +1,158 @@
+"""The multilayer perceptron as eps-network: forward, backward, and the class that holds its weights.
+
+h_0 = silu(W_in [x, embedding(t)] + b_in)
+h_l = silu(W_l h_{l-1} + b_l)  (+ h_{l-1} where residual),   l = 1..depth
+eps = W_out h_depth + b_out
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numpy_diffusion import _checks
+from numpy_diffusion.kernels import mlp_forward, mlp_plan
+from numpy_diffusion.layers import linear, silu, time_embedding
+from numpy_diffusion.networks import parameters
+from numpy_diffusion.noise import STREAM_WEIGHTS, normal
+
+Backend = Literal["numba", "numpy"]
+BACKENDS = ("numba", "numpy")
+
+
+def forward(
+    params: parameters.Parameters, x: np.ndarray, t: np.ndarray, residual: bool
+) -> tuple[np.ndarray, list[Any]]:
+    """eps [N, D] from x [N, D] and t [N]; and the cache of every layer, first to last."""
+    embedding_size = params["input.weight"].shape[1] - x.shape[1]
+    h = np.concatenate([x, time_embedding.forward(t, embedding_size, x.dtype)], axis=1)
+    caches: list[Any] = []
+    for layer in _silu_layers(params):
+        g, linear_cache = linear.forward(h, params[f"{layer}.weight"], params[f"{layer}.bias"])
+        y, silu_cache = silu.forward(g)
+        h = y + h if residual and layer != "input" else y
+        caches.append((linear_cache, silu_cache))
+    eps, linear_cache = linear.forward(h, params["output.weight"], params["output.bias"])
+    return eps, [*caches, linear_cache]
+
+
+def backward(
+    params: parameters.Parameters, deps: np.ndarray, caches: list[Any], residual: bool
+) -> tuple[np.ndarray, parameters.Parameters]:
+    """dx [N, D] and the gradient of every parameter, from deps [N, D]."""
+    grads: parameters.Parameters = {}
+    dh, grads["output.weight"], grads["output.bias"] = linear.backward(deps, caches[-1])
+    for layer, (linear_cache, silu_cache) in zip(reversed(_silu_layers(params)), reversed(caches[:-1]), strict=True):
+        dg = silu.backward(dh, silu_cache)
+        dinput, grads[f"{layer}.weight"], grads[f"{layer}.bias"] = linear.backward(dg, linear_cache)
+        dh = dinput + dh if residual and layer != "input" else dinput
+    return dh[:, : deps.shape[1]], grads
+
+
+def _silu_layers(params: parameters.Parameters) -> list[str]:
+    return [name.removesuffix(".weight") for name in params if name.endswith("weight") and "output" not in name]
+
+
+class MLP:
+    """eps-network for points [N, D]: a callable eps = model(x, t).
+
+    Parameters
+    ----------
+    dim : D, the number of coordinates of a point
+    width : features of the hidden layers
+    depth : hidden layers of width x width, behind the input layer
+    residual : add each hidden layer's input to its output
+    embedding : numbers that stand for t, an even number
+    seed : of the initial weights, normal with variance 1 / inputs; the output layer starts at zero
+    dtype : float32, or float64 for gradient checks (with backend="numpy" only)
+
+    Attributes
+    ----------
+    shape : (D,), the shape of one sample
+    params : the named parameters, views of `buffer`
+    shift, scale : float32 [D]: the network works on (data - shift) / scale; `train` sets both, and `sample`
+        returns the data's units
+
+    Examples
+    --------
+    >>> model = MLP(dim=2, width=16, depth=1)
+    >>> model(np.zeros((5, 2), np.float32), t=3).shape
+    (5, 2)
+    >>> list(model.params)
+    ['input.weight', 'input.bias', 'hidden.0.weight', 'hidden.0.bias', 'output.weight', 'output.bias']
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        width: int = 128,
+        depth: int = 3,
+        *,
+        residual: bool = True,
+        embedding: int = 64,
+        seed: int = 0,
+        dtype: Any = np.float32,
+    ) -> None:
+        dim, width, depth = (
+            _checks.integer(name, value, low)
+            for name, value, low in (("dim", dim, 1), ("width", width, 1), ("depth", depth, 0))
+        )
+        embedding = _checks.integer("embedding", embedding, 2)
+        if embedding % 2:
+            raise ValueError(f"embedding: expected an even number, got {embedding}")
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
+        self.shape = (dim,)
+        self.residual = bool(residual)
+        self.config = dict(dim=dim, width=width, depth=depth, residual=self.residual, embedding=embedding)
+        self.shapes = _shapes(dim, width, depth, embedding)
+        self.buffer = np.zeros(parameters.size(self.shapes), dtype)
+        self.params = parameters.views(self.buffer, self.shapes)
+        self.shift, self.scale = np.zeros(dim, np.float32), np.ones(dim, np.float32)
+        _initialise(self.params, _checks.seed(seed))
+
+    def __call__(self, x: ArrayLike, t: ArrayLike, *, backend: Backend = "numba") -> np.ndarray:
+        """eps [N, D], the noise that the network sees in x [N, D] at step t (an int, or ints [N])."""
+        x = _checks.array("x", x, ("N", *self.shape), self.buffer.dtype)
+        t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
+        if _checks.choice("backend", backend, BACKENDS) == "numba" and self.buffer.dtype == np.float32:
+            steps, place = np.unique(t, return_inverse=True)
+            return mlp_forward.forward(self.packed(), self.residual, x, place, self.embed(steps))
+        return forward(self.params, x, t, self.residual)[0]
+
+    def embed(self, t: np.ndarray) -> np.ndarray:
+        """The embedding of the steps t [K]: [K, embedding]."""
+        return time_embedding.forward(t, self.config["embedding"], self.buffer.dtype)
+
+    def plan(self) -> tuple[np.ndarray, int]:
+        """Where the kernels keep each matrix; see `kernels/mlp_plan.py`."""
+        return mlp_plan.plan([shape for name, shape in self.shapes.items() if name.endswith("weight")])
+
+    def packed(self) -> mlp_plan.Packed:
+        """The weights in the layout of the kernels."""
+        table, size = self.plan()
+        return mlp_plan.Packed(table, mlp_plan.pack(table, size, self.buffer))
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value}" for name, value in self.config.items())
+        return f"MLP({arguments}): {self.buffer.size:,} parameters"
+
+
+def _shapes(dim: int, width: int, depth: int, embedding: int) -> parameters.Shapes:
+    sizes = {"input": (width, dim + embedding)}
+    sizes |= {f"hidden.{layer}": (width, width) for layer in range(depth)}
+    sizes |= {"output": (dim, width)}
+    shapes: parameters.Shapes = {}
+    for layer, (outputs, inputs) in sizes.items():
+        shapes |= {f"{layer}.weight": (outputs, inputs), f"{layer}.bias": (outputs,)}
+    return shapes
+
+
+def _initialise(params: parameters.Parameters, seed: int) -> None:
+    """Normal weights of variance 1 / inputs; zero biases, and a zero output layer: training starts at eps = 0."""
+    for number, (name, values) in enumerate(params.items()):
+        if name.endswith("weight") and not name.startswith("output"):
+            rows = np.arange(len(values))
+            values[:] = normal(seed, STREAM_WEIGHTS, rows, number, values.shape[1]) / np.sqrt(values.shape[1])

@@ -1,0 +1,153 @@
+"""The reverse chain's kernel p(x_s | x_t): its mean from the predicted noise, its variance, and the step of every
+sampler as three coefficients (article, Algorithm 1; Ho et al. 2020, eqs 6-7, 11; Song et al. 2021, eq 12).
+
+A chain may skip steps: from t it goes to the next chosen step s < t.  With
+alpha_ts = alpha_bar_t / alpha_bar_s and beta_ts = 1 - alpha_ts the formulas of the full chain, s = t - 1, hold as
+they are printed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numpy_diffusion import _checks
+from numpy_diffusion.forward import column
+from numpy_diffusion.schedules import Schedule
+
+METHODS = ("ancestral", "ddim")
+VARIANCES = ("beta", "beta_tilde")
+
+
+class Coefficients(NamedTuple):
+    """The steps of a chain, x_s = a x_t + b eps(x_t, t) + c z: arrays [K], from t = T down to s = 0."""
+
+    t: np.ndarray
+    s: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+    c: np.ndarray
+
+
+def mu_from_eps(
+    xt: np.ndarray, eps: np.ndarray, t: ArrayLike, schedule: Schedule, s: ArrayLike | None = None
+) -> np.ndarray:
+    """mu = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t), the mean of p(x_s | x_t) (Ho et al. eq 11).
+
+    Parameters
+    ----------
+    xt, eps : [N, ...]
+    t : int or int array [N], in 1..T
+    s : the step that the chain goes to, below t; t - 1 unless given
+
+    Returns
+    -------
+    [N, ...]
+
+    Examples
+    --------
+    >>> schedule = Schedule.linear(T=10)
+    >>> mu_from_eps(np.ones((1, 2)), np.zeros((1, 2)), 1, schedule).round(4)
+    array([[1.005, 1.005]])
+    """
+    t, s = _pair(t, s, schedule, len(xt))
+    alpha, beta = _skipped(schedule, t, s)
+    return column(1.0 / np.sqrt(alpha), xt) * (xt - column(beta / np.sqrt(1.0 - schedule.alpha_bar[t]), xt) * eps)
+
+
+def x0_from_eps(xt: np.ndarray, eps: np.ndarray, t: ArrayLike, schedule: Schedule) -> np.ndarray:
+    """x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t) (Ho et al. eq 9 solved for x_0): [N, ...]."""
+    t = _checks.steps("t", t, 1, _checks.instance("schedule", schedule, Schedule).T, len(xt))
+    alpha_bar = schedule.alpha_bar[t]
+    return column(1.0 / np.sqrt(alpha_bar), xt) * (xt - column(np.sqrt(1.0 - alpha_bar), xt) * eps)
+
+
+def reverse_variance(schedule: Schedule, t: ArrayLike, kind: str = "beta", s: ArrayLike | None = None) -> np.ndarray:
+    """sigma^2 of p(x_s | x_t) (Ho et al. section 3.2).
+
+    Parameters
+    ----------
+    kind : "beta", optimal for x_0 ~ N(0, I), or "beta_tilde", optimal for a fixed x_0 (Ho et al. eq 7)
+
+    Examples
+    --------
+    >>> schedule = Schedule.linear(T=1000)
+    >>> float(reverse_variance(schedule, 1000)), float(reverse_variance(schedule, 1, "beta_tilde"))
+    (0.02, 0.0)
+    """
+    _checks.choice("kind", kind, VARIANCES)
+    t, s = _pair(t, s, schedule)
+    beta = _skipped(schedule, t, s)[1]
+    if kind == "beta":
+        return beta
+    return beta * (1.0 - schedule.alpha_bar[s]) / (1.0 - schedule.alpha_bar[t])
+
+
+def chosen_steps(schedule: Schedule, steps: int | ArrayLike | None = None) -> np.ndarray:
+    """The steps that a chain visits, from T down: all of them, `steps` of them evenly spaced, or those given.
+
+    Examples
+    --------
+    >>> chosen_steps(Schedule.linear(T=1000), 4).tolist()
+    [1000, 750, 500, 250]
+    """
+    T = _checks.instance("schedule", schedule, Schedule).T
+    if steps is None:
+        return np.arange(T, 0, -1)
+    if np.ndim(steps) == 0:
+        number = _checks.integer("steps", steps, 1, T)
+        return np.round(np.arange(number, 0, -1) * (T / number)).astype(np.int64)
+    chosen = _checks.steps("steps", steps, 1, T)
+    if len(np.unique(chosen)) != len(chosen):
+        raise ValueError("steps: expected each step once, got some twice")
+    return np.sort(chosen)[::-1]
+
+
+def coefficients(
+    schedule: Schedule,
+    method: str = "ancestral",
+    *,
+    steps: int | ArrayLike | None = None,
+    variance: str = "beta",
+    eta: float = 0.0,
+) -> Coefficients:
+    """Every step of a chain as x_s = a x_t + b eps + c z, float64 [K]; arguments as for `samplers.sample`.
+
+    ancestral (Algorithm 1): mu of Ho et al. eq 11, and sigma^2 = beta_t or beta_tilde_t, without noise at s = 0.
+    ddim (Song et al. 2021, eq 12): sqrt(alpha_bar_s) x0 + sqrt(1 - alpha_bar_s - sigma^2) eps + sigma z, with
+    x0 from eps and sigma = eta sqrt(beta_tilde_ts) (their eq 16).
+    """
+    _checks.choice("method", method, METHODS)
+    _checks.choice("variance", variance, VARIANCES)
+    eta = _checks.real("eta", eta, 0.0, 1.0)
+    t = chosen_steps(schedule, steps)
+    s = np.append(t[1:], 0)
+    alpha, beta = _skipped(schedule, t, s)
+    alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
+    a = 1.0 / np.sqrt(alpha)
+    if method == "ancestral":
+        b = -a * beta / np.sqrt(1.0 - alpha_bar_t)
+        c = np.where(s > 0, np.sqrt(reverse_variance(schedule, t, variance, s)), 0.0)
+    else:
+        c = eta * np.sqrt(reverse_variance(schedule, t, "beta_tilde", s))
+        b = np.sqrt(1.0 - alpha_bar_s - c**2) - a * np.sqrt(1.0 - alpha_bar_t)
+    return Coefficients(t, s, a, b, c)
+
+
+def _skipped(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """alpha_ts and beta_ts of the step from s to t; those of the schedule itself where s = t - 1."""
+    alpha = schedule.alpha_bar[t] / schedule.alpha_bar[s]
+    one = s == t - 1
+    return np.where(one, schedule.alpha[t], alpha), np.where(one, schedule.beta[t], 1.0 - alpha)
+
+
+def _pair(
+    t: ArrayLike, s: ArrayLike | None, schedule: Schedule, n: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    t = _checks.steps("t", t, 1, _checks.instance("schedule", schedule, Schedule).T, n)
+    s = t - 1 if s is None else _checks.steps("s", s, 0, schedule.T, n)
+    if (s >= t).any():
+        raise ValueError("s: expected a step below t, got one that is not")
+    return t, s
