@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+ROUNDING = 1e-9  # what a sum of weights, a covariance's symmetry and its least eigenvalue may be off, relative
+
 
 def integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
     """`value` as a Python int within low..high, or a ValueError that says what was expected."""
@@ -119,6 +121,28 @@ def steps(name: str, value: Any, low: int, high: int, n: int | None = None) -> n
             else f"{name}: expected a step in {low}..{high}, got {given}"
         )
     return given.astype(np.int64)
+
+
+def probabilities(name: str, value: Any, n: int) -> np.ndarray:
+    """`value` as n positive numbers with sum 1: float64 [n], the sum's rounding put right."""
+    values = array(name, value, (n,), np.float64)
+    if values.min() <= 0.0 or abs(values.sum() - 1.0) > ROUNDING:
+        got = f"numbers from {values.min():g} on with sum {values.sum():.12g}"
+        raise ValueError(f"{name}: expected positive numbers with sum 1, got {got}")
+    return values / values.sum()
+
+
+def covariance(name: str, value: Any, dim: int) -> np.ndarray:
+    """`value` as a covariance: float64 [dim, dim], symmetric to the bit and positive semi-definite."""
+    matrix = array(name, value, (dim, dim), np.float64)
+    allowed = ROUNDING * np.abs(matrix).max()
+    if np.abs(matrix - matrix.T).max() > allowed:
+        raise ValueError(f"{name}: expected a symmetric matrix, got entries that differ from the transposed")
+    matrix = (matrix + matrix.T) / 2.0
+    lowest = np.linalg.eigvalsh(matrix)[0]
+    if lowest < -allowed:
+        raise ValueError(f"{name}: expected a positive semi-definite matrix, got an eigenvalue of {lowest:g}")
+    return matrix
 
 
 def _fits(shape: tuple[int, ...], expected: tuple[int | str | None, ...]) -> bool:

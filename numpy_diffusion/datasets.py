@@ -6,18 +6,15 @@ Each function returns float32 [n, D].  Point i depends on the seed and on i alon
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpy_diffusion import _checks, drawings, noise
+from numpy_diffusion import _checks, drawings, images, noise
 
 N_MAX: Final = 2**32  # the generator's counter numbers the samples with one word
-ROUNDING: Final = 1e-9  # what the weights' sum, a covariance's symmetry and its least eigenvalue may be off, relative
-LUMA: Final = np.array([0.299, 0.587, 0.114])  # lightness of red, green, blue (ITU-R BT.601)
 
 # What a point uses its numbers for: each use is a step of its own in the generator's counter.
 _SHAPE, _NOISE = 0, 1
@@ -108,7 +105,7 @@ def gaussian(n: int, mean: ArrayLike, covariance: ArrayLike, seed: int = 0) -> n
     [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
     """
     mean = _checks.array("mean", mean, ("D",), np.float64)
-    covariance = _covariance("covariance", _checks.array("covariance", covariance, (len(mean),) * 2, np.float64))
+    covariance = _checks.covariance("covariance", covariance, len(mean))
     return _mixture(n, np.ones(1), mean[None], covariance[None], seed)
 
 
@@ -139,12 +136,9 @@ def mixture(n: int, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike
     """
     means = _checks.array("means", means, ("K", "D"), np.float64)
     K, D = means.shape
-    weights = _checks.array("weights", weights, (K,), np.float64)
-    if weights.min() <= 0.0 or abs(weights.sum() - 1.0) > ROUNDING:
-        got = f"numbers from {weights.min():g} on with sum {weights.sum():.12g}"
-        raise ValueError(f"weights: expected positive numbers with sum 1, got {got}")
-    covariances = _checks.array("covariances", covariances, (K, D, D), np.float64)
-    checked = np.stack([_covariance(f"covariances[{k}]", matrix) for k, matrix in enumerate(covariances)])
+    weights = _checks.probabilities("weights", weights, K)
+    given = _checks.array("covariances", covariances, (K, D, D), np.float64)
+    checked = np.stack([_checks.covariance(f"covariances[{k}]", given[k], D) for k in range(K)])
     return _mixture(n, weights, means, checked, seed)
 
 
@@ -190,7 +184,7 @@ def from_image(image: Any, n: int, seed: int = 0) -> np.ndarray:
     >>> bool((x >= -1.0).all() and (x <= 0.0).all())
     True
     """
-    darkness = _darkness(image)
+    darkness = images.darkness(image)
     height, width = darkness.shape
     cumulative = np.cumsum(darkness.ravel())
     if cumulative[-1] == 0.0:
@@ -246,56 +240,3 @@ def _mixture(n: int, weights: np.ndarray, means: np.ndarray, covariances: np.nda
     for d in range(means.shape[1]):  # a matrix product may round a row otherwise in another batch
         x += roots[k, :, d] * z[:, d, None]
     return x.astype(np.float32)
-
-
-def _covariance(name: str, matrix: np.ndarray) -> np.ndarray:
-    """`matrix`, symmetric to the bit, or a ValueError that says why it is no covariance."""
-    allowed = ROUNDING * np.abs(matrix).max()
-    if np.abs(matrix - matrix.T).max() > allowed:
-        raise ValueError(f"{name}: expected a symmetric matrix, got entries that differ from the transposed")
-    matrix = (matrix + matrix.T) / 2.0
-    lowest = np.linalg.eigvalsh(matrix)[0]
-    if lowest < -allowed:
-        raise ValueError(f"{name}: expected a positive semi-definite matrix, got an eigenvalue of {lowest:g}")
-    return matrix
-
-
-def _darkness(image: Any) -> np.ndarray:
-    """Darkness of every pixel: float64 [height, width], 0 is white and 1 is black."""
-    given = _read(image) if isinstance(image, str | os.PathLike) else image
-    light = _checks.array("image", given, dtype=np.float64, min_ndim=2)
-    if light.ndim > 3 or (light.ndim == 3 and light.shape[2] not in (3, 4)):
-        raise ValueError(
-            f"image: expected shape [height, width], [.., .., 3] or [.., .., 4], got {list(light.shape)}"
-        )
-    dtype = np.asarray(given).dtype
-    if dtype == np.uint8:
-        light = light / 255.0
-    elif dtype.kind != "f":
-        raise ValueError(f"image: expected uint8 in 0..255 or float in 0..1, got dtype {dtype}")
-    if light.min() < 0.0 or light.max() > 1.0:
-        raise ValueError(f"image: expected floats in 0..1, got {light.min():g}..{light.max():g}")
-    if light.ndim == 2:
-        return 1.0 - light
-    opaque = light[:, :, 3] if light.shape[2] == 4 else 1.0
-    # Summed in this form white is exactly white: the three weights need not add up to 1 in floating point.
-    return ((1.0 - light[:, :, :3]) * LUMA).sum(axis=2) * opaque
-
-
-def _read(path: str | os.PathLike[str]) -> np.ndarray:
-    """A picture file as uint8 [height, width, 4], or as float [height, width] where gray has 16 bits."""
-    from PIL import Image, ImageOps  # here, so that importing the package stays fast
-
-    try:
-        with Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture)  # a camera writes down which way is up
-            if upright.mode.startswith("I"):
-                return np.asarray(upright, dtype=np.float64) / 65535.0
-            return np.asarray(upright.convert("RGBA"))
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ) as error:  # what pillow raises on bad files
-        raise OSError(f"image: cannot read a picture from {os.fspath(path)!r}: {error}") from error

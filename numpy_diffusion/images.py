@@ -1,0 +1,53 @@
+"""Grayscale pictures: from a file or an array to the darkness of every pixel."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from numpy_diffusion import _checks
+
+LUMA = np.array([0.299, 0.587, 0.114])  # lightness of red, green, blue (ITU-R BT.601)
+
+
+def darkness(image: Any) -> np.ndarray:
+    """Darkness of every pixel: float64 [height, width], 0 is white and 1 is black."""
+    given = _read(image) if isinstance(image, str | os.PathLike) else image
+    light = _checks.array("image", given, dtype=np.float64, min_ndim=2)
+    if light.ndim > 3 or (light.ndim == 3 and light.shape[2] not in (3, 4)):
+        raise ValueError(
+            f"image: expected shape [height, width], [.., .., 3] or [.., .., 4], got {list(light.shape)}"
+        )
+    dtype = np.asarray(given).dtype
+    if dtype == np.uint8:
+        light = light / 255.0
+    elif dtype.kind != "f":
+        raise ValueError(f"image: expected uint8 in 0..255 or float in 0..1, got dtype {dtype}")
+    if light.min() < 0.0 or light.max() > 1.0:
+        raise ValueError(f"image: expected floats in 0..1, got {light.min():g}..{light.max():g}")
+    if light.ndim == 2:
+        return 1.0 - light
+    opaque = light[:, :, 3] if light.shape[2] == 4 else 1.0
+    # Summed in this form white is exactly white: the three weights need not add up to 1 in floating point.
+    return ((1.0 - light[:, :, :3]) * LUMA).sum(axis=2) * opaque
+
+
+def _read(path: str | os.PathLike[str]) -> np.ndarray:
+    """A picture file as uint8 [height, width, 4], or as float [height, width] where gray has 16 bits."""
+    from PIL import Image, ImageOps  # here, so that importing the package stays fast
+
+    try:
+        with Image.open(path) as picture:
+            upright = ImageOps.exif_transpose(picture)  # a camera writes down which way is up
+            if upright.mode.startswith("I"):
+                return np.asarray(upright, dtype=np.float64) / 65535.0
+            return np.asarray(upright.convert("RGBA"))
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombError,
+    ) as error:  # what pillow raises on bad files
+        raise OSError(f"image: cannot read a picture from {os.fspath(path)!r}: {error}") from error
