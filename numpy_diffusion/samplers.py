@@ -90,6 +90,8 @@ def sample(
             walk = _chain(model, x, chain, seed, first)
         kept = {schedule.T: x} if schedule.T in wanted else {}
         for s, xs in walk:
+            if not np.isfinite(xs).all():
+                raise ValueError(f"model: expected a chain of finite numbers, got NaN or infinite x at t = {s}")
             bar.update(np.searchsorted(-chain.s, -s) + 1 - bar.n)
             if s in wanted:
                 kept[s] = xs
@@ -115,7 +117,7 @@ def _fused_chain(
     model: MLP, x: np.ndarray, chain: Coefficients, seed: int, first: int, wanted: list[int], progress: bool
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The same for an MLP in its kernel, which comes back at the wanted steps and to report progress."""
-    network, x_lanes, (n, dim) = model.packed(), mlp_forward.lanes(x), x.shape
+    network, x_lanes, (n, dim) = model.network(), mlp_forward.lanes(x), x.shape
     bias = mlp_forward.time_bias(network, model.embed(chain.t))
     a, b, c = (values.astype(np.float32) for values in chain[2:])
     stops = {int(k) + 1 for k in np.flatnonzero(np.isin(chain.s, wanted))} | {len(chain.t)}
@@ -142,19 +144,17 @@ def _fused_chain(
 
 
 def _predicted(model: Model, x: np.ndarray, t: int) -> np.ndarray:
-    eps = np.asarray(model(x, t))
-    if eps.shape != x.shape:
-        raise ValueError(f"model: expected eps of shape {list(x.shape)}, got {list(eps.shape)}")
-    if not np.isfinite(eps).all():
-        raise ValueError(f"model: expected finite eps, got NaN or infinite values at t = {t}")
-    return eps
+    return _checks.array(f"model: eps at t = {t}", model(x, t), x.shape, np.float32)
 
 
 def _sample_shape(model: Model, shape: tuple[int, ...] | None) -> tuple[int, ...]:
     own = getattr(model, "shape", None)
     given = shape if own is None else own
+    if not callable(model):
+        raise ValueError(f"model: expected a callable eps = model(x, t), got {type(model).__name__}")
     if given is None:
         raise ValueError("shape: expected the shape of one sample, since the model has no attribute `shape`")
-    if own is not None and shape is not None and tuple(own) != tuple(shape):
-        raise ValueError(f"shape: expected the model's own {tuple(own)}, got {tuple(shape)}")
+    _checks.instance("shape", given, tuple)
+    if own is not None and shape is not None and own != shape:
+        raise ValueError(f"shape: expected the model's own {own!r}, got {shape!r}")
     return tuple(_checks.integer("shape", size, 1) for size in given)

@@ -13,7 +13,7 @@ import numpy as np
 
 from numpy_diffusion import losses
 from numpy_diffusion.forward import column
-from numpy_diffusion.kernels import mlp_plan, mlp_train
+from numpy_diffusion.kernels import mlp_train
 from numpy_diffusion.networks import mlp, parameters
 from numpy_diffusion.noise import STREAM_BATCH, STREAM_TRAIN, integers, normal, split_seed
 from numpy_diffusion.optimizers import Adam, adam_step, average_decays, average_step
@@ -119,7 +119,7 @@ def _fused(
     seed: int,
 ) -> Advance:
     """The same steps in their kernel, all buffers made once."""
-    network = model.packed()
+    network = model.network()
     problem = mlp_train.Problem(
         network.table,
         np.ascontiguousarray(data, np.float32),
@@ -132,13 +132,12 @@ def _fused(
 
     def advance(state: State, count: int) -> np.ndarray:
         low, high = state.step, state.step + count
-        work.weights[:] = mlp_plan.pack(network.table, len(work.weights), state.parameters)
-        state.step = high
-        return mlp_train.steps(
+        work.weights[: len(state.parameters)] = state.parameters
+        found = mlp_train.steps(
             problem,
             work,
             model.residual,
-            (state.parameters, state.m, state.v, state.average),
+            (state.m, state.v, state.average),
             batch,
             low + 1,
             rates[low:high],
@@ -146,5 +145,7 @@ def _fused(
             tuple(adam),
             (*split_seed(seed), STREAM_BATCH, STREAM_TRAIN),
         )
+        state.parameters[:], state.step = work.weights[: len(state.parameters)], high
+        return found
 
     return advance

@@ -8,33 +8,30 @@ import numpy as np
 from numba import get_num_threads, prange
 
 from numpy_diffusion.kernels._jit import jit, parallel_jit
-from numpy_diffusion.kernels.mlp_plan import JP, KP, PACK, PACK_BIAS, J, K, Packed, aligned, blocks, up
+from numpy_diffusion.kernels.mlp_plan import BIAS, JP, KP, WEIGHT, J, K, Network, aligned, blocks, up
 from numpy_diffusion.kernels.random import normal4
 from numpy_diffusion.kernels.simd import LANES, ROWS, silu_tile, tile
 
 
 @jit
-def silu_layer(matrix, weights, bias, bias0, inputs, depth, skip, residual, outputs, slopes, keep):
-    """outputs = silu(W[:, skip : skip + depth] inputs + bias) (+ inputs), all [features, LANES]; see `silu_tile`."""
-    stride = matrix[KP] * ROWS
-    for p in range(matrix[JP] // ROWS):
-        a0, h0 = matrix[PACK] + p * stride + skip * ROWS, p * ROWS * LANES
+def silu_layer(matrix, weights, bias, bias0, inputs, depth, residual, outputs, slopes, keep):
+    """outputs = silu(W[:, :depth] inputs + bias) (+ inputs), all [features, LANES]; see `silu_tile`."""
+    for j in range(0, matrix[J], ROWS):
+        a0, h0 = matrix[WEIGHT] + j * matrix[K], j * LANES
         silu_tile(
-            weights, a0, ROWS, inputs, 0, bias, bias0 + p * ROWS, outputs, h0, slopes, h0, depth, residual, keep
+            weights, a0, 1, matrix[K], inputs, 0, bias, bias0 + j, outputs, h0, slopes, h0, depth, residual, keep
         )
 
 
 @jit
 def linear_layer(matrix, weights, inputs, depth, skip, outputs):
-    """outputs = W[:, skip : skip + depth] inputs + bias: [K, LANES] to [J, LANES], filled up to whole panels."""
-    stride = matrix[KP] * ROWS
-    for p in range((matrix[J] + ROWS - 1) // ROWS):
-        a0, c0 = matrix[PACK] + p * stride + skip * ROWS, p * ROWS * LANES
-        tile(weights, a0, ROWS, inputs, 0, LANES, outputs, c0, LANES, depth)
-        for j in range(p * ROWS, (p + 1) * ROWS):
-            bias = weights[matrix[PACK_BIAS] + j]
+    """outputs = W[:, skip : skip + depth] inputs + bias: [depth, LANES] to [J, LANES], filled up to whole tiles."""
+    for j in range(0, matrix[J], ROWS):
+        a0 = matrix[WEIGHT] + j * matrix[K] + skip
+        tile(weights, a0, 1, matrix[K], inputs, 0, LANES, outputs, j * LANES, LANES, depth)
+        for row in range(j, j + ROWS):
             for i in range(LANES):
-                outputs[j, i] += bias
+                outputs[row, i] += weights[matrix[BIAS] + row]
 
 
 @jit
@@ -42,7 +39,7 @@ def hidden_and_output(table, weights, residual, h, g, eps):
     """The layers behind the first: from h [width, LANES] to eps [D, LANES]; h and g are overwritten."""
     for layer in range(1, table.shape[0] - 1):
         matrix = table[layer]
-        silu_layer(matrix, weights, weights, matrix[PACK_BIAS], h, matrix[K], 0, residual, g, g, False)
+        silu_layer(matrix, weights, weights, matrix[BIAS], h, matrix[K], residual, g, g, False)
         h, g = g, h
     output = table[table.shape[0] - 1]
     linear_layer(output, weights, h, output[K], 0, eps)
@@ -68,7 +65,7 @@ def _forward_block(table, weights, residual, x, t, embedding, low, scratch, eps)
         for d in range(embedding.shape[1]):
             inputs[D + d, i] = embedding[t[n], d]
     matrix = table[0]
-    silu_layer(matrix, weights, weights, matrix[PACK_BIAS], inputs, matrix[K], 0, False, h, h, False)
+    silu_layer(matrix, weights, weights, matrix[BIAS], inputs, matrix[K], False, h, h, False)
     hidden_and_output(table, weights, residual, h, g, inputs)
     for i in range(count):
         for d in range(D):
@@ -91,7 +88,7 @@ def _chain_block(table, weights, residual, low, t, a, b, c, time_bias, stream, k
     width, D = scratch.shape[0] // 3, table[table.shape[0] - 1, J]
     eps, h, g = scratch[:width], scratch[width : 2 * width], scratch[2 * width :]
     for k in range(t.shape[0]):
-        silu_layer(table[0], weights, time_bias, k * time_bias.shape[1], x, D, 0, False, h, h, False)
+        silu_layer(table[0], weights, time_bias, k * time_bias.shape[1], x, D, False, h, h, False)
         hidden_and_output(table, weights, residual, h, g, eps)
         if c[k] == 0:
             for d in range(D):
@@ -131,21 +128,21 @@ def _time_bias(table, weights, embedding, scratch, bias):
                     bias[low + i, j] = rows[rows.shape[0] // 3 + j, i]
 
 
-def forward(network: Packed, residual, x, t, embedding):
-    """eps [N, D] float32 of the packed MLP at x [N, D], t [N] int64; embedding [T + 1, E] by t."""
+def forward(network: Network, residual, x, t, embedding):
+    """eps [N, D] float32 of the MLP at x [N, D], t [N] int64; embedding [T + 1, E] by t."""
     eps = np.empty_like(x)
     _forward(network.table, network.weights, residual, x, t, embedding, _scratch(network.table), eps)
     return eps
 
 
-def time_bias(network: Packed, embedding):
+def time_bias(network: Network, embedding):
     """What the embeddings [K, E] add to the first layer, its bias included: float32 [K, JP]."""
     bias = np.zeros((len(embedding), network.table[0, JP]), np.float32)
     _time_bias(network.table, network.weights, embedding, _scratch(network.table), bias)
     return bias
 
 
-def chain(network: Packed, residual, first, t, a, b, c, bias, stream, key, x):
+def chain(network: Network, residual, first, t, a, b, c, bias, stream, key, x):
     """Take x [blocks, features, LANES] in place through the steps x = a x + b eps(x, t) + c z, each [K].
 
     `bias` [K, JP] is `time_bias` of the steps; z is the noise of (key, stream, first + sample, t).

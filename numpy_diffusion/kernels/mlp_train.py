@@ -1,7 +1,7 @@
 """The whole training step of an MLP in one call: the twin of `training_step.py`.
 
 A step has two parts, each spread over the threads.  First, block by block of LANES samples: draw data, t and
-noise, jump, forward, loss, and the gradient by every activation.  Then, tile by tile of every weight matrix: the
+noise, jump, forward, loss, and the gradient by every activation.  Then, ROWS rows of a weight matrix at a time: the
 sum over the batch of (gradient by output) x (input), and at once Adam and the average for those weights.  No sum
 is shared between threads, so the result is the same for any number of them.
 
@@ -17,9 +17,9 @@ from numba import get_num_threads, prange, uint32
 
 from numpy_diffusion.kernels._jit import jit, parallel_jit
 from numpy_diffusion.kernels.mlp_forward import linear_layer, silu_layer
-from numpy_diffusion.kernels.mlp_plan import BIAS, JP, KP, PACK, PACK_BIAS, PACK_T, WEIGHT, J, K, aligned, blocks, up
+from numpy_diffusion.kernels.mlp_plan import BIAS, JP, KP, WEIGHT, J, K, aligned, blocks, up
 from numpy_diffusion.kernels.random import below, normal4, philox4x32
-from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, tile, transpose
+from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, slope_tile, tile, transpose
 
 
 class Problem(NamedTuple):
@@ -36,16 +36,18 @@ class Problem(NamedTuple):
 class Workspace(NamedTuple):
     """The buffers of a step, made once: float32, but for the places and tiles."""
 
-    weights: np.ndarray  # packed, see `mlp_plan`
+    weights: np.ndarray  # of the MLP, see `mlp_plan`
     inputs: np.ndarray  # of each matrix, [panel, sample, LANES], flat
     inputs_at: np.ndarray  # where each matrix's start, int64
     grads: np.ndarray  # by each matrix's outputs, [panel, sample, VECTOR], flat
     grads_at: np.ndarray
-    tiles: np.ndarray  # the second part's work: matrix, panel of inputs, rows of outputs, int64 [tiles, 3]
+    rows: np.ndarray  # the second part's work: matrix and its first row, int64 [.., 2]
+    gradient: np.ndarray  # by those rows, [threads, ROWS * K and more]
     x: np.ndarray  # the first layer's input of a block, [threads, features, LANES]
     h: np.ndarray  # the SiLU layers' outputs, [threads, layers, width, LANES]
     slopes: np.ndarray  # of those SiLUs, likewise
-    dh: np.ndarray  # three gradients by activations, [threads, 3, width, LANES]
+    dh: np.ndarray  # the gradient by a SiLU layer's output, [threads, width, LANES]
+    dg: np.ndarray  # that by its sums, and by those of the layer below, [threads, 2, width, LANES]
     eps_hat: np.ndarray  # [threads, D filled up, LANES]
     eps: np.ndarray  # [threads, D filled up, LANES]
     loss: np.ndarray  # of each block
@@ -57,12 +59,7 @@ def workspace(table, weights, batch):
     count, threads = blocks(batch), get_num_threads()
     in_sizes = [up(k, LANES) * count * LANES for k in table[:, KP].tolist()]
     out_sizes = [j * count * LANES for j in table[:, JP].tolist()]
-    tiles = [
-        (matrix, i, o)
-        for matrix, (j, k) in enumerate(table[:, [J, K]].tolist())
-        for i in range(-(-k // LANES))
-        for o in range(-(-j // ROWS))
-    ]
+    rows = [(matrix, row) for matrix, j in enumerate(table[:, J].tolist()) for row in range(0, j, ROWS)]
 
     def buffer(*shape):
         return aligned(int(np.prod(shape))).reshape(shape)
@@ -73,11 +70,13 @@ def workspace(table, weights, batch):
         inputs_at=np.cumsum([0, *in_sizes[:-1]]),
         grads=buffer(sum(out_sizes)),
         grads_at=np.cumsum([0, *out_sizes[:-1]]),
-        tiles=np.array(tiles),
+        rows=np.array(rows),
+        gradient=buffer(threads, ROWS * int(table[:, KP].max()) + LANES),
         x=buffer(threads, int(table[0, KP]), LANES),
         h=buffer(threads, layers, width, LANES),
         slopes=buffer(threads, layers, width, LANES),
-        dh=buffer(threads, 3, width, LANES),
+        dh=buffer(threads, width, LANES),
+        dg=buffer(threads, 2, width, LANES),
         eps_hat=buffer(threads, int(table[-1, JP]), LANES),
         eps=buffer(threads, up(D, 4), LANES),
         loss=buffer(count),
@@ -88,24 +87,28 @@ def workspace(table, weights, batch):
 def _steps(problem, work, residual, state, batch, first, rates, decays, adam, key, losses):
     # Numba carries no tuple into a parallel loop: they are taken apart here and put together again inside it.
     table, data, signal, sigma, lambda_t, embedding = problem
-    weights, inputs, inputs_at, grads, grads_at, tiles, x, h, slopes, dh, eps_hat, eps, loss = work
-    parameters, m, v, average = state
+    weights, inputs, inputs_at, grads, grads_at, rows, gradient, x, h, slopes, dh, dg, eps_hat, eps, loss = work
+    m, v, average = state
     beta1, beta2, epsilon, weight_decay = adam
     seed0, seed1, batch_stream, noise_stream = key
-    workers, count = x.shape[0], tiles.shape[0]
+    workers = x.shape[0]
     for k in range(rates.shape[0]):
         step, rate, decay = first + k, rates[k], decays[k]
         for worker in prange(workers):
             part = Problem(table, data, signal, sigma, lambda_t, embedding)
-            room = Workspace(weights, inputs, inputs_at, grads, grads_at, tiles, x, h, slopes, dh, eps_hat, eps, loss)
+            room = Workspace(
+                weights, inputs, inputs_at, grads, grads_at, rows, gradient, x, h, slopes, dh, dg, eps_hat, eps, loss
+            )
             for block in range(worker, loss.shape[0], workers):
                 _block(part, room, residual, block, worker, batch, step, (seed0, seed1, batch_stream, noise_stream))
         losses[k] = loss.sum() / np.float32(batch * data.shape[1])
         for worker in prange(workers):
-            room = Workspace(weights, inputs, inputs_at, grads, grads_at, tiles, x, h, slopes, dh, eps_hat, eps, loss)
-            rule = (step, rate, decay, beta1, beta2, epsilon, weight_decay)
-            for number in range(worker * count // workers, (worker + 1) * count // workers):
-                _update(table, room, number, (parameters, m, v, average), rule)
+            room = Workspace(
+                weights, inputs, inputs_at, grads, grads_at, rows, gradient, x, h, slopes, dh, dg, eps_hat, eps, loss
+            )
+            rule = _adam_rule(step, rate, decay, beta1, beta2, epsilon, weight_decay)
+            for number in range(worker, rows.shape[0], workers):
+                _update(table, room, number, worker, (m, v, average), rule)
 
 
 @jit
@@ -128,10 +131,9 @@ def _block(problem, work, residual, block, worker, batch, step, key):
             matrix,
             weights,
             weights,
-            matrix[PACK_BIAS],
+            matrix[BIAS],
             before,
             matrix[K],
-            0,
             residual and layer > 0,
             h[layer],
             slopes[layer],
@@ -190,31 +192,22 @@ def _loss(problem, block, batch, t, eps, eps_hat):
 @jit
 def _backward(table, work, residual, block, worker):
     """From the gradient by eps_hat down to that by the first layer's sums; each is stored for the second part."""
-    last, count = table.shape[0] - 1, work.loss.shape[0]
-    slopes, deps = work.slopes[worker], work.eps_hat[worker]
-    dh, dg, below_dh = work.dh[worker, 0], work.dh[worker, 1], work.dh[worker, 2]
-    _to_samples(deps, VECTOR, work.grads, work.grads_at[last], block, count)
-    _transposed_layer(table[last], work.weights, deps, dh)
-    for layer in range(last - 1, -1, -1):
-        for j in range(dh.shape[0]):
-            for i in range(LANES):
-                dg[j, i] = dh[j, i] * slopes[layer, j, i]
-        _to_samples(dg, VECTOR, work.grads, work.grads_at[layer], block, count)
-        if layer > 0:
-            _transposed_layer(table[layer], work.weights, dg, below_dh)
-            if residual:
-                for j in range(dh.shape[0]):
-                    for i in range(LANES):
-                        below_dh[j, i] += dh[j, i]
-            dh, below_dh = below_dh, dh
+    dh, dg, below, count = work.dh[worker], work.dg[worker, 0], work.dg[worker, 1], work.loss.shape[0]
+    _to_samples(work.eps_hat[worker], VECTOR, work.grads, work.grads_at[table.shape[0] - 1], block, count)
+    dy = work.eps_hat[worker]
+    for layer in range(table.shape[0] - 1, 0, -1):
+        matrix, add = table[layer], residual and layer < table.shape[0] - 1
+        _silu_layer_backward(matrix, work.weights, dy, dh, work.slopes[worker, layer - 1], dg, add)
+        _to_samples(dg, VECTOR, work.grads, work.grads_at[layer - 1], block, count)
+        dy, dg, below = dg, below, dg
 
 
 @jit
-def _transposed_layer(matrix, weights, dy, dx):
-    """dx = W^T dy: [J, LANES] to [K, LANES], filled up."""
-    stride = matrix[JP] * ROWS
-    for p in range(matrix[KP] // ROWS):
-        tile(weights, matrix[PACK_T] + p * stride, ROWS, dy, 0, LANES, dx, p * ROWS * LANES, LANES, matrix[J])
+def _silu_layer_backward(matrix, weights, dy, dh, slopes, dg, add):
+    """dh = W^T dy (+ dh) and dg = dh * slopes: [J, LANES] to [K, LANES], filled up; see `slope_tile`."""
+    for k in range(0, matrix[K], ROWS):
+        a0, h0 = matrix[WEIGHT] + k, k * LANES
+        slope_tile(weights, a0, matrix[K], 1, dy, 0, dh, h0, slopes, h0, dg, h0, matrix[J], add)
 
 
 @jit
@@ -228,57 +221,63 @@ def _to_samples(h, panel, target, at, block, count):
 
 
 @jit
-def _update(table, work, number, state, rule):
-    """The gradient of one tile of one weight matrix, and what follows from it; with the first, that of the biases."""
-    layer, i, o = work.tiles[number]
-    parameters = state[0]
-    matrix, samples = table[layer], work.loss.shape[0] * LANES
-    gradient = np.empty((ROWS, LANES), np.float32)
-    row = o * ROWS
+def _update(table, work, number, worker, state, rule):
+    """The gradient by a few rows of a weight matrix and by their biases, and Adam's step on both.
+
+    The last tile of a row may reach past its end, into the next row's beginning: so the last comes first.
+    """
+    layer, row = work.rows[number]
+    matrix, samples, gradient = table[layer], work.loss.shape[0] * LANES, work.gradient[worker]
     at = work.grads_at[layer] + row // VECTOR * samples * VECTOR + row % VECTOR
-    inputs = work.inputs_at[layer] + i * samples * LANES
-    tile(work.grads, at, VECTOR, work.inputs, inputs, LANES, gradient, 0, LANES, samples)
-    columns = min(LANES, matrix[K] - i * LANES)
-    for j in range(row, min(row + ROWS, matrix[J])):
-        low = matrix[WEIGHT] + j * matrix[K] + i * LANES
-        part = slice(low, low + columns)
-        _adam(gradient[j - row], part, state, rule)
-        for c in range(columns):
-            k, weight = i * LANES + c, parameters[low + c]
-            work.weights[matrix[PACK] + (row // ROWS * matrix[KP] + k) * ROWS + j - row] = weight
-            work.weights[matrix[PACK_T] + (k // ROWS * matrix[JP] + j) * ROWS + k % ROWS] = weight
-    if i == 0:
-        _bias_sums(work.grads, at, samples, gradient)
-        low, high = matrix[BIAS] + row, matrix[BIAS] + min(row + ROWS, matrix[J])
-        part = slice(low, high)
-        _adam(gradient[0], part, state, rule)
-        for j in range(low, high):
-            work.weights[matrix[PACK_BIAS] + j - matrix[BIAS]] = parameters[j]
+    for k in range((matrix[K] - 1) // LANES * LANES, -1, -LANES):
+        inputs = work.inputs_at[layer] + k * samples
+        tile(work.grads, at, VECTOR, 1, work.inputs, inputs, LANES, gradient, k, matrix[K], samples)
+    count = min(ROWS, matrix[J] - row)
+    _adam(gradient, matrix[WEIGHT] + row * matrix[K], count * matrix[K], work.weights, state, rule)
+    _bias_sums(work.grads, at, samples, gradient)
+    _adam(gradient, matrix[BIAS] + row, count, work.weights, state, rule)
 
 
 @jit
 def _bias_sums(grads, at, samples, sums):
-    """sums[0, :ROWS] = sum over samples of one panel's rows; four partial sums keep the adder busy."""
+    """sums[:ROWS] = sum over samples of one panel's rows; four partial sums keep the adder busy."""
     partial = np.zeros((4, ROWS), np.float32)
     for n in range(0, samples, 4):
         for q in range(4):
             for r in range(ROWS):
                 partial[q, r] += grads[at + (n + q) * VECTOR + r]
     for r in range(ROWS):
-        sums[0, r] = (partial[0, r] + partial[1, r]) + (partial[2, r] + partial[3, r])
+        sums[r] = (partial[0, r] + partial[1, r]) + (partial[2, r] + partial[3, r])
 
 
 @jit
-def _adam(gradient, part, state, rule):
-    """`optimizers.adam_step` and `average_step` on the part of the parameters that a row of a tile is."""
-    parameters, m, v, average = state[0][part], state[1][part], state[2][part], state[3][part]
-    step, rate, decay, beta1, beta2, epsilon, weight_decay = rule
-    m_scale, v_scale = np.float32(1.0 / (1.0 - beta1**step)), np.float32(1.0 / (1.0 - beta2**step))
-    new1, new2, new_average = np.float32(1.0 - beta1), np.float32(1.0 - beta2), np.float32(1.0 - decay)
-    rate, epsilon, weight_decay = np.float32(rate), np.float32(epsilon), np.float32(weight_decay)
-    for c in range(len(parameters)):
+def _adam_rule(step, rate, decay, beta1, beta2, epsilon, weight_decay):
+    """The numbers of a step as `_adam` takes them, float32."""
+    return (
+        np.float32(1.0 - beta1),
+        np.float32(1.0 - beta2),
+        np.float32(1.0 / (1.0 - beta1**step)),
+        np.float32(1.0 / (1.0 - beta2**step)),
+        np.float32(epsilon),
+        np.float32(weight_decay),
+        np.float32(rate),
+        np.float32(1.0 - decay),
+    )
+
+
+@jit
+def _adam(gradient, low, count, weights, state, rule):
+    """`optimizers.adam_step` and `average_step` on parameters low..low + count - 1.
+
+    Two loops, because LLVM gives up where it must tell more arrays apart than three or four.
+    """
+    high = low + count
+    parameters, m, v, average = weights[low:high], state[0][low:high], state[1][low:high], state[2][low:high]
+    new1, new2, m_scale, v_scale, epsilon, weight_decay, rate, new_average = rule
+    for c in range(count):
         m[c] += new1 * (gradient[c] - m[c])
         v[c] += new2 * (gradient[c] * gradient[c] - v[c])
+    for c in range(count):
         update = m[c] * m_scale / (math.sqrt(v[c] * v_scale) + epsilon) + weight_decay * parameters[c]
         parameters[c] -= rate * update
         average[c] += new_average * (parameters[c] - average[c])
@@ -287,8 +286,8 @@ def _adam(gradient, part, state, rule):
 def steps(problem, work, residual, state, batch, first, rates, decays, adam, key):
     """Take the training steps first, first + 1, ... in place, one for each of `rates`; their losses, float32.
 
-    `state`: parameters, m, v and average, float32 [P] each.  `key`: the two words of the seed, the stream that
-    draws data and t, and that of the noise.
+    The weights are those of `work`; `state`: m, v and average, float32 [P] each.  `key`: the two words of the
+    seed, the stream that draws data and t, and that of the noise.
     """
     losses = np.empty(len(rates), np.float32)
     key = tuple(np.uint32(word) for word in key)

@@ -7,7 +7,8 @@ loaded from memory must serve several multiply-adds.  The tile keeps ROWS x LANE
     C[i, n] = sum over k = 0..depth-1 of A[k, i] * B[k, n],       i < ROWS, n < LANES,
 
 and for each k loads LANES numbers of B once (two registers) and ROWS numbers of A, each spread over a register:
-10 loads for 16 multiply-adds with 512-bit registers.  Numba compiles loops, but has no way to say "these sums
+10 loads for 16 multiply-adds with 512-bit registers.  A number of A is spread from wherever it lies, so a matrix
+serves as it is or transposed, without being packed first.  Numba compiles loops, but has no way to say "these sums
 are registers"; so the tile is written as LLVM instructions, by an intrinsic: a Python function that Numba calls
 while it compiles, and that emits code.  The sums run over k in order, one multiply-add each, whatever the width
 of the registers.
@@ -43,23 +44,23 @@ LANES = 2 * VECTOR
 
 
 def make_tile(rows, vector):
-    """The intrinsic tile(A, a0, lda, B, b0, ldb, C, c0, ldc, depth) for `rows` x 2 registers of `vector` numbers.
+    """The intrinsic tile(A, a0, ak, ai, B, b0, ldb, C, c0, ldc, depth) for `rows` x 2 registers of `vector` numbers.
 
-    A, B, C are contiguous float32 arrays of any shape; a0, b0, c0 are offsets of the first number, lda, ldb, ldc
-    the distances between rows, all counted in numbers.  Nothing is checked.
+    A, B, C are contiguous float32 arrays of any shape.  A[k, i] lies at a0 + k * ak + i * ai, B[k, n] at
+    b0 + k * ldb + n, C[i, n] at c0 + i * ldc + n, all counted in numbers.  Nothing is checked.
     """
 
     @intrinsic
-    def tile(typingctx, A, a0, lda, B, b0, ldb, C, c0, ldc, depth):
-        sizes = types.intp
-        signature = types.void(A, sizes, sizes, B, sizes, sizes, C, sizes, sizes, sizes)
+    def tile(typingctx, A, a0, ak, ai, B, b0, ldb, C, c0, ldc, depth):
+        n = types.intp
+        signature = types.void(A, n, n, n, B, n, n, C, n, n, n)
 
         def codegen(context, builder, signature, args):
-            a, b, c = (_address(context, builder, signature, args, at) for at in (0, 3, 6))
-            start = ir.Constant(ir.FloatType(), 0.0)
-            sums = _product(builder, vector, a, args[2], b, args[5], args[9], [start] * rows)
+            a, b, c = (_address(context, builder, signature, args, at) for at in (0, 4, 7))
+            zeros = [ir.Constant(ir.FloatType(), 0.0)] * rows
+            sums = _product(builder, vector, a, args[2:4], b, args[6], args[10], zeros)
             for i in range(rows):
-                row = builder.gep(c, [builder.mul(_size(i), args[8])])
+                row = builder.gep(c, [builder.mul(_size(i), args[9])])
                 for n in range(2):
                     _store(builder, row, n * vector, sums[i][n])
             return context.get_dummy_value()
@@ -70,7 +71,7 @@ def make_tile(rows, vector):
 
 
 def make_silu_tile(rows, vector):
-    """The intrinsic silu_tile(A, a0, lda, B, b0, bias, bias0, H, h0, G, g0, depth, residual, keep).
+    """The intrinsic silu_tile(A, a0, ak, ai, B, b0, bias, bias0, H, h0, G, g0, depth, residual, keep).
 
     The tile of a hidden layer, with what follows the product done while the sums are still in registers:
         g = bias[i] + sum over k of A[k, i] * B[k, n];    s = sigmoid(g);    H[i, n] = g * s;
@@ -79,24 +80,24 @@ def make_silu_tile(rows, vector):
     """
 
     @intrinsic
-    def silu_tile(typingctx, A, a0, lda, B, b0, bias, bias0, H, h0, G, g0, depth, residual, keep):
-        sizes, flag = types.intp, types.boolean
-        signature = types.void(A, sizes, sizes, B, sizes, bias, sizes, H, sizes, G, sizes, sizes, flag, flag)
+    def silu_tile(typingctx, A, a0, ak, ai, B, b0, bias, bias0, H, h0, G, g0, depth, residual, keep):
+        n, flag = types.intp, types.boolean
+        signature = types.void(A, n, n, n, B, n, bias, n, H, n, G, n, n, flag, flag)
 
         def codegen(context, builder, signature, args):
-            a, b, biases, h, g = (_address(context, builder, signature, args, at) for at in (0, 3, 5, 7, 9))
+            a, b, biases, h, g = (_address(context, builder, signature, args, at) for at in (0, 4, 6, 8, 10))
             start = [builder.load(builder.gep(biases, [_size(i)])) for i in range(rows)]
-            sums = _product(builder, vector, a, args[2], b, _size(2 * vector), args[11], start)
+            sums = _product(builder, vector, a, args[2:4], b, _size(2 * vector), args[12], start)
             for i, n in ((i, n) for i in range(0, rows, 2) for n in range(2)):
                 outputs, slopes = _silu_pair(builder, sums[i][n], sums[i + 1][n])
                 places = [(2 * row + n) * vector for row in (i, i + 1)]
                 for at, output in zip(places, outputs, strict=True):
                     _store(builder, h, at, output)
-                with builder.if_then(args[12]):
-                    before = builder.gep(b, [args[8]])
+                with builder.if_then(args[13]):
+                    before = builder.gep(b, [args[9]])
                     for at, output in zip(places, outputs, strict=True):
                         _store(builder, h, at, builder.fadd(output, _load(builder, before, at, output.type)))
-                with builder.if_then(args[13]):
+                with builder.if_then(args[14]):
                     for at, slope in zip(places, slopes, strict=True):
                         _store(builder, g, at, slope)
             return context.get_dummy_value()
@@ -106,20 +107,51 @@ def make_silu_tile(rows, vector):
     return silu_tile
 
 
-def _product(builder, vector, a, lda, b, ldb, depth, start):
-    """Rows of two registers: start[i] + sum over k of a[k * lda + i] * b[k * ldb + n]."""
+def make_slope_tile(rows, vector):
+    """The intrinsic slope_tile(A, a0, ak, ai, B, b0, H, h0, G, g0, D, d0, depth, residual): backward through a layer.
+
+        dh = sum over k of A[k, i] * B[k, n];    where `residual`: dh += H[i, n];
+        H[i, n] = dh;    D[i, n] = dh * G[i, n], with G the slopes that `silu_tile` kept.
+    Rows of B, H, G and D lie LANES apart.
+    """
+
+    @intrinsic
+    def slope_tile(typingctx, A, a0, ak, ai, B, b0, H, h0, G, g0, D, d0, depth, residual):
+        n = types.intp
+        signature = types.void(A, n, n, n, B, n, H, n, G, n, D, n, n, types.boolean)
+
+        def codegen(context, builder, signature, args):
+            a, b, h, g, d = (_address(context, builder, signature, args, at) for at in (0, 4, 6, 8, 10))
+            zeros = [ir.Constant(ir.FloatType(), 0.0)] * rows
+            sums = _product(builder, vector, a, args[2:4], b, _size(2 * vector), args[12], zeros)
+            for place, total in enumerate(register for row in sums for register in row):
+                at = place * vector
+                before = _load(builder, h, at, total.type)
+                total = builder.select(args[13], builder.fadd(total, before), total)
+                _store(builder, h, at, total)
+                _store(builder, d, at, builder.fmul(total, _load(builder, g, at, total.type)))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return slope_tile
+
+
+def _product(builder, vector, a, strides, b, ldb, depth, start):
+    """Rows of two registers: start[i] + sum over k of a[k * ak + i * ai] * b[k * ldb + n], (ak, ai) = strides."""
     register = ir.VectorType(ir.FloatType(), vector)
     sums = [[cgutils.alloca_once(builder, register) for _ in range(2)] for _ in start]
     for row, value in zip(sums, start, strict=True):
         spread = _spread(builder, value, vector)
         for slot in row:
             builder.store(spread, slot)
+    arows = [builder.gep(a, [builder.mul(strides[1], _size(i))]) for i in range(len(start))]
     with cgutils.for_range(builder, depth) as loop:
-        arow = builder.gep(a, [builder.mul(loop.index, lda)])
+        acolumn = builder.mul(loop.index, strides[0])
         brow = builder.gep(b, [builder.mul(loop.index, ldb)])
         lanes = [_load(builder, brow, n * vector, register) for n in range(2)]
-        for i, row in enumerate(sums):
-            spread = _spread(builder, builder.load(builder.gep(arow, [_size(i)])), vector)
+        for arow, row in zip(arows, sums, strict=True):
+            spread = _spread(builder, builder.load(builder.gep(arow, [acolumn])), vector)
             for slot, lane in zip(row, lanes, strict=True):
                 builder.store(_fma(builder, spread, lane, builder.load(slot)), slot)
     return [[builder.load(slot) for slot in row] for row in sums]
@@ -245,32 +277,45 @@ def _size(n):
 
 
 @inline_jit
-def plain_tile(A, a0, lda, B, b0, ldb, C, c0, ldc, depth):
+def plain_tile(A, a0, ak, ai, B, b0, ldb, C, c0, ldc, depth):
     """The tile as a loop: what it means, and what serves where there is no compiler."""
     a, b, c = A.ravel(), B.ravel(), C.ravel()
     for i in range(ROWS):
         for n in range(LANES):
             total = np.float32(0)
             for k in range(depth):
-                total += a[a0 + k * lda + i] * b[b0 + k * ldb + n]
+                total += a[a0 + k * ak + i * ai] * b[b0 + k * ldb + n]
             c[c0 + i * ldc + n] = total
 
 
 @inline_jit
-def plain_silu_tile(A, a0, lda, B, b0, bias, bias0, H, h0, G, g0, depth, residual, keep):
+def plain_silu_tile(A, a0, ak, ai, B, b0, bias, bias0, H, h0, G, g0, depth, residual, keep):
     """The tile of a hidden layer as a loop."""
     a, b, h, slope = A.ravel(), B.ravel(), H.ravel(), G.ravel()
     for i in range(ROWS):
         for n in range(LANES):
-            total = bias.ravel()[bias0 + i]
+            at, total = i * LANES + n, bias.ravel()[bias0 + i]
             for k in range(depth):
-                total += a[a0 + k * lda + i] * b[b0 + k * LANES + n]
+                total += a[a0 + k * ak + i * ai] * b[b0 + k * LANES + n]
             s = np.float32(1) / (np.float32(1) + np.exp(-max(total, np.float32(-SILU_RANGE))))
-            h[h0 + i * LANES + n] = total * s
+            h[h0 + at] = total * s
             if residual:
-                h[h0 + i * LANES + n] += b[b0 + h0 + i * LANES + n]
+                h[h0 + at] += b[b0 + h0 + at]
             if keep:
-                slope[g0 + i * LANES + n] = s + total * s * (np.float32(1) - s)
+                slope[g0 + at] = s + total * s * (np.float32(1) - s)
+
+
+@inline_jit
+def plain_slope_tile(A, a0, ak, ai, B, b0, H, h0, G, g0, D, d0, depth, residual):
+    """The backward tile of a hidden layer as a loop."""
+    a, b, h, slope, d = A.ravel(), B.ravel(), H.ravel(), G.ravel(), D.ravel()
+    for i in range(ROWS):
+        for n in range(LANES):
+            at, total = i * LANES + n, np.float32(0)
+            for k in range(depth):
+                total += a[a0 + k * ak + i * ai] * b[b0 + k * LANES + n]
+            h[h0 + at] = total + h[h0 + at] if residual else total
+            d[d0 + at] = h[h0 + at] * slope[g0 + at]
 
 
 @inline_jit
@@ -283,6 +328,7 @@ def plain_transpose(A, a0, lda, C, c0, ldc):
 
 
 if config.DISABLE_JIT:  # stepping through kernels with a debugger
-    tile, silu_tile, transpose = plain_tile, plain_silu_tile, plain_transpose
+    tile, silu_tile, slope_tile, transpose = plain_tile, plain_silu_tile, plain_slope_tile, plain_transpose
 else:
-    tile, silu_tile, transpose = make_tile(ROWS, VECTOR), make_silu_tile(ROWS, VECTOR), make_transpose(VECTOR)
+    tile, silu_tile = make_tile(ROWS, VECTOR), make_silu_tile(ROWS, VECTOR)
+    slope_tile, transpose = make_slope_tile(ROWS, VECTOR), make_transpose(VECTOR)

@@ -119,21 +119,17 @@ class MLP:
         t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
         if _checks.choice("backend", backend, BACKENDS) == "numba" and self.buffer.dtype == np.float32:
             steps, place = np.unique(t, return_inverse=True)
-            return mlp_forward.forward(self.packed(), self.residual, x, place, self.embed(steps))
+            return mlp_forward.forward(self.network(), self.residual, x, place, self.embed(steps))
         return forward(self.params, x, t, self.residual)[0]
 
     def embed(self, t: np.ndarray) -> np.ndarray:
         """The embedding of the steps t [K]: [K, embedding]."""
         return time_embedding.forward(t, self.config["embedding"], self.buffer.dtype)
 
-    def plan(self) -> tuple[np.ndarray, int]:
-        """Where the kernels keep each matrix; see `kernels/mlp_plan.py`."""
-        return mlp_plan.plan([shape for name, shape in self.shapes.items() if name.endswith("weight")])
-
-    def packed(self) -> mlp_plan.Packed:
-        """The weights in the layout of the kernels."""
-        table, size = self.plan()
-        return mlp_plan.Packed(table, mlp_plan.pack(table, size, self.buffer))
+    def network(self) -> mlp_plan.Network:
+        """The weights as the kernels read them; a copy."""
+        shapes = [shape for name, shape in self.shapes.items() if name.endswith("weight")]
+        return mlp_plan.network(shapes, self.buffer)
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value}" for name, value in self.config.items())
