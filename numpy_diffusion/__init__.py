@@ -7,17 +7,22 @@
 """
 
 from numpy_diffusion import datasets, metrics, oracles
+from numpy_diffusion.checkpoints import load
 from numpy_diffusion.forward import q_posterior, q_sample, q_step, q_trajectory
 from numpy_diffusion.networks.mlp import MLP
 from numpy_diffusion.samplers import sample
 from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.training import Run, load_run, train
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MLP",
+    "Run",
     "Schedule",
     "datasets",
+    "load",
+    "load_run",
     "metrics",
     "oracles",
     "q_posterior",
@@ -25,4 +30,5 @@ __all__ = [
     "q_step",
     "q_trajectory",
     "sample",
+    "train",
 ]

@@ -111,7 +111,8 @@ def steps(name: str, value: Any, low: int, high: int, n: int | None = None) -> n
     if given.dtype.kind not in "iu":
         raise ValueError(f"{name}: expected integer steps in {low}..{high}, got {_short(value)}")
     if given.ndim > 1 or (given.ndim == 1 and n is not None and given.shape != (n,)):
-        raise ValueError(f"{name}: expected one step or an array of shape [{n}], got shape {list(given.shape)}")
+        length = "any" if n is None else n
+        raise ValueError(f"{name}: expected one step or an array of shape [{length}], got shape {list(given.shape)}")
     if given.size == 0:
         raise ValueError(f"{name}: expected at least one step, got an empty array")
     if given.min() < low or given.max() > high:

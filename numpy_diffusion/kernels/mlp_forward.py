@@ -164,8 +164,8 @@ def lanes(x):
 
 
 def rows(x, n, D):
-    """The inverse of `lanes`: [n, D]."""
-    return np.ascontiguousarray(x.transpose(0, 2, 1).reshape(-1, x.shape[1])[:n, :D])
+    """The inverse of `lanes`: [n, D], a copy even where one block of one feature lies as it should."""
+    return np.array(x.transpose(0, 2, 1).reshape(-1, x.shape[1])[:n, :D], order="C")
 
 
 def _scratch(table):

@@ -1,0 +1,14 @@
+"""The pictures of the article (Figs 1-5), the loss curve, and the reverse chain as an animation.
+
+>>> from numpy_diffusion import figures
+
+imports matplotlib, which `import numpy_diffusion` does not.  Each function takes data and a path, writes one file
+under a temporary name, moves it into place when it is whole, and returns the path; missing folders are made.
+All of them look alike on any machine, whatever the user's matplotlibrc says, and leave its settings as they were.
+"""
+
+from numpy_diffusion.figures.animations import animation
+from numpy_diffusion.figures.chains import chain_against_jump, forward_reverse
+from numpy_diffusion.figures.curves import loss_curve, schedules
+
+__all__ = ["animation", "chain_against_jump", "forward_reverse", "loss_curve", "schedules"]

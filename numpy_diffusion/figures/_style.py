@@ -1,0 +1,120 @@
+"""What all figures share: size, fonts and colours, a canvas without pyplot, and files that are whole or absent."""
+
+from __future__ import annotations
+
+import io
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from numpy_diffusion import _files
+
+WIDTH = 7.2  # inches: 1080 pixels, which a README shows at about 900
+DPI = 150
+
+# Okabe and Ito 2008: told apart by colour-blind readers.
+BLUE, ORANGE, GREEN, PINK = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+GRAY = "#6a6a6a"
+
+DOTS = 4000  # points that a picture shows at the most: more would run together
+
+Box = tuple[float, float, float, float]  # left, right, low, high
+
+STYLE = {
+    "figure.dpi": DPI,
+    "savefig.dpi": DPI,
+    "font.size": 10.0,
+    "figure.titlesize": 11.0,
+    "axes.titlesize": 10.0,
+    "axes.labelsize": 10.0,
+    "xtick.labelsize": 9.0,
+    "ytick.labelsize": 9.0,
+    "legend.fontsize": 9.5,
+    "legend.frameon": False,
+    "axes.edgecolor": GRAY,
+    "axes.linewidth": 0.7,
+    "xtick.color": GRAY,
+    "ytick.color": GRAY,
+    "xtick.labelcolor": "black",
+    "ytick.labelcolor": "black",
+    "grid.color": "#dddddd",
+    "lines.linewidth": 1.8,
+    "mathtext.fontset": "dejavusans",
+}
+
+
+def style() -> AbstractContextManager[Any]:
+    """The settings of every figure, for a `with`: matplotlib's own defaults and the lines above."""
+    return matplotlib.style.context(["default", STYLE])
+
+
+def canvas(width: float, height: float) -> Figure:
+    """A white page of so many inches that draws itself in memory, with no window and no pyplot."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def panel(axes: Axes, x: ArrayLike, colour: str, box: Box, *, size: float = 1.4, labels: str = "xy") -> Axes:
+    """The first DOTS points of x [N, 2] as dots of `size` pt, in the box; see `frame` for the rest."""
+    x = np.asarray(x)[:DOTS]
+    axes.plot(x[:, 0], x[:, 1], "o", color=colour, markersize=size, markeredgewidth=0.0, alpha=0.6)
+    return frame(axes, box, labels)
+
+
+def frame(axes: Axes, box: Box, labels: str = "xy") -> Axes:
+    """The box on equal scales, with numbers and a name on the axes in `labels`."""
+    axes.set(xlim=box[:2], ylim=box[2:], aspect="equal")
+    axes.set(xlabel="$x$" if "x" in labels else "", ylabel="$y$" if "y" in labels else "")
+    axes.locator_params(nbins=3, min_n_ticks=3)
+    axes.tick_params(length=2.0, labelbottom="x" in labels, labelleft="y" in labels)
+    return axes
+
+
+def bounding_box(*clouds: np.ndarray, share: float = 0.99) -> Box:
+    """A square with the middle `share` of each cloud's points [N, 2] along x and along y, and a margin."""
+    tail = (1.0 - share) / 2.0
+    edges = np.array([np.quantile(x, [tail, 1.0 - tail], axis=0) for x in clouds])
+    low, high = edges[:, 0].min(axis=0), edges[:, 1].max(axis=0)
+    middle, half = (low + high) / 2.0, 0.55 * (high - low).max()
+    return middle[0] - half, middle[0] + half, middle[1] - half, middle[1] + half
+
+
+def number(value: float) -> str:
+    """Three digits as mathematics: 0.998, or 4.04 times a power of ten."""
+    if value == 0.0 or abs(value) >= 1e-3:
+        return f"{value:.3f}"
+    digits, exponent = f"{value:.1e}".split("e")
+    return rf"{digits}\times 10^{{{int(exponent)}}}"
+
+
+def target(path: _files.PathLike, *suffixes: str) -> Path:
+    """`path`, in a folder that exists from now on.
+
+    Raises
+    ------
+    ValueError : something that is no path, or that ends in something else than `suffixes`
+    OSError : a folder that cannot be made
+    """
+    place = _files.as_path("path", path)
+    if place.suffix not in suffixes:
+        raise ValueError(f"path: expected a name that ends in {' or '.join(suffixes)}, got {place}")
+    with _files.told("path", place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """The figure as a PNG that appears whole or not at all; the path."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    with _files.told("path", path):
+        _files.write(path, picture.getvalue())
+    return path

@@ -1,0 +1,276 @@
+"""Training: the loop over the steps, with its bar, its checkpoints, and an exact way back into it.
+
+What a step does stands in `training_step.py`; what a run looks like on disk, in `checkpoints.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+from tqdm import tqdm
+
+from numpy_diffusion import _checks, _files, checkpoints
+from numpy_diffusion.losses import weights
+from numpy_diffusion.networks.mlp import BACKENDS, MLP, Backend
+from numpy_diffusion.optimizers import Adam, learning_rates
+from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.training_step import Advance, State, prepare, start
+
+CHUNK_SECONDS: Final = 0.1  # how long the loop stays in the kernel: the bar moves and Ctrl-C acts as often
+RECENT: Final = 100  # steps over which the bar's loss is a mean
+
+
+@dataclass
+class Run:
+    """What training leaves.
+
+    Attributes
+    ----------
+    model : the network, with the moving average of its weights
+    schedule : Schedule
+    losses : of every step done, float32 [step]
+    steps : how many there are to do
+    path : the run's folder, None where it has none
+    """
+
+    model: MLP
+    schedule: Schedule
+    losses: np.ndarray
+    steps: int
+    path: Path | None
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return len(self.losses)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether steps are left to do."""
+        return self.step < self.steps
+
+
+def train(
+    model: MLP,
+    schedule: Schedule,
+    x0: ArrayLike,
+    *,
+    steps: int = 10_000,
+    batch: int = 512,
+    learning_rate: float = 2e-3,
+    warmup: int | None = None,
+    weight_decay: float = 0.0,
+    average_decay: float = 0.999,
+    weighting: str | ArrayLike = "simple",
+    seed: int = 0,
+    out: _files.PathLike | None = None,
+    resume: bool = False,
+    checkpoint_every: int = 1000,
+    data_name: str | None = None,
+    progress: bool = True,
+    backend: Backend = "numba",
+) -> Run:
+    """Train the network in place to predict the noise in x0's forward chain (Ho et al. 2020, Algorithm 1).
+
+    Ctrl-C ends training early and keeps what was trained.  However it ends, `model` holds the moving average of
+    the weights of its last good step.
+
+    Parameters
+    ----------
+    model : float32, its weights are where training starts; shift and scale are set to the data's
+    schedule : Schedule
+    x0 : the data [N, D], any units: the network gets (x0 - mean) / std, coordinate by coordinate
+    steps, batch : how many steps, of how many points each, drawn with replacement
+    learning_rate : Adam's at the end of the warm-up; from there a half cosine to 0
+    warmup : steps of linear rise; steps // 10 unless given, but at most 500
+    weight_decay : AdamW's, times the learning rate
+    average_decay : of the moving average of the weights, 0..1 (Ho et al. appendix B: 0.9999, for longer training)
+    weighting : lambda(t), as for `losses.weights`
+    seed : of batches, steps t and noise; the result is the same to the bit on any number of threads
+    out : a new or empty folder for the run; see `checkpoints`
+    resume : go on with the run in `out`, all other arguments as they were: the final weights are those of a run
+        that was never interrupted, to the bit
+    checkpoint_every : steps between two writes to `out`
+    data_name : what `numpy-diffusion` calls this data; kept in config.json
+    progress : show a bar on standard error, with the mean loss of the last 100 steps
+    backend : "numba", or "numpy" for the definitions, which round otherwise
+
+    Returns
+    -------
+    Run : with `run.interrupted` where Ctrl-C came before the last step
+
+    Raises
+    ------
+    ValueError : an argument out of its range, or, to resume, other than the checkpoint's
+    OSError : `out` cannot be written or holds files; said before training starts, and nothing is overwritten
+    FloatingPointError : loss or weights are no longer finite; `out` keeps the checkpoint before
+
+    Examples
+    --------
+    >>> x0 = np.array([[-1.0], [1.0]])
+    >>> run = train(MLP(dim=1, width=8, depth=0), Schedule.linear(T=10), x0, steps=20, batch=8, progress=False)
+    >>> run.step, run.model.scale.tolist()
+    (20, [1.0])
+    """
+    lambda_t = weights(_checks.instance("schedule", schedule, Schedule), weighting)
+    settings = _settings(steps, batch, learning_rate, warmup, weight_decay, average_decay)
+    settings |= {"weighting": weighting if isinstance(weighting, str) else lambda_t[1:].tolist()}
+    settings |= {"seed": _checks.seed(seed), "backend": _checks.choice("backend", backend, BACKENDS)}
+    checkpoint_every = _checks.integer("checkpoint_every", checkpoint_every, 1)
+    averaged, data = _standardised(model, x0)
+    advance = prepare(
+        averaged,
+        schedule,
+        data,
+        batch=settings["batch"],
+        weighting=lambda_t,
+        adam=Adam(weight_decay=settings["weight_decay"]),
+        rates=learning_rates(settings["learning_rate"], settings["steps"], settings["warmup"]),
+        average_decay=settings["average_decay"],
+        seed=settings["seed"],
+        backend=backend,
+    )
+    begun = _begun(out, resume, _first(averaged, schedule, data, data_name, settings))
+    state, losses = _restored(begun, settings["steps"])
+    states, saved = _states(advance, state, losses, checkpoint_every), state.step
+    try:
+        with tqdm(total=len(losses), initial=saved, desc="training", unit=" steps", disable=not progress) as bar:
+            for state in states:
+                recent = losses[max(0, state.step - RECENT) : state.step]
+                bar.set_postfix(loss=f"{recent.mean():.4f}", refresh=False)
+                bar.update(state.step - bar.n)
+                if out is not None and state.step % checkpoint_every == 0:
+                    checkpoints.write(out, _now(begun, state, losses))
+                    saved = state.step
+    except KeyboardInterrupt:
+        pass  # what is in `state` is whole: a chunk cut short never gets there
+    finally:
+        model.buffer[:], model.shift, model.scale = state.average, begun.model.shift, begun.model.scale
+    if out is not None and state.step > saved:
+        checkpoints.write(out, _now(begun, state, losses))
+    return Run(model, schedule, losses[: state.step], len(losses), None if out is None else Path(out))
+
+
+def load_run(folder: _files.PathLike) -> Run:
+    """The run in a folder, as `train` returned it at its last checkpoint; errors as for `load`.
+
+    Examples
+    --------
+    >>> load_run("no/such/run")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: no/such/run: expected a folder with a checkpoint, found no such folder
+    """
+    stored = checkpoints.read(folder)
+    steps = stored.config["training"]["steps"]
+    return Run(stored.model, stored.schedule, stored.training["losses"], steps, Path(folder))
+
+
+def _settings(
+    steps: int, batch: int, learning_rate: float, warmup: int | None, weight_decay: float, average_decay: float
+) -> dict[str, Any]:
+    """The numbers, checked, as config.json keeps them."""
+    steps = _checks.integer("steps", steps, 1, 2**32 - 1)
+    return {
+        "steps": steps,
+        "batch": _checks.integer("batch", batch, 1, 2**32),
+        "learning_rate": _checks.real("learning_rate", learning_rate, 0.0),
+        "warmup": min(500, steps // 10) if warmup is None else _checks.integer("warmup", warmup, 0, steps),
+        "weight_decay": _checks.real("weight_decay", weight_decay, 0.0),
+        "average_decay": _checks.real("average_decay", average_decay, 0.0, 1.0),
+    }
+
+
+def _standardised(model: MLP, x0: ArrayLike) -> tuple[MLP, np.ndarray]:
+    """A copy of the model with the data's shift and scale, and (x0 - shift) / scale: float32 [N, D]."""
+    if _checks.instance("model", model, MLP).buffer.dtype != np.float32:
+        raise ValueError(f"model: expected float32 weights, got {model.buffer.dtype}")
+    data = _checks.array("x0", x0, ("N", *model.shape), np.float32).astype(np.float64)
+    config: dict[str, Any] = model.config
+    copied = MLP(**config)
+    copied.buffer[:] = model.buffer
+    copied.shift, scale = data.mean(axis=0).astype(np.float32), data.std(axis=0).astype(np.float32)
+    constant = (data.min(axis=0) == data.max(axis=0)) | (scale == 0.0)  # rounding leaves a constant some deviation
+    copied.scale = np.where(constant, np.float32(1.0), scale)
+    return copied, ((data - copied.shift) / copied.scale).astype(np.float32)
+
+
+def _first(
+    model: MLP, schedule: Schedule, data: np.ndarray, data_name: str | None, settings: dict[str, Any]
+) -> checkpoints.Checkpoint:
+    """What stands in the folder before the first step."""
+    total = hashlib.sha256()
+    for values in (model.shift, model.scale, data):
+        total.update(values.tobytes())
+    name = None if data_name is None else _checks.instance("data_name", data_name, str)
+    origin = {"name": name, "shape": list(data.shape), "sha256": total.hexdigest()}
+    text = checkpoints.describe(model, schedule, origin, settings)
+    return checkpoints.Checkpoint(text, model, schedule, _arrays(start(model), np.empty(0, np.float32)))
+
+
+def _begun(out: _files.PathLike | None, resume: bool, first: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
+    """The checkpoint to start from, in a folder that has just been written to: what hinders that shows now."""
+    if out is None:
+        if resume:
+            raise ValueError("resume: expected `out`, the folder of the run to go on with, got None")
+        return first
+    if not resume:
+        checkpoints.create(out, first)
+        return first
+    stored = checkpoints.read(out)
+    checkpoints.check_same(stored, first)
+    if len(stored.training["losses"]) < stored.config["training"]["steps"]:
+        checkpoints.remove_leftovers(out)
+        checkpoints.write(out, stored)
+    return stored
+
+
+def _arrays(state: State, losses: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: getattr(state, name) for name in checkpoints.STATE} | {"losses": losses[: state.step]}
+
+
+def _now(begun: checkpoints.Checkpoint, state: State, losses: np.ndarray) -> checkpoints.Checkpoint:
+    begun.model.buffer[:] = state.average
+    return replace(begun, training=_arrays(state, losses))
+
+
+def _restored(checkpoint: checkpoints.Checkpoint, steps: int) -> tuple[State, np.ndarray]:
+    """The state of a checkpoint, and its losses at the head of an array for all steps."""
+    done = checkpoint.training["losses"]
+    losses = np.empty(steps, np.float32)
+    losses[: len(done)] = done
+    return State(**{name: checkpoint.training[name] for name in checkpoints.STATE}, step=len(done)), losses
+
+
+def _states(advance: Advance, state: State, losses: np.ndarray, checkpoint_every: int) -> Iterator[State]:
+    """The states of training, each some whole steps after the one before; fills in the losses as it goes.
+
+    Steps are done on a copy, so that no exception leaves a state half done.
+    """
+    chunk = 10
+    while state.step < len(losses):
+        begin, began = state.step, time.perf_counter()
+        end = begin + min(chunk, len(losses) - begin, checkpoint_every - begin % checkpoint_every)
+        state = copy.deepcopy(state)
+        losses[begin:end] = advance(state, end - begin)
+        _check_finite(state, losses[begin:end])
+        yield state
+        pace = (end - begin) / (time.perf_counter() - began)
+        chunk = max(1, min(round(pace * CHUNK_SECONDS), 4 * chunk))
+
+
+def _check_finite(state: State, losses: np.ndarray) -> None:
+    advice = "training has diverged; a smaller learning_rate may help"
+    if len(bad := np.flatnonzero(~np.isfinite(losses))):
+        step = state.step - len(losses) + 1 + bad[0]
+        raise FloatingPointError(f"loss: expected finite numbers, got {losses[bad[0]]} at step {step}: {advice}")
+    if not all(np.isfinite(getattr(state, name)).all() for name in checkpoints.STATE):
+        raise FloatingPointError(f"weights: expected finite numbers, got others by step {state.step}: {advice}")
