@@ -6,7 +6,7 @@
 >>> xt, eps = nd.q_sample(np.zeros((4, 2)), t=500, schedule=schedule, seed=1)
 """
 
-from numpy_diffusion import datasets, metrics, oracles
+from numpy_diffusion import datasets, drawings, metrics, oracles
 from numpy_diffusion.checkpoints import load
 from numpy_diffusion.forward import q_posterior, q_sample, q_step, q_trajectory
 from numpy_diffusion.networks.mlp import MLP
@@ -21,6 +21,7 @@ __all__ = [
     "Run",
     "Schedule",
     "datasets",
+    "drawings",
     "load",
     "load_run",
     "metrics",

@@ -40,8 +40,7 @@ def weights(schedule: Schedule, weighting: str | ArrayLike = "simple") -> np.nda
             noise = 1.0 - schedule.alpha_bar[t]
             values = schedule.beta[t] ** 2 / (2.0 * reverse_variance(schedule, t) * schedule.alpha[t] * noise)
         else:
-            snr = schedule.snr[t]
-            values = np.minimum(1.0, MIN_SNR_GAMMA / np.maximum(snr, np.finfo(float).tiny))
+            values = MIN_SNR_GAMMA / np.maximum(schedule.snr[t], MIN_SNR_GAMMA)  # divides by no snr, which may be 0
     else:
         values = _checks.array("weighting", weighting, (schedule.T,), np.float64)
         if values.min() < 0.0:

@@ -65,7 +65,7 @@ def train(
     *,
     steps: int = 10_000,
     batch: int = 512,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 5e-3,
     warmup: int | None = None,
     weight_decay: float = 0.0,
     average_decay: float = 0.999,

@@ -104,7 +104,7 @@ def animation(
 def _draw(chain: dict[int, np.ndarray], shown: Sequence[int], writer: AbstractMovieWriter, path: Path) -> None:
     """The points of the chain at each of the steps, one frame a step."""
     figure = canvas(SIDE, SIDE + 0.2)
-    axes = panel(figure.subplots(), chain[shown[0]], ORANGE, bounding_box(*chain.values()))
+    axes = panel(figure.subplots(), chain[shown[0]], ORANGE, bounding_box(*chain.values()), size=2.0)
     axes.set_title(f"Reverse chain, $t = {shown[0]}$")
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # the axes stay where they are now

@@ -137,7 +137,8 @@ def forward_reverse(
         forward = _forward(model, schedule, x0, chosen, seed)
         reverse = sample(model, schedule, len(x0), seed, shape=(2,), keep=[0, *chosen])
         box = bounding_box(x0, *forward.values())
-        large, small = WIDTH / (2 if ink is None else 3), WIDTH / len(chosen)
+        large = WIDTH / (2 if ink is None else 3)
+        small = min(WIDTH / len(chosen), large)
         heights = [large + 0.4, small + 0.75, small + 0.75]
         top, there, back = canvas(WIDTH, sum(heights)).subfigures(3, 1, height_ratios=heights, squeeze=False)[:, 0]
         _image_data_samples(top, ink, x0, reverse[0])

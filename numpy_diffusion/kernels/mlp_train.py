@@ -101,7 +101,7 @@ def _steps(problem, work, residual, state, batch, first, rates, decays, adam, ke
             )
             for block in range(worker, loss.shape[0], workers):
                 _block(part, room, residual, block, worker, batch, step, (seed0, seed1, batch_stream, noise_stream))
-        losses[k] = loss.sum() / np.float32(batch * data.shape[1])
+        losses[k] = _sum(loss) / np.float32(batch * data.shape[1])
         for worker in prange(workers):
             room = Workspace(
                 weights, inputs, inputs_at, grads, grads_at, rows, gradient, x, h, slopes, dh, dg, eps_hat, eps, loss
@@ -109,6 +109,15 @@ def _steps(problem, work, residual, state, batch, first, rates, decays, adam, ke
             rule = _adam_rule(step, rate, decay, beta1, beta2, epsilon, weight_decay)
             for number in range(worker, rows.shape[0], workers):
                 _update(table, room, number, worker, (m, v, average), rule)
+
+
+@jit
+def _sum(values):
+    """The sum in order: in a parallel function `values.sum()` would be one sum a thread."""
+    total = np.float32(0)
+    for value in values:
+        total += value
+    return total
 
 
 @jit

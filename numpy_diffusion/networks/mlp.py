@@ -65,7 +65,8 @@ class MLP:
     depth : hidden layers of width x width, behind the input layer
     residual : add each hidden layer's input to its output
     embedding : numbers that stand for t, an even number
-    seed : of the initial weights, normal with variance 1 / inputs; the output layer starts at zero
+    seed : of the initial weights, normal with variance 1 / inputs (of x and of the embedding, each by itself); the
+        output layer starts at zero
     dtype : float32, or float64 for gradient checks (with backend="numpy" only)
 
     Attributes
@@ -111,7 +112,7 @@ class MLP:
         self.buffer = np.zeros(parameters.size(self.shapes), dtype)
         self.params = parameters.views(self.buffer, self.shapes)
         self.shift, self.scale = np.zeros(dim, np.float32), np.ones(dim, np.float32)
-        _initialise(self.params, _checks.seed(seed))
+        _initialise(self.params, dim, _checks.seed(seed))
 
     def __call__(self, x: ArrayLike, t: ArrayLike, *, backend: Backend = "numba") -> np.ndarray:
         """eps [N, D], the noise that the network sees in x [N, D] at step t (an int, or ints [N])."""
@@ -146,9 +147,16 @@ def _shapes(dim: int, width: int, depth: int, embedding: int) -> parameters.Shap
     return shapes
 
 
-def _initialise(params: parameters.Parameters, seed: int) -> None:
-    """Normal weights of variance 1 / inputs; zero biases, and a zero output layer: training starts at eps = 0."""
+def _initialise(params: parameters.Parameters, dim: int, seed: int) -> None:
+    """Normal weights of variance 1 / inputs, zero biases, and a zero output layer: training starts at eps = 0.
+
+    In the first layer x and the embedding count as two inputs of their own sizes: the few coordinates of x would
+    otherwise drown in the many numbers that stand for t, and fine detail takes far longer to learn.
+    """
     for number, (name, values) in enumerate(params.items()):
         if name.endswith("weight") and not name.startswith("output"):
             rows = np.arange(len(values))
-            values[:] = normal(seed, STREAM_WEIGHTS, rows, number, values.shape[1]) / np.sqrt(values.shape[1])
+            values[:] = normal(seed, STREAM_WEIGHTS, rows, number, values.shape[1])
+            parts = (values[:, :dim], values[:, dim:]) if name == "input.weight" else (values,)
+            for part in parts:
+                part /= np.sqrt(part.shape[1])
