@@ -161,5 +161,5 @@ def _bounds(low: float | None, high: float | None) -> str:
 
 
 def _short(value: Any) -> str:
-    text = f"{type(value).__name__} {value!r}"
+    text = " ".join(f"{type(value).__name__} {value!r}".split())
     return text if len(text) <= 80 else text[:77] + "..."

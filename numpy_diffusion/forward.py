@@ -96,7 +96,7 @@ def q_trajectory(
     x = _checks.array("x0", x0, min_ndim=2)
     T = _checks.instance("schedule", schedule, Schedule).T
     wanted = _checks.steps("keep", range(T + 1) if keep is None else keep, 0, T).ravel().tolist()
-    chain = {0: x}
+    chain = {0: x.copy()}
     for t in range(1, max(wanted) + 1):
         x, _ = q_step(x, t, schedule, seed, first=first, backend=backend)
         if t in wanted:

@@ -32,7 +32,7 @@ class Coefficients(NamedTuple):
 
 
 def mu_from_eps(
-    xt: np.ndarray, eps: np.ndarray, t: ArrayLike, schedule: Schedule, s: ArrayLike | None = None
+    xt: ArrayLike, eps: ArrayLike, t: ArrayLike, schedule: Schedule, s: ArrayLike | None = None
 ) -> np.ndarray:
     """mu = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t), the mean of p(x_s | x_t) (Ho et al. eq 11).
 
@@ -52,13 +52,15 @@ def mu_from_eps(
     >>> mu_from_eps(np.ones((1, 2)), np.zeros((1, 2)), 1, schedule).round(4)
     array([[1.005, 1.005]])
     """
+    xt, eps = _arrays(xt, eps)
     t, s = _pair(t, s, schedule, len(xt))
     alpha, beta = _skipped(schedule, t, s)
     return column(1.0 / np.sqrt(alpha), xt) * (xt - column(beta / np.sqrt(1.0 - schedule.alpha_bar[t]), xt) * eps)
 
 
-def x0_from_eps(xt: np.ndarray, eps: np.ndarray, t: ArrayLike, schedule: Schedule) -> np.ndarray:
+def x0_from_eps(xt: ArrayLike, eps: ArrayLike, t: ArrayLike, schedule: Schedule) -> np.ndarray:
     """x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t) (Ho et al. eq 9 solved for x_0): [N, ...]."""
+    xt, eps = _arrays(xt, eps)
     t = _checks.steps("t", t, 1, _checks.instance("schedule", schedule, Schedule).T, len(xt))
     alpha_bar = schedule.alpha_bar[t]
     return column(1.0 / np.sqrt(alpha_bar), xt) * (xt - column(np.sqrt(1.0 - alpha_bar), xt) * eps)
@@ -132,7 +134,7 @@ def coefficients(
         c = np.where(s > 0, np.sqrt(reverse_variance(schedule, t, variance, s)), 0.0)
     else:
         c = eta * np.sqrt(reverse_variance(schedule, t, "beta_tilde", s))
-        b = np.sqrt(1.0 - alpha_bar_s - c**2) - a * np.sqrt(1.0 - alpha_bar_t)
+        b = np.sqrt(np.maximum(1.0 - alpha_bar_s - c**2, 0.0)) - a * np.sqrt(1.0 - alpha_bar_t)
     return Coefficients(t, s, a, b, c)
 
 
@@ -141,6 +143,11 @@ def _skipped(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> tuple[np.ndarr
     alpha = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     one = s == t - 1
     return np.where(one, schedule.alpha[t], alpha), np.where(one, schedule.beta[t], 1.0 - alpha)
+
+
+def _arrays(xt: ArrayLike, eps: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    xt = _checks.array("xt", xt, min_ndim=2)
+    return xt, _checks.array("eps", eps, xt.shape)
 
 
 def _pair(

@@ -198,8 +198,7 @@ def _standardised(model: MLP, x0: ArrayLike) -> tuple[MLP, np.ndarray]:
     copied = MLP(**config)
     copied.buffer[:] = model.buffer
     copied.shift, scale = data.mean(axis=0).astype(np.float32), data.std(axis=0).astype(np.float32)
-    constant = (data.min(axis=0) == data.max(axis=0)) | (scale == 0.0)  # rounding leaves a constant some deviation
-    copied.scale = np.where(constant, np.float32(1.0), scale)
+    copied.scale = np.where(scale == 0.0, np.float32(1.0), scale)  # a coordinate that is constant
     return copied, ((data - copied.shift) / copied.scale).astype(np.float32)
 
 

@@ -182,13 +182,13 @@ EXP2 = (1.3333558e-3, 9.6181291e-3, 5.5504109e-2, 2.4022651e-1, 6.9314718e-1, 1.
 
 def _clip_low(builder, value, limit):
     low = _like(value, -limit)
-    return builder.select(builder.fcmp_ordered(">", value, low), value, low)
+    return builder.select(builder.fcmp_ordered("<", value, low), low, value)  # NaN passes
 
 
 def _exp_minus(builder, u):
     """exp(-u) for u above -SILU_RANGE; for u above SILU_RANGE, 2**-60."""
     high = _like(u, SILU_RANGE)
-    u = builder.select(builder.fcmp_ordered("<", u, high), u, high)
+    u = builder.select(builder.fcmp_ordered(">", u, high), high, u)
     scale, magic = _like(u, -1.0 / math.log(2.0)), _like(u, 1.5 * 2.0**23)
     m = _fma(builder, u, scale, magic)
     r = _fma(builder, u, scale, builder.fneg(builder.fsub(m, magic)))
@@ -297,7 +297,9 @@ def plain_silu_tile(A, a0, ak, ai, B, b0, bias, bias0, H, h0, G, g0, depth, resi
             at, total = i * LANES + n, bias.ravel()[bias0 + i]
             for k in range(depth):
                 total += a[a0 + k * ak + i * ai] * b[b0 + k * LANES + n]
-            s = np.float32(1) / (np.float32(1) + np.exp(-max(total, np.float32(-SILU_RANGE))))
+            if total < -SILU_RANGE:
+                total = np.float32(-SILU_RANGE)
+            s = np.float32(1) / (np.float32(1) + np.exp(-total))
             h[h0 + at] = total * s
             if residual:
                 h[h0 + at] += b[b0 + h0 + at]

@@ -103,10 +103,10 @@ class MLP:
         embedding = _checks.integer("embedding", embedding, 2)
         if embedding % 2:
             raise ValueError(f"embedding: expected an even number, got {embedding}")
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
+        if dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype: expected float32 or float64, got {dtype}")
         self.shape = (dim,)
-        self.residual = bool(residual)
+        self.residual = _checks.instance("residual", residual, bool)
         self.config = dict(dim=dim, width=width, depth=depth, residual=self.residual, embedding=embedding)
         self.shapes = _shapes(dim, width, depth, embedding)
         self.buffer = np.zeros(parameters.size(self.shapes), dtype)

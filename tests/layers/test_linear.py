@@ -1,0 +1,45 @@
+"""The linear layer against the sum that it stands for."""
+
+from __future__ import annotations
+
+import numpy as np
+from gradcheck import errors, wrong
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numpy_diffusion.layers import linear
+
+FLAT = settings(deadline=None, max_examples=50)
+SIZE = st.integers(1, 6)
+
+
+def arrays(N: int, K: int, J: int, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {"x": rng.normal(size=(N, K)), "weight": rng.normal(size=(J, K)), "bias": rng.normal(size=J)}
+
+
+@FLAT
+@given(N=SIZE, K=SIZE, J=SIZE, seed=st.integers(0, 10_000))
+def test_forward_is_the_sum_over_inputs_and_the_bias(N: int, K: int, J: int, seed: int) -> None:
+    given = arrays(N, K, J, seed)
+    x, weight, bias = given.values()
+    y, _ = linear.forward(**given)
+    assert y.shape == (N, J)
+    for n in range(N):
+        for j in range(J):
+            np.testing.assert_allclose(y[n, j], sum(x[n, k] * weight[j, k] for k in range(K)) + bias[j], atol=1e-13)
+
+
+@FLAT
+@given(N=SIZE, K=SIZE, J=SIZE, seed=st.integers(0, 10_000))
+def test_backward_is_the_gradient(N: int, K: int, J: int, seed: int) -> None:
+    given = arrays(N, K, J, seed)
+    dy = np.random.default_rng(seed + 1).normal(size=(N, J))
+    gradients = dict(zip(given, linear.backward(dy, linear.forward(**given)[1]), strict=True))
+    assert wrong(errors(lambda: float((dy * linear.forward(**given)[0]).sum()), given, gradients)) == []
+
+
+def test_float32_stays_float32() -> None:
+    given = {name: x.astype(np.float32) for name, x in arrays(3, 4, 5, 0).items()}
+    y, cache = linear.forward(**given)
+    assert {y.dtype, *(gradient.dtype for gradient in linear.backward(y, cache))} == {np.dtype(np.float32)}

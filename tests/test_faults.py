@@ -1,0 +1,278 @@
+"""Faults that others shipped, or nearly did, put into the source one by one: the test named beside each must fail.
+
+A fault is a line of a function that is made wrong.  The function is compiled anew with that line and stands in for
+the right one wherever it was imported.  A line that the source no longer holds is an error: the table follows it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from exact import assert_gaussian_moments, kernel, posterior
+from test_losses import NO_SIGNAL, check_min_snr, check_vlb
+from test_optimizers import check_adam
+from test_samplers import DATA, KINDS, check_chain_moments
+from test_training_step import check_every_step_is_drawn, check_gradients, check_loss, check_no_noise_is_shared
+
+from numpy_diffusion import forward, losses, noise, optimizers, reverse, samplers, schedules, training_step
+from numpy_diffusion.forward import q_posterior, q_sample, q_trajectory
+from numpy_diffusion.layers import linear, silu
+from numpy_diffusion.networks import mlp
+from numpy_diffusion.networks.mlp import MLP
+from numpy_diffusion.samplers import sample
+from numpy_diffusion.schedules import PRIOR_KL_MAX, Schedule
+
+SHORT = Schedule.from_beta([0.3, 0.6, 0.9, 0.97])  # few steps and each of weight: no fault hides in the statistics
+N = 20_000
+
+
+# --- checks that have no test file of their own ----------------------------------------------------------------
+
+
+def check_jump_and_chain_moments() -> None:
+    """x_t has the exact mean and covariance by either road, to five standard errors."""
+    x0 = np.random.default_rng(1).multivariate_normal(DATA.mean, DATA.covariance, N)
+    chain = q_trajectory(x0, SHORT, seed=2, backend="numpy")
+    for t in range(1, 5):
+        signal, variance = kernel(SHORT, t)
+        covariance = signal**2 * DATA.covariance + variance * np.eye(2)
+        for xt in (chain[t], q_sample(x0, t, SHORT, seed=3, backend="numpy")[0]):
+            assert_gaussian_moments(xt, signal * DATA.mean, covariance)
+
+
+def check_posterior() -> None:
+    x0, xt = np.random.default_rng(4).normal(size=(2, 3, 2))
+    for t in range(1, 5):
+        mean, variance = q_posterior(x0, xt, t, SHORT)
+        expected_mean, expected_variance = posterior(SHORT, x0, xt, t, t - 1)
+        np.testing.assert_allclose(mean, expected_mean, atol=1e-12)
+        np.testing.assert_allclose(variance, expected_variance, atol=1e-12)
+
+
+def check_algorithm_1() -> None:
+    for kind in ("beta", "beta_tilde"):
+        check_chain_moments(SHORT, kind)
+
+
+def check_ddim() -> None:
+    for kind in ("ddim 0", "ddim 0.5", "ddim 1"):
+        check_chain_moments(SHORT, kind)
+
+
+def check_some_steps() -> None:
+    for kind in KINDS:
+        check_chain_moments(SHORT, kind, steps=2, times=[4, 2])
+
+
+def check_samples_share_no_noise() -> None:
+    """Samples 2 i and 2 i + 1 have no covariance: of the jump, of the chain, and of the chain that adds no noise."""
+    results = [q_sample(np.zeros((N, 2)), 2, SHORT, backend="numpy")[0]]
+    results += [sample(DATA.eps(SHORT), SHORT, N, **KINDS[kind]) for kind in ("beta", "ddim 0")]
+    for x in results:
+        joint = np.kron(np.eye(2), np.cov(x.T))
+        assert_gaussian_moments(np.hstack([x[::2], x[1::2]]), np.tile(x.mean(axis=0), 2), joint)
+
+
+def check_a_row_is_its_own() -> None:
+    """The network's answer for (x, t) does not depend on where in the batch it stands."""
+    model, rng = MLP(2, 6, 1, embedding=4, dtype=np.float64), np.random.default_rng(5)
+    model.buffer[:] = rng.normal(size=model.buffer.size)
+    x, t = rng.normal(size=(4, 2)), np.array([3, 900, 40, 1])
+    whole = model(x, t)
+    for n in range(4):
+        np.testing.assert_allclose(model(x[n : n + 1], t[n])[0], whole[n], rtol=1e-12)
+
+
+def check_short_chains_end_in_noise() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for make in (Schedule.linear, Schedule.quadratic, Schedule.sigmoid):
+            assert make(T=50).prior_kl() < PRIOR_KL_MAX
+
+
+# --- the faults ------------------------------------------------------------------------------------------------
+
+
+class Fault(NamedTuple):
+    function: Callable[..., Any]
+    right: str
+    wrong: str
+    check: Callable[[], None]
+
+
+VARIANCE = "np.sqrt(reverse_variance(schedule, t, variance, s))"
+
+FAULTS = {
+    # the variance of the reverse step
+    "sigma_t^2 swapped": Fault(
+        reverse.reverse_variance, 'if kind == "beta":', 'if kind != "beta":', check_algorithm_1
+    ),
+    "one sigma_t^2 for both": Fault(
+        reverse.coefficients, VARIANCE, "np.sqrt(reverse_variance(schedule, t))", check_algorithm_1
+    ),
+    "sigma_t^2 for sigma_t": Fault(
+        reverse.coefficients, VARIANCE, "reverse_variance(schedule, t, variance, s)", check_algorithm_1
+    ),
+    "noise at t = 1": Fault(reverse.coefficients, f"np.where(s > 0, {VARIANCE}, 0.0)", VARIANCE, check_algorithm_1),
+    # roots
+    "alpha_bar without its root in the jump": Fault(
+        forward._noised, "noised(x, np.sqrt(kept)", "noised(x, kept", check_jump_and_chain_moments
+    ),
+    "1 - alpha_bar without its root in the jump": Fault(
+        forward._noised, "np.sqrt(1.0 - kept), t,", "1.0 - kept, t,", check_jump_and_chain_moments
+    ),
+    "alpha_bar without its root in training": Fault(
+        training_step.loss_and_gradient, "column(np.sqrt(alpha_bar)", "column(alpha_bar", check_loss
+    ),
+    "alpha_bar without its root in the posterior": Fault(
+        forward.q_posterior, "np.sqrt(schedule.alpha_bar[t - 1])", "schedule.alpha_bar[t - 1]", check_posterior
+    ),
+    "beta_t / (1 - alpha_bar_t) in the chain": Fault(
+        reverse.coefficients, "beta / np.sqrt(1.0 - alpha_bar_t)", "beta / (1.0 - alpha_bar_t)", check_algorithm_1
+    ),
+    "beta_t / (1 - alpha_bar_t) in mu": Fault(
+        reverse.mu_from_eps,
+        "beta / np.sqrt(1.0 - schedule.alpha_bar[t])",
+        "beta / (1.0 - schedule.alpha_bar[t])",
+        lambda: check_vlb(SHORT),
+    ),
+    "alpha_t without its root": Fault(
+        reverse.coefficients, "a = 1.0 / np.sqrt(alpha)", "a = 1.0 / alpha", check_algorithm_1
+    ),
+    # times
+    "t off by one in the jump": Fault(
+        forward.q_sample, "schedule.alpha_bar[t]", "schedule.alpha_bar[t - 1]", check_jump_and_chain_moments
+    ),
+    "t off by one in the step": Fault(
+        forward.q_step, "schedule.alpha[t]", "schedule.alpha[t - 1]", check_jump_and_chain_moments
+    ),
+    "t off by one in the posterior": Fault(
+        forward.q_posterior, "schedule.alpha_bar[t - 1]", "schedule.alpha_bar[t]", check_posterior
+    ),
+    "t off by one in training": Fault(
+        training_step.loss_and_gradient, "schedule.alpha_bar[t]", "schedule.alpha_bar[t - 1]", check_loss
+    ),
+    "t off by one in the chain": Fault(
+        reverse.coefficients, "= schedule.alpha_bar[t],", "= schedule.alpha_bar[np.maximum(t - 1, 1)],", check_ddim
+    ),
+    "t off by one for the model": Fault(
+        samplers._chain, "_predicted(model, x, int(t))", "_predicted(model, x, max(int(t) - 1, 1))", check_algorithm_1
+    ),
+    "lambda off by one": Fault(
+        losses.weights, "np.concatenate([[0.0], values])", "np.append(values, 0.0)", lambda: check_vlb(SHORT)
+    ),
+    "t = 0 trained and T never": Fault(
+        training_step.draw, "data[index], t + 1, eps", "data[index], t, eps", check_every_step_is_drawn
+    ),
+    "the last step never trained": Fault(
+        training_step.draw, "[len(data), T]", "[len(data), T - 1]", check_every_step_is_drawn
+    ),
+    "the embedding of the place in the batch": Fault(
+        mlp.forward, "time_embedding.forward(t,", "time_embedding.forward(np.arange(len(x)),", check_a_row_is_its_own
+    ),
+    # DDIM and skipped steps
+    "the minus of Algorithm 1 lost": Fault(reverse.coefficients, "b = -a * beta", "b = a * beta", check_algorithm_1),
+    "the sign of DDIM's direction": Fault(
+        reverse.coefficients, "b = np.sqrt(1.0 - alpha_bar_s", "b = -np.sqrt(1.0 - alpha_bar_s", check_ddim
+    ),
+    "DDIM's direction without its root": Fault(
+        reverse.coefficients,
+        "np.sqrt(1.0 - alpha_bar_s - c**2)",
+        "(1.0 - alpha_bar_s - c**2)",
+        check_ddim,
+    ),
+    "the first k steps for every k-th": Fault(
+        reverse.chosen_steps,
+        "np.round(np.arange(number, 0, -1) * (T / number)).astype(np.int64)",
+        "np.arange(number, 0, -1)",
+        check_some_steps,
+    ),
+    "t - 1 for the next chosen step in alpha and beta": Fault(
+        reverse.coefficients, "_skipped(schedule, t, s)", "_skipped(schedule, t, t - 1)", check_some_steps
+    ),
+    "t - 1 for the next chosen step in alpha_bar": Fault(
+        reverse.coefficients, "schedule.alpha_bar[s]", "schedule.alpha_bar[t - 1]", check_some_steps
+    ),
+    # noise
+    "uniform noise": Fault(
+        noise._box_muller,
+        "radius * np.sin(angle), radius * np.cos(angle)",
+        "a * 2.0**-24, b * 2.0**-24",
+        check_jump_and_chain_moments,
+    ),
+    "one noise for all steps": Fault(
+        samplers._chain, "STREAM_REVERSE, samples, t,", "STREAM_REVERSE, samples, 0,", check_algorithm_1
+    ),
+    "two samples share the noise of the jump": Fault(
+        forward.noised,
+        "first + np.arange(len(x))",
+        "first + np.arange(len(x)) // 2",
+        check_samples_share_no_noise,
+    ),
+    "two samples share the noise of the chain": Fault(
+        samplers._chain,
+        "first + np.arange(len(x))",
+        "first + np.arange(len(x)) // 2",
+        check_samples_share_no_noise,
+    ),
+    "two samples share their start": Fault(
+        samplers.sample, "first + np.arange(n)", "first + np.arange(n) // 2", check_samples_share_no_noise
+    ),
+    "two samples share the noise of training": Fault(
+        training_step.draw, "STREAM_TRAIN, samples,", "STREAM_TRAIN, samples // 2,", check_no_noise_is_shared
+    ),
+    # gradients
+    "wrong sign of the loss's gradient": Fault(
+        losses.noise_prediction, "2.0 / error.size", "-2.0 / error.size", check_gradients
+    ),
+    "wrong sign of a weight's gradient": Fault(linear.backward, "dy.T @ x", "-dy.T @ x", check_gradients),
+    "wrong sign of a bias's gradient": Fault(linear.backward, "dy.sum(axis=0)", "-dy.sum(axis=0)", check_gradients),
+    "wrong sign of an input's gradient": Fault(linear.backward, "dy @ weight", "-dy @ weight", check_gradients),
+    "wrong sign in the slope of SiLU": Fault(silu.backward, "1.0 + x *", "1.0 - x *", check_gradients),
+    "wrong sign past a residual": Fault(mlp.backward, "dinput + dh", "dinput - dh", check_gradients),
+    # Adam and the weights of the loss
+    "Adam without the correction of its mean": Fault(
+        optimizers.adam_step, "m / (1.0 - settings.beta1**step)", "m", check_adam
+    ),
+    "Adam without the correction of its variance": Fault(
+        optimizers.adam_step, "v / (1.0 - settings.beta2**step)", "v", check_adam
+    ),
+    "Adam's correction by another number than the step's": Fault(optimizers.adam_step, "**step", "**3", check_adam),
+    "min-SNR divides by an SNR of zero": Fault(
+        losses.weights,
+        "MIN_SNR_GAMMA / np.maximum(schedule.snr[t], MIN_SNR_GAMMA)",
+        "np.minimum(schedule.snr[t], MIN_SNR_GAMMA) / schedule.snr[t]",
+        lambda: check_min_snr(NO_SIGNAL),
+    ),
+    "50 steps with the betas of 1000": Fault(
+        schedules._between, "T != 1000", "False", check_short_chains_end_in_noise
+    ),
+}
+
+
+def with_fault(fault: Fault) -> Callable[..., Any]:
+    """The function compiled from its source with the fault in it, among the names of its own module."""
+    source = inspect.getsource(fault.function)
+    assert fault.right in source, f"{fault.function.__qualname__} no longer reads {fault.right!r}"
+    source = source.replace(fault.right, fault.wrong)
+    defined: dict[str, Any] = {}
+    exec(compile(source, "<fault>", "exec"), fault.function.__globals__, defined)
+    return defined[fault.function.__name__]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_makes_its_check_fail(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = FAULTS[name]
+    fault.check()
+    wrong = with_fault(fault)
+    for module in [module for key, module in sys.modules.items() if key.startswith(("numpy_diffusion", "test_"))]:
+        for attribute in [key for key, value in vars(module).items() if value is fault.function]:
+            monkeypatch.setattr(module, attribute, wrong)
+    with pytest.raises(AssertionError):
+        fault.check()

@@ -1,0 +1,159 @@
+"""The weights lambda(t) against the bound's own terms, and the loss against its definition and its differences."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from exact import SCHEDULES, kernel, posterior
+from gradcheck import errors, wrong
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numpy_diffusion.losses import WEIGHTINGS, noise_prediction, weights
+from numpy_diffusion.reverse import mu_from_eps
+from numpy_diffusion.schedules import Schedule
+
+FLAT = settings(deadline=None, max_examples=40)
+LINEAR = SCHEDULES["linear 1000"]
+EACH = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+
+
+def gaussian_kl(mean: np.ndarray, variance: float, other_mean: np.ndarray, other_variance: float) -> float:
+    """KL(N(mean, variance I) || N(other_mean, other_variance I)) in nats."""
+    ratio = variance / other_variance
+    distance = ((mean - other_mean) ** 2).sum() / other_variance
+    return 0.5 * float(distance + mean.size * (ratio - 1.0 - math.log(ratio)))
+
+
+def check_vlb(schedule: Schedule) -> None:
+    """What a wrong eps adds to KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) is lambda(t) |eps - eps_hat|^2.
+
+    At t = 1 the posterior is a point, whose own term -log p(x_0 | x_1) differs from the KL by what is the same for
+    every eps_hat: a tiny variance stands for it.
+    """
+    rng, lambda_t = np.random.default_rng(1), weights(schedule, "vlb")
+    for t in range(1, schedule.T + 1):
+        x0, eps, error = rng.normal(size=(3, 1, 3))
+        signal, noise = kernel(schedule, t)
+        xt = signal * x0 + math.sqrt(noise) * eps
+        mean, variance = posterior(schedule, x0, xt, t, t - 1)
+        right, off = (
+            gaussian_kl(mean, variance or 1e-9, mu_from_eps(xt, eps_hat, t, schedule), schedule.beta[t])
+            for eps_hat in (eps, eps + error)
+        )
+        # two numbers of size `off` are subtracted, and mu is off by up to 1e-12 / signal (see test_reverse.py)
+        allowed = 1e-9 * off + 1e-9 / signal
+        assert abs((off - right) - lambda_t[t] * (error**2).sum()) <= allowed
+
+
+@EACH
+def test_vlb_is_the_weight_of_the_bound(schedule: Schedule) -> None:
+    check_vlb(schedule)
+
+
+@EACH
+def test_vlb_is_equation_12_of_ho_et_al(schedule: Schedule) -> None:
+    beta = schedule.beta[1:]
+    alpha, alpha_bar = 1 - beta, np.cumprod(1 - beta)
+    np.testing.assert_allclose(weights(schedule, "vlb")[1:], beta / (2 * alpha * (1 - alpha_bar)), rtol=1e-12)
+
+
+@EACH
+def test_simple_is_one(schedule: Schedule) -> None:
+    np.testing.assert_array_equal(weights(schedule), np.arange(schedule.T + 1) > 0)
+    np.testing.assert_array_equal(weights(schedule, "simple"), weights(schedule))
+
+
+def check_min_snr(schedule: Schedule) -> None:
+    """min(snr, 5) / snr, and 1 where no signal is left at all."""
+    signal, noise = kernel(schedule, np.arange(1, schedule.T + 1))
+    snr = signal**2 / noise
+    expected = [min(value, 5.0) / value if value else 1.0 for value in snr]
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(weights(schedule, "min_snr")[1:], expected, rtol=1e-10)
+
+
+@EACH
+def test_min_snr_is_its_definition(schedule: Schedule) -> None:
+    check_min_snr(schedule)
+
+
+NO_SIGNAL = Schedule.from_beta([0.5, *[1.0 - 1e-15] * 30])
+
+
+def test_min_snr_is_one_where_no_signal_is_left() -> None:
+    assert NO_SIGNAL.snr[-1] == 0.0  # alpha_bar is below the least float64
+    assert weights(NO_SIGNAL, "min_snr")[-1] == 1.0
+    check_min_snr(NO_SIGNAL)
+
+
+@EACH
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_weights_are_indexed_by_t_finite_and_positive(schedule: Schedule, weighting: str) -> None:
+    lambda_t = weights(schedule, weighting)
+    assert lambda_t.shape == (schedule.T + 1,)
+    assert lambda_t.dtype == np.float64
+    assert lambda_t[0] == 0.0
+    assert np.isfinite(lambda_t).all()
+    assert (lambda_t[1:] > 0.0).all()
+
+
+def test_own_weights_are_those_of_t_from_1_on() -> None:
+    own = np.linspace(0.0, 3.0, 10)
+    for given_weights in (own, own.tolist(), own.astype(np.float32)):
+        lambda_t = weights(SCHEDULES["linear 10"], given_weights)
+        np.testing.assert_allclose(lambda_t, [0.0, *own], rtol=1e-7)
+        assert lambda_t.dtype == np.float64
+    assert own[0] == 0.0  # is not changed
+
+
+@pytest.mark.parametrize(
+    ("weighting", "complaint"),
+    [
+        ("snr", "expected one of 'simple', 'vlb', 'min_snr', got str 'snr'"),
+        (np.ones(11), r"expected shape \[10\], got \[11\]"),
+        (np.ones((10, 1)), r"expected shape \[10\], got \[10, 1\]"),
+        (np.ones(0), r"expected shape \[10\], got \[0\]"),
+        (1.0, r"expected shape \[10\], got \[\]"),
+        (None, "expected real numbers, got dtype object"),
+        (["a"] * 10, "expected real numbers, got dtype <U1"),
+        ([*[1.0] * 9, np.nan], "expected finite values, got 1 that are NaN or infinite in float64"),
+        ([*[1.0] * 9, -0.5], "expected values of at least 0, got -0.5"),
+    ],
+)
+def test_weights_that_are_none_are_refused(weighting: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"^weighting: {complaint}$"):
+        weights(SCHEDULES["linear 10"], weighting)
+
+
+SHAPES = st.lists(st.integers(1, 5), min_size=2, max_size=4).map(tuple)
+
+
+@FLAT
+@given(shape=SHAPES, seed=st.integers(0, 1000))
+def test_the_loss_is_the_mean_of_the_weighted_squares(shape: tuple[int, ...], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    eps_hat, eps, lambda_t = rng.normal(size=shape), rng.normal(size=shape), rng.uniform(0.0, 3.0, shape[0])
+    loss, _ = noise_prediction(eps_hat, eps, lambda_t)
+    terms = [lambda_t[index[0]] * (eps[index] - eps_hat[index]) ** 2 for index in np.ndindex(shape)]
+    assert loss == pytest.approx(sum(terms) / len(terms), rel=1e-13)
+    assert type(loss) is float
+
+
+@FLAT
+@given(shape=SHAPES, seed=st.integers(0, 1000))
+def test_the_gradient_is_that_of_the_loss(shape: tuple[int, ...], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    eps_hat, eps, lambda_t = rng.normal(size=shape), rng.normal(size=shape), rng.uniform(0.0, 3.0, shape[0])
+    gradient = noise_prediction(eps_hat, eps, lambda_t)[1]
+    found = errors(lambda: noise_prediction(eps_hat, eps, lambda_t)[0], {"eps_hat": eps_hat}, {"eps_hat": gradient})
+    assert wrong(found) == []
+
+
+def test_float32_stays_float32() -> None:
+    gradient = noise_prediction(np.ones((3, 2), np.float32), np.zeros((3, 2), np.float32), np.ones(3))[1]
+    assert gradient.dtype == np.float32
+    np.testing.assert_allclose(gradient, 2.0 / 6.0, rtol=1e-6)

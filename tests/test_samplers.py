@@ -1,0 +1,450 @@
+"""The samplers: exact moments with the oracle as model, twins that agree, bits that no split or thread changes."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from exact import SCHEDULES, assert_gaussian_moments
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_moments import affine, large, small
+from threads import digests
+
+from numpy_diffusion import training_step
+from numpy_diffusion.moments import chain_moments
+from numpy_diffusion.networks.mlp import BACKENDS, MLP
+from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal
+from numpy_diffusion.optimizers import Adam
+from numpy_diffusion.oracles import Gaussian, GaussianMixture
+from numpy_diffusion.reverse import coefficients
+from numpy_diffusion.samplers import sample
+from numpy_diffusion.schedules import Schedule
+
+FLAT = settings(deadline=None, max_examples=20)
+LINEAR, SHORT = SCHEDULES["linear 1000"], SCHEDULES["cosine 10"]
+KINDS: dict[str, dict[str, Any]] = {
+    "beta": dict(variance="beta"),
+    "beta_tilde": dict(variance="beta_tilde"),
+    "ddim 0": dict(method="ddim"),
+    "ddim 0.5": dict(method="ddim", eta=0.5),
+    "ddim 1": dict(method="ddim", eta=1.0),
+}
+DATA = Gaussian([1.0, -2.0], [[1.0, 0.6], [0.6, 0.5]])
+SUBSETS = {  # T = 1000: as given to `sample`, and what they mean
+    "4": (4, [1000, 750, 500, 250]),
+    "1": (1, [1000]),
+    "three": ([1, 1000, 30], [1000, 30, 1]),
+}
+
+
+# --- moments ---------------------------------------------------------------------------------------------------
+
+
+def moments(schedule: Schedule, kind: str, times: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """What the moments must be at the start and after each step, from the coefficients as the papers print them."""
+    if kind == "beta":
+        steps = affine(schedule, times, large(schedule), ddim=False)
+    elif kind == "beta_tilde":
+        steps = affine(schedule, times, small(schedule), ddim=False)
+    else:
+        steps = affine(schedule, times, small(schedule, float(kind.split()[1])), ddim=True)
+    return chain_moments(DATA, schedule, steps)
+
+
+def check_chain_moments(
+    schedule: Schedule, kind: str, n: int = 20_000, steps: Any = None, times: list[int] | None = None
+) -> None:
+    """Samples have the predicted mean and covariance at the start, in the middle and at the end.
+
+    Five standard errors of n = 20,000 draws are 0.035 standard deviations of a mean and 5 % of a variance; of 2,000
+    draws 0.11 and 16 %.
+    """
+    T = schedule.T
+    means, covariances = moments(schedule, kind, times or list(range(T, 0, -1)))
+    places = {T: 0, 0: -1} | ({} if steps else {T // 2: T - T // 2})
+    chain = sample(DATA.eps(schedule), schedule, n, 7, steps=steps, keep=list(places), **KINDS[kind])
+    for t, place in places.items():
+        assert_gaussian_moments(chain[t], means[place], covariances[place])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_samples_have_the_moments_that_the_recursion_predicts(name: str, kind: str) -> None:
+    long = SCHEDULES[name].T == 1000
+    if not (long and kind == "ddim 1"):  # 1000 steps of what is "beta_tilde" to rounding: see test_reverse.py
+        check_chain_moments(SCHEDULES[name], kind, n=2_000 if long else 20_000)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("subset", SUBSETS)
+def test_samples_of_some_steps_have_the_moments_that_the_recursion_predicts(subset: str, kind: str) -> None:
+    # float32 cannot take the cosine's chain in one step: 1 / sqrt(alpha_bar_T) = 20,000
+    for name in ("linear 1000", "sigmoid 1000" if subset == "1" else "cosine 1000"):
+        check_chain_moments(SCHEDULES[name], kind, steps=SUBSETS[subset][0], times=SUBSETS[subset][1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_coefficients_as_computed_predict_the_moments_of_those_as_printed(name: str, kind: str) -> None:
+    schedule = SCHEDULES[name]
+    predicted = chain_moments(DATA, schedule, coefficients(schedule, **KINDS[kind]))
+    for found, printed in zip(predicted, moments(schedule, kind, list(range(schedule.T, 0, -1))), strict=True):
+        np.testing.assert_allclose(found, printed, rtol=0, atol=1e-9)
+
+
+def test_a_chain_of_1000_steps_gives_the_data_back() -> None:
+    """Not what the recursion says but what the user wants; what the steps are too long for stays below 2.5 %."""
+    for name, kind in itertools.product(SCHEDULES, KINDS):
+        if name.endswith(" 1000"):
+            means, covariances = moments(SCHEDULES[name], kind, list(range(1000, 0, -1)))
+            np.testing.assert_allclose(means[-1], DATA.mean, rtol=0, atol=0.025)
+            np.testing.assert_allclose(covariances[-1], DATA.covariance, rtol=0, atol=0.025)
+
+
+# --- line by line ----------------------------------------------------------------------------------------------
+
+
+def algorithm_1(model: Any, schedule: Schedule, n: int, seed: int, sigma: np.ndarray) -> np.ndarray:
+    """Algorithm 1 as the article prints it, its minus sign put back, in float64."""
+    x = normal(seed, STREAM_START, np.arange(n), 0, 2).astype(np.float64)
+    for t in range(schedule.T, 0, -1):
+        z = normal(seed, STREAM_REVERSE, np.arange(n), t, 2) if t > 1 else 0.0
+        eps = model(x, t)
+        x = (x - schedule.beta[t] / math.sqrt(1 - schedule.alpha_bar[t]) * eps) / math.sqrt(schedule.alpha[t])
+        x = x + sigma[t] * z
+    return x
+
+
+@pytest.mark.parametrize("variance", ["beta", "beta_tilde"])
+@pytest.mark.parametrize("name", ["linear 1000", "cosine 10", "sigmoid 2", "linear 1"])
+def test_ancestral_sampling_is_algorithm_1_line_by_line(name: str, variance: str) -> None:
+    schedule = SCHEDULES[name]
+    sigma = np.sqrt(schedule.beta if variance == "beta" else schedule.beta_tilde)
+    data = GaussianMixture([0.3, 0.7], [[-2.0, 0.0], [1.0, 1.0]], [0.1 * np.eye(2), 0.3 * np.eye(2)])
+    for model in (data.eps(schedule), contracting(0, 2, 12, 1, True)):
+        expected = algorithm_1(model, schedule, 30, 11, sigma)
+        for backend in BACKENDS:
+            x = sample(model, schedule, 30, 11, variance=variance, backend=backend)
+            np.testing.assert_allclose(x, expected, rtol=0, atol=2e-4)
+
+
+def test_the_model_is_called_once_a_step_with_that_step() -> None:
+    calls = []
+
+    def model(x: np.ndarray, t: int) -> np.ndarray:
+        calls.append((x.shape, x.dtype, t, type(t)))
+        return x.astype(np.float64)
+
+    sample(model, SHORT, 3, shape=(2, 4))
+    assert calls == [((3, 2, 4), np.float32, t, int) for t in range(10, 0, -1)]
+    calls.clear()
+    sample(model, LINEAR, 3, shape=(1,), steps=[7, 900, 20])
+    assert [t for _, _, t, _ in calls] == [900, 20, 7]
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 4), (3, 2, 2)])
+def test_any_callable_is_a_model_and_a_sample_may_have_any_shape(shape: tuple[int, ...]) -> None:
+    x = sample(lambda x, t: x, SHORT, 5, 3, shape=shape)
+    assert x.shape == (5, *shape)
+    assert x.dtype == np.float32
+    flat = sample(lambda x, t: x, SHORT, 5, 3, shape=(math.prod(shape),))
+    np.testing.assert_array_equal(x.ravel(), flat.ravel())
+
+
+# --- the MLP's kernel ------------------------------------------------------------------------------------------
+
+
+def contracting(seed: int, dim: int, width: int, depth: int, residual: bool) -> MLP:
+    """An MLP with eps = x + a little of what its random weights make of (x, t): no chain of it can blow up.
+
+    The identity goes through two features a coordinate, since silu(x) - silu(-x) = x.
+    """
+    model = MLP(dim, width, depth, embedding=8, residual=residual, seed=seed)
+    rng, pair = np.random.default_rng(seed), np.concatenate([np.eye(dim), -np.eye(dim)])
+    for name, values in model.params.items():
+        if "bias" in name:
+            values[:] = 0.1 * rng.normal(size=values.shape)
+        if "output" not in name:
+            values[: 2 * dim] = 0.0
+        if "hidden" in name and "weight" in name and not residual:
+            values[: 2 * dim, : 2 * dim] = pair @ pair.T
+    model.params["input.weight"][: 2 * dim, :dim] = pair
+    model.params["output.weight"][:] = 0.1 * rng.normal(size=(dim, width)) / math.sqrt(width)
+    model.params["output.weight"][:, : 2 * dim] = pair.T
+    return model
+
+
+MODEL = contracting(1, 3, 20, 2, True)
+
+
+@FLAT
+@given(
+    seed=st.integers(0, 2**64 - 1),
+    dim=st.sampled_from([1, 2, 3, 5, 9]),
+    features=st.integers(0, 50),
+    depth=st.integers(0, 3),
+    residual=st.booleans(),
+    n=st.integers(1, 100),
+    first=st.integers(0, 2**32 - 100),
+    kind=st.sampled_from(sorted(KINDS)),
+    steps=st.one_of(st.none(), st.integers(1, 60), st.sets(st.integers(1, 1000), min_size=1, max_size=9).map(sorted)),
+)
+def test_loop_and_kernel_agree_to_rounding(
+    seed: int, dim: int, features: int, depth: int, residual: bool, n: int, first: int, kind: str, steps: Any
+) -> None:
+    """A step rounds to some 1e-7 of a x and b eps, which cancel where a is large; a contracting chain forgets it."""
+    model = contracting(seed % 1000, dim, 2 * dim + features, depth, residual)
+    schedule = LINEAR if steps is not None or seed % 5 == 0 else SHORT  # the whole of T = 1000 in some draws
+    chain = coefficients(schedule, steps=steps)
+    keep = [schedule.T, int(chain.s[0]), 0]
+    fused, loop = (
+        sample(model, schedule, n, seed, first=first, steps=steps, keep=keep, backend=backend, **KINDS[kind])
+        for backend in BACKENDS
+    )
+    for t in keep:
+        assert fused[t].dtype == loop[t].dtype == np.float32
+        allowed = 1e-6 * max(10.0, chain.a.max())  # a chain without gaps: 1e-5
+        assert np.abs(fused[t] - loop[t]).max() <= allowed * max(1.0, np.abs(loop[t]).max())
+
+
+@pytest.mark.parametrize("kind", ["beta", "ddim 0.5"])
+def test_loop_and_kernel_agree_for_a_trained_network(kind: str) -> None:
+    model, rng = MLP(2, 32, 2), np.random.default_rng(4)
+    data = rng.normal(size=(500, 2)).astype(np.float32) * np.float32([1.0, 0.3])
+    advance = training_step.prepare(
+        model,
+        LINEAR,
+        data,
+        batch=256,
+        weighting=np.ones(1001),
+        adam=Adam(),
+        rates=np.full(300, 5e-3),
+        average_decay=0.99,
+        seed=5,
+        backend="numpy",
+    )
+    state = training_step.start(model)
+    advance(state, 300)
+    model.buffer[:] = state.average
+    fused, loop = (sample(model, LINEAR, 50, 6, backend=backend, **KINDS[kind]) for backend in BACKENDS)
+    assert np.abs(fused - loop).max() <= 1e-5 * np.abs(loop).max()
+    assert np.abs(loop).max() < 5.0  # trained enough for the chain to stay near the data
+
+
+def test_a_float64_network_goes_through_the_loop() -> None:
+    model = MLP(2, 8, 1, dtype=np.float64)
+    model.params["output.bias"][:] = 0.5
+    results = [sample(model, SHORT, 4, backend=backend) for backend in BACKENDS]
+    np.testing.assert_array_equal(*results)
+    assert results[0].dtype == np.float32
+
+
+# --- bits ------------------------------------------------------------------------------------------------------
+
+BIT_MODELS = {"mlp": MODEL, "oracle": DATA.eps(SHORT)}
+
+
+@FLAT
+@given(
+    n=st.integers(2, 150),
+    first=st.integers(0, 2**32 - 150),
+    kind=st.sampled_from(sorted(KINDS)),
+    model=st.sampled_from(sorted(BIT_MODELS)),
+    data=st.data(),
+)
+def test_a_split_call_gives_the_same_bits(n: int, first: int, kind: str, model: str, data: st.DataObject) -> None:
+    cuts = sorted({0, n, *data.draw(st.sets(st.integers(1, n - 1), max_size=3))})
+    whole = sample(BIT_MODELS[model], SHORT, n, 8, first=first, **KINDS[kind])
+    parts = [
+        sample(BIT_MODELS[model], SHORT, high - low, 8, first=first + low, **KINDS[kind])
+        for low, high in itertools.pairwise(cuts)
+    ]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("model", BIT_MODELS)
+def test_a_sample_is_the_same_in_any_lane_of_any_block(model: str) -> None:
+    whole = sample(BIT_MODELS[model], SHORT, 70, 9)
+    for i in range(70):
+        np.testing.assert_array_equal(sample(BIT_MODELS[model], SHORT, 1, 9, first=i)[0], whole[i])
+    assert len(np.unique(whole, axis=0)) == 70
+
+
+def digest() -> str:
+    """Of chains over several blocks, the last not full."""
+    code = hashlib.sha256()
+    for kind in KINDS:
+        for x in sample(MODEL, SHORT, 333, 10, keep=[5, 0], **KINDS[kind]).values():
+            code.update(x.tobytes())
+    return code.hexdigest()
+
+
+def test_any_number_of_threads_gives_the_same_bits() -> None:
+    assert digests(__file__) == [digest()] * 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bar_and_snapshots_change_no_bit(kind: str) -> None:
+    for model in (MODEL, DATA.eps(LINEAR)):
+        plain = sample(model, LINEAR, 40, 12, steps=120, **KINDS[kind])
+        options = (dict(progress=True), dict(keep=[0]), dict(keep=[500, 0, 1000], progress=True))
+        for result in (sample(model, LINEAR, 40, 12, steps=120, **option, **KINDS[kind]) for option in options):
+            np.testing.assert_array_equal(plain, result[0] if isinstance(result, dict) else result)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_backend_changes_no_bit_of_what_has_no_kernel(kind: str) -> None:
+    for model, shape in ((DATA.eps(SHORT), None), (lambda x, t: 0.9 * x, (2, 3))):
+        results = [sample(model, SHORT, 20, 13, shape=shape, backend=b, **KINDS[kind]) for b in BACKENDS]
+        np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("model", [MODEL, DATA.eps(SHORT)])
+def test_the_seed_decides(model: Any) -> None:
+    results = [sample(model, SHORT, 5, seed) for seed in (0, 0, 1, 2**64 - 1)]
+    np.testing.assert_array_equal(results[0], results[1])
+    for one, two in itertools.combinations(results[1:], 2):
+        assert (one != two).all()
+
+
+# --- snapshots, units, the bar ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [MODEL, DATA.eps(SHORT)])
+@pytest.mark.parametrize("keep", [[0], [10], [10, 7, 0], [0, 3, 10, 4], [1], np.array([9, 2]), range(11)], ids=str)
+def test_snapshots_come_in_the_order_asked_for(model: Any, keep: Any) -> None:
+    chain, every = (sample(model, SHORT, 6, 14, keep=steps) for steps in (keep, range(11)))
+    assert list(chain) == list(keep)
+    for t in keep:
+        assert chain[t].dtype == np.float32
+        np.testing.assert_array_equal(chain[t], every[t])
+    np.testing.assert_array_equal(every[0], sample(model, SHORT, 6, 14))
+    start = normal(14, STREAM_START, np.arange(6), 0, *model.shape)
+    np.testing.assert_array_equal(every[10], start)
+    assert len({x.tobytes() for x in every.values()}) == 11
+
+
+def test_snapshots_of_some_steps() -> None:
+    for model in (contracting(2, 2, 8, 1, False), DATA.eps(LINEAR)):
+        chain = sample(model, LINEAR, 3, keep=[250, 1000, 0], steps=4)
+        assert list(chain) == [250, 1000, 0]
+        np.testing.assert_array_equal(chain[0], sample(model, LINEAR, 3, steps=4))
+        np.testing.assert_array_equal(chain[1000], normal(0, STREAM_START, np.arange(3), 0, 2))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_samples_come_back_in_the_units_of_the_data(backend: Any) -> None:
+    model = contracting(3, 2, 10, 1, True)
+    before = sample(model, SHORT, 9, keep=[10, 5, 0], backend=backend)
+    model.shift, model.scale = np.float32([100.0, -7.0]), np.float32([2.0, 0.25])
+    after = sample(model, SHORT, 9, keep=[10, 5, 0], backend=backend)
+    for t in before:
+        assert after[t].dtype == np.float32
+        np.testing.assert_array_equal(after[t], model.shift + model.scale * before[t])
+
+
+def test_any_model_may_bring_its_units() -> None:
+    class Standardised:
+        """The perfect network of DATA in units of its standard deviations."""
+
+        shape, shift, scale = (2,), DATA.mean, np.sqrt(np.diag(DATA.covariance))
+        exact = Gaussian([0.0, 0.0], DATA.covariance / np.outer(scale, scale)).eps(LINEAR)
+
+        def __call__(self, x: np.ndarray, t: int) -> np.ndarray:
+            return self.exact(x, t)
+
+    x = sample(Standardised(), LINEAR, 20_000, steps=200, method="ddim")
+    # 200 steps of DDIM leave the covariance 2 % from the data's
+    assert np.abs(x.mean(0) - DATA.mean).max() < 0.02 + 5 / math.sqrt(20_000)
+    np.testing.assert_allclose(np.cov(x.T), DATA.covariance, rtol=0.02 + 5 * math.sqrt(2 / 20_000))
+
+
+@pytest.mark.parametrize("model", [MODEL, contracting(3, 2, 10, 1, True).__call__])
+def test_the_bar_counts_every_step_and_is_off_unless_asked_for(model: Any, capsys: pytest.CaptureFixture) -> None:
+    shape = getattr(model, "shape", (2,))
+    sample(model, LINEAR, 2, steps=130, shape=shape)
+    assert capsys.readouterr().err == ""
+    sample(model, LINEAR, 2, steps=130, shape=shape, progress=True)
+    assert "sampling: 100%" in (bar := capsys.readouterr().err)
+    assert "130/130" in bar
+
+
+# --- bad input -------------------------------------------------------------------------------------------------
+
+BAD = [
+    *[("n", value) for value in (0, -1, 2**32 + 1, 1.5, "3", None, True)],
+    *[("seed", value) for value in (-1, 2**64, 0.5, None, True)],
+    *[("first", value) for value in (-1, 2**32 - 2, 0.5, None)],
+    *[("schedule", value) for value in (None, "linear", LINEAR.beta)],
+    *[("method", value) for value in ("ddpm", None, 1)],
+    *[("variance", value) for value in ("large", None, 0.5)],
+    *[("eta", value) for value in (2, -0.1, math.nan, "0", None)],
+    *[("steps", value) for value in (0, 1001, -1, 2.5, True, "all", [], [0, 5], [1001], [5, 5], [1.0], [[1], [2]])],
+    *[("keep", value) for value in ([], [-1], [1001], [1.0], "all", [[1], [2]])],
+    *[("shape", value) for value in ((0,), (2, -1), (2.0,), ("a",), 2, [2], "ab")],
+    *[("model", value) for value in (None, 3, np.zeros(3), "mlp")],
+    *[("backend", value) for value in ("torch", None, 1)],
+]
+
+
+def shown(value: Any) -> str:
+    return str(value)[:20].replace("\n", "")
+
+
+@pytest.mark.parametrize(("name", "value"), BAD, ids=shown)
+def test_bad_arguments_are_refused_by_name(name: str, value: Any) -> None:
+    arguments = dict(model=lambda x, t: x, schedule=LINEAR, n=3, shape=(2,))
+    with pytest.raises(ValueError, match=rf"^{name}: expected .*, got "):
+        sample(**arguments | {name: value})
+
+
+def test_snapshots_of_steps_that_are_not_visited_are_refused() -> None:
+    for keep in ([0, 499], [499, 1000]):
+        with pytest.raises(
+            ValueError, match=r"^keep: expected steps that the chain visits, got 499, which it does not$"
+        ):
+            sample(MODEL, LINEAR, 3, steps=4, keep=keep)
+
+
+def test_a_shape_that_is_missing_or_not_the_models_own_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"^shape: expected the shape of one sample, since the model has no attribute"
+    ):
+        sample(lambda x, t: x, SHORT, 3)
+    with pytest.raises(ValueError, match=r"^shape: expected the model's own \(3,\), got \(2,\)$"):
+        sample(MODEL, SHORT, 3, shape=(2,))
+    assert sample(MODEL, SHORT, 3, shape=(3,)).shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("eps", "complaint"),
+    [
+        (lambda x: x[:, :1], r"expected shape \[3, 2\], got \[3, 1\]"),
+        (lambda x: x[0], r"expected shape \[3, 2\], got \[2\]"),
+        (lambda x: 0.0, r"expected shape \[3, 2\], got \[\]"),
+        (lambda x: x * np.nan, r"expected finite values, got 6 that are NaN or infinite"),
+        (lambda x: np.full(x.shape, 1e300), r"expected finite values, got 6 that are NaN or infinite"),
+        (lambda x: None, r"expected real numbers, got dtype object"),
+        (lambda x: x.astype(complex), r"expected real numbers, got dtype complex128"),
+        (lambda x: x > 0, r"expected real numbers, got dtype bool"),
+    ],
+)
+def test_a_model_whose_answer_is_no_noise_is_refused(eps: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"^model: eps at t = 4: {complaint}"):
+        sample(lambda x, t: x if t > 4 else eps(x), SHORT, 3, shape=(2,))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_network_that_is_broken_is_refused(backend: Any) -> None:
+    model = MLP(2, 8, 1)
+    model.params["output.bias"][:] = np.nan
+    with pytest.raises(ValueError, match=r"^model: .*expected .*finite .*NaN"):
+        sample(model, SHORT, 3, backend=backend)
+    model.params["output.bias"][:] = 1e38  # grows by 1 / sqrt(alpha_bar_T): more than a float32 holds
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match=r"expected .*finite"):
+        sample(model, SHORT, 3, backend=backend)

@@ -1,0 +1,115 @@
+"""What the command line takes for data: names, tables and pictures, and one sentence for all else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from numpy_diffusion import _sources, datasets
+
+TABLE = np.array([[0.5, -1.25], [3.0, 4.0], [1e-3, 7.0]], np.float32)
+
+
+@pytest.mark.parametrize("name", datasets.BY_NAME)
+def test_a_name_is_a_data_set(name, tmp_path, monkeypatch):
+    np.testing.assert_array_equal(_sources.points(name, 20, 3), datasets.BY_NAME[name](20, 3))
+    monkeypatch.chdir(tmp_path)
+    assert _sources.lasting(name) == name
+    if (image := _sources.picture(name)) is not None:
+        np.testing.assert_array_equal(datasets.from_image(image, 20, 3), _sources.points(name, 20, 3))
+    assert (image is not None) == (name in ("airplane", "tank", "spiral_image"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "0.5,-1.25\n3,4\n1e-3,7\n",
+        "x,y\n0.5,-1.25\n3,4\n1e-3,7",
+        "\ufeff0.5,-1.25\r\n3,4\r\n1e-3,7\r\n",
+        "# x, y\n\n0.5, -1.25\n3, 4\n1e-3, 7 # last\n",
+    ],
+)
+def test_a_csv_file_has_one_point_a_row_and_maybe_a_header(tmp_path, content):
+    (tmp_path / "x.csv").write_bytes(content.encode())
+    np.testing.assert_array_equal(_sources.points(str(tmp_path / "x.csv"), 1, 0), TABLE)
+
+
+def test_one_column_is_one_coordinate(tmp_path):
+    (tmp_path / "x.csv").write_text("x\n1\n2\n")
+    assert _sources.points(str(tmp_path / "x.csv"), 1, 0).tolist() == [[1.0], [2.0]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_a_npy_file_holds_the_points(tmp_path, dtype):
+    np.save(tmp_path / "x.npy", TABLE.astype(dtype))
+    found = _sources.points(str(tmp_path / "x.npy"), 1, 0)
+    np.testing.assert_array_equal(found, TABLE.astype(dtype).astype(np.float32))
+    assert found.dtype == np.float32
+    assert _sources.picture(str(tmp_path / "x.npy")) is None
+
+
+def test_any_other_file_is_a_picture(tmp_path, monkeypatch):
+    Image.fromarray(np.array([[0, 255], [128, 255]], np.uint8)).save(tmp_path / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(
+        _sources.points("photo.png", 50, 2), datasets.from_image(tmp_path / "photo.png", 50, 2)
+    )
+    assert _sources.picture("photo.png") == "photo.png"
+    assert _sources.lasting("photo.png") == str(tmp_path / "photo.png")
+
+
+class Planted:
+    """Writes a file when it is unpickled."""
+
+    def __reduce__(self):
+        return open, ("unpickled", "w")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("x.npy", b"", "expected numbers in"),
+        ("x.npy", b"\x93NUMPY", "expected numbers in"),
+        ("x.npy", b"hello, world", "expected numbers in"),
+        ("x.npy", TABLE, r"expected numbers in .*x\.npy, one point a row: "),
+        ("x.npy", np.array([Planted()]), "expected numbers in .*pickle"),
+        ("x.npy", np.array(["a", "b"]), "expected real numbers, got dtype"),
+        ("x.npy", np.zeros(3), r"expected shape \[.*\], got \[3\]"),
+        ("x.npy", np.zeros((0, 2)), "expected at least one value"),
+        ("x.npy", np.full((3, 2), np.nan), "expected finite values"),
+        ("x.csv", b"", "expected numbers in"),
+        ("x.csv", b"x,y\n", "expected numbers in .*: no row has any$"),
+        ("x.csv", b"\n# empty\n", "expected numbers in .*: no row has any$"),
+        ("x.csv", b"1,2\n3\n", "expected numbers in"),
+        ("x.csv", b"1,2\n3,four\n", "expected numbers in"),
+        ("x.csv", b"x,y\n1,nan\n", "expected finite values"),
+        ("x.csv", bytes(range(128, 256)), "expected numbers in"),
+        ("x.png", b"", "image: cannot read a picture"),
+        ("x.docx", b"PK", "image: cannot read a picture"),
+    ],
+)
+def test_bad_files_are_one_sentence(tmp_path, monkeypatch, name, content, sentence):
+    monkeypatch.chdir(tmp_path)
+    if isinstance(content, bytes):
+        (tmp_path / name).write_bytes(content)
+    else:
+        np.save(tmp_path / name, content, allow_pickle=True)
+        if content is TABLE:
+            (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-4])
+    with pytest.raises((ValueError, OSError), match=sentence) as caught:
+        _sources.points(str(tmp_path / name), 10, 0)
+    assert name in str(caught.value)
+    assert not (tmp_path / "unpickled").exists()
+
+
+@pytest.mark.parametrize("source", ["no/such.npy", "no/such.csv", "no/such.png"])
+def test_missing_files_are_an_os_error_that_names_them(source):
+    with pytest.raises(OSError, match=r"cannot read .*such.*No such file or directory"):
+        _sources.points(source, 10, 0)
+
+
+@pytest.mark.parametrize("source", [None, "spirale", "", "runs/spiral"])
+def test_unknown_names_are_told_the_known_ones(source):
+    with pytest.raises(ValueError, match=r"^--data: expected spiral, .*\.npy or \.csv .*; got "):
+        _sources.points(source, 10, 0)

@@ -1,0 +1,268 @@
+"""What a training step draws, its gradient, and the steps as NumPy takes them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from exact import SCHEDULES, kernel
+from gradcheck import errors, wrong
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numpy_diffusion.losses import weights
+from numpy_diffusion.networks.mlp import BACKENDS, MLP
+from numpy_diffusion.optimizers import Adam
+from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.training_step import State, draw, loss_and_gradient, prepare, start
+
+FLAT = settings(deadline=None, max_examples=25)
+SCHEDULE = SCHEDULES["linear 10"]
+DATA = np.random.default_rng(1).normal(size=(7, 2)).astype(np.float32)
+ONES = weights(SCHEDULE)
+
+
+def network(seed: int, dim: int, width: int, depth: int, residual: bool, dtype: Any = np.float64) -> MLP:
+    """All weights drawn, the output layer's too: training's own start, eps = 0, has most of its gradients zero."""
+    model = MLP(dim, width, depth, embedding=4, residual=residual, dtype=dtype)
+    rng = np.random.default_rng(seed)
+    for values in model.params.values():
+        values[:] = rng.normal(size=values.shape) / math.sqrt(values.shape[-1])
+    return model
+
+
+def trained(model: MLP, state: State, count: int, backend: Any = "numpy", **changes: Any) -> np.ndarray:
+    """The losses of `count` steps from `state`, which they change."""
+    options = dict(batch=64, weighting=ONES, adam=Adam(), rates=np.full(1000, 0.01), average_decay=0.9, seed=3)
+    options |= dict(schedule=SCHEDULE, data=DATA.astype(model.buffer.dtype), backend=backend)
+    return prepare(model, **options | changes)(state, count)
+
+
+# --- what a step draws -----------------------------------------------------------------------------------------
+
+N, STEPS, T = 5_000, 20, 10
+
+
+def drawn(batch: int = N, steps: int = STEPS, data: np.ndarray = DATA) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of the data, t and eps of many steps: [steps, batch], [steps, batch] and [steps, batch, D]."""
+    numbered = np.arange(float(len(data)))[:, None] + np.zeros(data.shape[1])
+    x0, t, eps = zip(*(draw(numbered, T, batch, 4, step) for step in range(1, steps + 1)), strict=True)
+    return np.array(x0)[..., 0].astype(int), np.array(t), np.array(eps)
+
+
+def assert_uniform(values: np.ndarray, low: int, high: int) -> None:
+    """Each of low..high as often as the others, to five standard errors of its count; no other value."""
+    assert low <= values.min() <= values.max() <= high
+    share, counts = 1.0 / (high - low + 1), np.bincount(values.ravel() - low, minlength=high - low + 1)
+    assert (np.abs(counts - values.size * share) <= 5.0 * math.sqrt(values.size * share * (1.0 - share))).all()
+
+
+def check_every_step_is_drawn() -> None:
+    """t is uniform over 1..T: both ends are trained, as often as all else."""
+    assert_uniform(drawn()[1], 1, T)
+
+
+def test_every_step_is_drawn() -> None:
+    check_every_step_is_drawn()
+
+
+def test_points_are_drawn_uniformly_and_whatever_t_is() -> None:
+    index, t, _ = drawn()
+    assert_uniform(index, 0, 6)
+    assert_uniform(7 * (t - 1) + index, 0, 69)
+
+
+def test_draws_of_neighbouring_samples_and_steps_are_independent() -> None:
+    index, t, _ = drawn()
+    for values, number in ((index, 7), (t - 1, T)):
+        assert_uniform(number * values[:, 1:] + values[:, :-1], 0, number**2 - 1)
+        assert_uniform(number * values[1:] + values[:-1], 0, number**2 - 1)
+
+
+def check_no_noise_is_shared() -> None:
+    """eps is N(0, I), no two rows are the same, and neighbours do not correlate: to five standard errors."""
+    eps = drawn()[2].astype(np.float64)
+    assert len(np.unique(eps.reshape(-1, 2), axis=0)) == N * STEPS
+    pairs = {"mean": eps, "variance": (eps**2 - 1.0) / math.sqrt(2.0)}
+    pairs |= {"coordinates": eps[..., 0] * eps[..., 1]}
+    pairs |= {"samples": eps[:, 1:] * eps[:, :-1], "steps": eps[1:] * eps[:-1]}
+    for values in pairs.values():  # each of mean 0 and variance 1
+        assert abs(values.mean()) <= 5.0 / math.sqrt(values.size)
+
+
+def test_no_noise_is_shared() -> None:
+    check_no_noise_is_shared()
+
+
+@FLAT
+@given(seed=st.integers(0, 2**64 - 1), step=st.integers(1, 2**31), batch=st.integers(1, 40), D=st.integers(1, 6))
+def test_a_draw_is_a_function_of_seed_step_and_sample(seed: int, step: int, batch: int, D: int) -> None:
+    data = np.random.default_rng(D).normal(size=(50, D)).astype(np.float32)
+    one, two = draw(data, 1000, batch, seed, step), draw(data, 1000, batch + 9, seed, step)
+    for few, more in zip(one, two, strict=True):
+        np.testing.assert_array_equal(few, more[:batch])
+    assert one[0].shape == one[2].shape == (batch, D)
+    assert one[1].shape == (batch,)
+    assert one[0].dtype == one[2].dtype == np.float32
+    for other in (draw(data, 1000, batch, seed ^ 1, step), draw(data, 1000, batch, seed, step + 1)):
+        assert (other[2] != one[2]).any(axis=1).all()
+
+
+# --- the loss and its gradient ---------------------------------------------------------------------------------
+
+
+def check_loss(seed: int = 0, dim: int = 2, width: int = 5, depth: int = 2, batch: int = 4) -> None:
+    """lambda(t) |eps - eps_theta(sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, t)|^2, sample by sample."""
+    model, rng = network(seed, dim, width, depth, residual=True), np.random.default_rng(seed)
+    x0, eps = rng.normal(size=(2, batch, dim))
+    t, lambda_t = rng.integers(1, T + 1, batch), rng.uniform(0.1, 3.0, T + 1)
+    total = 0.0
+    for n in range(batch):
+        signal, noise = kernel(SCHEDULE, int(t[n]))
+        eps_hat = model(signal * x0[n : n + 1] + math.sqrt(noise) * eps[n : n + 1], int(t[n]))
+        total += lambda_t[t[n]] * float(((eps[n] - eps_hat[0]) ** 2).sum())
+    loss, _ = loss_and_gradient(model, SCHEDULE, model.buffer, x0, t, eps, lambda_t)
+    assert loss == pytest.approx(total / (batch * dim), rel=1e-11)
+
+
+SMALL = dict(
+    seed=st.integers(0, 1000),
+    dim=st.integers(1, 3),
+    width=st.integers(1, 5),
+    depth=st.integers(0, 2),
+    batch=st.integers(1, 6),
+)
+
+
+@FLAT
+@given(**SMALL)
+def test_the_loss_is_as_printed(seed: int, dim: int, width: int, depth: int, batch: int) -> None:
+    check_loss(seed, dim, width, depth, batch)
+
+
+def check_gradients(seed: int = 0, dim: int = 2, width: int = 5, depth: int = 2, batch: int = 4) -> None:
+    """The gradient by every weight against central differences, with and without residual."""
+    for residual in (False, True):
+        model, rng = network(seed, dim, width, depth, residual), np.random.default_rng(seed)
+        x0, eps = rng.normal(size=(2, batch, dim))
+        batch_and_weights = (x0, rng.integers(1, T + 1, batch), eps, rng.uniform(0.1, 3.0, T + 1))
+        _, gradient = loss_and_gradient(model, SCHEDULE, model.buffer, *batch_and_weights)
+
+        def loss(model: MLP = model, rest: Any = batch_and_weights) -> float:
+            return loss_and_gradient(model, SCHEDULE, model.buffer, *rest)[0]
+
+        assert wrong(errors(loss, {"weights": model.buffer}, {"weights": gradient})) == []
+
+
+@FLAT
+@given(**SMALL)
+def test_the_gradient_is_that_of_the_loss(seed: int, dim: int, width: int, depth: int, batch: int) -> None:
+    check_gradients(seed, dim, width, depth, batch)
+
+
+# --- steps -----------------------------------------------------------------------------------------------------
+
+
+def test_steps_are_draw_gradient_adam_and_average() -> None:
+    """Three of them by hand, from step 4 on: with the step's own number, rate and decay."""
+    model, adam = network(5, 2, 6, 1, True), Adam(0.8, 0.95, 1e-3, 0.2)
+    rates = np.linspace(0.01, 0.05, 10)
+    before, after = (
+        State(model.buffer.copy(), *rng.uniform(0.1, 0.2, (2, model.buffer.size)), model.buffer / 2, 3)
+        for rng in (np.random.default_rng(6), np.random.default_rng(6))
+    )
+    losses = trained(model, after, 3, batch=5, adam=adam, rates=rates)
+    theta, m, v, average = before.parameters, before.m, before.v, before.average
+    for k, step in enumerate((4, 5, 6)):
+        batch = draw(DATA.astype(np.float64), T, 5, 3, step)
+        loss, g = loss_and_gradient(model, SCHEDULE, theta, *batch, ONES)
+        assert losses[k] == pytest.approx(loss, rel=1e-6)
+        m, v = 0.8 * m + 0.2 * g, 0.95 * v + 0.05 * g**2
+        change = m / (1 - 0.8**step) / (np.sqrt(v / (1 - 0.95**step)) + 1e-3) + 0.2 * theta
+        theta = theta - rates[step - 1] * change
+        decay = min(0.9, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * theta
+    for found, expected in zip(
+        (after.parameters, after.m, after.v, after.average), (theta, m, v, average), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert after.step == 6
+
+
+def test_a_state_starts_as_the_model_and_apart_from_it() -> None:
+    model = network(7, 2, 6, 1, False, np.float32)
+    state = start(model)
+    before = model.buffer.copy()
+    assert state.step == 0
+    np.testing.assert_array_equal(state.parameters, before)
+    np.testing.assert_array_equal(state.average, before)
+    assert not state.m.any()
+    assert not state.v.any()
+    trained(model, state, 2)
+    np.testing.assert_array_equal(model.buffer, before)
+    assert (state.parameters != state.average).any()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_loss_falls(backend: Any) -> None:
+    """Seven points: from 1, the mean of eps^2 (to five standard errors), to less than half."""
+    model = MLP(2, 32, 1)
+    losses = trained(model, start(model), 400, backend, batch=128)
+    assert losses.shape == (400,)
+    assert losses.dtype == np.float32
+    assert abs(losses[0] - 1.0) < 5.0 * math.sqrt(2.0 / (128 * 2))
+    assert losses[-50:].mean() < 0.5
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_average_without_memory_is_the_weights(backend: Any) -> None:
+    model = MLP(2, 16, 1)
+    state = start(model)
+    trained(model, state, 50, backend, average_decay=0.0)
+    np.testing.assert_allclose(state.average, state.parameters, rtol=1e-5, atol=1e-8)
+    trained(model, state, 1, backend)
+    assert np.abs(state.average - state.parameters).max() > 1e-3
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_rate_of_zero_changes_no_weight(backend: Any) -> None:
+    model = network(8, 2, 9, 1, True, np.float32)
+    state = start(model)
+    trained(model, state, 5, backend, rates=np.zeros(5), adam=Adam(weight_decay=0.5))
+    np.testing.assert_array_equal(state.parameters, model.buffer)
+    np.testing.assert_array_equal(state.average, model.buffer)
+    assert state.m.any()
+    assert (state.v > 0).any()
+    assert state.step == 5
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("t", [1, T // 2, T])
+def test_weights_decide_which_steps_are_trained(backend: Any, t: int) -> None:
+    """With all weight on one t the loss is what the draws of that t give; without any weight nothing changes."""
+    only, none = (np.arange(T + 1) == t).astype(float), np.zeros(T + 1)
+    for weighting in (only, none):
+        model = network(9, 2, 9, 1, True, np.float32)
+        state = start(model)
+        losses = trained(model, state, 4, backend, weighting=weighting)
+        assert (losses > 0).all() == (state.parameters != model.buffer).any() == bool(weighting.any())
+
+
+def test_a_float64_network_takes_the_steps_in_float64_and_by_numpy() -> None:
+    model = network(10, 2, 6, 1, True)
+    states = [start(model) for _ in BACKENDS]
+    losses = [trained(model, state, 3, backend) for state, backend in zip(states, BACKENDS, strict=True)]
+    np.testing.assert_array_equal(*losses)
+    np.testing.assert_array_equal(states[0].parameters, states[1].parameters)
+    assert states[0].parameters.dtype == np.float64
+
+
+def test_every_step_of_any_chain_can_be_trained() -> None:
+    for name in ("linear 1", "cosine 2"):
+        schedule: Schedule = SCHEDULES[name]
+        model = network(11, 2, 6, 1, True, np.float32)
+        for backend in BACKENDS:
+            losses = trained(model, start(model), 3, backend, schedule=schedule, weighting=weights(schedule, "vlb"))
+            assert np.isfinite(losses).all()
