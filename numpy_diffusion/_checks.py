@@ -94,9 +94,10 @@ def array(
         raise ValueError(f"{name}: expected at least one value, got an empty array of shape {list(given.shape)}")
     if dtype is None:
         dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.float32
-    with np.errstate(over="ignore"):  # what overflows is reported below, as not finite
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported below, as not finite
         converted = np.ascontiguousarray(given, dtype=dtype)
-    if not np.isfinite(converted).all():
+        total = converted.sum()  # finite only if all are: cheaper than an array of answers
+    if not np.isfinite(total) and not np.isfinite(converted).all():
         bad = int((~np.isfinite(converted)).sum())
         raise ValueError(f"{name}: expected finite values, got {bad} that are NaN or infinite in {converted.dtype}")
     return converted.reshape(given.shape)

@@ -102,6 +102,10 @@ def chosen_steps(schedule: Schedule, steps: int | ArrayLike | None = None) -> np
         number = _checks.integer("steps", steps, 1, T)
         return np.round(np.arange(number, 0, -1) * (T / number)).astype(np.int64)
     chosen = _checks.steps("steps", steps, 1, T)
+    if chosen.max() < T:
+        raise ValueError(
+            f"steps: expected T = {T} among them, where a chain starts, got {chosen.max()} as the highest"
+        )
     if len(np.unique(chosen)) != len(chosen):
         raise ValueError("steps: expected each step once, got some twice")
     return np.sort(chosen)[::-1]

@@ -16,7 +16,7 @@ def telling_steps(schedule: Schedule, count: int) -> list[int]:
     Examples
     --------
     >>> telling_steps(Schedule.linear(T=1000), 6)
-    [0, 8, 45, 111, 224, 1000]
+    [0, 9, 47, 114, 225, 1000]
     """
     sigma = np.sqrt(1.0 - schedule.alpha_bar)
     targets = sigma[-1] * np.linspace(0.0, 1.0, count) ** 2

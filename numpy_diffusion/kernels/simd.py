@@ -167,12 +167,15 @@ def _silu_pair(builder, u, v):
     polynomial.  Adding 1.5 * 2**23 leaves m in the low bits of the sum.  |x| is kept to 60, so that the product
     of two denominators is finite; there the sigmoid is 1e-18 from 0 or 1.
     """
+    one = _like(u, 1.0)
     clipped = [_clip_low(builder, value, SILU_RANGE) for value in (u, v)]
-    below = [builder.fadd(_like(value, 1.0), _exp_minus(builder, value)) for value in clipped]
-    inverse = builder.fdiv(_like(u, 1.0), builder.fmul(*below))
+    exps = [_exp_minus(builder, value) for value in clipped]
+    below = [builder.fadd(one, e) for e in exps]
+    inverse = builder.fdiv(one, builder.fmul(*below))
     sigmoids = [builder.fmul(inverse, other) for other in reversed(below)]
     outputs = [builder.fmul(value, s) for value, s in zip(clipped, sigmoids, strict=True)]
-    slopes = [_fma(builder, h, builder.fsub(_like(u, 1.0), s), s) for h, s in zip(outputs, sigmoids, strict=True)]
+    # the slope s + h (1 - s), in which 1 - s = s exp(-g) without cancellation
+    slopes = [_fma(builder, builder.fmul(h, e), s, s) for h, e, s in zip(outputs, exps, sigmoids, strict=True)]
     return outputs, slopes
 
 

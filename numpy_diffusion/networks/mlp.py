@@ -92,7 +92,7 @@ class MLP:
         depth: int = 3,
         *,
         residual: bool = True,
-        embedding: int = 64,
+        embedding: int = 16,
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:

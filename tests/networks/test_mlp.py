@@ -203,7 +203,7 @@ def test_parameters_have_the_names_and_shapes_of_the_layers() -> None:
 
 def test_training_starts_at_zero_with_weights_of_variance_one_over_inputs() -> None:
     """In the first layer x and the embedding count as inputs by themselves."""
-    model, (x, t) = MLP(2, 200, 3, seed=1), points(6, 5, 2, np.float32)
+    model, (x, t) = MLP(2, 200, 3, embedding=64, seed=1), points(6, 5, 2, np.float32)
     np.testing.assert_array_equal(model(x, t), np.zeros((5, 2)))
     drawn = {name: values for name, values in model.params.items() if "weight" in name and "output" not in name}
     first = drawn["input.weight"]

@@ -1,0 +1,65 @@
+"""What the examples share: their options, their pictures of a trained model, and their report of its quality."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import numpy_diffusion as nd
+from numpy_diffusion import figures
+
+POINTS = 4000  # of each set in the quality report
+
+
+def parser(description: str | None, steps: int, meaning: str) -> argparse.ArgumentParser:
+    """--steps, --seed and --out, with an example's docstring as its help."""
+    options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--steps", type=int, default=steps, help=f"{meaning} (default {steps:,})")
+    options.add_argument("--seed", type=int, default=0, help="of all that is random (default 0)")
+    options.add_argument("--out", type=_folder, default="out", help="folder of the pictures (default out)")
+    return options
+
+
+def _folder(name: str) -> Path:
+    """The folder, made where it is missing: that it cannot be written is said before training, not after."""
+    try:
+        Path(name).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=name).close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot write to {name}: {error.strerror}") from error
+    return Path(name)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run an example; what is wrong with its arguments takes one line."""
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def pictures(training: nd.Run, x0: np.ndarray, image: Any, out: Path, name: str, seed: int) -> None:
+    """Figs 3-5, the loss, and the reverse chain as a GIF and as a page with a slider over t."""
+    model, schedule = training.model, training.schedule
+    print(figures.forward_reverse(model, schedule, x0, out / f"{name}.png", image=image, seed=seed))
+    print(figures.loss_curve(training.losses, out / f"{name}_loss.png"))
+    for suffix in ("gif", "html"):
+        print(figures.animation(model, schedule, out / f"{name}.{suffix}", seed=seed))
+
+
+def quality(samples: np.ndarray, draw: Callable[[int, int], np.ndarray], seed: int) -> None:
+    """How far the samples are from fresh data, beside how far fresh data is from other fresh data."""
+    fresh, other = draw(len(samples), seed + 1), draw(len(samples), seed + 2)  # neither was trained on
+    measures = {
+        "energy distance": nd.metrics.energy_distance,
+        "1-nearest-neighbour accuracy": nd.metrics.nearest_neighbour_accuracy,
+    }
+    print(f"\nAgainst {len(fresh)} fresh points of the data:       samples   other fresh points")
+    for name, measure in measures.items():
+        print(f"{name:40}{measure(samples, fresh):12.5f}{measure(other, fresh):21.5f}")

@@ -1,0 +1,45 @@
+"""A spiral from data to pictures: the article on one page.
+
+A network learns to undo noise, one small step at a time, and so turns pure noise into points of a spiral.
+Writes the article's Fig 3, the loss, and the reverse chain as an animation, and prints how good the samples are.
+"""
+
+from __future__ import annotations
+
+import _common
+
+import numpy_diffusion as nd
+from numpy_diffusion import drawings
+
+
+def main() -> None:
+    options = _common.parser(__doc__, steps=10_000, meaning="training steps").parse_args()
+
+    # The data: a grayscale image read as a density.  Points are likely where it is dark; a point is [x, y].
+    image = drawings.spiral()
+    x0 = nd.datasets.from_image(image, n=100_000, seed=options.seed)
+
+    # The forward chain adds a little Gaussian noise in each of T steps (eqs 1-4):
+    #     q(x_t | x_{t-1}) = N(sqrt(1 - beta_t) x_{t-1}, beta_t I).
+    # Any x_t is also one jump away from x_0 (eqs 5-6):
+    #     x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps,    eps ~ N(0, I).
+    # The schedule says how much noise when; at t = T nothing of x_0 is left (Fig 2).
+    schedule = nd.Schedule.linear(T=1000)
+    print(schedule)
+
+    # The network looks at x_t and t and predicts the noise eps that is in x_t.  It learns from
+    #     mean of (eps - eps_theta(x_t, t))^2
+    # over data x_0, steps t and noise eps: the bound of eqs 8-14 with the weight lambda(t) = 1 (Ho et al. eq 14).
+    model = nd.MLP(dim=2, width=128, depth=4, seed=options.seed)
+    training = nd.train(model, schedule, x0, steps=options.steps, batch=1024, seed=options.seed)
+
+    # Algorithm 1 starts from noise, x_T ~ N(0, I), and takes the predicted noise away step by step (eq 7):
+    #     x_{t-1} = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_theta(x_t, t)) / sqrt(alpha_t) + sigma_t z.
+    samples = nd.sample(model, schedule, n=_common.POINTS, seed=options.seed)
+
+    _common.pictures(training, x0, image, options.out, "spiral", options.seed)
+    _common.quality(samples, lambda n, seed: nd.datasets.from_image(image, n, seed), options.seed)
+
+
+if __name__ == "__main__":
+    _common.run(main)
