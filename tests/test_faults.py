@@ -179,7 +179,7 @@ FAULTS = {
     # DDIM and skipped steps
     "the minus of Algorithm 1 lost": Fault(reverse.coefficients, "b = -a * beta", "b = a * beta", check_algorithm_1),
     "the sign of DDIM's direction": Fault(
-        reverse.coefficients, "b = np.sqrt(np.maximum(1.0 - alpha_bar_s", "b = -np.sqrt(np.maximum(1.0 - alpha_bar_s", check_ddim
+        reverse.coefficients, "b = np.sqrt(np.maximum(1.0", "b = -np.sqrt(np.maximum(1.0", check_ddim
     ),
     "DDIM's direction without its root": Fault(
         reverse.coefficients,

@@ -162,6 +162,7 @@ def _draw(problem, work, block, batch, step, key, t, x, eps):
     k0, k1, batch_stream, noise_stream = key
     D, features, quads = problem.data.shape[1], problem.table[0, KP], (problem.data.shape[1] + 3) // 4
     steps, samples = np.uint64(problem.signal.shape[0] - 1), work.loss.shape[0] * LANES
+    index = np.empty(LANES, np.int64)
     for j in range(quads):
         for i in range(LANES):
             eps[j, i], eps[quads + j, i], eps[2 * quads + j, i], eps[3 * quads + j, i] = normal4(
@@ -170,10 +171,11 @@ def _draw(problem, work, block, batch, step, key, t, x, eps):
     for i in range(LANES):
         n = block * LANES + i
         r0, r1, _, _ = philox4x32(uint32(0), uint32(n), uint32(step), uint32(batch_stream), k0, k1)
-        index, t[i] = below(r0, problem.data.shape[0]), 1 + below(r1, steps)
-        at = work.inputs_at[0] + n * LANES
+        index[i], t[i] = below(r0, problem.data.shape[0]), 1 + below(r1, steps)
+    for i in range(LANES):
+        at = work.inputs_at[0] + (block * LANES + i) * LANES
         for d in range(D):
-            xt = problem.signal[t[i]] * problem.data[index, d] + problem.sigma[t[i]] * eps[d, i]
+            xt = problem.signal[t[i]] * problem.data[index[i], d] + problem.sigma[t[i]] * eps[d, i]
             work.inputs[at + d // LANES * samples * LANES + d % LANES] = xt
         for e in range(problem.embedding.shape[1]):
             f = D + e
@@ -250,13 +252,14 @@ def _update(table, work, number, worker, state, rule):
 @jit
 def _bias_sums(grads, at, samples, sums):
     """sums[:ROWS] = sum over samples of one panel's rows; four partial sums keep the adder busy."""
-    partial = np.zeros((4, ROWS), np.float32)
-    for n in range(0, samples, 4):
-        for q in range(4):
-            for r in range(ROWS):
-                partial[q, r] += grads[at + (n + q) * VECTOR + r]
     for r in range(ROWS):
-        sums[r] = (partial[0, r] + partial[1, r]) + (partial[2, r] + partial[3, r])
+        a = b = c = d = np.float32(0)
+        for n in range(at + r, at + r + samples * VECTOR, 4 * VECTOR):
+            a += grads[n]
+            b += grads[n + VECTOR]
+            c += grads[n + 2 * VECTOR]
+            d += grads[n + 3 * VECTOR]
+        sums[r] = (a + b) + (c + d)
 
 
 @jit
