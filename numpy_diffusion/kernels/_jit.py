@@ -17,7 +17,7 @@ from numba import njit
 # A thread that waits for the others looks for their end this often, and then sleeps (libgomp reads it when the first
 # parallel kernel runs).  By default it would keep a core busy for milliseconds, a hundred steps of training, while
 # the thread that it waits for may want that very core.
-os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+os.environ.setdefault("GOMP_SPINCOUNT", "100000")
 
 _MATH = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
 

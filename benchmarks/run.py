@@ -1,0 +1,94 @@
+"""The benchmark: this project and every peer found installed, on the same work, in one run.
+
+    python -m pip install '.[bench]'
+    python benchmarks/run.py            about ten minutes
+    python benchmarks/run.py --quick    about a minute
+
+Each work checks that all give the same answer before it times them.  Contestants take turns; a figure is the median
+of the rounds.  The first call, compilation included, is reported apart.  The share of peak sets the useful
+floating-point operations against the rate of the SIMD tile itself, measured in the same minutes.
+Writes benchmark.json, benchmark.md and benchmark.png to --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from pathlib import Path
+
+import numpy as np
+import report
+import spiral_race
+import timing
+import works
+
+QUICK = {"rounds": 3, "least": 0.02}
+FULL = {"rounds": 9, "least": 0.2}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer and shorter rounds, without 8192 points and the race"
+    )
+    parser.add_argument("--only", default="", help="only works whose title contains this")
+    parser.add_argument(
+        "--no-race", action="store_true", help="leave out the whole-process race of the spiral example"
+    )
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
+    options = parser.parse_args()
+
+    peers = works.installed_peers()
+    jobs = {
+        "q_sample with noise, 4096 x 768": lambda: works.q_sample(peers),
+        "Algorithm 1, 1000 steps, 64 points": lambda: works.chain(peers, 64, 3.0),
+        "Algorithm 1, 1000 steps, 1024 points": lambda: works.chain(peers, 1024, 1.3),
+        "Algorithm 1, 1000 steps, 8192 points": lambda: works.chain(peers, 8192, 1.3),
+        "DDIM, 50 steps, 8192 points": lambda: works.chain(peers, 8192, 1.3, method="ddim", steps=50),
+        "training step with Adam, batch 256": lambda: works.train(peers, 256, 3.0),
+        "training step with Adam, batch 2048": lambda: works.train(peers, 2048, 1.5),
+    }
+    rows = [
+        measure(build(), **(QUICK if options.quick else FULL))
+        for title, build in jobs.items()
+        if options.only in title and not (options.quick and "1000 steps, 8192" in title)
+    ]
+    if not (options.quick or options.no_race or options.only):
+        rows.append(spiral_race.race())
+        report.print_row(rows[-1])
+    report.write({"machine": timing.machine(), "works": rows}, options.out)
+
+
+def measure(work: works.Work, rounds: int, least: float) -> dict[str, object]:
+    """One row of the table: seconds a unit for each contestant, the ratio and the share of the machine's peak."""
+    peak = timing.peak_gflops()
+    peaks = [peak() for _ in range(3)]
+    found = timing.interleaved(work.runs, rounds, least)
+    peaks += [peak() for _ in range(3)]
+    seconds = {name: times["median"] / work.calls for name, times in found.items()}
+    row = {
+        "title": work.title,
+        "target": work.target,
+        "seconds": seconds,
+        "first call": {name: times["first"] for name, times in found.items()},
+        "spread": {name: [times["min"] / work.calls, times["max"] / work.calls] for name, times in found.items()},
+        "peak GFLOP/s": statistics.median(peaks),
+    }
+    if work.flops:
+        row["share of peak"] = work.flops / seconds[works.OURS] / 1e9 / row["peak GFLOP/s"]
+    if work.bytes:
+        row["times a copy"] = seconds[works.OURS] / _copy_seconds(work.bytes, rounds, least)
+    report.print_row(row)
+    return row
+
+
+def _copy_seconds(moved: float, rounds: int, least: float) -> float:
+    """Seconds to read and write as many bytes by a plain copy."""
+    source = np.ones(int(moved / 4 / 2), np.float32)  # half of what moves is read, half written
+    target = np.empty_like(source)
+    return timing.interleaved({"copy": lambda: np.copyto(target, source)}, rounds, least)["copy"]["median"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""What is measured: each work builds its contestants, checks that they give the same answer, and says its size."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+import ours
+
+import numpy_diffusion as nd
+from numpy_diffusion.reverse import coefficients
+
+OURS = "numpy_diffusion"
+TRAIN_STEPS = 20  # training steps a call
+
+
+@dataclass
+class Work:
+    """Contestants by name, the unit of one call, and what it takes: floating-point operations, bytes moved."""
+
+    title: str
+    runs: dict[str, Callable[[], object]]
+    calls: int  # units of work a call
+    target: float  # least ratio of the best peer's time to ours
+    flops: float = 0.0
+    bytes: float = 0.0
+
+
+def installed_peers() -> list[ModuleType]:
+    """The peers whose library is here."""
+    found = []
+    for name in ("peer_numpy", "peer_torch", "peer_jax"):
+        try:
+            found.append(importlib.import_module(name))
+        except ModuleNotFoundError:
+            print(f"{name}: not installed, left out")
+    return found
+
+
+def _model() -> nd.MLP:
+    """3 x 128 with an output layer that is not zero, so that answers can be told apart."""
+    model = nd.MLP(dim=2, width=128, depth=3, seed=0)
+    model.params["output.weight"][:] = 0.02 * np.random.default_rng(0).standard_normal((2, 128))
+    return model
+
+
+def q_sample(peers: list[ModuleType], n: int = 4096, dim: int = 768) -> Work:
+    rng, schedule = np.random.default_rng(0), nd.Schedule.linear(T=1000)
+    x0, t = rng.standard_normal((n, dim), dtype=np.float32), rng.integers(1, 1001, n)
+    runs = {OURS: ours.q_sample(x0, t, schedule)}
+    runs |= {name: peer.q_sample(name, x0, t, schedule) for peer in peers for name in peer.NAMES}
+    signal, sigma = np.sqrt(schedule.alpha_bar[t])[:, None], np.sqrt(1.0 - schedule.alpha_bar[t])[:, None]
+    for name, run in runs.items():
+        xt, eps = run()
+        np.testing.assert_allclose(xt, signal * x0 + sigma * eps, atol=2e-6, err_msg=name)
+        np.testing.assert_allclose(
+            [eps.mean(), eps.var()], [0.0, 1.0], atol=5.0 * np.sqrt(2.0 / eps.size), err_msg=name
+        )
+    return Work(f"q_sample with noise, {n} x {dim}", runs, 1, 5.0, bytes=4.0 * x0.nbytes)
+
+
+def chain(peers: list[ModuleType], n: int, target: float, **options: object) -> Work:
+    model, schedule = _model(), nd.Schedule.linear(T=1000)
+    steps = coefficients(schedule, **options)
+    runs = {OURS: ours.chain(model, schedule, n, options)}
+    runs |= {name: peer.chain(name, model, steps, n) for peer in peers for name in peer.NAMES}
+    _same_chain(model, schedule, {name: run for name, run in runs.items() if name != OURS}, peers)
+    ddim = options.get("method") == "ddim"
+    title = f"{'DDIM' if ddim else 'Algorithm 1'}, {len(steps.t)} steps, {n} points"
+    return Work(title, runs, 1, target, flops=n * len(steps.t) * _forward_flops(model))
+
+
+def _same_chain(model: nd.MLP, schedule: nd.Schedule, runs: dict, peers: list[ModuleType]) -> None:
+    """From the same x_T, without noise, all come to the same x_0."""
+    options = {"method": "ddim", "steps": 50}
+    expected, start = ours.chain(model, schedule, 64, options)(), ours.start(64, 2)
+    for peer in peers:
+        for name in peer.NAMES:
+            found = peer.chain(name, model, coefficients(schedule, **options), 64)(start)
+            np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def train(peers: list[ModuleType], batch: int, target: float) -> Work:
+    model, schedule, rng = _model(), nd.Schedule.linear(T=1000), np.random.default_rng(0)
+    data = nd.datasets.spiral(8192, seed=0)
+    arguments = (model, schedule, data, batch, TRAIN_STEPS, 1e-4)
+    runs = {OURS: ours.train(*arguments)}
+    x0, t, eps = data[:64], rng.integers(1, 1001, 64), rng.standard_normal((64, 2), dtype=np.float32)
+    expected = ours.gradient(model, schedule, x0, t, eps)
+    for name, module in ((name, peer) for peer in peers for name in peer.NAMES):
+        runs[name], gradient = module.train(name, *arguments)
+        error = np.linalg.norm(gradient(x0, t, eps) - expected) / np.linalg.norm(expected)
+        assert error < 1e-5, f"{name}: gradient off by {error:.1e}"
+    title = f"training step with Adam, batch {batch}"
+    return Work(title, runs, TRAIN_STEPS, target, flops=batch * _train_flops(model))
+
+
+def _forward_flops(model: nd.MLP) -> float:
+    """Of one sample in a chain: the products alone, without what the steps' embeddings add beforehand."""
+    dim, width, depth = (model.config[name] for name in ("dim", "width", "depth"))
+    return 2.0 * (depth * width**2 + 2 * dim * width)
+
+
+def _train_flops(model: nd.MLP) -> float:
+    """Of one sample: forward, and backward by inputs and by weights; the first layer's input has no gradient."""
+    dim, width, depth, embedding = (model.config[name] for name in ("dim", "width", "depth", "embedding"))
+    return 2.0 * (3 * depth * width**2 + 2 * (dim + embedding) * width + 3 * dim * width)
