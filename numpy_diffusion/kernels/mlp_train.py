@@ -2,8 +2,9 @@
 
 A step has two parts, each spread over the threads.  First, block by block of LANES samples: draw data, t and
 noise, jump, forward, loss, and the gradient by every activation.  Then, ROWS rows of a weight matrix at a time: the
-sum over the batch of (gradient by output) x (input), and at once Adam and the average for those weights.  No sum
-is shared between threads, so the result is the same for any number of them.
+sum over samples of (gradient by output) x (input); and Adam and the average.  The sums are always those of the two
+halves of the batch, so the result is the same for any number of threads; with two threads each half stays in the
+cache of the one that made it.
 
 The second part's sums run over samples, so what the first computes as [feature, lane] is stored for it as
 [sample, feature]: the inputs in panels of LANES features, the gradients in panels of VECTOR.
@@ -43,6 +44,7 @@ class Workspace(NamedTuple):
     grads_at: np.ndarray
     rows: np.ndarray  # the second part's work: matrix and its first row, int64 [.., 2]
     gradient: np.ndarray  # by those rows, [threads, ROWS * K and more]
+    halves: np.ndarray  # by all parameters, of either half of the batch, [2, P]
     x: np.ndarray  # the first layer's input of a block, [threads, features, LANES]
     h: np.ndarray  # the SiLU layers' outputs, [threads, layers, width, LANES]
     slopes: np.ndarray  # of those SiLUs, likewise
@@ -72,6 +74,7 @@ def workspace(table, weights, batch):
         grads_at=np.cumsum([0, *out_sizes[:-1]]),
         rows=np.array(rows),
         gradient=buffer(threads, ROWS * int(table[:, KP].max()) + LANES),
+        halves=buffer(2, int(table[-1, BIAS] + table[-1, J])),
         x=buffer(threads, int(table[0, KP]), LANES),
         h=buffer(threads, layers, width, LANES),
         slopes=buffer(threads, layers, width, LANES),
@@ -87,28 +90,64 @@ def workspace(table, weights, batch):
 def _steps(problem, work, residual, state, batch, first, rates, decays, adam, key, losses):
     # Numba carries no tuple into a parallel loop: they are taken apart here and put together again inside it.
     table, data, signal, sigma, lambda_t, embedding = problem
-    weights, inputs, inputs_at, grads, grads_at, rows, gradient, x, h, slopes, dh, dg, eps_hat, eps, loss = work
+    weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves, x, h, slopes, dh, dg, eps_hat, eps, loss = (
+        work
+    )
     m, v, average = state
     beta1, beta2, epsilon, weight_decay = adam
     seed0, seed1, batch_stream, noise_stream = key
-    workers = x.shape[0]
+    workers, count, P = x.shape[0], loss.shape[0], halves.shape[1]
     for k in range(rates.shape[0]):
         step, rate, decay = first + k, rates[k], decays[k]
         for worker in prange(workers):
             part = Problem(table, data, signal, sigma, lambda_t, embedding)
             room = Workspace(
-                weights, inputs, inputs_at, grads, grads_at, rows, gradient, x, h, slopes, dh, dg, eps_hat, eps, loss
+                weights,
+                inputs,
+                inputs_at,
+                grads,
+                grads_at,
+                rows,
+                gradient,
+                halves,
+                x,
+                h,
+                slopes,
+                dh,
+                dg,
+                eps_hat,
+                eps,
+                loss,
             )
-            for block in range(worker, loss.shape[0], workers):
+            for block in range(worker * count // workers, (worker + 1) * count // workers):
                 _block(part, room, residual, block, worker, batch, step, (seed0, seed1, batch_stream, noise_stream))
+            if workers <= 2:  # a half's samples are all this thread's own: it need not wait for the other
+                _gradients(table, room, worker, workers)
+        if workers > 2:
+            for worker in prange(workers):
+                room = Workspace(
+                    weights,
+                    inputs,
+                    inputs_at,
+                    grads,
+                    grads_at,
+                    rows,
+                    gradient,
+                    halves,
+                    x,
+                    h,
+                    slopes,
+                    dh,
+                    dg,
+                    eps_hat,
+                    eps,
+                    loss,
+                )
+                _gradients(table, room, worker, workers)
         losses[k] = _sum(loss) / np.float32(batch * data.shape[1])
         for worker in prange(workers):
-            room = Workspace(
-                weights, inputs, inputs_at, grads, grads_at, rows, gradient, x, h, slopes, dh, dg, eps_hat, eps, loss
-            )
             rule = _adam_rule(step, rate, decay, beta1, beta2, epsilon, weight_decay)
-            for number in range(worker, rows.shape[0], workers):
-                _update(table, room, number, worker, (m, v, average), rule)
+            _adam(halves, worker * P // workers, (worker + 1) * P // workers, weights, (m, v, average), rule)
 
 
 @jit
@@ -232,26 +271,38 @@ def _to_samples(h, panel, target, at, block, count):
 
 
 @jit
-def _update(table, work, number, worker, state, rule):
-    """The gradient by a few rows of a weight matrix and by their biases, and Adam's step on both.
+def _gradients(table, work, worker, workers):
+    """One thread's share of the gradients by the parameters; of two threads, each takes a half of the batch."""
+    count = work.rows.shape[0]
+    for number in range(worker * 2 * count // workers, (worker + 1) * 2 * count // workers):
+        _gradient(table, work, number // count, number % count, worker)
+
+
+@jit
+def _gradient(table, work, half, number, worker):
+    """The gradient by a few rows of a weight matrix and by their biases, from one half of the batch.
 
     The last tile of a row may reach past its end, into the next row's beginning: so the last comes first.
     """
     layer, row = work.rows[number]
-    matrix, samples, gradient = table[layer], work.loss.shape[0] * LANES, work.gradient[worker]
-    at = work.grads_at[layer] + row // VECTOR * samples * VECTOR + row % VECTOR
+    matrix, blocks, gradient = table[layer], work.loss.shape[0], work.gradient[worker]
+    samples, low = blocks * LANES, half * (blocks // 2) * LANES
+    depth = (samples if half else blocks // 2 * LANES) - low
+    at = work.grads_at[layer] + (row // VECTOR * samples + low) * VECTOR + row % VECTOR
     for k in range((matrix[K] - 1) // LANES * LANES, -1, -LANES):
-        inputs = work.inputs_at[layer] + k * samples
-        tile(work.grads, at, VECTOR, 1, work.inputs, inputs, LANES, gradient, k, matrix[K], samples)
+        inputs = work.inputs_at[layer] + k * samples + low * LANES
+        tile(work.grads, at, VECTOR, 1, work.inputs, inputs, LANES, gradient, k, matrix[K], depth)
     count = min(ROWS, matrix[J] - row)
-    _adam(gradient, matrix[WEIGHT] + row * matrix[K], count * matrix[K], work.weights, state, rule)
-    _bias_sums(work.grads, at, samples, gradient)
-    _adam(gradient, matrix[BIAS] + row, count, work.weights, state, rule)
+    place = matrix[WEIGHT] + row * matrix[K]
+    work.halves[half, place : place + count * matrix[K]] = gradient[: count * matrix[K]]
+    _bias_sums(work.grads, at, depth, gradient)
+    place = matrix[BIAS] + row
+    work.halves[half, place : place + count] = gradient[:count]
 
 
 @jit
 def _bias_sums(grads, at, samples, sums):
-    """sums[:ROWS] = sum over samples of one panel's rows, four samples at a time so that whole registers are added."""
+    """sums[:ROWS] = sum over samples of one panel's rows, four samples at a time to fill whole registers."""
     partial = np.zeros(4 * VECTOR, np.float32)
     first = at % VECTOR
     panel = grads[at - first : at - first + samples * VECTOR]
@@ -279,18 +330,19 @@ def _adam_rule(step, rate, decay, beta1, beta2, epsilon, weight_decay):
 
 
 @jit
-def _adam(gradient, low, count, weights, state, rule):
-    """`optimizers.adam_step` and `average_step` on parameters low..low + count - 1.
+def _adam(halves, low, high, weights, state, rule):
+    """`optimizers.adam_step` and `average_step` on parameters low..high - 1.
 
-    Two loops, because LLVM gives up where it must tell more arrays apart than three or four.
+    Two loops, because LLVM gives up where it must tell more arrays apart than a few.
     """
-    high = low + count
+    first, second = halves[0, low:high], halves[1, low:high]
     parameters, m, v, average = weights[low:high], state[0][low:high], state[1][low:high], state[2][low:high]
     new1, new2, m_scale, v_scale, epsilon, weight_decay, rate, new_average = rule
-    for c in range(count):
-        m[c] += new1 * (gradient[c] - m[c])
-        v[c] += new2 * (gradient[c] * gradient[c] - v[c])
-    for c in range(count):
+    for c in range(parameters.shape[0]):
+        gradient = first[c] + second[c]
+        m[c] += new1 * (gradient - m[c])
+        v[c] += new2 * (gradient * gradient - v[c])
+    for c in range(parameters.shape[0]):
         update = m[c] * m_scale / (math.sqrt(v[c] * v_scale) + epsilon) + weight_decay * parameters[c]
         parameters[c] -= rate * update
         average[c] += new_average * (parameters[c] - average[c])

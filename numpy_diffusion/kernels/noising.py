@@ -67,6 +67,6 @@ def _draw_short_rows(low, high, t, first, stream, k0, k1, eps):
 
 def noised(x, signal, sigma, t, first, stream, key):
     """xt and eps, float32 [N, D]: signal, sigma float32 [N], t int64 [N], row n being sample first + n."""
-    xt, eps = np.empty_like(x), np.empty_like(x)
+    xt, eps = np.empty((2, *x.shape), np.float32)  # one piece: the C library hands it out again without clearing
     _noised(x, signal, sigma, t, first, stream, np.uint32(key[0]), np.uint32(key[1]), xt, eps)
     return xt, eps
