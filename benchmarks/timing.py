@@ -15,6 +15,7 @@ from numpy_diffusion.kernels._jit import jit, parallel_jit
 from numpy_diffusion.kernels.mlp_plan import aligned
 from numpy_diffusion.kernels.simd import LANES, ROWS, register_bits, tile
 
+BUDGET = 75.0  # seconds for the rounds of one work
 PAUSE = 0.02  # seconds between contestants, for the other library's threads to stop spinning
 
 
@@ -23,14 +24,14 @@ def interleaved(
 ) -> dict[str, dict[str, float]]:
     """Seconds a call of each contestant: first call apart, then `rounds` rounds, each in another order.
 
-    A contestant repeats its call in a round until `least` seconds have passed.
+    A contestant repeats its call in a round until `least` seconds have passed; a work so long that all rounds would
+    take over BUDGET seconds gets fewer, at least three.
     """
-    first, times, repeats = {}, {name: [] for name in runs}, {}
-    for name, run in runs.items():
-        first[name] = _seconds(run, 1)
-        repeats[name] = max(1, round(least / max(_seconds(run, 1), 1e-9)))
-    names = list(runs)
-    for turn in range(rounds):
+    first, second = ({name: _seconds(run, 1) for name, run in runs.items()} for _ in range(2))
+    repeats = {name: max(1, round(least / max(seconds, 1e-9))) for name, seconds in second.items()}
+    names, times = list(runs), {name: [] for name in runs}
+    a_round = sum(second[name] * repeats[name] for name in names)
+    for turn in range(max(3, min(rounds, int(BUDGET / a_round)))):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             time.sleep(PAUSE)
             times[name].append(_seconds(runs[name], repeats[name]))
