@@ -69,7 +69,7 @@ def measure(work: works.Work, rounds: int, least: float) -> dict[str, object]:
         "title": work.title,
         "target": work.target,
         "seconds": seconds,
-        "first call": {name: times["first"] for name, times in found.items()},
+        "first call": work.first,
         "spread": {name: [times["min"] / work.calls, times["max"] / work.calls] for name, times in found.items()},
         "peak GFLOP/s": max(peaks),
     }

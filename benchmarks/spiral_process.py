@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 
-STEPS, BATCH, RATE, WARMUP, AVERAGE, POINTS, T = 10_000, 512, 4e-3, 500, 0.999, 4000, 1000
+STEPS, BATCH, RATE, WARMUP, AVERAGE, POINTS, T = 10_000, 512, 5e-3, 500, 0.999, 4000, 1000
 
 
 def main(name: str) -> None:

@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).with_name("spiral_process.py")
 OURS = "numpy_diffusion"
 
 
-def race(rounds: int = 3) -> dict[str, object]:
+def race(rounds: int = 2) -> dict[str, object]:
     """Seconds a process, medians of rounds in turn; ours with kernels cached, and once with an empty cache."""
     names = [OURS]
     if importlib.util.find_spec("torch"):

@@ -19,24 +19,40 @@ BUDGET = 75.0  # seconds for the rounds of one work
 PAUSE = 0.02  # seconds between contestants, for the other library's threads to stop spinning
 
 
+def noting_first(runs: dict[str, Callable[..., object]], first: dict[str, float]) -> dict[str, Callable[..., object]]:
+    """The same calls; the seconds of each one's first, compilation included, go to `first`."""
+
+    def noting(name: str, run: Callable[..., object]) -> Callable[..., object]:
+        def called(*arguments: object) -> object:
+            start = time.perf_counter()
+            result = run(*arguments)
+            first.setdefault(name, time.perf_counter() - start)
+            return result
+
+        return called
+
+    return {name: noting(name, run) for name, run in runs.items()}
+
+
 def interleaved(
     runs: dict[str, Callable[[], object]], rounds: int, least: float = 0.05
 ) -> dict[str, dict[str, float]]:
-    """Seconds a call of each contestant: first call apart, then `rounds` rounds, each in another order.
+    """Seconds a call of each contestant, warm: `rounds` rounds, each in another order.
 
     A contestant repeats its call in a round until `least` seconds have passed; a work so long that all rounds would
     take over BUDGET seconds gets fewer, at least three.
     """
-    first, second = ({name: _seconds(run, 1) for name, run in runs.items()} for _ in range(2))
-    repeats = {name: max(1, round(least / max(seconds, 1e-9))) for name, seconds in second.items()}
+    cold = {name: _seconds(run, 1) for name, run in runs.items()}
+    warm = {name: _seconds(run, 1) if cold[name] < 5.0 else cold[name] for name, run in runs.items()}
+    repeats = {name: max(1, round(least / max(seconds, 1e-9))) for name, seconds in warm.items()}
     names, times = list(runs), {name: [] for name in runs}
-    a_round = sum(second[name] * repeats[name] for name in names)
+    a_round = sum(warm[name] * repeats[name] for name in names)
     for turn in range(max(3, min(rounds, int(BUDGET / a_round)))):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             time.sleep(PAUSE)
             times[name].append(_seconds(runs[name], repeats[name]))
     return {
-        name: {"first": first[name], "median": statistics.median(found), "min": min(found), "max": max(found)}
+        name: {"median": statistics.median(found), "min": min(found), "max": max(found)}
         for name, found in times.items()
     }
 

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import numpy as np
 import ours
+import timing
 
 import numpy_diffusion as nd
 from numpy_diffusion.reverse import coefficients
@@ -23,6 +24,7 @@ class Work:
 
     title: str
     runs: dict[str, Callable[[], object]]
+    first: dict[str, float]  # seconds of each one's first call
     calls: int  # units of work a call
     target: float  # least ratio of the best peer's time to ours
     flops: float = 0.0
@@ -53,6 +55,7 @@ def q_sample(peers: list[ModuleType], n: int = 4096, dim: int = 768) -> Work:
     x0, t = rng.standard_normal((n, dim), dtype=np.float32), rng.integers(1, 1001, n)
     runs = {OURS: ours.q_sample(x0, t, schedule)}
     runs |= {name: peer.q_sample(name, x0, t, schedule) for peer in peers for name in peer.NAMES}
+    runs = timing.noting_first(runs, first := {})
     signal, sigma = np.sqrt(schedule.alpha_bar[t])[:, None], np.sqrt(1.0 - schedule.alpha_bar[t])[:, None]
     for name, run in runs.items():
         xt, eps = run()
@@ -60,7 +63,7 @@ def q_sample(peers: list[ModuleType], n: int = 4096, dim: int = 768) -> Work:
         np.testing.assert_allclose(
             [eps.mean(), eps.var()], [0.0, 1.0], atol=5.0 * np.sqrt(2.0 / eps.size), err_msg=name
         )
-    return Work(f"q_sample with noise, {n} x {dim}", runs, 1, 5.0, bytes=4.0 * x0.nbytes)
+    return Work(f"q_sample with noise, {n} x {dim}", runs, first, 1, 5.0, bytes=4.0 * x0.nbytes)
 
 
 def chain(peers: list[ModuleType], n: int, target: float, **options: object) -> Work:
@@ -68,13 +71,14 @@ def chain(peers: list[ModuleType], n: int, target: float, **options: object) -> 
     steps = coefficients(schedule, **options)
     runs = {OURS: ours.chain(model, schedule, n, options)}
     runs |= {name: peer.chain(name, model, steps, n) for peer in peers for name in peer.NAMES}
-    _same_chain(model, schedule, {name: run for name, run in runs.items() if name != OURS}, peers)
+    runs = timing.noting_first(runs, first := {})
+    _same_chain(model, schedule, peers)
     ddim = options.get("method") == "ddim"
     title = f"{'DDIM' if ddim else 'Algorithm 1'}, {len(steps.t)} steps, {n} points"
-    return Work(title, runs, 1, target, flops=n * len(steps.t) * _forward_flops(model))
+    return Work(title, runs, first, 1, target, flops=n * len(steps.t) * _forward_flops(model))
 
 
-def _same_chain(model: nd.MLP, schedule: nd.Schedule, runs: dict, peers: list[ModuleType]) -> None:
+def _same_chain(model: nd.MLP, schedule: nd.Schedule, peers: list[ModuleType]) -> None:
     """From the same x_T, without noise, all come to the same x_0."""
     options = {"method": "ddim", "steps": 50}
     expected, start = ours.chain(model, schedule, 64, options)(), ours.start(64, 2)
@@ -96,7 +100,9 @@ def train(peers: list[ModuleType], batch: int, target: float) -> Work:
         error = np.linalg.norm(gradient(x0, t, eps) - expected) / np.linalg.norm(expected)
         assert error < 1e-5, f"{name}: gradient off by {error:.1e}"
     title = f"training step with Adam, batch {batch}"
-    return Work(title, runs, TRAIN_STEPS, target, flops=batch * _train_flops(model))
+    return Work(
+        title, timing.noting_first(runs, first := {}), first, TRAIN_STEPS, target, flops=batch * _train_flops(model)
+    )
 
 
 def _forward_flops(model: nd.MLP) -> float:
