@@ -78,7 +78,7 @@ def test_train_passes_every_option_on(capsys, tmp_path):
     run = training.load_run(tmp_path / "run")
     assert out == f"{tmp_path / 'run'}: 9 of 9 steps, loss {run.losses.mean():.4f} (mean of the last 9)\n"
     config = checkpoints.read(tmp_path / "run").config
-    assert config["network"]["config"] == dict(dim=2, width=4, depth=0, residual=True, embedding=64)
+    assert config["network"]["config"] == dict(dim=2, width=4, depth=0, residual=True, embedding=16)
     assert config["data"]["shape"] == [11, 2]
     assert config["training"] == {
         "steps": 9,

@@ -98,7 +98,7 @@ def test_forward_and_reverse_rows_share_the_model_s_units(monkeypatch, tmp_path)
     model = nd.MLP(dim=2, width=4, depth=0)
     model.shift[:], model.scale[:] = [5.0, 6.0], [0.01, 0.1]
     data = model.shift + model.scale * nd.datasets.gaussian(2000, np.zeros(2), np.eye(2))
-    figures.forward_reverse(model, nd.Schedule.linear(T=40), data, tmp_path / "a.png", steps=[0, 20, 40])
+    figures.forward_reverse(model, nd.Schedule.linear(T=40), data, tmp_path / "a.png", steps=[0, 5, 40])
     for forward in shown[_style.BLUE]:  # variance-preserving: five standard errors of mean and deviation
         assert (np.abs(forward.mean(axis=0) - model.shift) < 5 * model.scale / np.sqrt(2000)).all()
         assert (np.abs(forward.std(axis=0) / model.scale - 1.0) < 5 / np.sqrt(4000)).all()
