@@ -15,8 +15,9 @@ from typing import Any, Final
 import numpy as np
 
 from numpy_diffusion import __version__, _checks, _files, _sources, checkpoints
+from numpy_diffusion.forward import BACKENDS
 from numpy_diffusion.losses import WEIGHTINGS
-from numpy_diffusion.networks.mlp import BACKENDS, MLP
+from numpy_diffusion.networks.mlp import MLP
 from numpy_diffusion.reverse import METHODS, VARIANCES
 from numpy_diffusion.samplers import sample
 from numpy_diffusion.schedules import Schedule

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from numpy_diffusion import _checks
+from numpy_diffusion.forward import BACKENDS, Backend
 from numpy_diffusion.kernels import mlp_forward
-from numpy_diffusion.networks.mlp import BACKENDS, MLP, Backend
+from numpy_diffusion.networks.mlp import MLP
 from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal, split_seed
 from numpy_diffusion.reverse import Coefficients, coefficients
 from numpy_diffusion.schedules import Schedule

@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from numpy_diffusion import _checks, _files, checkpoints
+from numpy_diffusion.forward import BACKENDS, Backend
 from numpy_diffusion.losses import weights
-from numpy_diffusion.networks.mlp import BACKENDS, MLP, Backend
+from numpy_diffusion.networks.mlp import MLP
 from numpy_diffusion.optimizers import Adam, learning_rates
 from numpy_diffusion.schedules import Schedule
 from numpy_diffusion.training_step import Advance, State, prepare, start

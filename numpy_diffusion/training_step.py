@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numpy_diffusion import losses
-from numpy_diffusion.forward import column
+from numpy_diffusion.forward import Backend, column
 from numpy_diffusion.kernels import mlp_train
 from numpy_diffusion.networks import mlp, parameters
 from numpy_diffusion.noise import STREAM_BATCH, STREAM_TRAIN, integers, normal, split_seed
@@ -51,7 +51,7 @@ def prepare(
     rates: np.ndarray,
     average_decay: float,
     seed: int,
-    backend: mlp.Backend = "numba",
+    backend: Backend = "numba",
 ) -> Advance:
     """A function advance(state, count) that does `count` steps in place and returns their losses [count].
 

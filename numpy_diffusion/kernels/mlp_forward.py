@@ -101,15 +101,21 @@ def _chain_block(table, weights, residual, low, t, a, b, c, time_bias, stream, k
 @jit
 def _noisy_update(low, t, a, b, c, stream, k0, k1, D, eps, z, x):
     """x = a x + b eps + c z, in place, with the z of samples low..low + LANES - 1 at step t."""
+    draw_lanes(low, t, stream, k0, k1, D, z)
+    for d in range(D):
+        for i in range(LANES):
+            x[d, i] = a * x[d, i] + b * eps[d, i] + c * z[d, i]
+
+
+@jit
+def draw_lanes(low, step, stream, k0, k1, D, z):
+    """z [D and up to three more, LANES] of samples low..low + LANES - 1: `noise.normal`, element by sample."""
     quads = (D + 3) // 4
     for j in range(quads):
         for i in range(LANES):
             z[j, i], z[quads + j, i], z[2 * quads + j, i], z[3 * quads + j, i] = normal4(
-                j, low + i, t, stream, k0, k1
+                j, low + i, step, stream, k0, k1
             )
-    for d in range(D):
-        for i in range(LANES):
-            x[d, i] = a * x[d, i] + b * eps[d, i] + c * z[d, i]
 
 
 @parallel_jit

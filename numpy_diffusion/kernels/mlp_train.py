@@ -17,9 +17,9 @@ import numpy as np
 from numba import get_num_threads, prange, uint32
 
 from numpy_diffusion.kernels._jit import jit, parallel_jit
-from numpy_diffusion.kernels.mlp_forward import linear_layer, silu_layer
+from numpy_diffusion.kernels.mlp_forward import draw_lanes, linear_layer, silu_layer
 from numpy_diffusion.kernels.mlp_plan import BIAS, JP, KP, WEIGHT, J, K, aligned, blocks, up
-from numpy_diffusion.kernels.random import below, normal4, philox4x32
+from numpy_diffusion.kernels.random import below, philox4x32
 from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, slope_tile, tile, transpose
 
 
@@ -199,14 +199,10 @@ def _block(problem, work, residual, block, worker, batch, step, key):
 def _draw(problem, work, block, batch, step, key, t, x, eps):
     """Data, t and noise of a block's samples; x_t and the embedding as the first layer's input, in both layouts."""
     k0, k1, batch_stream, noise_stream = key
-    D, features, quads = problem.data.shape[1], problem.table[0, KP], (problem.data.shape[1] + 3) // 4
+    D, features = problem.data.shape[1], problem.table[0, KP]
     steps, samples = np.uint64(problem.signal.shape[0] - 1), work.loss.shape[0] * LANES
     index = np.empty(LANES, np.int64)
-    for j in range(quads):
-        for i in range(LANES):
-            eps[j, i], eps[quads + j, i], eps[2 * quads + j, i], eps[3 * quads + j, i] = normal4(
-                j, block * LANES + i, step, noise_stream, k0, k1
-            )
+    draw_lanes(block * LANES, step, noise_stream, k0, k1, D, eps)
     for i in range(LANES):
         n = block * LANES + i
         r0, r1, _, _ = philox4x32(uint32(0), uint32(n), uint32(step), uint32(batch_stream), k0, k1)

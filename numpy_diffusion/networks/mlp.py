@@ -7,19 +7,17 @@ eps = W_out h_depth + b_out
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
+from numpy_diffusion.forward import BACKENDS, Backend
 from numpy_diffusion.kernels import mlp_forward, mlp_plan
 from numpy_diffusion.layers import linear, silu, time_embedding
 from numpy_diffusion.networks import parameters
 from numpy_diffusion.noise import STREAM_WEIGHTS, normal
-
-Backend = Literal["numba", "numpy"]
-BACKENDS = ("numba", "numpy")
 
 
 def forward(
