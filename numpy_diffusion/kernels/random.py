@@ -44,19 +44,20 @@ else:
 
 @inline_jit
 def philox4x32(c0, c1, c2, c3, k0, k1):
-    """Four random words of one counter; each product is cast back because Numba widens uint32 to 64 bits."""
+    """Four random words of one counter.
+
+    Each travels in 64 bits, the upper half without meaning: a vector multiply reads the lower halves alone, and
+    nothing has to be packed between rounds.
+    """
+    low = uint64(0xFFFFFFFF)
+    w0, w1, w2, w3 = uint64(c0), uint64(c1), uint64(c2), uint64(c3)
     for _ in range(10):
-        p0 = uint64(0xD2511F53) * uint64(c0)
-        p1 = uint64(0xCD9E8D57) * uint64(c2)
-        c0, c1, c2, c3 = (
-            uint32(uint32(p1 >> uint64(32)) ^ c1 ^ k0),
-            uint32(p1),
-            uint32(uint32(p0 >> uint64(32)) ^ c3 ^ k1),
-            uint32(p0),
-        )
+        p0 = uint64(0xD2511F53) * (w0 & low)
+        p1 = uint64(0xCD9E8D57) * (w2 & low)
+        w0, w1, w2, w3 = (p1 >> uint64(32)) ^ w1 ^ uint64(k0), p1, (p0 >> uint64(32)) ^ w3 ^ uint64(k1), p0
         k0 = uint32(k0 + uint32(0x9E3779B9))
         k1 = uint32(k1 + uint32(0xBB67AE85))
-    return c0, c1, c2, c3
+    return uint32(w0), uint32(w1), uint32(w2), uint32(w3)
 
 
 @inline_jit

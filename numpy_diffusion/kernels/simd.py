@@ -246,6 +246,26 @@ def make_transpose(vector):
     return transpose
 
 
+def make_wide(bits):
+    """The intrinsic wide(): the compiler fills whole registers in the loops of the function that calls it first.
+
+    LLVM holds 512-bit registers back, because early processors that had them slowed down; where a loop is all
+    arithmetic it gains a third.  The function is compiled on its own, for in another it would lose the wish.
+    """
+
+    @intrinsic
+    def wide(typingctx):
+        def codegen(context, builder, signature, args):
+            attributes = builder.function.attributes
+            attributes.add("noinline")
+            set.add(attributes, f'"prefer-vector-width"="{bits}"')  # llvmlite's own `add` knows no such attribute
+            return context.get_dummy_value()
+
+        return types.void(), codegen
+
+    return wide
+
+
 def _address(context, builder, signature, args, at):
     """Address of number args[at + 1] of the array args[at]."""
     array = cgutils.create_struct_proxy(signature.args[at])(context, builder, value=args[at])
@@ -277,6 +297,10 @@ def _mask(places):
 
 def _size(n):
     return ir.Constant(ir.IntType(types.intp.bitwidth), n)
+
+
+def plain_wide():
+    """Nothing to wish for where there is no compiler."""
 
 
 @inline_jit
@@ -334,6 +358,8 @@ def plain_transpose(A, a0, lda, C, c0, ldc):
 
 if config.DISABLE_JIT:  # stepping through kernels with a debugger
     tile, silu_tile, slope_tile, transpose = plain_tile, plain_silu_tile, plain_slope_tile, plain_transpose
+    wide = plain_wide
 else:
     tile, silu_tile = make_tile(ROWS, VECTOR), make_silu_tile(ROWS, VECTOR)
     slope_tile, transpose = make_slope_tile(ROWS, VECTOR), make_transpose(VECTOR)
+    wide = make_wide(register_bits())
