@@ -53,8 +53,8 @@ def main() -> None:
             f"{name:>8}: "
             + "   ".join(f"{size}: {1e3 * seconds:.1f} ms" for size, seconds in zip(sizes, found, strict=True))
         )
-    points = [2**17, 2**18, 2**19, 2**20]
-    memory = {T: [_megabytes(n, T) for n in points] for T in (10, 100)}
+    points = [2**20, 2**21, 2**22]
+    memory = {T: [_megabytes(n, T) for n in points] for T in (10, 50)}
     for T, found in memory.items():
         print(f"memory, T = {T}: " + "   ".join(f"{n}: {size:.0f} MB" for n, size in zip(points, found, strict=True)))
     _draw(curves, points, memory, options.out / "growth.png")
@@ -85,26 +85,23 @@ def _draw(curves: dict, points: list[int], memory: dict[int, list[float]], path:
     axes = figure.subplots(2, 3).ravel()
     notes = {
         "points": "T = 200, width 128",
-        "steps T": "1024 points",
+        "steps T": "1024 points, width 128",
         "width": "1024 points, T = 200",
-        "threads": "1024 points",
+        "threads": "1024 points, T = 200, width 128",
     }
     for ax, (name, (sizes, seconds)) in zip(axes, curves.items(), strict=False):
         ax.plot(sizes, 1e3 * np.array(seconds), "o-", color="#0072B2")
         if name == "threads":
-            ax.set_xticks(sizes)
+            ax.set(xticks=sizes, ylim=0)
         else:
             ax.set(xscale="log", yscale="log")
+            ax.set_xticks(sizes, map(str, sizes))
+            ax.minorticks_off()
         ax.set(xlabel=name, ylabel="time (ms)", title=f"time against {name}\n({notes[name]})")
     for (T, found), marker, colour in zip(memory.items(), "os", ("#D55E00", "#009E73"), strict=True):
-        axes[4].plot(points, found, marker + "-", color=colour, label=f"T = {T}", alpha=0.8)
-    axes[4].set(
-        xscale="log",
-        yscale="log",
-        xlabel="points",
-        ylabel="added peak memory (MB)",
-        title="memory: the same\nfor any T",
-    )
+        axes[4].plot(np.array(points) / 1e6, found, marker + "-", color=colour, label=f"T = {T}", alpha=0.8)
+    axes[4].set(xlabel="points (millions)", ylabel="added peak memory (MB)", title="memory: the same\nfor any T")
+    axes[4].set(xlim=0, ylim=0)
     axes[4].legend()
     axes[5].axis("off")
     figure.savefig(path)
