@@ -89,7 +89,7 @@ def noise_polynomial(x0, signal, sigma, xt, eps):
 def noise_project(x0, signal, sigma, xt, eps):
     """All four words of a counter used, and 512-bit registers asked for: the project's kernel."""
     t, k = np.ones(N, np.int64), np.uint32(0)
-    noising._noised(x0, signal, sigma, t, 0, 1, k, k, xt, eps)
+    noising._noised(x0, signal, sigma, t, 0, 1, k, k, xt, eps, np.empty(N // noising.CHUNK, np.bool_))
 
 
 # The linear layer: W [J, K], X [K, samples] -> Y [J, samples] ----------------------------------------------------

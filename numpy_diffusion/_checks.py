@@ -66,6 +66,7 @@ def array(
     shape: tuple[int | str | None, ...] | None = None,
     dtype: Any = None,
     min_ndim: int = 0,
+    finite: bool = True,
 ) -> np.ndarray:
     """`value` as a C-contiguous array of finite real numbers, not empty.
 
@@ -74,6 +75,7 @@ def array(
     shape : one entry an axis: an int is the exact length, a str names a free axis in the message
     dtype : the float dtype to convert to; None keeps float32 and float64 and turns all else into float32
     min_ndim : with `shape=None`, how many axes there must be at the least
+    finite : with False the caller finds out whether the values are finite while it works on them
 
     Raises
     ------
@@ -96,7 +98,7 @@ def array(
         dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.float32
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported below, as not finite
         converted = np.ascontiguousarray(given, dtype=dtype)
-        total = converted.sum()  # finite only if all are: cheaper than an array of answers
+        total = converted.sum() if finite else 0.0  # finite only if all are: cheaper than an array of answers
     if not np.isfinite(total) and not np.isfinite(converted).all():
         bad = int((~np.isfinite(converted)).sum())
         raise ValueError(f"{name}: expected finite values, got {bad} that are NaN or infinite in {converted.dtype}")

@@ -44,9 +44,9 @@ def q_sample(
     >>> xt.shape, eps.shape
     ((3, 2), (3, 2))
     """
-    x0 = _checks.array("x0", x0, min_ndim=2)
+    x0 = _checks.array("x0", x0, min_ndim=2, finite=False)
     t = _checks.steps("t", t, 1, _checks.instance("schedule", schedule, Schedule).T, len(x0))
-    return _noised(x0, t, schedule.alpha_bar[t], seed, first, STREAM_JUMP, backend)
+    return _noised("x0", x0, t, schedule.alpha_bar[t], seed, first, STREAM_JUMP, backend)
 
 
 def q_step(
@@ -62,9 +62,9 @@ def q_step(
     >>> bool(np.allclose(xt, 0.01 * eps))
     True
     """
-    x = _checks.array("x", x, min_ndim=2)
+    x = _checks.array("x", x, min_ndim=2, finite=False)
     t = _checks.steps("t", t, 1, _checks.instance("schedule", schedule, Schedule).T, len(x))
-    return _noised(x, t, schedule.alpha[t], seed, first, STREAM_CHAIN, backend)
+    return _noised("x", x, t, schedule.alpha[t], seed, first, STREAM_CHAIN, backend)
 
 
 def q_trajectory(
@@ -140,16 +140,20 @@ def column(values: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _noised(
-    x: np.ndarray, t: np.ndarray, kept: np.ndarray, seed: int, first: int, stream: int, backend: Backend
+    name: str, x: np.ndarray, t: np.ndarray, kept: np.ndarray, seed: int, first: int, stream: int, backend: Backend
 ) -> tuple[np.ndarray, np.ndarray]:
+    """The jump by the chosen backend; a ValueError about `name` where x is not finite."""
     seed, first = _checks.seed(seed), _checks.integer("first", first, 0, 2**32 - len(x))
     if _checks.choice("backend", backend, BACKENDS) == "numpy" or x.dtype != np.float32:
+        _checks.array(name, x)
         return noised(x, np.sqrt(kept), np.sqrt(1.0 - kept), t, first, stream, seed)
     signal, sigma, steps = (
         np.broadcast_to(values, len(x)).astype(dtype, order="C")
         for values, dtype in ((np.sqrt(kept), np.float32), (np.sqrt(1.0 - kept), np.float32), (t, np.int64))
     )
-    xt, eps = noising.noised(x.reshape(len(x), -1), signal, sigma, steps, first, stream, split_seed(seed))
+    xt, eps, finite = noising.noised(x.reshape(len(x), -1), signal, sigma, steps, first, stream, split_seed(seed))
+    if not finite:
+        _checks.array(name, x)
     return xt.reshape(x.shape), eps.reshape(x.shape)
 
 

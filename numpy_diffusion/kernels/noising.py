@@ -1,14 +1,16 @@
 """Signal and fresh noise in one pass, out = signal * x + sigma * eps: the twin of `forward.noised`.
 
+The pass also finds whether all of x is finite: to look for that beforehand would read it from memory twice.
+
 Each thread takes CHUNK rows.  Long rows run along their own elements; of short ones, which would not fill a
 vector register, a chunk is drawn at once, its rows side by side.
 """
 
 import numpy as np
-from numba import prange
+from numba import prange, uint32
 
 from numpy_diffusion.kernels._jit import jit, parallel_jit
-from numpy_diffusion.kernels.random import normal4
+from numpy_diffusion.kernels.random import float_bits, normal4
 from numpy_diffusion.kernels.simd import wide
 
 CHUNK = 64
@@ -16,24 +18,29 @@ SHORT = 64  # elements a row below which it is short
 
 
 @parallel_jit
-def _noised(x, signal, sigma, t, first, stream, k0, k1, xt, eps):
+def _noised(x, signal, sigma, t, first, stream, k0, k1, xt, eps, finite):
     rows, D = x.shape
     for chunk in prange((rows + CHUNK - 1) // CHUNK):
         low, high = chunk * CHUNK, min((chunk + 1) * CHUNK, rows)
         if D < SHORT:
             _draw_short_rows(low, high, t, first, stream, k0, k1, eps)
-            _mix(low, high, x, signal, sigma, xt, eps)
+            finite[chunk] = _mix(low, high, x, signal, sigma, xt, eps)
         else:
+            finite[chunk] = True
             for n in range(low, high):
                 _draw_long_row(eps[n], first + n, t[n], stream, k0, k1)
-                _mix(n, n + 1, x, signal, sigma, xt, eps)
+                finite[chunk] &= _mix(n, n + 1, x, signal, sigma, xt, eps)
 
 
 @jit
 def _mix(low, high, x, signal, sigma, xt, eps):
+    """xt of some rows; whether their x is finite."""
+    infinite = 0
     for n in range(low, high):
         for d in range(x.shape[1]):
             xt[n, d] = signal[n] * x[n, d] + sigma[n] * eps[n, d]
+            infinite |= (float_bits(x[n, d]) & uint32(0x7F800000)) == uint32(0x7F800000)
+    return infinite == 0
 
 
 @jit
@@ -68,7 +75,9 @@ def _draw_short_rows(low, high, t, first, stream, k0, k1, eps):
 
 
 def noised(x, signal, sigma, t, first, stream, key):
-    """xt and eps, float32 [N, D]: signal, sigma float32 [N], t int64 [N], row n being sample first + n."""
+    """xt and eps, float32 [N, D], and whether x is finite: signal, sigma float32 [N], t int64 [N], row n of sample
+    first + n."""
     xt, eps = np.empty((2, *x.shape), np.float32)  # one piece: the C library hands it out again without clearing
-    _noised(x, signal, sigma, t, first, stream, np.uint32(key[0]), np.uint32(key[1]), xt, eps)
-    return xt, eps
+    finite = np.empty(-(-len(x) // CHUNK), np.bool_)
+    _noised(x, signal, sigma, t, first, stream, np.uint32(key[0]), np.uint32(key[1]), xt, eps, finite)
+    return xt, eps, bool(finite.all())

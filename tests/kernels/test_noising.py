@@ -23,7 +23,9 @@ def inputs(N: int, D: int) -> tuple[np.ndarray, ...]:
 
 
 def kernel(*arguments: np.ndarray, first: int = 0, stream: int = noise.STREAM_JUMP) -> tuple[np.ndarray, np.ndarray]:
-    return noising.noised(*arguments, first, stream, noise.split_seed(SEED))
+    xt, eps, finite = noising.noised(*arguments, first, stream, noise.split_seed(SEED))
+    assert finite
+    return xt, eps
 
 
 @pytest.mark.parametrize("D", SIZES)
@@ -58,3 +60,15 @@ def test_short_and_long_rows_draw_alike() -> None:
     assert noising.SHORT == 64
     for k in range(4):
         np.testing.assert_array_equal(short[:, 15 * k : 15 * k + 15], long[:, 16 * k : 16 * k + 15])
+
+
+@pytest.mark.parametrize("D", [1, 3, noising.SHORT, 130])
+@pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf, -np.inf])
+def test_one_number_that_is_not_finite_is_found(D: int, bad: float) -> None:
+    N = 2 * noising.CHUNK + 3
+    for n, d in ((0, 0), (noising.CHUNK, D - 1), (N - 1, D // 2)):
+        x, *others = inputs(N, D)
+        x[n, d] = bad
+        assert not noising.noised(x, *others, 0, noise.STREAM_JUMP, noise.split_seed(SEED))[2]
+    x[n, d] = np.finfo(np.float32).max
+    assert noising.noised(x, *others, 0, noise.STREAM_JUMP, noise.split_seed(SEED))[2]
