@@ -101,6 +101,9 @@ def _chart(results: dict, path: Path) -> None:
     axes.axvline(1.0, color="black", linewidth=0.8)
     axes.invert_yaxis()
     axes.set_xlim(0.5, axes.get_xlim()[1] * 1.4)
+    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100) if tick < axes.get_xlim()[1]]
+    axes.set_xticks(ticks, [f"{tick} x" for tick in ticks])
+    axes.minorticks_off()
     axes.legend(loc="lower right", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path)
