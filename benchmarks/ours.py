@@ -25,7 +25,7 @@ def start(n, dim):
 
 
 def train(model, schedule, data, batch, steps, rate):
-    state = training_step.start(model)
+    state = training_step.start(model, schedule.T)
     advance = training_step.prepare(
         model,
         schedule,
@@ -45,4 +45,5 @@ def gradient(model, schedule, x0, t, eps):
     exact = nd.MLP(**model.config, dtype=np.float64)
     exact.buffer[:] = model.buffer
     x0, eps = x0.astype(np.float64), eps.astype(np.float64)
-    return training_step.loss_and_gradient(exact, schedule, exact.buffer, x0, t, eps, losses.weights(schedule))[1]
+    tables = losses.weights(schedule), losses.bound_table(schedule)
+    return training_step.losses_and_gradient(exact, schedule, exact.buffer, x0, t, eps, *tables)[1]

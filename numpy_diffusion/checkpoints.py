@@ -2,7 +2,7 @@
 
     config.json            network, schedule, data and training settings; written once
     model.safetensors      averaged weights by name, shift and scale [D], beta [T + 1]: all that sampling needs
-    training.safetensors   parameters, m, v, average [P] and losses [step]: all that training needs to go on
+    training.safetensors   parameters, m, v, average [P], history [T + 1, 11] and losses [step]: all to go on with
     loss.csv               step, loss and learning rate, to look at; never read
 
 A file is written under a temporary name, flushed to the disk and renamed; a new folder likewise, as a whole.  So
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from numpy_diffusion import _checks, _files, _tensors
+from numpy_diffusion import _checks, _files, _tensors, step_sampling
 from numpy_diffusion.networks.mlp import MLP
 from numpy_diffusion.optimizers import learning_rates
 from numpy_diffusion.schedules import Schedule
@@ -29,7 +29,7 @@ from numpy_diffusion.schedules import Schedule
 FORMAT: Final = "numpy_diffusion run"
 VERSION: Final = 1
 CONFIG, MODEL, TRAINING, LOSSES = FILES = ("config.json", "model.safetensors", "training.safetensors", "loss.csv")
-STATE: Final = ("parameters", "m", "v", "average")
+STATE: Final = ("parameters", "m", "v", "average", "history")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Checkpoint:
     text : config.json, to the letter
     model : with the averaged weights, shift and scale
     schedule : Schedule
-    training : parameters, m, v, average [P], losses [step], all float32
+    training : parameters, m, v, average [P], history (see `step_sampling`), losses [step], all float32
     """
 
     text: str
@@ -98,6 +98,7 @@ def read(folder: _files.PathLike) -> Checkpoint:
     model, schedule = _model_and_schedule(folder, text)
     training = _tensors.unpack(folder / TRAINING, text)
     shapes: _tensors.Shapes = {**dict.fromkeys(STATE, (model.buffer.size,)), "losses": ("step",)}
+    shapes["history"] = step_sampling.start(schedule.T).shape
     _tensors.check(folder / TRAINING, training, shapes)
     model.buffer[:] = training["average"]  # of the same step as all the rest
     return Checkpoint(text, model, schedule, training)

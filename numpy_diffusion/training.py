@@ -23,6 +23,7 @@ from numpy_diffusion.losses import weights
 from numpy_diffusion.networks.mlp import MLP
 from numpy_diffusion.optimizers import Adam, learning_rates
 from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.step_sampling import SAMPLINGS
 from numpy_diffusion.training_step import Advance, State, prepare, start
 
 CHUNK_SECONDS: Final = 0.1  # how long the loop stays in the kernel: the bar moves and Ctrl-C acts as often
@@ -71,6 +72,7 @@ def train(
     weight_decay: float = 0.0,
     average_decay: float = 0.999,
     weighting: str | ArrayLike = "simple",
+    sampling: str = "uniform",
     seed: int = 0,
     out: _files.PathLike | None = None,
     resume: bool = False,
@@ -95,6 +97,8 @@ def train(
     weight_decay : AdamW's, times the learning rate
     average_decay : of the moving average of the weights, 0..1 (Ho et al. appendix B: 0.9999, for longer training)
     weighting : lambda(t), as for `losses.weights`
+    sampling : how t is drawn: "uniform", or "importance", by the history of the losses, which lowers the gradient's
+        noise where they differ much from step to step, as with weighting="vlb" (Nichol and Dhariwal 2021)
     seed : of batches, steps t and noise; the result is the same to the bit on any number of threads
     out : a new or empty folder for the run; see `checkpoints`
     resume : go on with the run in `out`, all other arguments as they were: the final weights are those of a run
@@ -124,6 +128,7 @@ def train(
     lambda_t = weights(_checks.instance("schedule", schedule, Schedule), weighting)
     settings = _settings(steps, batch, learning_rate, warmup, weight_decay, average_decay)
     settings |= {"weighting": weighting if isinstance(weighting, str) else lambda_t[1:].tolist()}
+    settings |= {"sampling": _checks.choice("sampling", sampling, SAMPLINGS)}
     settings |= {"seed": _checks.seed(seed), "backend": _checks.choice("backend", backend, BACKENDS)}
     checkpoint_every = _checks.integer("checkpoint_every", checkpoint_every, 1)
     averaged, data = _standardised(model, x0)
@@ -136,6 +141,7 @@ def train(
         adam=Adam(weight_decay=settings["weight_decay"]),
         rates=learning_rates(settings["learning_rate"], settings["steps"], settings["warmup"]),
         average_decay=settings["average_decay"],
+        sampling=settings["sampling"],
         seed=settings["seed"],
         backend=backend,
     )
@@ -213,7 +219,7 @@ def _first(
     name = None if data_name is None else _checks.instance("data_name", data_name, str)
     origin = {"name": name, "shape": list(data.shape), "sha256": total.hexdigest()}
     text = checkpoints.describe(model, schedule, origin, settings)
-    return checkpoints.Checkpoint(text, model, schedule, _arrays(start(model), np.empty(0, np.float32)))
+    return checkpoints.Checkpoint(text, model, schedule, _arrays(start(model, schedule.T), np.empty(0, np.float32)))
 
 
 def _begun(out: _files.PathLike | None, resume: bool, first: checkpoints.Checkpoint) -> checkpoints.Checkpoint:

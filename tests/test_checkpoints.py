@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from numpy_diffusion import _files, _tensors, checkpoints
+from numpy_diffusion import _files, _tensors, checkpoints, step_sampling
 from numpy_diffusion.networks.mlp import MLP
 from numpy_diffusion.optimizers import learning_rates
 from numpy_diffusion.schedules import Schedule
@@ -28,6 +28,7 @@ def example(step: int, seed: int = 0) -> checkpoints.Checkpoint:
     random = np.random.default_rng([seed, step])
     model = MLP(dim=2, width=8, depth=1, embedding=4)
     training = {name: random.normal(size=model.buffer.size).astype(np.float32) for name in checkpoints.STATE}
+    training["history"] = random.random(step_sampling.start(SCHEDULE.T).shape).astype(np.float32)
     training["losses"] = random.normal(size=step).astype(np.float32)
     model.buffer[:] = training["average"]
     model.shift, model.scale = random.normal(size=(2, 2)).astype(np.float32)
@@ -76,7 +77,7 @@ def test_files_are_plain_safetensors_and_json(folder):
     np.testing.assert_array_equal(weights["beta"], SCHEDULE.beta)
     np.testing.assert_array_equal(weights["hidden.0.weight"], example(5).model.params["hidden.0.weight"])
     training = safetensors.numpy.load_file(folder / "training.safetensors")
-    assert set(training) == {"parameters", "m", "v", "average", "losses"}
+    assert set(training) == {*checkpoints.STATE, "losses"}
     config = json.loads((folder / "config.json").read_text())
     assert config["network"] == {"class": "MLP", "config": example(5).model.config}
     assert config["schedule"] == {"name": "cosine", "T": 10}

@@ -12,9 +12,10 @@ from gradcheck import errors, wrong
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_diffusion.losses import WEIGHTINGS, noise_prediction, weights
+from numpy_diffusion.losses import BOUND_WEIGHT, WEIGHTINGS, bound_table, noise_prediction, variance_loss, weights
 from numpy_diffusion.reverse import mu_from_eps
 from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.variances import learned_variance
 
 FLAT = settings(deadline=None, max_examples=40)
 LINEAR = SCHEDULES["linear 1000"]
@@ -137,10 +138,11 @@ SHAPES = st.lists(st.integers(1, 5), min_size=2, max_size=4).map(tuple)
 def test_the_loss_is_the_mean_of_the_weighted_squares(shape: tuple[int, ...], seed: int) -> None:
     rng = np.random.default_rng(seed)
     eps_hat, eps, lambda_t = rng.normal(size=shape), rng.normal(size=shape), rng.uniform(0.0, 3.0, shape[0])
-    loss, _ = noise_prediction(eps_hat, eps, lambda_t)
-    terms = [lambda_t[index[0]] * (eps[index] - eps_hat[index]) ** 2 for index in np.ndindex(shape)]
-    assert loss == pytest.approx(sum(terms) / len(terms), rel=1e-13)
-    assert type(loss) is float
+    losses, _ = noise_prediction(eps_hat, eps, lambda_t)
+    expected = np.zeros(shape[0])
+    for index in np.ndindex(shape):
+        expected[index[0]] += lambda_t[index[0]] * (eps[index] - eps_hat[index]) ** 2 / math.prod(shape[1:])
+    np.testing.assert_allclose(losses, expected, rtol=1e-13)
 
 
 @FLAT
@@ -149,7 +151,9 @@ def test_the_gradient_is_that_of_the_loss(shape: tuple[int, ...], seed: int) -> 
     rng = np.random.default_rng(seed)
     eps_hat, eps, lambda_t = rng.normal(size=shape), rng.normal(size=shape), rng.uniform(0.0, 3.0, shape[0])
     gradient = noise_prediction(eps_hat, eps, lambda_t)[1]
-    found = errors(lambda: noise_prediction(eps_hat, eps, lambda_t)[0], {"eps_hat": eps_hat}, {"eps_hat": gradient})
+    found = errors(
+        lambda: noise_prediction(eps_hat, eps, lambda_t)[0].mean(), {"eps_hat": eps_hat}, {"eps_hat": gradient}
+    )
     assert wrong(found) == []
 
 
@@ -157,3 +161,39 @@ def test_float32_stays_float32() -> None:
     gradient = noise_prediction(np.ones((3, 2), np.float32), np.zeros((3, 2), np.float32), np.ones(3))[1]
     assert gradient.dtype == np.float32
     np.testing.assert_allclose(gradient, 2.0 / 6.0, rtol=1e-6)
+
+
+def check_variance_loss(schedule: Schedule) -> None:
+    """A step's term is KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), and at t = 1 it is -log p(x_0 | x_1)."""
+    rng, table = np.random.default_rng(2), bound_table(schedule)
+    for t in sorted({1, 2, schedule.T // 2, schedule.T} - {0} & set(range(1, schedule.T + 1))):
+        x0, eps, eps_hat, head = rng.normal(size=(4, 1, 3))
+        signal, noise = kernel(schedule, t)
+        xt = signal * x0 + math.sqrt(noise) * eps
+        mean, variance = posterior(schedule, x0, xt, t, t - 1)
+        mu, sigma2 = mu_from_eps(xt, eps_hat, t, schedule), learned_variance(schedule, 0.5 * (head + 1.0), t)
+        if t == 1:
+            terms = 0.5 * (np.log(2.0 * np.pi * sigma2) + (x0 - mu) ** 2 / sigma2)
+        else:
+            ratio = variance / sigma2
+            terms = 0.5 * ((mean - mu) ** 2 / sigma2 + ratio - 1.0 - np.log(ratio))
+        (loss,), _ = variance_loss(head, eps_hat, eps, table[[t]])
+        # mu is off by up to 1e-12 / signal (see test_reverse.py), in units of sigma
+        allowed = 1e-9 * (1.0 + abs(terms).max()) + 1e-9 / signal
+        assert abs(loss - BOUND_WEIGHT * schedule.T * terms.mean()) <= BOUND_WEIGHT * schedule.T * allowed
+
+
+@EACH
+def test_the_variance_loss_is_a_term_of_the_bound(schedule: Schedule) -> None:
+    check_variance_loss(schedule)
+
+
+@FLAT
+@given(N=st.integers(1, 4), D=st.integers(1, 4), seed=st.integers(0, 1000))
+def test_the_variance_loss_has_the_gradient_of_its_head(N: int, D: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    head, eps_hat, eps = rng.normal(size=(3, N, D))
+    table = bound_table(LINEAR)[rng.integers(1, 1001, N)]
+    gradient = variance_loss(head, eps_hat, eps, table)[1]
+    found = errors(lambda: variance_loss(head, eps_hat, eps, table)[0].mean(), {"head": head}, {"head": gradient})
+    assert wrong(found) == []

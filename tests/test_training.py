@@ -299,6 +299,21 @@ def test_resuming_with_weights_of_ones_own_for_lambda(tmp_path, monkeypatch):
     assert_same(short(out=tmp_path / "run", resume=True, **settings), expected)
 
 
+def test_resuming_with_the_history_of_the_losses_and_a_learned_variance(tmp_path, monkeypatch):
+    """T = 10: after some ten steps of 16 all that follow are drawn by the history."""
+
+    def run(**settings):
+        model = MLP(dim=2, width=8, depth=1, embedding=4, learn_variance=True)
+        return train(model, Schedule.linear(T=10), X0, **SHORT | dict(sampling="importance") | settings)
+
+    expected = run()
+    assert not np.array_equal(expected.losses, run(sampling="uniform").losses)
+    with monkeypatch.context() as patch:
+        interrupt(patch, after=33, error=KeyboardInterrupt())
+        run(out=tmp_path / "run")
+    assert_same(run(out=tmp_path / "run", resume=True), expected)
+
+
 OTHER = {
     "steps": (dict(steps=61), "steps: expected 60 as in the checkpoint, got 61"),
     "batch": (dict(batch=17), "batch: expected 16 as in the checkpoint, got 17"),
@@ -307,6 +322,7 @@ OTHER = {
     "weight_decay": (dict(weight_decay=0.1), "weight_decay: expected 0.0 as in the checkpoint, got 0.1"),
     "average_decay": (dict(average_decay=0.5), "average_decay: expected 0.999 as in the checkpoint, got 0.5"),
     "weighting": (dict(weighting="vlb"), "weighting: expected simple as in the checkpoint, got vlb"),
+    "sampling": (dict(sampling="importance"), "sampling: expected uniform as in the checkpoint, got importance"),
     "seed": (dict(seed=1), "seed: expected 0 as in the checkpoint, got 1"),
     "backend": (dict(backend="numpy"), "backend: expected numba as in the checkpoint, got numpy"),
     "model": (dict(model=MLP(dim=2, width=9)), r"model: expected MLP\(.*width=8,.* got MLP\(.*width=9,"),
@@ -324,7 +340,7 @@ OTHER = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in OTHER if name not in ("model", "units of x0")])
+@pytest.mark.parametrize("name", [name for name in OTHER if name not in ("model", "units of x0", "sampling")])
 def test_every_argument_counts(whole, name):
     run = train(**dict(model=small(), schedule=SCHEDULE, x0=X0, **SHORT) | OTHER[name][0])
     assert not np.array_equal(run.model.buffer, whole.model.buffer)
@@ -474,6 +490,7 @@ BAD = {
     "weight_decay": [-0.1, np.nan],
     "average_decay": [-0.1, 1.1],
     "weighting": ["p2", np.ones(99), -np.ones(100), [np.nan] * 100],
+    "sampling": ["random", None],
     "seed": [-1, 2**64, 0.0],
     "out": [3, b"run"],
     "checkpoint_every": [0, 0.5],

@@ -24,18 +24,20 @@ from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, slope_tile, tile, 
 
 
 class Problem(NamedTuple):
-    """What training reads: float32, but for the table."""
+    """What training reads: float32, but for the table and the steps."""
 
     table: np.ndarray  # of the MLP's matrices, see `mlp_plan`
     data: np.ndarray  # [N, D]
+    steps: np.ndarray  # to draw t from, int64 [M]
     signal: np.ndarray  # sqrt(alpha_bar), by t [T + 1]
     sigma: np.ndarray  # sqrt(1 - alpha_bar), by t [T + 1]
     lambda_t: np.ndarray  # [T + 1]
+    bound: np.ndarray  # `losses.bound_table` [T + 1, 6], of which nothing is read without a head for the variance
     embedding: np.ndarray  # by t [T + 1, E]
 
 
 class Workspace(NamedTuple):
-    """The buffers of a step, made once: float32, but for the places and tiles."""
+    """The buffers of a step, made once: float32, but for places, tiles and t."""
 
     weights: np.ndarray  # of the MLP, see `mlp_plan`
     inputs: np.ndarray  # of each matrix, [panel, sample, LANES], flat
@@ -53,6 +55,8 @@ class Workspace(NamedTuple):
     eps_hat: np.ndarray  # [threads, D filled up, LANES]
     eps: np.ndarray  # [threads, D filled up, LANES]
     loss: np.ndarray  # of each block
+    t: np.ndarray  # of each sample, int64
+    sample_loss: np.ndarray  # of each sample
 
 
 def workspace(table, weights, batch):
@@ -83,16 +87,35 @@ def workspace(table, weights, batch):
         eps_hat=buffer(threads, int(table[-1, JP]), LANES),
         eps=buffer(threads, up(D, 4), LANES),
         loss=buffer(count),
+        t=np.zeros(count * LANES, np.int64),
+        sample_loss=buffer(count * LANES),
     )
 
 
 @parallel_jit
 def _steps(problem, work, residual, state, batch, first, rates, decays, adam, key, losses):
     # Numba carries no tuple into a parallel loop: they are taken apart here and put together again inside it.
-    table, data, signal, sigma, lambda_t, embedding = problem
-    weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves, x, h, slopes, dh, dg, eps_hat, eps, loss = (
-        work
-    )
+    table, data, draws, signal, sigma, lambda_t, bound, embedding = problem
+    (
+        weights,
+        inputs,
+        inputs_at,
+        grads,
+        grads_at,
+        rows,
+        gradient,
+        halves,
+        x,
+        h,
+        slopes,
+        dh,
+        dg,
+        eps_hat,
+        eps,
+        loss,
+        t,
+        sample_loss,
+    ) = work
     m, v, average = state
     beta1, beta2, epsilon, weight_decay = adam
     seed0, seed1, batch_stream, noise_stream = key
@@ -100,7 +123,7 @@ def _steps(problem, work, residual, state, batch, first, rates, decays, adam, ke
     for k in range(rates.shape[0]):
         step, rate, decay = first + k, rates[k], decays[k]
         for worker in prange(workers):
-            part = Problem(table, data, signal, sigma, lambda_t, embedding)
+            part = Problem(table, data, draws, signal, sigma, lambda_t, bound, embedding)
             room = Workspace(
                 weights,
                 inputs,
@@ -118,6 +141,8 @@ def _steps(problem, work, residual, state, batch, first, rates, decays, adam, ke
                 eps_hat,
                 eps,
                 loss,
+                t,
+                sample_loss,
             )
             for block in range(worker * count // workers, (worker + 1) * count // workers):
                 _block(part, room, residual, block, worker, batch, step, (seed0, seed1, batch_stream, noise_stream))
@@ -142,6 +167,8 @@ def _steps(problem, work, residual, state, batch, first, rates, decays, adam, ke
                     eps_hat,
                     eps,
                     loss,
+                    t,
+                    sample_loss,
                 )
                 _gradients(table, room, worker, workers)
         losses[k] = _sum(loss) / np.float32(batch * data.shape[1])
@@ -170,7 +197,7 @@ def _block(problem, work, residual, block, worker, batch, step, key):
         work.eps_hat[worker],
         work.eps[worker],
     )
-    t = np.empty(LANES, np.int64)
+    t = work.t[block * LANES : (block + 1) * LANES]
     _draw(problem, work, block, batch, step, key, t, x, eps)
 
     for layer in range(h.shape[0]):
@@ -191,7 +218,7 @@ def _block(problem, work, residual, block, worker, batch, step, key):
     output = table[h.shape[0]]
     linear_layer(output, weights, h[h.shape[0] - 1], output[K], 0, eps_hat)
 
-    work.loss[block] = _loss(problem, block, batch, t, eps, eps_hat)
+    work.loss[block] = _loss(problem, block, batch, t, eps, eps_hat, work.sample_loss)
     _backward(table, work, residual, block, worker)
 
 
@@ -200,13 +227,13 @@ def _draw(problem, work, block, batch, step, key, t, x, eps):
     """Data, t and noise of a block's samples; x_t and the embedding as the first layer's input, in both layouts."""
     k0, k1, batch_stream, noise_stream = key
     D, features = problem.data.shape[1], problem.table[0, KP]
-    steps, samples = np.uint64(problem.signal.shape[0] - 1), work.loss.shape[0] * LANES
+    samples = work.loss.shape[0] * LANES
     index = np.empty(LANES, np.int64)
     draw_lanes(block * LANES, step, noise_stream, k0, k1, D, eps)
     for i in range(LANES):
         n = block * LANES + i
         r0, r1, _, _ = philox4x32(uint32(0), uint32(n), uint32(step), uint32(batch_stream), k0, k1)
-        index[i], t[i] = below(r0, problem.data.shape[0]), 1 + below(r1, steps)
+        index[i], t[i] = below(r0, problem.data.shape[0]), problem.steps[below(r1, problem.steps.shape[0])]
     for i in range(LANES):
         at = work.inputs_at[0] + (block * LANES + i) * LANES
         for d in range(D):
@@ -222,17 +249,35 @@ def _draw(problem, work, block, batch, step, key, t, x, eps):
 
 
 @jit
-def _loss(problem, block, batch, t, eps, eps_hat):
-    """Sum of lambda(t) (eps - eps_hat)^2 over a block; eps_hat becomes the gradient of the batch's mean by it."""
-    D, total = problem.data.shape[1], np.float32(0)
+def _loss(problem, block, batch, t, eps, outputs, sample_loss):
+    """Sum of lambda(t) (eps - eps_hat)^2 over a block, and of `losses.variance_loss` where there is a head for it;
+    the outputs become the gradient of the batch's mean by them."""
+    D, features, total = problem.data.shape[1], problem.table[problem.table.shape[0] - 1, J], np.float32(0)
     for i in range(LANES):
-        weight = problem.lambda_t[t[i]] if block * LANES + i < batch else np.float32(0)
+        inside = block * LANES + i < batch
+        weight, own = problem.lambda_t[t[i]] if inside else np.float32(0), np.float32(0)
         for d in range(D):
-            error = eps_hat[d, i] - eps[d, i]
-            total += weight * error * error
-            eps_hat[d, i] = np.float32(2) * weight * error / np.float32(batch * D)
-    eps_hat[D:] = 0
+            error = outputs[d, i] - eps[d, i]
+            own += weight * error * error
+            outputs[d, i] = np.float32(2) * weight * error / np.float32(batch * D)
+            if features > D:
+                term, slope = _bound_term(problem.bound[t[i]], outputs[D + d, i], error)
+                own += term if inside else np.float32(0)
+                outputs[D + d, i] = slope / np.float32(batch * D) if inside else np.float32(0)
+        sample_loss[block * LANES + i] = own / np.float32(D)
+        total += own
+    outputs[features:] = 0
     return total
+
+
+@jit
+def _bound_term(row, head, error):
+    """A term of the bound and its slope by the variance's head: `losses.variance_loss`, in its table's columns."""
+    constant, tilde, on_error, low, span, weight = row[0], row[1], row[2], row[3], row[4], row[5]
+    log_variance = low + span * np.float32(0.5) * (head + np.float32(1))
+    ratio = (tilde + on_error * error * error) * np.float32(math.exp(-log_variance))
+    term = weight * np.float32(0.5) * (constant + log_variance + ratio)
+    return term, weight * np.float32(0.25) * span * (np.float32(1) - ratio)
 
 
 @jit

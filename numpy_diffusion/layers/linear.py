@@ -16,3 +16,8 @@ def backward(dy: np.ndarray, cache: Cache) -> tuple[np.ndarray, np.ndarray, np.n
     """dx [N, K], dweight [J, K], dbias [J] from dy [N, J]."""
     x, weight = cache
     return dy @ weight, dy.T @ x, dy.sum(axis=0)
+
+
+def jvp(dx: np.ndarray, cache: Cache) -> np.ndarray:
+    """dy [..., N, J] along the tangent dx [..., N, K], the parameters held."""
+    return dx @ cache[1].T

@@ -2,7 +2,7 @@
 
 h_0 = silu(W_in [x, embedding(t)] + b_in)
 h_l = silu(W_l h_{l-1} + b_l)  (+ h_{l-1} where residual),   l = 1..depth
-eps = W_out h_depth + b_out
+eps = W_out h_depth + b_out          (the variance's head, where there is one, is as many rows more of W_out)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy_diffusion.noise import STREAM_WEIGHTS, normal
 def forward(
     params: parameters.Parameters, x: np.ndarray, t: np.ndarray, residual: bool
 ) -> tuple[np.ndarray, list[Any]]:
-    """eps [N, D] from x [N, D] and t [N]; and the cache of every layer, first to last."""
+    """The outputs [N, J], eps first, from x [N, D] and t [N]; and the cache of every layer, first to last, and D."""
     embedding_size = params["input.weight"].shape[1] - x.shape[1]
     h = np.concatenate([x, time_embedding.forward(t, embedding_size, x.dtype)], axis=1)
     caches: list[Any] = []
@@ -32,21 +32,35 @@ def forward(
         y, silu_cache = silu.forward(g)
         h = y + h if residual and layer != "input" else y
         caches.append((linear_cache, silu_cache))
-    eps, linear_cache = linear.forward(h, params["output.weight"], params["output.bias"])
-    return eps, [*caches, linear_cache]
+    outputs, linear_cache = linear.forward(h, params["output.weight"], params["output.bias"])
+    return outputs, [*caches, linear_cache, x.shape[1]]
 
 
 def backward(
-    params: parameters.Parameters, deps: np.ndarray, caches: list[Any], residual: bool
+    params: parameters.Parameters, doutputs: np.ndarray, caches: list[Any], residual: bool
 ) -> tuple[np.ndarray, parameters.Parameters]:
-    """dx [N, D] and the gradient of every parameter, from deps [N, D]."""
+    """dx [N, D] and the gradient of every parameter, from doutputs [N, J]."""
     grads: parameters.Parameters = {}
-    dh, grads["output.weight"], grads["output.bias"] = linear.backward(deps, caches[-1])
-    for layer, (linear_cache, silu_cache) in zip(reversed(_silu_layers(params)), reversed(caches[:-1]), strict=True):
+    *caches, output_cache, dim = caches
+    dh, grads["output.weight"], grads["output.bias"] = linear.backward(doutputs, output_cache)
+    for layer, (linear_cache, silu_cache) in zip(reversed(_silu_layers(params)), reversed(caches), strict=True):
         dg = silu.backward(dh, silu_cache)
         dinput, grads[f"{layer}.weight"], grads[f"{layer}.bias"] = linear.backward(dg, linear_cache)
         dh = dinput + dh if residual and layer != "input" else dinput
-    return dh[:, : deps.shape[1]], grads
+    return dh[:, :dim], grads
+
+
+def jvp(
+    params: parameters.Parameters, x: np.ndarray, t: np.ndarray, tangent: np.ndarray, residual: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The outputs [N, J], and their derivative [..., N, J] along the tangent [..., N, D] of x: forward mode."""
+    outputs, (*caches, output_cache, _) = forward(params, x, t, residual)
+    embedding_size = params["input.weight"].shape[1] - x.shape[1]
+    dh = np.concatenate([tangent, np.zeros((*tangent.shape[:-1], embedding_size), tangent.dtype)], axis=-1)
+    for layer, (linear_cache, silu_cache) in zip(_silu_layers(params), caches, strict=True):
+        dy = silu.jvp(linear.jvp(dh, linear_cache), silu_cache)
+        dh = dy + dh if residual and layer != "input" else dy
+    return outputs, linear.jvp(dh, output_cache)
 
 
 def _silu_layers(params: parameters.Parameters) -> list[str]:
@@ -63,6 +77,7 @@ class MLP:
     depth : hidden layers of width x width, behind the input layer
     residual : add each hidden layer's input to its output
     embedding : numbers that stand for t, an even number
+    learn_variance : a second head of D outputs, for the variance of the reverse kernel
     seed : of the initial weights, normal with variance 1 / inputs (of x and of the embedding, each by itself); the
         output layer starts at zero
     dtype : float32, or float64 for gradient checks (with backend="numpy" only)
@@ -91,6 +106,7 @@ class MLP:
         *,
         residual: bool = True,
         embedding: int = 16,
+        learn_variance: bool = False,
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
@@ -105,8 +121,11 @@ class MLP:
             raise ValueError(f"dtype: expected float32 or float64, got {dtype}")
         self.shape = (dim,)
         self.residual = _checks.instance("residual", residual, bool)
+        self.learn_variance = _checks.instance("learn_variance", learn_variance, bool)
         self.config = dict(dim=dim, width=width, depth=depth, residual=self.residual, embedding=embedding)
-        self.shapes = _shapes(dim, width, depth, embedding)
+        if learn_variance:
+            self.config["learn_variance"] = True
+        self.shapes = _shapes(dim, width, depth, embedding, (1 + learn_variance) * dim)
         self.buffer = np.zeros(parameters.size(self.shapes), dtype)
         self.params = parameters.views(self.buffer, self.shapes)
         self.shift, self.scale = np.zeros(dim, np.float32), np.ones(dim, np.float32)
@@ -114,6 +133,34 @@ class MLP:
 
     def __call__(self, x: ArrayLike, t: ArrayLike, *, backend: Backend = "numba") -> np.ndarray:
         """eps [N, D], the noise that the network sees in x [N, D] at step t (an int, or ints [N])."""
+        return self._outputs(x, t, backend)[:, : self.shape[0]]
+
+    def eps_and_fraction(
+        self, x: ArrayLike, t: ArrayLike, *, backend: Backend = "numba"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """eps and the fraction v of `variances.learned_variance`, [N, D] each; of a network with learn_variance.
+
+        The head's output 0 is v = 1/2, half way between the two fixed variances.
+        """
+        if not self.learn_variance:
+            raise ValueError("model: expected MLP(..., learn_variance=True), got one without the variance's head")
+        outputs = self._outputs(x, t, backend)
+        return outputs[:, : self.shape[0]], 0.5 * (outputs[:, self.shape[0] :] + 1.0)
+
+    def jvp(self, x: ArrayLike, t: ArrayLike, tangent: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """eps [N, D], and its derivative J tangent by x along the tangent [N, D]; or [K, N, D], K of them at once.
+
+        In float64 whatever the weights' dtype, by the NumPy definition.
+        """
+        x = _checks.array("x", x, ("N", *self.shape), np.float64)
+        t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
+        tangent = _checks.array("tangent", tangent, x.shape if np.ndim(tangent) == 2 else ("K", *x.shape), np.float64)
+        params = parameters.views(self.buffer.astype(np.float64, copy=False), self.shapes)
+        outputs, along = jvp(params, x, t, tangent, self.residual)
+        return outputs[:, : self.shape[0]], along[..., : self.shape[0]]
+
+    def _outputs(self, x: ArrayLike, t: ArrayLike, backend: Backend) -> np.ndarray:
+        """All outputs of the last layer [N, J]."""
         x = _checks.array("x", x, ("N", *self.shape), self.buffer.dtype)
         t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
         if _checks.choice("backend", backend, BACKENDS) == "numba" and self.buffer.dtype == np.float32:
@@ -135,13 +182,13 @@ class MLP:
         return f"MLP({arguments}): {self.buffer.size:,} parameters"
 
 
-def _shapes(dim: int, width: int, depth: int, embedding: int) -> parameters.Shapes:
+def _shapes(dim: int, width: int, depth: int, embedding: int, outputs: int) -> parameters.Shapes:
     sizes = {"input": (width, dim + embedding)}
     sizes |= {f"hidden.{layer}": (width, width) for layer in range(depth)}
-    sizes |= {"output": (dim, width)}
+    sizes |= {"output": (outputs, width)}
     shapes: parameters.Shapes = {}
-    for layer, (outputs, inputs) in sizes.items():
-        shapes |= {f"{layer}.weight": (outputs, inputs), f"{layer}.bias": (outputs,)}
+    for layer, (rows, columns) in sizes.items():
+        shapes |= {f"{layer}.weight": (rows, columns), f"{layer}.bias": (rows,)}
     return shapes
 
 

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threads import digests
 
-from numpy_diffusion.losses import weights
+from numpy_diffusion.losses import bound_table, weights
 from numpy_diffusion.networks.mlp import BACKENDS, MLP
 from numpy_diffusion.optimizers import Adam
 from numpy_diffusion.schedules import Schedule
-from numpy_diffusion.training_step import State, draw, loss_and_gradient, prepare, start
+from numpy_diffusion.training_step import State, draw, losses_and_gradient, prepare, start
 
 FLAT = settings(deadline=None, max_examples=30)
 LINEAR = Schedule.linear(T=1000)
@@ -30,13 +30,16 @@ SHAPES = dict(
     depth=st.integers(0, 3),
     embedding=st.integers(1, 20).map(lambda half: 2 * half),
     residual=st.booleans(),
+    learn_variance=st.booleans(),
     batch=st.one_of(st.integers(1, 3), st.sampled_from([16, 31, 32, 33, 64]), st.integers(1, 150)),
 )
 
 
-def network(seed: int, dim: int, width: int, depth: int, embedding: int, residual: bool) -> MLP:
+def network(
+    seed: int, dim: int, width: int, depth: int, embedding: int, residual: bool, learn_variance: bool = False
+) -> MLP:
     """All weights drawn, the output layer's too: training's own start, eps = 0, has most of its gradients zero."""
-    model = MLP(dim, width, depth, embedding=embedding, residual=residual)
+    model = MLP(dim, width, depth, embedding=embedding, residual=residual, learn_variance=learn_variance)
     rng = np.random.default_rng(seed)
     for values in model.params.values():
         values[:] = rng.normal(size=values.shape) / np.sqrt(values.shape[-1])
@@ -51,7 +54,7 @@ def steps(model: MLP, count: int, **changes: Any) -> tuple[State, np.ndarray]:
     """The state after `count` steps, and their losses."""
     options = dict(batch=70, weighting=weights(LINEAR), adam=Adam(), average_decay=0.9, seed=1)
     options |= dict(rates=np.linspace(0.01, 0.02, 20), data=points(*model.shape))
-    state = start(model)
+    state = start(model, 1000)
     return state, prepare(model, LINEAR, **options | changes)(state, count)
 
 
@@ -62,18 +65,20 @@ def arrays(state: State) -> tuple[np.ndarray, ...]:
 @FLAT
 @given(**SHAPES)
 def test_the_gradient_is_that_of_the_definition(
-    seed: int, dim: int, width: int, depth: int, embedding: int, residual: bool, batch: int
+    seed: int, dim: int, width: int, depth: int, embedding: int, residual: bool, learn_variance: bool, batch: int
 ) -> None:
     """Against float64; with beta1 = beta2 = 0 a step leaves the gradient in m and its square in v.
 
     What float32 loses grows as eps_hat - eps, whose size the loss tells, falls below eps_hat and eps.
     """
-    model = network(seed, dim, width, depth, embedding, residual)
+    model = network(seed, dim, width, depth, embedding, residual, learn_variance)
     state, losses = steps(model, 1, batch=batch, adam=Adam(0.0, 0.0), seed=seed)
     double = MLP(**model.config, dtype=np.float64)
     double.buffer[:] = model.buffer
-    drawn = draw(points(dim).astype(np.float64), 1000, batch, seed, 1)
-    loss, gradient = loss_and_gradient(double, LINEAR, double.buffer, *drawn, weights(LINEAR))
+    drawn = draw(points(dim).astype(np.float64), np.arange(1, 1001), batch, seed, 1)
+    tables = weights(LINEAR), bound_table(LINEAR)
+    found, gradient = losses_and_gradient(double, LINEAR, double.buffer, *drawn, *tables)
+    loss = found.mean()
     assert losses[0] == pytest.approx(loss, rel=1e-5, abs=1e-6)
     assert np.linalg.norm(state.m - gradient) <= 1e-5 * (1.0 + 1.0 / np.sqrt(loss)) * np.linalg.norm(gradient)
     np.testing.assert_allclose(state.v, state.m**2, rtol=1e-6)
@@ -82,9 +87,18 @@ def test_the_gradient_is_that_of_the_definition(
 @FLAT
 @given(**SHAPES, weighting=st.sampled_from(["simple", "min_snr"]))
 def test_a_few_steps_are_those_of_the_definition(
-    seed: int, dim: int, width: int, depth: int, embedding: int, residual: bool, batch: int, weighting: str
+    seed: int,
+    dim: int,
+    width: int,
+    depth: int,
+    embedding: int,
+    residual: bool,
+    learn_variance: bool,
+    batch: int,
+    weighting: str,
 ) -> None:
-    model, options = network(seed, dim, width, depth, embedding, residual), dict(batch=batch, adam=SMOOTH, seed=seed)
+    model = network(seed, dim, width, depth, embedding, residual, learn_variance)
+    options = dict(batch=batch, adam=SMOOTH, seed=seed)
     (fused, fused_losses), (defined, losses) = (
         steps(model, 5, weighting=weights(LINEAR, weighting), backend=backend, **options) for backend in BACKENDS
     )
@@ -105,7 +119,7 @@ def test_any_split_of_the_steps_gives_the_same_bits(cuts: set[int], batch: int, 
     whole, losses = steps(model, 12, batch=batch)
     options = dict(batch=batch, weighting=weights(LINEAR), adam=Adam(), average_decay=0.9, seed=1)
     options |= dict(rates=np.linspace(0.01, 0.02, 20), data=points(3))
-    advance, state, found = prepare(model, LINEAR, **options), start(model), []
+    advance, state, found = prepare(model, LINEAR, **options), start(model, 1000), []
     for low, high in itertools.pairwise(sorted({0, 12, *cuts})):
         found.append(advance(state, high - low))
         if high % 2:  # as after a stop: all that is left is the state
@@ -135,7 +149,7 @@ def test_the_number_of_threads_may_change_between_steps() -> None:
     whole, _ = steps(model, 6)
     options = dict(batch=70, weighting=weights(LINEAR), adam=Adam(), average_decay=0.9, seed=1)
     advance = prepare(model, LINEAR, rates=np.linspace(0.01, 0.02, 20), data=points(2), **options)
-    state = start(model)
+    state = start(model, 1000)
     try:
         for _ in range(3):
             numba.set_num_threads(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from gradcheck import errors, wrong
+from gradcheck import BOUND, errors, relative_error, slope, wrong
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,7 +39,22 @@ def test_backward_is_the_gradient(N: int, K: int, J: int, seed: int) -> None:
     assert wrong(errors(lambda: float((dy * linear.forward(**given)[0]).sum()), given, gradients)) == []
 
 
+@FLAT
+@given(N=SIZE, K=SIZE, J=SIZE, seed=st.integers(0, 10_000))
+def test_jvp_is_the_derivative_along_each_tangent(N: int, K: int, J: int, seed: int) -> None:
+    given = arrays(N, K, J, seed)
+    rng = np.random.default_rng(seed + 1)
+    dx, dy = rng.normal(size=(2, N, K)), rng.normal(size=(N, J))
+    along = linear.jvp(dx, linear.forward(**given)[1])
+    assert along.shape == (2, N, J)
+    for tangent, found in zip(dx, along, strict=True):
+        expected = slope(lambda: float((dy * linear.forward(**given)[0]).sum()), given["x"], tangent)
+        assert relative_error(np.array(expected), (dy * found).sum()) < BOUND
+
+
 def test_float32_stays_float32() -> None:
     given = {name: x.astype(np.float32) for name, x in arrays(3, 4, 5, 0).items()}
     y, cache = linear.forward(**given)
-    assert {y.dtype, *(gradient.dtype for gradient in linear.backward(y, cache))} == {np.dtype(np.float32)}
+    assert {y.dtype, *(found.dtype for found in (*linear.backward(y, cache), linear.jvp(cache[0], cache)))} == {
+        np.dtype(np.float32)
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from gradcheck import errors, wrong
+from gradcheck import BOUND, errors, relative_error, slope, wrong
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +32,17 @@ def test_backward_is_the_gradient(shape: list[int], seed: int) -> None:
     x, dy = 4.0 * rng.normal(size=shape), rng.normal(size=shape)
     dx = silu.backward(dy, silu.forward(x)[1])
     assert wrong(errors(lambda: float((dy * silu.forward(x)[0]).sum()), {"x": x}, {"x": dx})) == []
+
+
+@FLAT
+@given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=3), seed=st.integers(0, 10_000))
+def test_jvp_is_the_derivative_along_each_tangent(shape: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, dy, dx = 4.0 * rng.normal(size=shape), rng.normal(size=shape), rng.normal(size=(2, *shape))
+    along = silu.jvp(dx, silu.forward(x)[1])
+    for tangent, found in zip(dx, along, strict=True):
+        expected = slope(lambda: float((dy * silu.forward(x)[0]).sum()), x, tangent)
+        assert relative_error(np.array(expected), (dy * found).sum()) < BOUND
 
 
 def test_known_values() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradcheck import errors, projected_errors, wrong
+from gradcheck import BOUND, differentiated, errors, projected_errors, relative_error, slope, wrong
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,6 +113,62 @@ def test_backward_of_the_default_size(residual: bool) -> None:
     dx, gradients = mlp.backward(model.params, deps, mlp.forward(model.params, x, t, residual)[1], residual)
     loss = lambda: float((deps * model(x, t)).sum())  # noqa: E731
     assert wrong(projected_errors(loss, {"x": x, **model.params}, {"x": dx, **gradients})) == []
+
+
+@FLAT
+@given(**shapes(most=3, widest=9))
+def test_jvp_is_the_derivative_along_each_tangent(
+    seed: int, dim: int, width: int, depth: int, embedding: int, residual: bool, N: int
+) -> None:
+    """Each tangent of a stack and one alone; its rows do not mix, since J is that of each sample."""
+    model, (x, t) = network(seed, dim, width, depth, embedding, residual), points(seed, N, dim)
+    rng = np.random.default_rng([seed, 3])
+    tangents, deps = rng.normal(size=(2, N, dim)), rng.normal(size=x.shape)
+    eps, along = model.jvp(x, t, tangents)
+    np.testing.assert_array_equal(eps, model(x, t))
+    assert along.shape == tangents.shape
+    for tangent, found in zip(tangents, along, strict=True):
+        expected = slope(lambda: float((deps * model(x, t)).sum()), x, tangent)
+        assert relative_error(np.array(expected), (deps * found).sum()) < BOUND
+        np.testing.assert_allclose(model.jvp(x, t, tangent)[1], found, rtol=1e-12, atol=1e-12)
+
+
+def test_the_trace_by_unit_vectors_is_that_by_differences() -> None:
+    model, (x, t) = network(1, 3, 8, 2, 4, True), points(1, 1, 3)
+    jacobian = np.array([differentiated(lambda d=d: float(model(x, t)[0, d]), x)[0] for d in range(3)])
+    along = model.jvp(x, int(t[0]), np.eye(3)[:, None])[1]
+    assert relative_error(jacobian, along[:, 0].T) < BOUND
+    assert relative_error(np.trace(jacobian), np.einsum("knk->n", along)[0]) < BOUND
+
+
+def test_jvp_of_float32_weights_is_float64_and_of_eps_alone() -> None:
+    single, double = (MLP(2, 8, 1, learn_variance=True, dtype=dtype) for dtype in (np.float32, np.float64))
+    single.buffer[:] = np.random.default_rng(0).normal(size=single.buffer.size)
+    double.buffer[:] = single.buffer
+    x, t = points(2, 5, 2)
+    eps, along = single.jvp(x, t, np.ones((5, 2)))
+    assert (eps.dtype, along.dtype) == (np.float64, np.float64)
+    np.testing.assert_array_equal(eps, double(x, t))
+    np.testing.assert_array_equal(along, double.jvp(x, t, np.ones((1, 5, 2)))[1][0])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x", np.zeros((3, 3))),
+        ("t", [1, 2]),
+        ("t", -1),
+        ("tangent", np.zeros((2, 2))),
+        ("tangent", np.zeros(2)),
+        ("tangent", np.zeros((2, 3, 3))),
+        ("tangent", np.full((3, 2), np.nan)),
+    ],
+    ids=lambda value: str(value)[:20].replace("\n", ""),
+)
+def test_a_bad_jvp_is_refused_in_a_sentence_that_names_the_argument(name: str, value: Any) -> None:
+    call = {"x": np.zeros((3, 2)), "t": 5, "tangent": np.zeros((3, 2))} | {name: value}
+    with pytest.raises(ValueError, match=rf"^{name}: expected .*, got "):
+        MLP(2, 4, 1).jvp(**call)
 
 
 @FLAT
