@@ -55,7 +55,7 @@ def chain(name, model, steps, n):
     w_in = params["input.weight"]
     embedding = jnp.array(time_embedding.forward(steps.t, w_in.shape[1] - dim))
     bias = embedding @ w_in[:, dim:].T + params["input.bias"]
-    a, b, c = (jnp.array(values, jnp.float32) for values in steps[2:])
+    a, b, c = (jnp.array(values, jnp.float32) for values in (steps.a, steps.b[:, 0], steps.c))
     noisy = bool((steps.c > 0.0).any())
 
     @jax.jit

@@ -31,7 +31,7 @@ def chain(name, model, steps, n):
     dim = model.shape[0]
     w_in = params["input.weight"]
     bias = time_embedding.forward(steps.t, w_in.shape[1] - dim) @ w_in[:, dim:].T + params["input.bias"]
-    a, b, c = (values.astype(np.float32) for values in steps[2:])
+    a, b, c = (values.astype(np.float32) for values in (steps.a, steps.b[:, 0], steps.c))
 
     def run(x=None):
         x = rng.standard_normal((n, dim), dtype=np.float32) if x is None else x

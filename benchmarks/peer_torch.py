@@ -56,7 +56,7 @@ def chain(name, model, steps, n):
     embedding = torch.tensor(time_embedding.forward(steps.t, w_in.shape[1] - dim))
     bias = torch.nn.functional.linear(embedding, w_in[:, dim:], params["input.bias"])
     w_x = w_in[:, :dim].contiguous()
-    a, b, c = (torch.tensor(values, dtype=torch.float32) for values in steps[2:])
+    a, b, c = (torch.tensor(values, dtype=torch.float32) for values in (steps.a, steps.b[:, 0], steps.c))
     noisy = steps.c > 0.0
 
     def step(x, bias, a, b, c, noisy: bool):

@@ -12,7 +12,7 @@ import ours
 import timing
 
 import numpy_diffusion as nd
-from numpy_diffusion.reverse import coefficients
+from numpy_diffusion.solvers import coefficients
 
 OURS = "numpy_diffusion"
 TRAIN_STEPS = 20  # training steps a call

@@ -18,10 +18,12 @@ from numpy_diffusion import __version__, _checks, _files, _sources, checkpoints
 from numpy_diffusion.forward import BACKENDS
 from numpy_diffusion.losses import WEIGHTINGS
 from numpy_diffusion.networks.mlp import MLP
-from numpy_diffusion.reverse import METHODS, VARIANCES
 from numpy_diffusion.samplers import sample
 from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.solvers import METHODS
+from numpy_diffusion.step_sampling import SAMPLINGS
 from numpy_diffusion.training import train
+from numpy_diffusion.variances import VARIANCES
 
 PROGRAM: Final = "numpy-diffusion"
 SCHEDULES: Final = ("linear", "cosine", "quadratic", "sigmoid")
@@ -211,6 +213,8 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     network, training = _defaults(MLP), _defaults(train) | {"warmup": "a tenth of the steps, at most 500"}
     _option(parser, network, "width", int, "features of the network's hidden layers")
     _option(parser, network, "depth", int, "hidden layers behind the first")
+    purpose = "a second head for the variance of the reverse kernel"
+    parser.add_argument("--learn-variance", action="store_true", default=argparse.SUPPRESS, help=purpose)
     _option(parser, training, "steps", int, "training steps")
     _option(parser, training, "batch", int, "points a training step")
     _option(parser, training, "learning_rate", float, "Adam's, at the end of the warm-up")
@@ -218,6 +222,7 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     _option(parser, training, "weight_decay", float, "AdamW's")
     _option(parser, training, "average_decay", float, "of the moving average of the weights")
     _option(parser, training, "weighting", str, "lambda(t) of the loss", choices=WEIGHTINGS)
+    _option(parser, training, "sampling", str, "how steps t are drawn", choices=SAMPLINGS)
     _option(parser, training, "seed", int, "of the data, the first weights and the training")
     _option(parser, training, "checkpoint_every", int, "steps between two writes to the folder")
     _option(parser, training, "backend", str, "compiled kernels, or the definitions", choices=BACKENDS)
@@ -230,10 +235,11 @@ def _sample_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
     defaults = _defaults(sample) | {"steps": "all"}
     _option(parser, defaults, "seed", int, "of the samples")
-    _option(parser, defaults, "method", str, "Algorithm 1, or DDIM", choices=METHODS)
+    _option(parser, defaults, "method", str, "Algorithm 1, DDIM, or a solver of the ODE", choices=METHODS)
     _option(parser, defaults, "steps", int, "steps of the chain to take, evenly spaced")
     _option(parser, defaults, "variance", str, "of Algorithm 1", choices=VARIANCES)
     _option(parser, defaults, "eta", float, "DDIM's noise, 0..1")
+    _option(parser, defaults, "churn", float, "noise that euler and heun put back")
     _option(parser, defaults, "first", int, "number of the first sample")
 
 

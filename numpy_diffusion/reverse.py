@@ -1,5 +1,5 @@
-"""The reverse chain's kernel p(x_s | x_t): its mean from the predicted noise, its variance, and the step of every
-sampler as three coefficients (article, Algorithm 1; Ho et al. 2020, eqs 6-7, 11; Song et al. 2021, eq 12).
+"""The reverse chain's kernel p(x_s | x_t): its mean from the predicted noise, its variance, and the steps of a chain
+(article, Algorithm 1; Ho et al. 2020, eqs 6-7, 11).
 
 A chain may skip steps: from t it goes to the next chosen step s < t.  With
 alpha_ts = alpha_bar_t / alpha_bar_s and beta_ts = 1 - alpha_ts the formulas of the full chain, s = t - 1, hold as
@@ -8,8 +8,6 @@ they are printed.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -17,18 +15,7 @@ from numpy_diffusion import _checks
 from numpy_diffusion.forward import column
 from numpy_diffusion.schedules import Schedule
 
-METHODS = ("ancestral", "ddim")
 VARIANCES = ("beta", "beta_tilde")
-
-
-class Coefficients(NamedTuple):
-    """The steps of a chain, x_s = a x_t + b eps(x_t, t) + c z: arrays [K], from t = T down to s = 0."""
-
-    t: np.ndarray
-    s: np.ndarray
-    a: np.ndarray
-    b: np.ndarray
-    c: np.ndarray
 
 
 def mu_from_eps(
@@ -54,7 +41,7 @@ def mu_from_eps(
     """
     xt, eps = _arrays(xt, eps)
     t, s = _pair(t, s, schedule, len(xt))
-    alpha, beta = _skipped(schedule, t, s)
+    alpha, beta = skipped(schedule, t, s)
     return column(1.0 / np.sqrt(alpha), xt) * (xt - column(beta / np.sqrt(1.0 - schedule.alpha_bar[t]), xt) * eps)
 
 
@@ -81,7 +68,7 @@ def reverse_variance(schedule: Schedule, t: ArrayLike, kind: str = "beta", s: Ar
     """
     _checks.choice("kind", kind, VARIANCES)
     t, s = _pair(t, s, schedule)
-    beta = _skipped(schedule, t, s)[1]
+    beta = skipped(schedule, t, s)[1]
     if kind == "beta":
         return beta
     return beta * (1.0 - schedule.alpha_bar[s]) / (1.0 - schedule.alpha_bar[t])
@@ -111,38 +98,52 @@ def chosen_steps(schedule: Schedule, steps: int | ArrayLike | None = None) -> np
     return np.sort(chosen)[::-1]
 
 
-def coefficients(
-    schedule: Schedule,
-    method: str = "ancestral",
-    *,
-    steps: int | ArrayLike | None = None,
-    variance: str = "beta",
-    eta: float = 0.0,
-) -> Coefficients:
-    """Every step of a chain as x_s = a x_t + b eps + c z, float64 [K]; arguments as for `samplers.sample`.
+def karras_steps(schedule: Schedule, n: int, rho: float = 7.0) -> np.ndarray:
+    """n steps of the schedule, those next to sigma^(1 / rho) evenly spaced (Karras et al. 2022, eq 5): int64 [n].
 
-    ancestral (Algorithm 1): mu of Ho et al. eq 11, and sigma^2 = beta_t or beta_tilde_t, without noise at s = 0.
-    ddim (Song et al. 2021, eq 12): sqrt(alpha_bar_s) x0 + sqrt(1 - alpha_bar_s - sigma^2) eps + sigma z, with
-    x0 from eps and sigma = eta sqrt(beta_tilde_ts) (their eq 16).
+    Parameters
+    ----------
+    n : how many, in 1..T
+    rho : 7 is their choice; larger takes more steps at small sigma
+
+    Examples
+    --------
+    >>> karras_steps(Schedule.linear(T=1000), 6).tolist()
+    [1000, 881, 712, 435, 78, 1]
     """
-    _checks.choice("method", method, METHODS)
-    _checks.choice("variance", variance, VARIANCES)
-    eta = _checks.real("eta", eta, 0.0, 1.0)
-    t = chosen_steps(schedule, steps)
-    s = np.append(t[1:], 0)
-    alpha, beta = _skipped(schedule, t, s)
-    alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
-    a = 1.0 / np.sqrt(alpha)
-    if method == "ancestral":
-        b = -a * beta / np.sqrt(1.0 - alpha_bar_t)
-        c = np.where(s > 0, np.sqrt(reverse_variance(schedule, t, variance, s)), 0.0)
-    else:
-        c = eta * np.sqrt(reverse_variance(schedule, t, "beta_tilde", s))
-        b = np.sqrt(np.maximum(1.0 - alpha_bar_s - c**2, 0.0)) - a * np.sqrt(1.0 - alpha_bar_t)
-    return Coefficients(t, s, a, b, c)
+    rho = _checks.real("rho", rho, 1e-3)
+    n = _checks.integer("n", n, 1, _checks.instance("schedule", schedule, Schedule).T)
+    ends = -0.5 * schedule.log_snr[[-1, 1]]  # log sigma, of T and 1
+    high, low = np.exp((ends - ends[0]) / rho)  # over the highest, so that nothing overflows
+    return _distinct(schedule, -2.0 * (ends[0] + rho * np.log(np.linspace(high, low, n))))
 
 
-def _skipped(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def log_snr_steps(schedule: Schedule, n: int) -> np.ndarray:
+    """n steps of the schedule, those next to a log-SNR evenly spaced (Lu et al. 2022): int64 [n], from T to 1.
+
+    Examples
+    --------
+    >>> log_snr_steps(Schedule.linear(T=1000), 6).tolist()
+    [1000, 786, 493, 139, 18, 1]
+    """
+    n = _checks.integer("n", n, 1, _checks.instance("schedule", schedule, Schedule).T)
+    return _distinct(schedule, np.linspace(schedule.log_snr[-1], schedule.log_snr[1], n))
+
+
+def _distinct(schedule: Schedule, log_snr: np.ndarray) -> np.ndarray:
+    """The steps nearest to rising levels of log-SNR, moved as little as keeps them distinct and above 0."""
+    n = len(log_snr)
+    shifted = np.minimum.accumulate(nearest_steps(schedule, log_snr) + np.arange(n))  # a fall by one is now none
+    return np.maximum(shifted, n) - np.arange(n)
+
+
+def nearest_steps(schedule: Schedule, log_snr: np.ndarray) -> np.ndarray:
+    """The step of 1..T whose log-SNR is nearest."""
+    falling = -schedule.log_snr[1:]
+    return 1 + np.searchsorted((falling[1:] + falling[:-1]) / 2.0, -log_snr)
+
+
+def skipped(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """alpha_ts and beta_ts of the step from s to t; those of the schedule itself where s = t - 1."""
     alpha = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     one = s == t - 1

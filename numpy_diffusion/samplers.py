@@ -1,6 +1,6 @@
-"""Sampling: Algorithm 1 of the article (Ho et al. 2020, Algorithm 2) and DDIM (Song et al. 2021).
+"""Sampling: Algorithm 1 of the article (Ho et al. 2020, Algorithm 2), DDIM, and the solvers of the ODE.
 
-Every sampler here is one loop, x_s = a x_t + b eps(x_t, t) + c z, over the coefficients of `reverse.coefficients`.
+Every sampler is the one loop of `_chain` over a table of coefficients, which `solvers` makes and explains.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
-from numpy_diffusion import _checks
+from numpy_diffusion import _checks, variances
 from numpy_diffusion.forward import BACKENDS, Backend
 from numpy_diffusion.kernels import mlp_forward
 from numpy_diffusion.networks.mlp import MLP
 from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal, split_seed
-from numpy_diffusion.reverse import Coefficients, coefficients
 from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.solvers import Coefficients, coefficients
 
 Model = Callable[[np.ndarray, Any], np.ndarray]
 
@@ -32,8 +32,9 @@ def sample(
     seed: int = 0,
     *,
     method: str = "ancestral",
-    variance: str = "beta",
+    variance: str | ArrayLike = "beta",
     eta: float = 0.0,
+    churn: float = 0.0,
     steps: int | ArrayLike | None = None,
     keep: Sequence[int] | None = None,
     first: int = 0,
@@ -48,11 +49,14 @@ def sample(
     model : any callable eps = model(x, t), x [n, ...] float32, t an int
     n : how many samples
     seed : sample first + i of a seed is the same whatever else is in the call, on any number of threads
-    method : "ancestral" (Algorithm 1) or "ddim"
-    variance : sigma_t^2 of Algorithm 1: "beta" or "beta_tilde" (Ho et al. section 3.2)
+    method : "ancestral" (Algorithm 1), "ddim", "euler", "heun", "dpm++2m" or "dpm++3m"; see `solvers`
+    variance : sigma_t^2 of Algorithm 1: "beta" or "beta_tilde" (Ho et al. section 3.2), "learned" where the model
+        learned it, or an array [T + 1] or [T + 1, *shape] by t, such as `variances.optimal_variance` gives
     eta : DDIM's noise, from 0, none, to 1, that of "beta_tilde" (Song et al. eq 16)
-    steps : how many steps of the schedule to take, evenly spaced, or which; all unless given
-    keep : steps whose x_t to return: T, 0 or any step that the chain visits
+    churn : noise that euler and heun put back before each step: S_churn of Karras et al. 2022, Algorithm 2
+    steps : how many steps of the schedule to take, evenly spaced, or which, for instance those of
+        `reverse.karras_steps`; all unless given
+    keep : steps whose x_t to return: T, 0 or any step that the chain visits; with churn, those that it rises to
     first : number of the first sample, to draw more of the same seed or to split the work
     shape : of one sample, where the model has no attribute `shape`
     progress : show a bar on standard error
@@ -64,7 +68,8 @@ def sample(
 
     Raises
     ------
-    ValueError : an argument out of its range, or a model that returns another shape, NaN or infinity
+    ValueError : an argument out of its range or of no use to the method, or a model that returns another shape, NaN
+        or infinity
 
     Examples
     --------
@@ -77,53 +82,76 @@ def sample(
     shape = _sample_shape(model, shape)
     _checks.choice("backend", backend, BACKENDS)
     _checks.instance("schedule", schedule, Schedule)
-    chain = coefficients(schedule, method, steps=steps, variance=variance, eta=eta)
-    visited = [schedule.T, *chain.s.tolist()]
+    variance = variances.checked(variance, schedule, shape, model)
+    chain = coefficients(schedule, method, steps=steps, variance=variance, eta=eta, churn=churn)
+    visited = [schedule.T, *chain.s[chain.accept].tolist()]
     wanted = [0] if keep is None else _checks.steps("keep", keep, 0, schedule.T).ravel().tolist()
     if missing := sorted(set(wanted) - set(visited)):
         raise ValueError(f"keep: expected steps that the chain visits, got {missing[0]}, which it does not")
 
     x = normal(seed, STREAM_START, first + np.arange(n), 0, int(np.prod(shape))).reshape(n, *shape)
-    with tqdm(total=len(chain.t), desc="sampling", unit="step", disable=not progress) as bar:
-        if isinstance(model, MLP) and backend == "numba" and model.buffer.dtype == np.float32:
+    kept = {schedule.T: x} if schedule.T in wanted else {}
+    with tqdm(total=len(chain.t), desc="sampling", unit="evaluation", disable=not progress) as bar:
+        if isinstance(model, MLP) and backend == "numba" and _has_kernel(model, chain):
             walk = _fused_chain(model, x, chain, seed, first, wanted, progress)
         else:
-            walk = _chain(model, x, chain, seed, first)
-        kept = {schedule.T: x} if schedule.T in wanted else {}
-        for s, xs in walk:
-            if not np.isfinite(xs).all():
+            walk = _chain(model, x, chain, seed, first, schedule)
+        for k, y in walk:
+            s = int(chain.s[k])
+            if not np.isfinite(y).all():
                 raise ValueError(f"model: expected a chain of finite numbers, got NaN or infinite x at t = {s}")
-            bar.update(np.searchsorted(-chain.s, -s) + 1 - bar.n)
-            if s in wanted:
-                kept[s] = xs
+            bar.update(k + 1 - bar.n)
+            if chain.accept[k] and s in wanted:
+                kept[s] = y
     shift, scale = getattr(model, "shift", 0.0), getattr(model, "scale", 1.0)
     snapshots = {t: (shift + scale * kept[t]).astype(np.float32) for t in wanted}
     return snapshots[0] if keep is None else snapshots
 
 
+def _has_kernel(model: MLP, chain: Coefficients) -> bool:
+    """Whether `_fused_chain` can do it: not where the network says the variance on the way."""
+    return bool(model.buffer.dtype == np.float32) and not np.isnan(chain.c).any()
+
+
 def _chain(
-    model: Model, x: np.ndarray, chain: Coefficients, seed: int, first: int
+    model: Any, x: np.ndarray, chain: Coefficients, seed: int, first: int, schedule: Schedule
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Algorithm 1, line by line: yields (s, x_s)."""
+    """The rows of the table, line by line (see `solvers`): yields (k, y) after row k.
+
+    For Algorithm 1 that is x = a x + b eps + c z.
+    """
     samples, size = first + np.arange(len(x)), x[0].size
-    for t, s, a, b, c in zip(*chain, strict=True):
-        eps = _predicted(model, x, int(t))
-        x = np.float32(a) * x + np.float32(b) * eps
-        if c > 0.0:  # z = 0 at the last step
-            x = x + np.float32(c) * normal(seed, STREAM_REVERSE, samples, t, size).reshape(x.shape)
-        yield int(s), x
+    y, history = x, [x, x]  # no row takes a prediction that was not yet made
+    for k, (t, s, step, p, q, a, b, c, accept) in enumerate(zip(*chain, strict=True)):
+        if np.isnan(c).any():  # learned
+            answer, fraction = model.eps_and_fraction(y, int(t))
+            c = np.sqrt(variances.learned_variance(schedule, fraction, t, s))
+        else:
+            answer = model(y, int(t))
+        eps = _checks.array(f"model: eps at t = {t}", answer, x.shape, np.float32)
+        history = [eps if p == 0.0 else np.float32(p) * y + np.float32(q) * eps, *history[:2]]
+        y = np.float32(a) * x
+        for weight, prediction in zip(b, history, strict=True):
+            if weight != 0.0:
+                y = y + np.float32(weight) * prediction
+        if np.any(c):  # z = 0 at the last step
+            y = y + np.float32(c) * normal(seed, STREAM_REVERSE, samples, step, size).reshape(x.shape)
+        if accept:
+            x = y
+        yield k, y
 
 
 def _fused_chain(
     model: MLP, x: np.ndarray, chain: Coefficients, seed: int, first: int, wanted: list[int], progress: bool
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The same for an MLP in its kernel, which comes back at the wanted steps and to report progress."""
-    network, x_lanes, (n, dim) = model.network(), mlp_forward.lanes(x), x.shape
+    network, state, (n, dim), K = model.network(), mlp_forward.start(x), x.shape, len(chain.t)
     bias = mlp_forward.time_bias(network, model.embed(chain.t))
-    a, b, c = (values.astype(np.float32) for values in chain[2:])
-    stops = {int(k) + 1 for k in np.flatnonzero(np.isin(chain.s, wanted))} | {len(chain.t)}
+    c = np.broadcast_to(chain.c.reshape(K, -1), (K, dim))
+    rows = np.column_stack([chain.p, chain.q, chain.a, chain.b, c]).astype(np.float32)
+    stops = {int(k) + 1 for k in np.flatnonzero(np.isin(chain.s, wanted))} | {K}
     if progress:
-        stops |= set(range(0, len(chain.t), -(-len(chain.t) // REPORTS)))
+        stops |= set(range(0, K, -(-K // REPORTS)))
     low = 0
     for high in sorted(stops - {0}):
         part = slice(low, high)
@@ -131,21 +159,16 @@ def _fused_chain(
             network,
             model.residual,
             first,
-            chain.t[part],
-            a[part],
-            b[part],
-            c[part],
+            chain.noise[part],
+            chain.accept[part],
+            rows[part],
             bias[part],
             STREAM_REVERSE,
             split_seed(seed),
-            x_lanes,
+            state,
         )
         low = high
-        yield int(chain.s[high - 1]), mlp_forward.rows(x_lanes, n, dim)
-
-
-def _predicted(model: Model, x: np.ndarray, t: int) -> np.ndarray:
-    return _checks.array(f"model: eps at t = {t}", model(x, t), x.shape, np.float32)
+        yield high - 1, mlp_forward.landed(state, n, dim)
 
 
 def _sample_shape(model: Model, shape: tuple[int, ...] | None) -> tuple[int, ...]:

@@ -72,13 +72,16 @@ def test_train_is_the_function_train(trained, tmp_path):
 
 def test_train_passes_every_option_on(capsys, tmp_path):
     options = "--schedule cosine --T 15 --width 4 --depth 0 --steps 9 --batch 3 --learning-rate 0.01 --warmup 2"
-    more = "--weight-decay 0.1 --average-decay 0.5 --weighting min_snr --seed 5 --backend numpy --n 11 --quiet"
+    more = "--weight-decay 0.1 --average-decay 0.5 --weighting min_snr --sampling importance --learn-variance"
+    more += " --seed 5 --backend numpy --n 11 --quiet"
     status, out, err = call(capsys, f"train --data moons --out {{}} {options} {more}", tmp_path / "run")
     assert (status, err) == (0, "")
     run = training.load_run(tmp_path / "run")
     assert out == f"{tmp_path / 'run'}: 9 of 9 steps, loss {run.losses.mean():.4f} (mean of the last 9)\n"
     config = checkpoints.read(tmp_path / "run").config
-    assert config["network"]["config"] == dict(dim=2, width=4, depth=0, residual=True, embedding=16)
+    assert config["network"]["config"] == dict(
+        dim=2, width=4, depth=0, residual=True, embedding=16, learn_variance=True
+    )
     assert config["data"]["shape"] == [11, 2]
     assert config["training"] == {
         "steps": 9,
@@ -88,6 +91,7 @@ def test_train_passes_every_option_on(capsys, tmp_path):
         "weight_decay": 0.1,
         "average_decay": 0.5,
         "weighting": "min_snr",
+        "sampling": "importance",
         "seed": 5,
         "backend": "numpy",
     }
@@ -221,9 +225,9 @@ def test_sample_is_the_function_sample(capsys, trained, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), expected)
     assert call(capsys, "sample {} -n 10 -o {} --quiet", trained, tmp_path / "x.csv")[0] == 0
     np.testing.assert_array_equal(np.loadtxt(tmp_path / "x.csv", delimiter=",", dtype=np.float32), expected)
-    options = "--seed 2 --method ddim --steps 7 --eta 0.5 --first 3 --variance beta_tilde"
+    options = "--seed 2 --method ddim --steps 7 --eta 0.5 --first 3"
     assert call(capsys, f"sample {{}} -n 4 -o {{}} --quiet {options}", trained, tmp_path / "x.npy")[0] == 0
-    given = dict(seed=2, method="ddim", steps=7, eta=0.5, first=3, variance="beta_tilde")
+    given = dict(seed=2, method="ddim", steps=7, eta=0.5, first=3)
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), sample(run.model, run.schedule, 4, **given))
     assert sorted(os.listdir(tmp_path)) == ["x.csv", "x.npy"]
 
@@ -328,7 +332,7 @@ def test_info_before_the_first_step_has_no_loss(capsys, monkeypatch, tmp_path):
         ("sample RUN -o x.npy -n 0", "n: expected an integer"),
         ("sample RUN -o x.npy --steps 21", "steps: expected an integer"),
         ("sample RUN -o x.npy --eta 2", "eta: expected "),
-        ("sample RUN -o x.npy --method euler", "argument --method: invalid choice: 'euler'"),
+        ("sample RUN -o x.npy --method ddpm", "argument --method: invalid choice: 'ddpm'"),
         ("figure taken", "taken: expected a folder with a checkpoint"),
         ("figure RUN -o x.docx", "path: expected a "),
         ("figure RUN --gif x.png", "path: expected a "),

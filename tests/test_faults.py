@@ -18,9 +18,10 @@ from exact import assert_gaussian_moments, kernel, posterior
 from test_losses import NO_SIGNAL, check_min_snr, check_vlb
 from test_optimizers import check_adam
 from test_samplers import DATA, KINDS, check_chain_moments
+from test_solvers import TIMES, check_as_printed, check_order_on_a_gaussian
 from test_training_step import check_every_step_is_drawn, check_gradients, check_loss, check_no_noise_is_shared
 
-from numpy_diffusion import forward, losses, noise, optimizers, reverse, samplers, schedules, training_step
+from numpy_diffusion import forward, losses, noise, optimizers, reverse, samplers, schedules, solvers, training_step
 from numpy_diffusion.forward import q_posterior, q_sample, q_trajectory
 from numpy_diffusion.layers import linear, silu
 from numpy_diffusion.networks import mlp
@@ -96,6 +97,14 @@ def check_short_chains_end_in_noise() -> None:
             assert make(T=50).prior_kl() < PRIOR_KL_MAX
 
 
+def check_order(method: str) -> Callable[[], None]:
+    return lambda: check_order_on_a_gaussian(method)
+
+
+def check_printed() -> None:
+    check_as_printed(Schedule.linear(1000), TIMES)
+
+
 # --- the faults ------------------------------------------------------------------------------------------------
 
 
@@ -114,12 +123,12 @@ FAULTS = {
         reverse.reverse_variance, 'if kind == "beta":', 'if kind != "beta":', check_algorithm_1
     ),
     "one sigma_t^2 for both": Fault(
-        reverse.coefficients, VARIANCE, "np.sqrt(reverse_variance(schedule, t))", check_algorithm_1
+        solvers.ancestral, VARIANCE, "np.sqrt(reverse_variance(schedule, t))", check_algorithm_1
     ),
     "sigma_t^2 for sigma_t": Fault(
-        reverse.coefficients, VARIANCE, "reverse_variance(schedule, t, variance, s)", check_algorithm_1
+        solvers.ancestral, VARIANCE, "reverse_variance(schedule, t, variance, s)", check_algorithm_1
     ),
-    "noise at t = 1": Fault(reverse.coefficients, f"np.where(s > 0, {VARIANCE}, 0.0)", VARIANCE, check_algorithm_1),
+    "noise at t = 1": Fault(solvers.ancestral, f"np.where(s > 0, {VARIANCE}, 0.0)", VARIANCE, check_algorithm_1),
     # roots
     "alpha_bar without its root in the jump": Fault(
         forward._noised, "noised(x, np.sqrt(kept)", "noised(x, kept", check_jump_and_chain_moments
@@ -128,13 +137,16 @@ FAULTS = {
         forward._noised, "np.sqrt(1.0 - kept), t,", "1.0 - kept, t,", check_jump_and_chain_moments
     ),
     "alpha_bar without its root in training": Fault(
-        training_step.loss_and_gradient, "column(np.sqrt(alpha_bar)", "column(alpha_bar", check_loss
+        training_step.losses_and_gradient, "column(np.sqrt(alpha_bar)", "column(alpha_bar", check_loss
     ),
     "alpha_bar without its root in the posterior": Fault(
         forward.q_posterior, "np.sqrt(schedule.alpha_bar[t - 1])", "schedule.alpha_bar[t - 1]", check_posterior
     ),
     "beta_t / (1 - alpha_bar_t) in the chain": Fault(
-        reverse.coefficients, "beta / np.sqrt(1.0 - alpha_bar_t)", "beta / (1.0 - alpha_bar_t)", check_algorithm_1
+        solvers.ancestral,
+        "beta / np.sqrt(1.0 - schedule.alpha_bar[t])",
+        "beta / (1.0 - schedule.alpha_bar[t])",
+        check_algorithm_1,
     ),
     "beta_t / (1 - alpha_bar_t) in mu": Fault(
         reverse.mu_from_eps,
@@ -143,7 +155,7 @@ FAULTS = {
         lambda: check_vlb(SHORT),
     ),
     "alpha_t without its root": Fault(
-        reverse.coefficients, "a = 1.0 / np.sqrt(alpha)", "a = 1.0 / alpha", check_algorithm_1
+        solvers.ancestral, "a = 1.0 / np.sqrt(alpha)", "a = 1.0 / alpha", check_algorithm_1
     ),
     # times
     "t off by one in the jump": Fault(
@@ -156,33 +168,33 @@ FAULTS = {
         forward.q_posterior, "schedule.alpha_bar[t - 1]", "schedule.alpha_bar[t]", check_posterior
     ),
     "t off by one in training": Fault(
-        training_step.loss_and_gradient, "schedule.alpha_bar[t]", "schedule.alpha_bar[t - 1]", check_loss
+        training_step.losses_and_gradient, "schedule.alpha_bar[t]", "schedule.alpha_bar[t - 1]", check_loss
     ),
     "t off by one in the chain": Fault(
-        reverse.coefficients, "= schedule.alpha_bar[t],", "= schedule.alpha_bar[np.maximum(t - 1, 1)],", check_ddim
+        solvers.ddim, "= schedule.alpha_bar[t],", "= schedule.alpha_bar[np.maximum(t - 1, 1)],", check_ddim
     ),
     "t off by one for the model": Fault(
-        samplers._chain, "_predicted(model, x, int(t))", "_predicted(model, x, max(int(t) - 1, 1))", check_algorithm_1
+        samplers._chain, "= model(y, int(t))", "= model(y, max(int(t) - 1, 1))", check_algorithm_1
     ),
     "lambda off by one": Fault(
         losses.weights, "np.concatenate([[0.0], values])", "np.append(values, 0.0)", lambda: check_vlb(SHORT)
     ),
     "t = 0 trained and T never": Fault(
-        training_step.draw, "data[index], t + 1, eps", "data[index], t, eps", check_every_step_is_drawn
+        training_step.draw, "steps[place]", "steps[place] - 1", check_every_step_is_drawn
     ),
     "the last step never trained": Fault(
-        training_step.draw, "[len(data), T]", "[len(data), T - 1]", check_every_step_is_drawn
+        training_step.draw, "[len(data), len(steps)]", "[len(data), len(steps) - 1]", check_every_step_is_drawn
     ),
     "the embedding of the place in the batch": Fault(
         mlp.forward, "time_embedding.forward(t,", "time_embedding.forward(np.arange(len(x)),", check_a_row_is_its_own
     ),
     # DDIM and skipped steps
-    "the minus of Algorithm 1 lost": Fault(reverse.coefficients, "b = -a * beta", "b = a * beta", check_algorithm_1),
+    "the minus of Algorithm 1 lost": Fault(solvers.ancestral, "b = -a * beta", "b = a * beta", check_algorithm_1),
     "the sign of DDIM's direction": Fault(
-        reverse.coefficients, "b = np.sqrt(np.maximum(1.0", "b = -np.sqrt(np.maximum(1.0", check_ddim
+        solvers.ddim, "b = np.sqrt(np.maximum(1.0", "b = -np.sqrt(np.maximum(1.0", check_ddim
     ),
     "DDIM's direction without its root": Fault(
-        reverse.coefficients,
+        solvers.ddim,
         "np.sqrt(np.maximum(1.0 - alpha_bar_s - c**2, 0.0))",
         "(1.0 - alpha_bar_s - c**2)",
         check_ddim,
@@ -194,10 +206,29 @@ FAULTS = {
         check_some_steps,
     ),
     "t - 1 for the next chosen step in alpha and beta": Fault(
-        reverse.coefficients, "_skipped(schedule, t, s)", "_skipped(schedule, t, t - 1)", check_some_steps
+        solvers.ancestral, "skipped(schedule, t, s)", "skipped(schedule, t, t - 1)", check_some_steps
+    ),
+    "t - 1 for the next chosen step in DDIM's alpha": Fault(
+        solvers.ddim, "skipped(schedule, t, s)", "skipped(schedule, t, t - 1)", check_some_steps
+    ),
+    "beta_t of the full chain at skipped steps": Fault(
+        solvers.ancestral, VARIANCE, "np.sqrt(reverse_variance(schedule, t, variance))", check_some_steps
     ),
     "t - 1 for the next chosen step in alpha_bar": Fault(
-        reverse.coefficients, "schedule.alpha_bar[s]", "schedule.alpha_bar[t - 1]", check_some_steps
+        solvers.ddim, "schedule.alpha_bar[s]", "schedule.alpha_bar[t - 1]", check_some_steps
+    ),
+    # solvers of the ODE
+    "Heun corrects by the slope at the trial point alone": Fault(
+        solvers.heun, "np.stack([half, half,", "np.stack([2.0 * half, 0.0 * half,", check_order("heun")
+    ),
+    "2M with the next step for the last": Fault(
+        solvers.dpm_2m, "np.append(np.inf, h[:-1])", "np.append(np.inf, h[1:])", check_printed
+    ),
+    "3M with half of the parabola's square term": Fault(
+        solvers.dpm_3m, "psi2 * r0 + psi3)", "psi2 * r0 + psi3 / 2.0)", check_order("dpm++3m")
+    ),
+    "3M that starts with Euler": Fault(
+        solvers.dpm_3m, "[[psi2[0], psi1[0] - psi2[0], 0.0]]", "[[0.0, psi1[0], 0.0]]", check_order("dpm++3m")
     ),
     # noise
     "uniform noise": Fault(
@@ -207,7 +238,7 @@ FAULTS = {
         check_jump_and_chain_moments,
     ),
     "one noise for all steps": Fault(
-        samplers._chain, "STREAM_REVERSE, samples, t,", "STREAM_REVERSE, samples, 0,", check_algorithm_1
+        samplers._chain, "STREAM_REVERSE, samples, step,", "STREAM_REVERSE, samples, 0,", check_algorithm_1
     ),
     "two samples share the noise of the jump": Fault(
         forward.noised,

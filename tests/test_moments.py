@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,6 +54,24 @@ def marginal(data: Gaussian, schedule: Schedule, t: int) -> tuple[np.ndarray, np
     return math.sqrt(alpha_bar) * data.mean, alpha_bar * data.covariance + (1 - alpha_bar) * np.eye(len(data.mean))
 
 
+def run_rows(rows: Any, model: Callable[..., np.ndarray], x: np.ndarray, z: Any = None) -> Iterator[np.ndarray]:
+    """A table of `solvers`, in float64: y after each row, with z [K, ...] as its noise, none unless given."""
+    y, d1, d2 = x, 0.0 * x, 0.0 * x
+    for k in range(len(rows.t)):
+        d0 = rows.p[k] * y + rows.q[k] * model(y, int(rows.t[k]))
+        y = rows.a[k] * x + rows.b[k, 0] * d0 + rows.b[k, 1] * d1 + rows.b[k, 2] * d2
+        if z is not None:
+            y = y + rows.c[k] * z[k]
+        x = y if rows.accept[k] else x
+        d1, d2 = d0, d1
+        yield y
+
+
+def run(rows: Any, model: Callable[..., np.ndarray], x: np.ndarray, z: Any = None) -> np.ndarray:
+    *_, last = run_rows(rows, model, x, z)
+    return last
+
+
 CHAINS = {
     "beta": lambda s, times: affine(s, times, large(s), ddim=False),
     "beta_tilde": lambda s, times: affine(s, times, small(s), ddim=False),
@@ -94,6 +112,31 @@ def test_moments_are_those_of_plain_linear_algebra(seed: int, D: int, kind: str,
         cov = slope @ cov @ slope.T + steps.c[k] ** 2 * np.eye(D)
         np.testing.assert_allclose(means[k + 1], mean, rtol=1e-8, atol=1e-10)
         np.testing.assert_allclose(covariances[k + 1], cov, rtol=1e-8, atol=1e-10)
+
+
+@FLAT
+@given(seed=st.integers(0, 1000), D=st.integers(1, 3), K=st.integers(1, 6), each=st.booleans())
+def test_moments_are_those_of_any_table_run_forward(seed: int, D: int, K: int, each: bool) -> None:
+    """Each row is affine in the start and in every z: what a unit of each does to the end gives the covariance."""
+    schedule, data, rng = Schedule.cosine(K), gaussian(seed, D), np.random.default_rng(seed)
+    t = np.arange(K, 0, -1)
+    p, q, a = rng.normal(size=(3, K))
+    b, c = rng.normal(size=(K, 3)), rng.uniform(size=(K, D) if each else K)
+    rows = SimpleNamespace(t=t, s=t - 1, p=p, q=q, a=a, b=b, c=c, accept=rng.uniform(size=K) < 0.6)
+    mean, cov = rng.normal(size=D), covariance(rng, D)
+    means, covariances = chain_moments(data, schedule, rows, mean, cov)
+    model = data.eps(schedule)
+    plain = np.array(list(run_rows(rows, model, mean[None])))
+    start = np.array(list(run_rows(rows, model, mean + np.eye(D)))) - plain  # [K, D of the start, D]
+    spread = np.einsum("kid,ij,kje->kde", start, cov, start)
+    for j in range(K):
+        z = np.zeros((K, D, D))
+        z[j] = np.eye(D)
+        moved = np.array(list(run_rows(rows, model, np.tile(mean, (D, 1)), z))) - plain
+        spread += np.einsum("kid,kie->kde", moved, moved)
+    size = 1.0 + np.abs(spread).max()  # random rows may grow
+    np.testing.assert_allclose(means[1:], plain[:, 0], rtol=1e-9, atol=1e-9 * size)
+    np.testing.assert_allclose(covariances[1:], spread, rtol=0, atol=1e-9 * size)
 
 
 @pytest.mark.parametrize("name", sorted(SCHEDULES))
@@ -178,7 +221,10 @@ def test_the_start_is_noise_unless_given() -> None:
         ({"s": np.array([1, -1])}, r"coefficients\.s: expected steps in 0\.\.1000"),
         ({"a": np.ones(3)}, r"coefficients\.a: expected shape \[2\]"),
         ({"b": np.array([0.0, math.nan])}, r"coefficients\.b: expected finite"),
-        ({"c": np.zeros((2, 1))}, r"coefficients\.c: expected shape \[2\]"),
+        ({"b": np.zeros((2, 2))}, r"coefficients\.b: expected shape \[2, 3\], got \[2, 2\]"),
+        ({"c": np.zeros((2, 1))}, r"coefficients\.c: expected shape \[2, 2\], got \[2, 1\]"),
+        ({"c": np.zeros((2, 2, 1))}, r"coefficients\.c: expected shape \[2\]"),
+        ({"p": np.zeros(3)}, r"coefficients\.p: expected shape \[2\]"),
     ],
 )
 def test_refuses_steps_that_are_no_chain(change: dict[str, Any], complaint: str) -> None:

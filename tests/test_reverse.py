@@ -1,4 +1,4 @@
-"""The reverse kernel and its coefficients against Bayes' rule and the printed formulas, with and without skips."""
+"""The reverse kernel against Bayes' rule, with and without skips, and the steps that a chain visits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 
 from numpy_diffusion.forward import q_posterior
 from numpy_diffusion.reverse import (
-    METHODS,
-    VARIANCES,
-    Coefficients,
     chosen_steps,
-    coefficients,
+    karras_steps,
+    log_snr_steps,
     mu_from_eps,
+    nearest_steps,
     reverse_variance,
     x0_from_eps,
 )
@@ -43,14 +42,6 @@ def skips(schedule: Schedule) -> Iterator[tuple[int, int]]:
     T = schedule.T
     yield from ((t, t - 1) for t in range(1, T + 1))
     yield from {(t, s) for t in (T, T // 2 + 1, 2) for s in (0, 1, T // 7, T // 2) if s < t <= T}
-
-
-@st.composite
-def chains(draw: st.DrawFn) -> tuple[Schedule, list[int]]:
-    """A schedule and some of its steps, T among them, from T down."""
-    schedule = SCHEDULES[draw(st.sampled_from(list(SCHEDULES)))]
-    some = draw(st.sets(st.integers(1, schedule.T), max_size=8))
-    return schedule, sorted(some | {schedule.T}, reverse=True)
 
 
 @EACH
@@ -113,95 +104,6 @@ def test_variances_of_single_steps_are_the_schedules_own(schedule: Schedule) -> 
     assert reverse_variance(schedule, 1, "beta_tilde") == 0.0
 
 
-def step(chain: Coefficients, k: int, xt: np.ndarray, eps: np.ndarray) -> np.ndarray:
-    return chain.a[k] * xt + chain.b[k] * eps
-
-
-@FLAT
-@given(chains(), st.sampled_from(VARIANCES))
-def test_ancestral_coefficients_are_mu_and_the_variance(case: tuple[Schedule, list[int]], variance: str) -> None:
-    schedule, times = case
-    chain = coefficients(schedule, "ancestral", steps=times, variance=variance)
-    assert chain.t.tolist() == times
-    assert chain.s.tolist() == [*times[1:], 0]
-    xt, eps = drawn(4)
-    for k, (t, s) in enumerate(zip(chain.t, chain.s, strict=True)):
-        rounding = 1e-14 * (chain.a[k] + abs(chain.b[k]))
-        np.testing.assert_allclose(
-            step(chain, k, xt, eps), mu_from_eps(xt, eps, t, schedule, s), rtol=0, atol=rounding
-        )
-        expected = reverse_variance(schedule, t, variance, s) if s > 0 else 0.0  # z = 0 at the last step
-        np.testing.assert_allclose(chain.c[k] ** 2, expected, rtol=1e-14)
-
-
-@FLAT
-@given(chains(), st.floats(0.0, 1.0))
-def test_ddim_coefficients_are_equation_12_of_song_et_al(case: tuple[Schedule, list[int]], eta: float) -> None:
-    schedule, times = case
-    chain = coefficients(schedule, "ddim", steps=times, eta=eta)
-    xt, eps = drawn(5)
-    for k, (t, s) in enumerate(zip(times, [*times[1:], 0], strict=True)):
-        (root_alpha_t, noise_t), (root_alpha_s, noise_s) = kernel(schedule, t), kernel(schedule, s)
-        # Their alpha is alpha_bar here.  eq 16: eta sqrt((1 - alpha_s) / (1 - alpha_t)) sqrt(1 - alpha_t / alpha_s)
-        sigma = eta * math.sqrt(noise_s / noise_t) * math.sqrt(kernel(schedule, t, s)[1])
-        predicted_x0 = (xt - math.sqrt(noise_t) * eps) / root_alpha_t
-        direction = math.sqrt(max(noise_s - sigma**2, 0.0)) * eps
-        expected = root_alpha_s * predicted_x0 + direction
-        np.testing.assert_allclose(step(chain, k, xt, eps), expected, rtol=1e-12, atol=CANCELLATION)
-        np.testing.assert_allclose(chain.c[k], sigma, rtol=CANCELLATION, atol=1e-300)
-
-
-@FLAT
-@given(chains(), st.floats(0.0, 1.0))
-def test_ddim_keeps_the_marginals_of_a_fixed_x0(case: tuple[Schedule, list[int]], eta: float) -> None:
-    """From x_t = signal_t x_0 + sigma_t e the step with eps = e has mean signal_s x_0 and variance sigma_s^2."""
-    schedule, times = case
-    chain = coefficients(schedule, "ddim", steps=times, eta=eta)
-    for k, (t, s) in enumerate(zip(chain.t, chain.s, strict=True)):
-        (signal_t, variance_t), (signal_s, variance_s) = kernel(schedule, t), kernel(schedule, s)
-        np.testing.assert_allclose(chain.a[k] * signal_t, signal_s, rtol=1e-12)
-        noise = chain.a[k] * math.sqrt(variance_t) + chain.b[k]
-        np.testing.assert_allclose(noise**2 + chain.c[k] ** 2, variance_s, rtol=1e-10, atol=1e-12)
-        assert noise >= -1e-12  # the direction points to x_t: a wrong sign would leave the variance as it is
-
-
-@FLAT
-@given(chains())
-def test_ddim_without_noise_is_deterministic_and_the_default(case: tuple[Schedule, list[int]]) -> None:
-    schedule, times = case
-    chain = coefficients(schedule, "ddim", steps=times)
-    assert (chain.c == 0.0).all()
-    np.testing.assert_array_equal(chain.b, coefficients(schedule, "ddim", steps=times, eta=0.0).b)
-
-
-@EACH
-def test_ddim_with_all_its_noise_is_algorithm_1_with_beta_tilde(schedule: Schedule) -> None:
-    ddim = coefficients(schedule, "ddim", eta=1.0)
-    ancestral = coefficients(schedule, "ancestral", variance="beta_tilde")
-    np.testing.assert_array_equal(ddim.t, np.arange(schedule.T, 0, -1))
-    np.testing.assert_array_equal(ddim.s, np.arange(schedule.T - 1, -1, -1))
-    np.testing.assert_allclose(ddim.c[:-1] ** 2, schedule.beta_tilde[:1:-1], rtol=CANCELLATION)
-    assert ddim.c[-1] == 0.0
-    np.testing.assert_allclose(ddim.a, ancestral.a, rtol=1e-14)
-    np.testing.assert_allclose(ddim.b, ancestral.b, rtol=0, atol=CANCELLATION)
-
-
-@EACH
-@pytest.mark.parametrize("method", METHODS)
-def test_every_coefficient_is_finite(schedule: Schedule, method: str) -> None:
-    for number in {1, schedule.T // 2 or 1, schedule.T}:
-        for variance, eta in (("beta", 0.0), ("beta_tilde", 1.0)):
-            chain = coefficients(schedule, method, steps=number, variance=variance, eta=eta)
-            assert all(np.isfinite(values).all() for values in chain)
-            assert all(len(values) == number for values in chain)
-
-
-def test_ddim_stays_finite_where_next_to_no_signal_is_left() -> None:
-    schedule = Schedule.from_beta(np.full(100, 0.5))
-    for s in range(1, 100):
-        assert np.isfinite(coefficients(schedule, "ddim", steps=[100, s], eta=1.0).b).all()
-
-
 @FLAT
 @given(T=st.integers(1, 1200), data=st.data())
 def test_evenly_spaced_steps(T: int, data: st.DataObject) -> None:
@@ -223,7 +125,53 @@ def test_steps_as_given_are_sorted_from_the_top() -> None:
     for given_steps in ([3, 1000, 20], (20, 3, 1000), np.array([1000, 20, 3], np.uint16)):
         assert chosen_steps(LINEAR, given_steps).tolist() == [1000, 20, 3]
     assert chosen_steps(LINEAR, [1000]).tolist() == [1000]
-    assert coefficients(LINEAR, steps=[3, 1000, 20]).s.tolist() == [20, 3, 0]
+
+
+@FLAT
+@given(name=st.sampled_from(sorted(SCHEDULES)), data=st.data())
+def test_spaced_steps_are_distinct_and_reach_from_the_top_to_the_bottom(name: str, data: st.DataObject) -> None:
+    schedule = SCHEDULES[name]
+    n = data.draw(st.integers(1, schedule.T))
+    for steps in (karras_steps(schedule, n), karras_steps(schedule, n, rho=1.0), log_snr_steps(schedule, n)):
+        assert len(steps) == n
+        assert (np.diff(steps) < 0).all()
+        assert steps[0] == schedule.T
+        assert steps[-1] == 1 or n == 1
+        np.testing.assert_array_equal(chosen_steps(schedule, steps), steps)
+
+
+def test_few_steps_lie_next_to_the_levels_that_are_printed() -> None:
+    sigma, n = np.sqrt((1 - LINEAR.alpha_bar) / LINEAR.alpha_bar), 8
+    high, low = sigma[1000], sigma[1]
+    for rho in (7.0, 3.0):
+        i = np.arange(n)
+        levels = (high ** (1 / rho) + i / (n - 1) * (low ** (1 / rho) - high ** (1 / rho))) ** rho  # their eq 5
+        nearest = [1 + np.abs(np.log(sigma[1:]) - math.log(level)).argmin() for level in levels]
+        assert karras_steps(LINEAR, n, rho).tolist() == nearest
+    assert karras_steps(LINEAR, n).tolist() == karras_steps(LINEAR, n, 7.0).tolist()
+    gaps = np.diff(LINEAR.log_snr[log_snr_steps(LINEAR, n)])
+    np.testing.assert_allclose(gaps, gaps.mean(), rtol=0.06)  # the last is from 2 or 3 to 1, whichever is nearer
+
+
+def test_nearest_steps() -> None:
+    log_snr = LINEAR.log_snr
+    assert nearest_steps(LINEAR, log_snr[1:]).tolist() == list(range(1, 1001))
+    assert nearest_steps(LINEAR, np.array([-99.0, 99.0])).tolist() == [1000, 1]
+    between = 0.51 * log_snr[400] + 0.49 * log_snr[401]
+    assert nearest_steps(LINEAR, np.array([between])).tolist() == [400]
+    assert nearest_steps(SCHEDULES["linear 1"], np.array([-99.0, 99.0])).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("function", [karras_steps, log_snr_steps])
+def test_bad_numbers_of_spaced_steps_are_refused_by_name(function: Any) -> None:
+    for n in (0, 1001, 2.5, None, True):
+        with pytest.raises(ValueError, match=r"^n: expected an integer in 1\.\.1000, got "):
+            function(LINEAR, n)
+    with pytest.raises(ValueError, match=r"^schedule: expected a Schedule, got "):
+        function("linear", 3)
+    for rho in (0.0, -7.0, math.inf, "7"):
+        with pytest.raises(ValueError, match=r"^rho: expected .*, got "):
+            karras_steps(LINEAR, 3, rho)
 
 
 X = np.zeros((3, 2))
@@ -259,22 +207,6 @@ def test_a_bad_next_step_is_refused_by_name(function: Any, s: Any) -> None:
 def test_a_number_of_steps_that_is_not_that_of_the_samples_is_refused(function: Any) -> None:
     with pytest.raises(ValueError, match=r"^t: expected one step or an array of shape \[3\], got shape \[2\]"):
         function(X, X, [1, 2], LINEAR)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *[("schedule", value) for value in BAD_SCHEDULE],
-        *[("method", value) for value in ("ddpm", None, 1)],
-        *[("variance", value) for value in ("large", None, 0.5)],
-        *[("eta", value) for value in (-0.1, 1.1, math.nan, math.inf, "0", None, True)],
-        *[("steps", value) for value in (0, 1001, -1, 2.5, True, "all", [], [0], [1001], [5, 5], [1.0], [[1], [2]])],
-    ],
-    ids=shown,
-)
-def test_bad_arguments_of_the_coefficients_are_refused_by_name(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"^{name}: expected .*, got "):
-        coefficients(**{"schedule": LINEAR} | {name: value})
 
 
 def test_an_unknown_kind_of_variance_is_refused() -> None:

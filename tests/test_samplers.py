@@ -21,9 +21,10 @@ from numpy_diffusion.networks.mlp import BACKENDS, MLP
 from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal
 from numpy_diffusion.optimizers import Adam
 from numpy_diffusion.oracles import Gaussian, GaussianMixture
-from numpy_diffusion.reverse import coefficients
 from numpy_diffusion.samplers import sample
 from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.solvers import coefficients
+from numpy_diffusion.variances import learned_variance
 
 FLAT = settings(deadline=None, max_examples=20)
 LINEAR, SHORT = SCHEDULES["linear 1000"], SCHEDULES["cosine 10"]
@@ -34,12 +35,37 @@ KINDS: dict[str, dict[str, Any]] = {
     "ddim 0.5": dict(method="ddim", eta=0.5),
     "ddim 1": dict(method="ddim", eta=1.0),
 }
+SOLVERS: dict[str, dict[str, Any]] = {
+    "euler": dict(method="euler"),
+    "euler 4": dict(method="euler", churn=4.0),
+    "heun": dict(method="heun"),
+    "heun 4": dict(method="heun", churn=4.0),
+    "dpm++2m": dict(method="dpm++2m"),
+    "dpm++3m": dict(method="dpm++3m"),
+}
+ALL = KINDS | SOLVERS
+EVERY = (*ALL, "array", "array each")  # the last two depend on the schedule and the shape
 DATA = Gaussian([1.0, -2.0], [[1.0, 0.6], [0.6, 0.5]])
 SUBSETS = {  # T = 1000: as given to `sample`, and what they mean
     "4": (4, [1000, 750, 500, 250]),
     "1": (1, [1000]),
     "three": ([1, 1000, 30], [1000, 30, 1]),
 }
+
+
+def options(kind: str, schedule: Schedule, size: int) -> dict[str, Any]:
+    """The options of `sample` that a kind stands for, with a model of samples [size]."""
+    if kind.startswith("array"):
+        shape = (schedule.T + 1, size) if kind.endswith("each") else (schedule.T + 1,)
+        return dict(variance=np.random.default_rng(3).uniform(0.0, 0.1, shape))
+    return ALL[kind]
+
+
+def halfway(kind: str, schedule: Schedule, steps: Any = None) -> int:
+    """A step in the middle that the chain visits."""
+    chain = coefficients(schedule, steps=steps, **options(kind, schedule, 1))
+    visited = chain.s[chain.accept]
+    return int(visited[len(visited) // 2])
 
 
 # --- moments ---------------------------------------------------------------------------------------------------
@@ -95,6 +121,28 @@ def test_coefficients_as_computed_predict_the_moments_of_those_as_printed(name: 
     predicted = chain_moments(DATA, schedule, coefficients(schedule, **KINDS[kind]))
     for found, printed in zip(predicted, moments(schedule, kind, list(range(schedule.T, 0, -1))), strict=True):
         np.testing.assert_allclose(found, printed, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [*SOLVERS, "array", "array each"])
+def test_samples_of_every_solver_have_the_moments_that_its_table_gives(kind: str) -> None:
+    """The recursion is proved in test_moments.py, the tables in test_solvers.py."""
+    option = options(kind, LINEAR, 2)
+    chain = coefficients(LINEAR, steps=12, **option)
+    means, covariances = chain_moments(DATA, LINEAR, chain)
+    x = sample(DATA.eps(LINEAR), LINEAR, 20_000, 7, steps=12, **option)
+    assert_gaussian_moments(x, means[-1], covariances[-1])
+
+
+def test_the_snapshots_of_a_solver_are_where_its_steps_end() -> None:
+    """Not its trial points; and with churn, above the step that was chosen."""
+    for kind in ("heun", "heun 4", "dpm++3m"):
+        chain = coefficients(LINEAR, steps=12, **ALL[kind])
+        visited = chain.s[chain.accept]
+        means, covariances = chain_moments(DATA, LINEAR, chain)
+        snapshots = sample(DATA.eps(LINEAR), LINEAR, 2_000, 7, steps=12, keep=visited[[2, 5]], **ALL[kind])
+        for t, x in snapshots.items():
+            place = 1 + np.flatnonzero(chain.accept & (chain.s == t)).item()
+            assert_gaussian_moments(x, means[place], covariances[place])
 
 
 def test_a_chain_of_1000_steps_gives_the_data_back() -> None:
@@ -191,7 +239,7 @@ MODEL = contracting(1, 3, 20, 2, True)
     residual=st.booleans(),
     n=st.integers(1, 100),
     first=st.integers(0, 2**32 - 100),
-    kind=st.sampled_from(sorted(KINDS)),
+    kind=st.sampled_from(EVERY),
     steps=st.one_of(
         st.none(),
         st.integers(1, 60),
@@ -201,23 +249,24 @@ MODEL = contracting(1, 3, 20, 2, True)
 def test_loop_and_kernel_agree_to_rounding(
     seed: int, dim: int, features: int, depth: int, residual: bool, n: int, first: int, kind: str, steps: Any
 ) -> None:
-    """A step rounds to some 1e-7 of a x and b eps, which cancel where a is large; a contracting chain forgets it."""
+    """A step rounds to some 1e-7 of what cancels where a or p is large; a contracting chain forgets it."""
     model = contracting(seed % 1000, dim, 2 * dim + features, depth, residual)
     schedule = LINEAR if steps is not None or seed % 5 == 0 else SHORT  # the whole of T = 1000 in some draws
-    chain = coefficients(schedule, steps=steps)
-    keep = [schedule.T, int(chain.s[0]), 0]
+    option = options(kind, schedule, dim)
+    chain = coefficients(schedule, steps=steps, **option)
+    keep = [schedule.T, halfway(kind, schedule, steps), 0]
     fused, loop = (
-        sample(model, schedule, n, seed, first=first, steps=steps, keep=keep, backend=backend, **KINDS[kind])
+        sample(model, schedule, n, seed, first=first, steps=steps, keep=keep, backend=backend, **option)
         for backend in BACKENDS
     )
     for t in keep:
         assert fused[t].dtype == loop[t].dtype == np.float32
-        allowed = 1e-6 * max(10.0, chain.a.max())  # a chain without gaps: 1e-5
+        allowed = 1e-6 * max(10.0, chain.a.max(), chain.p.max())  # a chain without gaps: 1e-5
         assert np.abs(fused[t] - loop[t]).max() <= allowed * max(1.0, np.abs(loop[t]).max())
 
 
-@pytest.mark.parametrize("kind", ["beta", "ddim 0.5"])
-def test_loop_and_kernel_agree_for_a_trained_network(kind: str) -> None:
+@pytest.fixture(scope="module")
+def trained() -> MLP:
     model, rng = MLP(2, 32, 2), np.random.default_rng(4)
     data = rng.normal(size=(500, 2)).astype(np.float32) * np.float32([1.0, 0.3])
     advance = training_step.prepare(
@@ -232,10 +281,15 @@ def test_loop_and_kernel_agree_for_a_trained_network(kind: str) -> None:
         seed=5,
         backend="numpy",
     )
-    state = training_step.start(model)
+    state = training_step.start(model, LINEAR.T)
     advance(state, 300)
     model.buffer[:] = state.average
-    fused, loop = (sample(model, LINEAR, 50, 6, backend=backend, **KINDS[kind]) for backend in BACKENDS)
+    return model
+
+
+@pytest.mark.parametrize("kind", ["beta", "ddim 0.5", "heun", "dpm++3m"])
+def test_loop_and_kernel_agree_for_a_trained_network(trained: MLP, kind: str) -> None:
+    fused, loop = (sample(trained, LINEAR, 50, 6, backend=backend, **ALL[kind]) for backend in BACKENDS)
     assert np.abs(fused - loop).max() <= 1e-5 * np.abs(loop).max()
     assert np.abs(loop).max() < 5.0  # trained enough for the chain to stay near the data
 
@@ -248,6 +302,50 @@ def test_a_float64_network_goes_through_the_loop() -> None:
     assert results[0].dtype == np.float32
 
 
+# --- a network that learns its variance ------------------------------------------------------------------------
+
+
+def two_headed(seed: int) -> MLP:
+    """`contracting`, with a second head of random weights: fractions of some 0.2 to 0.8."""
+    one = contracting(seed, 2, 20, 2, True)
+    model = MLP(2, 20, 2, embedding=8, residual=True, learn_variance=True)
+    for name, values in one.params.items():
+        model.params[name][: len(values)] = values
+    model.params["output.weight"][2:] = 0.1 * np.random.default_rng(seed).normal(size=(2, 20))
+    return model
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_the_second_head_has_no_part_in_a_chain_of_fixed_variance(kind: str) -> None:
+    option = options(kind, LINEAR, 2)
+    for backend in BACKENDS:
+        two, one = (
+            sample(model, LINEAR, 40, 2, steps=30, backend=backend, **option)
+            for model in (two_headed(4), contracting(4, 2, 20, 2, True))
+        )
+        np.testing.assert_array_equal(two, one)
+
+
+def test_the_learned_variance_is_the_networks_own_step_by_step() -> None:
+    """Algorithm 1 with sigma^2 of Nichol and Dhariwal eq 15 for each sample and coordinate; none at the last step."""
+    model, times, n = two_headed(5), [1000, 700, 300, 20], 30
+    x = normal(6, STREAM_START, np.arange(n), 0, 2).astype(np.float64)
+    fractions = []
+    for t, s in itertools.pairwise([*times, 0]):
+        eps, fraction = model.eps_and_fraction(x.astype(np.float32), t)
+        alpha = LINEAR.alpha_bar[t] / LINEAR.alpha_bar[s]
+        x = (x - (1 - alpha) / math.sqrt(1 - LINEAR.alpha_bar[t]) * eps) / math.sqrt(alpha)
+        if s > 0:
+            sigma = np.sqrt(learned_variance(LINEAR, fraction, t, s))
+            x = x + sigma * normal(6, STREAM_REVERSE, np.arange(n), t, 2)
+        fractions.append(fraction)
+    for backend in BACKENDS:
+        found = sample(model, LINEAR, n, 6, steps=times, variance="learned", backend=backend)
+        np.testing.assert_allclose(found, x, rtol=0, atol=1e-3)
+    assert np.std(fractions) > 0.02
+    assert np.abs(sample(model, LINEAR, n, 6, steps=times) - x).max() > 0.01
+
+
 # --- bits ------------------------------------------------------------------------------------------------------
 
 BIT_MODELS = {"mlp": MODEL, "oracle": DATA.eps(SHORT)}
@@ -257,15 +355,16 @@ BIT_MODELS = {"mlp": MODEL, "oracle": DATA.eps(SHORT)}
 @given(
     n=st.integers(2, 150),
     first=st.integers(0, 2**32 - 150),
-    kind=st.sampled_from(sorted(KINDS)),
+    kind=st.sampled_from(EVERY),
     model=st.sampled_from(sorted(BIT_MODELS)),
     data=st.data(),
 )
 def test_a_split_call_gives_the_same_bits(n: int, first: int, kind: str, model: str, data: st.DataObject) -> None:
     cuts = sorted({0, n, *data.draw(st.sets(st.integers(1, n - 1), max_size=3))})
-    whole = sample(BIT_MODELS[model], SHORT, n, 8, first=first, **KINDS[kind])
+    option = options(kind, SHORT, *BIT_MODELS[model].shape)
+    whole = sample(BIT_MODELS[model], SHORT, n, 8, first=first, **option)
     parts = [
-        sample(BIT_MODELS[model], SHORT, high - low, 8, first=first + low, **KINDS[kind])
+        sample(BIT_MODELS[model], SHORT, high - low, 8, first=first + low, **option)
         for low, high in itertools.pairwise(cuts)
     ]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
@@ -282,8 +381,8 @@ def test_a_sample_is_the_same_in_any_lane_of_any_block(model: str) -> None:
 def digest() -> str:
     """Of chains over several blocks, the last not full."""
     code = hashlib.sha256()
-    for kind in KINDS:
-        for x in sample(MODEL, SHORT, 333, 10, keep=[5, 0], **KINDS[kind]).values():
+    for kind in EVERY:
+        for x in sample(MODEL, SHORT, 333, 10, keep=[halfway(kind, SHORT), 0], **options(kind, SHORT, 3)).values():
             code.update(x.tobytes())
     return code.hexdigest()
 
@@ -292,19 +391,24 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
     assert digests(__file__) == [digest()] * 3
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_bar_and_snapshots_change_no_bit(kind: str) -> None:
     for model in (MODEL, DATA.eps(LINEAR)):
-        plain = sample(model, LINEAR, 40, 12, steps=120, **KINDS[kind])
-        options = (dict(progress=True), dict(keep=[0]), dict(keep=[500, 0, 1000], progress=True))
-        for result in (sample(model, LINEAR, 40, 12, steps=120, **option, **KINDS[kind]) for option in options):
+        option = options(kind, LINEAR, *model.shape)
+        plain = sample(model, LINEAR, 40, 12, steps=120, **option)
+        ways = (dict(progress=True), dict(keep=[0]), dict(keep=[halfway(kind, LINEAR, 120), 0, 1000], progress=True))
+        for result in (sample(model, LINEAR, 40, 12, steps=120, **way, **option) for way in ways):
             np.testing.assert_array_equal(plain, result[0] if isinstance(result, dict) else result)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_the_backend_changes_no_bit_of_what_has_no_kernel(kind: str) -> None:
     for model, shape in ((DATA.eps(SHORT), None), (lambda x, t: 0.9 * x, (2, 3))):
-        results = [sample(model, SHORT, 20, 13, shape=shape, backend=b, **KINDS[kind]) for b in BACKENDS]
+        size = 2 if shape is None else 3  # the last axis, where the array's is
+        option = options(kind, SHORT, size)
+        if shape is not None and kind == "array each":
+            option = dict(variance=np.tile(option["variance"][:, None], (1, 2, 1)))
+        results = [sample(model, SHORT, 20, 13, shape=shape, backend=b, **option) for b in BACKENDS]
         np.testing.assert_array_equal(*results)
 
 
@@ -386,7 +490,8 @@ BAD = [
     *[("first", value) for value in (-1, 2**32 - 2, 0.5, None)],
     *[("schedule", value) for value in (None, "linear", LINEAR.beta)],
     *[("method", value) for value in ("ddpm", None, 1)],
-    *[("variance", value) for value in ("large", None, 0.5)],
+    *[("variance", value) for value in ("large", "learned", None, 0.5, LINEAR.beta[1:], np.zeros((1001, 3)))],
+    *[("churn", value) for value in (-1.0, 2.0, math.inf, "0", None)],
     *[("eta", value) for value in (2, -0.1, math.nan, "0", None)],
     *[
         ("steps", value)

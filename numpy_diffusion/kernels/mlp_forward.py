@@ -12,6 +12,8 @@ from numpy_diffusion.kernels.mlp_plan import BIAS, JP, KP, WEIGHT, J, K, Network
 from numpy_diffusion.kernels.random import normal4
 from numpy_diffusion.kernels.simd import LANES, ROWS, silu_tile, tile
 
+P, Q, A, B, C = 0, 1, 2, 3, 6  # where a row of a chain's table keeps p, q, a, b0..b2, and c of each coordinate
+
 
 @jit
 def silu_layer(matrix, weights, bias, bias0, inputs, depth, residual, outputs, slopes, keep):
@@ -68,43 +70,65 @@ def _forward_block(table, weights, residual, x, t, embedding, low, scratch, eps)
     silu_layer(matrix, weights, weights, matrix[BIAS], inputs, matrix[K], False, h, h, False)
     hidden_and_output(table, weights, residual, h, g, inputs)
     for i in range(count):
-        for d in range(D):
+        for d in range(eps.shape[1]):
             eps[low + i, d] = inputs[d, i]
 
 
 @parallel_jit
-def _chain(table, weights, residual, first, t, a, b, c, time_bias, stream, k0, k1, scratch, x):
+def _chain(table, weights, residual, first, noise, accept, coefficients, time_bias, stream, k0, k1, scratch, state):
     workers = scratch.shape[0]
     for worker in prange(workers):
-        for block in range(worker, x.shape[0], workers):
+        for block in range(worker, state.shape[0], workers):
             low = first + block * LANES
             _chain_block(
-                table, weights, residual, low, t, a, b, c, time_bias, stream, k0, k1, scratch[worker], x[block]
+                table,
+                weights,
+                residual,
+                low,
+                noise,
+                accept,
+                coefficients,
+                time_bias,
+                stream,
+                k0,
+                k1,
+                scratch[worker],
+                state[block],
             )
 
 
 @jit
-def _chain_block(table, weights, residual, low, t, a, b, c, time_bias, stream, k0, k1, scratch, x):
-    width, D = scratch.shape[0] // 3, table[table.shape[0] - 1, J]
+def _chain_block(
+    table, weights, residual, low, noise, accept, coefficients, time_bias, stream, k0, k1, scratch, state
+):
+    width, D = scratch.shape[0] // 3, coefficients.shape[1] - C
     eps, h, g = scratch[:width], scratch[width : 2 * width], scratch[2 * width :]
-    for k in range(t.shape[0]):
-        silu_layer(table[0], weights, time_bias, k * time_bias.shape[1], x, D, False, h, h, False)
+    x, y = state[0], state[1]
+    for k in range(coefficients.shape[0]):
+        silu_layer(table[0], weights, time_bias, k * time_bias.shape[1], y, D, False, h, h, False)
         hidden_and_output(table, weights, residual, h, g, eps)
-        if c[k] == 0:
+        _land(coefficients[k], D, eps, state)
+        if coefficients[k, C:].any():
+            draw_lanes(low, noise[k], stream, k0, k1, D, g)
             for d in range(D):
                 for i in range(LANES):
-                    x[d, i] = a[k] * x[d, i] + b[k] * eps[d, i]
-        else:
-            _noisy_update(low, t[k], a[k], b[k], c[k], stream, k0, k1, D, eps, g, x)
+                    y[d, i] += coefficients[k, C + d] * g[d, i]
+        if accept[k]:
+            for d in range(D):
+                for i in range(LANES):
+                    x[d, i] = y[d, i]
 
 
 @jit
-def _noisy_update(low, t, a, b, c, stream, k0, k1, D, eps, z, x):
-    """x = a x + b eps + c z, in place, with the z of samples low..low + LANES - 1 at step t."""
-    draw_lanes(low, t, stream, k0, k1, D, z)
+def _land(row, D, eps, state):
+    """y = a x + b0 d0 + b1 d1 + b2 d2 with d0 = p y + q eps, and the predictions one further back."""
+    x, y, d1, d2 = state[0], state[1], state[2], state[3]
     for d in range(D):
         for i in range(LANES):
-            x[d, i] = a * x[d, i] + b * eps[d, i] + c * z[d, i]
+            newest = row[P] * y[d, i] + row[Q] * eps[d, i]
+            y[d, i] = row[A] * x[d, i] + row[B] * newest + row[B + 1] * d1[d, i] + row[B + 2] * d2[d, i]
+            d2[d, i] = d1[d, i]
+            d1[d, i] = newest
 
 
 @jit
@@ -120,7 +144,7 @@ def draw_lanes(low, step, stream, k0, k1, D, z):
 
 @parallel_jit
 def _time_bias(table, weights, embedding, scratch, bias):
-    workers, D = scratch.shape[0], table[table.shape[0] - 1, J]
+    workers, D = scratch.shape[0], table[0, K] - embedding.shape[1]
     for worker in prange(workers):
         rows = scratch[worker]
         for low in range(worker * LANES, embedding.shape[0], workers * LANES):
@@ -135,8 +159,8 @@ def _time_bias(table, weights, embedding, scratch, bias):
 
 
 def forward(network: Network, residual, x, t, embedding):
-    """eps [N, D] float32 of the MLP at x [N, D], t [N] int64; embedding [T + 1, E] by t."""
-    eps = np.empty_like(x)
+    """The MLP's outputs at x [N, D], t [N] int64: float32 [N, J], eps first; embedding [T + 1, E] by t."""
+    eps = np.empty((len(x), network.table[-1, J]), np.float32)
     _forward(network.table, network.weights, residual, x, t, embedding, _scratch(network.table), eps)
     return eps
 
@@ -148,14 +172,30 @@ def time_bias(network: Network, embedding):
     return bias
 
 
-def chain(network: Network, residual, first, t, a, b, c, bias, stream, key, x):
-    """Take x [blocks, features, LANES] in place through the steps x = a x + b eps(x, t) + c z, each [K].
+def chain(network: Network, residual, first, noise, accept, coefficients, bias, stream, key, state):
+    """Take the state (see `start`) in place through the rows of a table (`solvers`), whatever it has been through.
 
-    `bias` [K, JP] is `time_bias` of the steps; z is the noise of (key, stream, first + sample, t).
+    coefficients float32 [K, C + D]: p, q, a, b0, b1, b2 and c for each coordinate; accept bool [K]; bias [K, JP] is
+    `time_bias` of the steps t at which the model is asked; z is that of (key, stream, first + sample, noise [K]).
     """
     k0, k1 = np.uint32(key[0]), np.uint32(key[1])
-    scratch = _scratch(network.table)
-    _chain(network.table, network.weights, residual, first, t, a, b, c, bias, stream, k0, k1, scratch, x)
+    table, weights = network
+    scratch = _scratch(table)
+    _chain(table, weights, residual, first, noise, accept, coefficients, bias, stream, k0, k1, scratch, state)
+
+
+def start(x):
+    """The state of a chain at x [N, D]: base and point, and no predictions: [blocks, 4, features, LANES]."""
+    packed = lanes(x)
+    count, features, _ = packed.shape
+    state = aligned(4 * packed.size).reshape(count, 4, features, LANES)
+    state[:, :2] = packed[:, None]
+    return state
+
+
+def landed(state, n, D):
+    """Where a chain stands: [n, D]."""
+    return rows(state[:, 1], n, D)
 
 
 def lanes(x):
