@@ -23,6 +23,10 @@ STREAM_BATCH: Final = 5  # which data and which t a training step draws
 STREAM_TRAIN: Final = 6  # eps of a training step
 STREAM_WEIGHTS: Final = 7  # initial weights
 STREAM_DATA: Final = 8  # data sets
+STREAM_BOUND: Final = 9  # eps of x_t given x_0 in the bound
+STREAM_BOUND_CHAIN: Final = 10  # z of one forward step in the bound's article form
+STREAM_TRAJECTORY: Final = 11  # z of one forward step in an importance-weighted estimate
+STREAM_HUTCHINSON: Final = 12  # the probes of a trace
 
 _MASK = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)

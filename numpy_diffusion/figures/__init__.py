@@ -1,4 +1,4 @@
-"""The pictures of the article (Figs 1-5), the loss curve, and the reverse chain as an animation.
+"""The pictures of the article (Figs 1-5), the loss, the terms of the bound, and the reverse chain as an animation.
 
 >>> from numpy_diffusion import figures
 
@@ -8,7 +8,8 @@ All of them look alike on any machine, whatever the user's matplotlibrc says, an
 """
 
 from numpy_diffusion.figures.animations import animation
+from numpy_diffusion.figures.bound_terms import bound_terms
 from numpy_diffusion.figures.chains import chain_against_jump, forward_reverse
 from numpy_diffusion.figures.curves import loss_curve, schedules
 
-__all__ = ["animation", "chain_against_jump", "forward_reverse", "loss_curve", "schedules"]
+__all__ = ["animation", "bound_terms", "chain_against_jump", "forward_reverse", "loss_curve", "schedules"]
