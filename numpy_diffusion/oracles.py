@@ -1,5 +1,15 @@
 """Exact answers where the data is Gaussian or a Gaussian mixture: the ground on which the samplers are proved.
 
+Not those of this project alone.  A sampler that was written elsewhere takes an oracle for its network,
+
+    data = GaussianMixture(weights, means, covariances)      # or Gaussian(mean, covariance), or FiniteData(points)
+    eps = data.eps(schedule)(x, t)                           # schedule = Schedule.from_beta(your own betas)
+
+and every error that is left is the sampler's own: what it draws has the mean and covariance `data.mean` and
+`data.covariance`.  `sampler_check.check_sampler` does that in one call and says what deviates and by how much;
+examples/check_your_sampler.py shows it on slips that shipped.  `FiniteData` is the third oracle, of a finite data
+set: what a perfect network would learn from it, which is to memorise it.
+
 If x_0 comes from N(m, C) then x_t comes from N(sqrt(alpha_bar_t) m, alpha_bar_t C + (1 - alpha_bar_t) I), and if
 x_0 comes from a mixture of Gaussians then x_t comes from the mixture of those, with the same weights.  So log q(x_t)
 and its gradient are known, and with them the perfect network (Song et al. 2021, arXiv 2011.13456):
@@ -19,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks, datasets
+from numpy_diffusion.finite_data import FiniteData as FiniteData
 from numpy_diffusion.schedules import Schedule
 
 
@@ -137,6 +148,26 @@ class GaussianMixture:
             score = old * score + new * grad
         return largest + np.log(total), np.ascontiguousarray((score / total).T)
 
+    def _score_and_hessian(
+        self, x: np.ndarray, alpha_bar: np.ndarray, tangent: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """grad log q(x_t) [N, D], and its Hessian times the tangent [..., N, D], by the components' g_k and H_k:
+
+        sum over k of r_k (H_k v + (g_k - score) ((g_k - score) . v)), r_k the probability of component k given x_t.
+        """
+        log_q, score = self._log_density_and_score(x, alpha_bar)
+        columns, alpha_bar = np.array(x.T, np.float64, order="C"), np.atleast_1d(alpha_bar)
+        v = np.moveaxis(tangent.reshape(-1, *x.shape), 2, 0)  # [D, K, N]
+        along = np.zeros(v.shape)
+        for k, weight in enumerate(self.weights):
+            log_q_k, grad = self._component(k, columns, alpha_bar)
+            share, offset = weight * np.exp(log_q_k - log_q), grad - score.T
+            along += share * offset[:, None] * _dot(offset, v)
+            variance = alpha_bar * self.eigenvalues[k][:, None] + (1.0 - alpha_bar)
+            for vector, variance_d in zip(self.eigenvectors[k].T, variance, strict=True):
+                along -= share / variance_d * vector[:, None, None] * _dot(vector, v)
+        return score, np.moveaxis(along, 0, 2).reshape(tangent.shape)
+
     def _component(self, k: int, x: np.ndarray, alpha_bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log N(x; mean, covariance) of x_t's component k and its gradient: [N] and [D, N].
 
@@ -208,6 +239,30 @@ class ExactEps:
         alpha_bar = self.schedule.alpha_bar[t]
         score = self.data._log_density_and_score(x, alpha_bar)[1]
         return (-np.sqrt(1.0 - alpha_bar)[..., None] * score).astype(x.dtype)
+
+    def jvp(self, x: ArrayLike, t: Any, tangent: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """eps*, and its derivative by x along the tangent [N, D]; or [K, N, D], K of them at once.
+
+        J tangent = -sqrt(1 - alpha_bar_t) H tangent, H the Hessian of log q(x_t).
+
+        Examples
+        --------
+        >>> model = Gaussian([0.0], [[1.0]]).eps(Schedule.from_beta([0.36, 0.99]))
+        >>> [values.round(2).tolist() for values in model.jvp([[2.0]], 1, [[1.0]])]  # eps* = sqrt(1 - alpha_bar) x
+        [[[1.2]], [[0.6]]]
+        """
+        x = _checks.array("x", x, ("N", *self.shape))
+        t = _checks.steps("t", t, 1, self.schedule.T, len(x))
+        tangent = _checks.array("tangent", tangent, x.shape if np.ndim(tangent) == 2 else ("K", *x.shape), np.float64)
+        alpha_bar = self.schedule.alpha_bar[t]
+        score, along = self.data._score_and_hessian(x, alpha_bar, tangent)
+        to_eps = -np.sqrt(1.0 - alpha_bar)[..., None]
+        return (to_eps * score).astype(x.dtype), (to_eps * along).astype(x.dtype)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> Any:
+    """The sum of a[d] b[d] over d, in that order."""
+    return sum(a_d * b_d for a_d, b_d in zip(a, b, strict=True))
 
 
 def _eigen(covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gaussians import assert_moments, gaussian, mixture
+from gradcheck import BOUND, relative_error, slope
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +74,48 @@ def test_eps_is_the_score_scaled(data: GaussianMixture, t: int) -> None:
     x = points(4, len(data.mean))
     expected = -math.sqrt(1 - LINEAR.alpha_bar[t]) * data.score(x, t, LINEAR)
     np.testing.assert_allclose(data.eps(LINEAR)(x, t), expected, rtol=1e-14)
+
+
+@FLAT
+@given(data=mixtures(), N=st.integers(1, 4), seed=st.integers(0, 10_000), one=st.booleans())
+def test_jvp_is_the_derivative_of_eps_along_each_tangent(data: GaussianMixture, N: int, seed: int, one: bool) -> None:
+    """From t = 20 on: before, eps changes over less than the differences' step."""
+    rng, D, model = np.random.default_rng(seed), len(data.mean), data.eps(LINEAR)
+    x, t = points(N, D, seed), int(rng.integers(20, 1001)) if one else rng.integers(20, 1001, N)
+    tangents, deps = rng.normal(size=(2, N, D)), rng.normal(size=(N, D))
+    eps, along = model.jvp(x, t, tangents)
+    np.testing.assert_array_equal(eps, model(x, t))
+    for tangent, found in zip(tangents, along, strict=True):
+        expected = slope(lambda: float((deps * model(x, t)).sum()), x, tangent)
+        assert relative_error(np.array(expected), (deps * found).sum()) < BOUND
+        np.testing.assert_array_equal(model.jvp(x, t, tangent)[1], found)
+
+
+@pytest.mark.parametrize("t", [1, 30, 1000])
+def test_jvp_of_a_gaussian_is_its_matrix(t: int) -> None:
+    data, x = gaussian(8, 3), points(4, 3)
+    alpha_bar = LINEAR.alpha_bar[t]
+    total = alpha_bar * data.covariance + (1.0 - alpha_bar) * np.eye(3)
+    along = data.eps(LINEAR).jvp(x, t, np.repeat(np.eye(3)[:, None], 4, axis=1))[1]
+    for n in range(4):
+        np.testing.assert_allclose(
+            along[:, n], math.sqrt(1.0 - alpha_bar) * np.linalg.inv(total), rtol=1e-9, atol=1e-9
+        )
+
+
+def test_a_row_of_a_jvp_does_not_depend_on_the_batch() -> None:
+    model, x, t = mixture(19, 3, 3).eps(LINEAR), points(2001, 3), np.random.default_rng(0).integers(1, 1001, 2001)
+    tangents = np.random.default_rng(1).normal(size=(2, 2001, 3))
+    whole = model.jvp(x, t, tangents)
+    for rows in (slice(0, 1), slice(700, 1100), slice(None, None, -3)):
+        for found, expected in zip(model.jvp(x[rows], t[rows], tangents[:, rows]), whole, strict=True):
+            np.testing.assert_array_equal(found, expected[..., rows, :])
+
+
+@pytest.mark.parametrize("tangent", [np.zeros((2, 2)), np.zeros((2, 3, 1)), np.zeros(2), np.full((3, 2), math.nan)])
+def test_a_jvp_refuses_a_tangent_that_is_none_of_x(tangent: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"^tangent: expected .*, got "):
+        gaussian(15, 2).eps(LINEAR).jvp(np.zeros((3, 2)), 1, tangent)
 
 
 @pytest.mark.parametrize("t", [1, 10, 100, 500, 1000])
