@@ -99,6 +99,40 @@ class Schedule:
         minus_log_noise = np.logaddexp(0.0, self.log_snr[-1])  # 1 - alpha_bar is 1 / (1 + snr)
         return float(0.5 * (self.alpha_bar[-1] * (second_moment - 1.0) + minus_log_noise))
 
+    def with_terminal_snr(self, snr: float) -> Schedule:
+        """The same schedule, shifted and scaled in sqrt(alpha_bar) so that it ends at this signal-to-noise ratio.
+
+        sqrt(alpha_bar_1) is kept and every other value moves with it (Lin et al. 2024, "Common diffusion noise
+        schedules and sample steps are flawed", Algorithm 1, whose target is zero).
+
+        Parameters
+        ----------
+        snr : alpha_bar_T / (1 - alpha_bar_T) of the result, above 0 and below snr_1.  Zero is refused: x_T would be
+            all noise, so that its eps is x_T itself and tells nothing of x_0 = (x_T - eps) / 0.  Lin et al. predict
+            v in place of eps for that reason.
+
+        Raises
+        ------
+        ValueError : snr out of its range, or so small that beta_T rounds to 1; a schedule of one step
+
+        Examples
+        --------
+        >>> Schedule.linear(T=1000).with_terminal_snr(1e-6)
+        Schedule.linear_rescaled(T=1000): alpha_bar_T 1e-06, terminal SNR -60.0 dB, prior KL 5e-07 nats/dim
+        """
+        _checks.integer("T", self.T, 2)
+        snr = _checks.real("snr", snr)
+        if not 0.0 < snr < self.snr[1]:
+            raise ValueError(f"snr: expected a number above 0 and below snr_1 = {self.snr[1]:g}, got {snr:g}")
+        root = np.sqrt(self.alpha_bar)
+        end = np.sqrt(snr / (1.0 + snr))
+        alpha_bar = (end + (root - root[-1]) * ((root[1] - end) / (root[1] - root[-1]))) ** 2
+        beta = self.beta.copy()  # those at t = 0 and 1 stay
+        beta[2:] = 1.0 - alpha_bar[2:] / alpha_bar[1:-1]
+        if beta[-1] == 1.0:
+            raise ValueError(f"snr: expected a number that leaves beta_T below 1 in float64, got {snr:g}")
+        return _checked(Schedule(f"{self.name}_rescaled", beta))
+
     def __repr__(self) -> str:
         return (
             f"Schedule.{self.name}(T={self.T}): alpha_bar_T {self.alpha_bar[-1]:.3g}, "

@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,9 @@ WRITTEN = {
     "own_image": [f"own_image{ending}" for ending in OF_A_MODEL],
     "forward_chain": ["forward_chain.png"],
     "schedules": ["schedules.png"],
+    "bound": ["bound_terms.png", "bound_theory.png"],
+    "check_your_sampler": ["check_your_sampler.png"],
+    "which_schedule": ["which_schedule.csv", "which_schedule.png"],
 }
 
 
@@ -34,7 +38,7 @@ def test_every_example_is_listed():
     assert {path.stem for path in EXAMPLES.glob("[!_]*.py")} == set(WRITTEN)
 
 
-@pytest.mark.parametrize("name", sorted(set(WRITTEN) - {"own_image"}))  # which runs with a path, below
+@pytest.mark.parametrize("name", sorted(set(WRITTEN) - {"own_image", "which_schedule", "bound"}))  # these run below
 def test_example_writes_what_it_says_under_out(tmp_path, name):
     done = run(tmp_path, name, "--steps", "20", "--seed", "3")
     assert done.returncode == 0, done.stderr
@@ -75,6 +79,109 @@ def test_without_a_path_own_image_draws_a_heart(monkeypatch):
     assert (x < 0.0).mean() > 0.55  # darker to the left
 
 
+def test_check_your_sampler_tells_slips_from_right_samplers(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.setattr(sys, "argv", ["check_your_sampler.py", "--steps", "48", "--out", str(tmp_path)])
+    example = importlib.import_module("check_your_sampler")
+    example.main()
+    lines = capsys.readouterr().out.splitlines()
+    for case in example.CASES:
+        [verdict] = [line.split("/5  ")[1] for line in lines if line.startswith(case.name) and "/5  " in line]
+        assert verdict.endswith("times the tolerance" if case.name.startswith("slip") else "right")
+
+
+@pytest.fixture
+def which_schedule(monkeypatch, tmp_path):
+    """The example, cut down to a drawing and few points, and started in a folder of its own by `main()`."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["which_schedule.py", "--quick", "--steps", "20"])
+    example = importlib.import_module("which_schedule")
+    study = importlib.import_module("_schedule_study")
+    study.points.cache_clear()
+    monkeypatch.setattr(study, "SAMPLES", 300)
+    for name in ("spiral", "airplane"):
+        monkeypatch.delitem(example.IMAGES, name)
+    return example
+
+
+def test_which_schedule_goes_on_where_it_stopped(which_schedule, tmp_path, capsys):
+    which_schedule.main()
+    first = capsys.readouterr()
+    table = tmp_path / "out" / "which_schedule.csv"
+    lines = table.read_text().splitlines()
+    assert len(lines) == 1 + 2 * 4 * 2  # T, schedules, as they are and rescaled
+    assert "Failed runs: 0 of 16" in first.out
+    assert "nearer to 0 at T = 10, 50: true" in first.out
+    assert "this says nothing yet" in first.out
+    half = len(lines[-1]) // 2
+    table.write_text("\n".join(lines)[:-half])  # as a kill would leave it
+    (tmp_path / "out" / "which_schedule.png").unlink()
+    which_schedule.main()
+    again = capsys.readouterr()
+    assert f"{15 / 16:4.0%}" in again.err.split("\r")[1]  # the bar starts there
+    assert [line.rsplit(",", 1)[0] for line in table.read_text().splitlines()] == [
+        line.rsplit(",", 1)[0] for line in lines
+    ]  # but for the seconds
+    costs = '"Sigmoid is difficult to compute"'
+    assert again.out.split(costs)[0] == first.out.split(costs)[0]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == WRITTEN["which_schedule"]
+    table.write_text("something,else\n")
+    with pytest.raises(ValueError, match=r"which_schedule\.csv: expected the columns seed, T, "):
+        which_schedule.main()
+
+
+def test_which_schedule_records_what_fails_and_nothing_that_was_cut_short(which_schedule, tmp_path, monkeypatch):
+    study = importlib.import_module("_schedule_study")
+
+    def off(*_, **__):
+        raise ValueError("model: expected a chain of finite numbers")
+
+    def diverged(*_, **__):
+        raise FloatingPointError("loss: expected finite numbers")
+
+    case = study.Case(0, 10, "tank", "cosine", 0, 2)
+    monkeypatch.setattr(study.nd, "sample", off)
+    row = study.measured(case)
+    assert (row["failed"], row["accuracy"], row["energy"]) == (
+        "model: expected a chain of finite numbers",
+        1.0,
+        np.inf,
+    )
+    assert np.isfinite(row["bound"])
+    monkeypatch.setattr(study.nd, "train", diverged)
+    row = study.measured(case)
+    assert (row["failed"], row["accuracy"], row["bound"]) == ("loss: expected finite numbers", 1.0, np.inf)
+    monkeypatch.setattr(study.nd, "train", lambda *_, **__: SimpleNamespace(interrupted=True))
+    with pytest.raises(SystemExit, match="interrupted; the same command goes on from out"):
+        which_schedule.main()
+    assert len((tmp_path / "out" / "which_schedule.csv").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("quadratic", "spread", "answer"),
+    [
+        (+0.5, 0.0, "linear is lowest in 12 of 12 comparisons and clearly beaten in 0: true"),
+        (-0.5, 0.0, "linear is lowest in 0 of 12 comparisons and clearly beaten in 12: not so"),
+        (
+            -0.5,
+            9.0,
+            "linear is lowest in 0 of 12 comparisons and clearly beaten in 0: neither shown nor contradicted",
+        ),
+        (np.inf, 0.0, "linear is lowest in 12 of 12 comparisons and clearly beaten in 0: true"),
+    ],
+)
+def test_the_verdict_on_linear_follows_the_numbers(which_schedule, capsys, quadratic, spread, answer):
+    seed = np.arange(5.0)[:, None, None]
+    grid = np.zeros((5, 4, 3, 4, 2))  # [seed, T, data, schedule, rescaled]
+    grid += np.array([0.0, 1.0, quadratic, 1.0])[:, None]
+    grid[..., 2, :] += spread * (seed[..., None] - 2.0)
+    grid += 100.0 * seed[..., None, None]  # what all schedules share
+    with np.errstate(invalid="ignore"):
+        which_schedule.linear_is_best(dict.fromkeys(which_schedule.MEASURES, grid), (10, 50, 200, 1000))
+    assert capsys.readouterr().out.splitlines()[-1].strip() == answer
+
+
 def numbers_of(text, row):
     """The numbers in the line that starts with `row`."""
     [line] = [line for line in text.splitlines() if line.startswith(row)]
@@ -97,3 +204,15 @@ def test_error_takes_one_line(tmp_path, name, arguments, sentence):
     assert done.stderr.splitlines()[-1].startswith(sentence)
     assert "Traceback" not in done.stderr
     assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_the_bound_is_told_term_by_term(tmp_path):
+    done = run(tmp_path, "bound", "--steps", "200", "--length", "20", "--seed", "1")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == WRITTEN["bound"]
+    rows = {line[:28].strip(): line[28:].split() for line in done.stdout.splitlines() if " +- " in line}
+    assert {"beta", "beta_tilde", "learned", "optimal"} == set(rows)
+    assert float(rows["optimal"][3]) > 0.0  # what it was made for, on points that it has not seen
+    assert float(rows["beta_tilde"][3]) < 0.0  # far too small at the last steps
+    estimates = [float(line.split()[-1]) for line in done.stdout.splitlines() if "trajectories" in line]
+    assert estimates[0] < estimates[-1]  # tighter with more of them

@@ -239,6 +239,70 @@ def test_does_not_warn_by_default(name: str, T: int) -> None:
         getattr(Schedule, name)(T)
 
 
+@pytest.mark.filterwarnings("ignore:schedule")
+def test_rescaling_by_hand() -> None:
+    roots = np.array([0.9, 0.5, 0.3])  # sqrt(alpha_bar)
+    schedule = Schedule.from_beta(1.0 - (roots / [1.0, *roots[:-1]]) ** 2)
+    found = schedule.with_terminal_snr(0.01 / 0.99)  # sqrt(alpha_bar_T) = 0.1
+    # 0.3 .. 0.9 is stretched to 0.1 .. 0.9, so that 0.5 goes to 0.1 + 0.2 * 0.8 / 0.6.
+    np.testing.assert_allclose(np.sqrt(found.alpha_bar), [1.0, 0.9, 0.1 + 0.16 / 0.6, 0.1], rtol=1e-14)
+    assert found.name == "from_beta_rescaled"
+    nearly_zero = schedule.with_terminal_snr(1e-14)  # Lin et al.: (0.5 - 0.3) * 0.9 / (0.9 - 0.3)
+    np.testing.assert_allclose(np.sqrt(nearly_zero.alpha_bar), [1.0, 0.9, 0.3, 0.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("T", [2, 3, 10, 1000])
+@pytest.mark.parametrize("snr", ["1e-2", "1e-6", "1e-9"])
+def test_rescaling_is_the_published_one(name: str, T: int, snr: str) -> None:
+    schedule = getattr(Schedule, name)(T)
+    found = schedule.with_terminal_snr(float(snr))
+    products = itertools.accumulate((1 - beta for beta in published_beta(name, T)), lambda product, a: product * a)
+    root = [product.sqrt() for product in products]
+    end = (Decimal(snr) / (1 + Decimal(snr))).sqrt()
+    alpha_bar = [(end + (r - root[-1]) * (root[0] - end) / (root[0] - root[-1])) ** 2 for r in root]
+    np.testing.assert_allclose(found.alpha_bar[1:], as_floats(alpha_bar), rtol=0, atol=1e-12)
+    rounding = 1e-15 / found.alpha[T]  # beta_T is stored, and with it no more of alpha_T than it leaves of 1
+    assert found.snr[T] == pytest.approx(float(snr), rel=1e-11 + rounding)
+    assert found.beta[1] == schedule.beta[1]
+    assert (found.beta[1:] > 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rescaling_to_its_own_end_changes_nothing(name: str) -> None:
+    schedule = getattr(Schedule, name)(200)
+    np.testing.assert_allclose(schedule.with_terminal_snr(schedule.snr[200]).beta, schedule.beta, atol=1e-12)
+
+
+def test_rescaling_warns_where_it_leaves_signal() -> None:
+    with pytest.warns(UserWarning, match="x_T is not Gaussian") as caught:
+        Schedule.linear(10).with_terminal_snr(0.1)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize(
+    ("snr", "complaint"),
+    [
+        (0.0, "above 0 and below snr_1 = 99, got 0"),
+        (-1e-6, "above 0 and below"),
+        (99.0, "above 0 and below snr_1 = 99, got 99"),
+        (1e-20, "leaves beta_T below 1 in float64, got 1e-20"),
+        (math.nan, "finite number"),
+        ("x", "a number"),
+        (None, "a number"),
+    ],
+    ids=repr,
+)
+def test_rescaling_refuses_an_end_that_it_cannot_reach(snr: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=rf"^snr: expected .*{complaint}"):
+        Schedule.linear(10).with_terminal_snr(snr)
+
+
+def test_rescaling_refuses_a_chain_of_one_step() -> None:
+    with pytest.raises(ValueError, match=r"^T: expected an integer of at least 2, got 1"):
+        Schedule.linear(1).with_terminal_snr(1e-6)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("T", [0, -1, 1.5, 10.0, True, "x", None, math.nan, [10]], ids=repr)
 def test_refuses_a_length_that_is_none(name: str, T: Any) -> None:
