@@ -7,24 +7,41 @@
 """
 
 from numpy_diffusion import datasets, drawings, metrics, oracles
+from numpy_diffusion.bound import bound
 from numpy_diffusion.checkpoints import load
+from numpy_diffusion.density import DiffusionDensity
 from numpy_diffusion.forward import q_posterior, q_sample, q_step, q_trajectory
+from numpy_diffusion.likelihood import log_prob
 from numpy_diffusion.networks.mlp import MLP
+from numpy_diffusion.predictions import as_eps
+from numpy_diffusion.reverse import karras_steps, log_snr_steps
+from numpy_diffusion.sampler_check import check_sampler
 from numpy_diffusion.samplers import sample
 from numpy_diffusion.schedules import Schedule
 from numpy_diffusion.training import Run, load_run, train
+from numpy_diffusion.trajectories import importance_weighted, trajectory_log_density
+from numpy_diffusion.variances import optimal_variance
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MLP",
+    "DiffusionDensity",
     "Run",
     "Schedule",
+    "as_eps",
+    "bound",
+    "check_sampler",
     "datasets",
     "drawings",
+    "importance_weighted",
+    "karras_steps",
     "load",
     "load_run",
+    "log_prob",
+    "log_snr_steps",
     "metrics",
+    "optimal_variance",
     "oracles",
     "q_posterior",
     "q_sample",
@@ -32,4 +49,5 @@ __all__ = [
     "q_trajectory",
     "sample",
     "train",
+    "trajectory_log_density",
 ]

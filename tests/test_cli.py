@@ -194,11 +194,14 @@ def test_real_ctrl_c_ends_with_status_130_and_a_checkpoint(tmp_path):
         command + settings, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     table, began = tmp_path / "run" / "loss.csv", time.monotonic()
-    while not (table.exists() and table.stat().st_size > 100) and process.poll() is None:
-        time.sleep(0.01)
-        assert time.monotonic() - began < 60.0
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    try:
+        while not (table.exists() and table.stat().st_size > 100) and process.poll() is None:
+            time.sleep(0.01)
+            assert time.monotonic() - began < 60.0
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()  # nothing where it has ended
     assert process.returncode == 130, err
     assert err == "numpy-diffusion: interrupted; to go on: numpy-diffusion train --out run --resume\n"
     run = training.load_run(tmp_path / "run")

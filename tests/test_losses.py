@@ -109,6 +109,8 @@ def test_own_weights_are_those_of_t_from_1_on() -> None:
         np.testing.assert_allclose(lambda_t, [0.0, *own], rtol=1e-7)
         assert lambda_t.dtype == np.float64
     assert own[0] == 0.0  # is not changed
+    third = np.full(10, np.float32(1.0 / 3.0))
+    np.testing.assert_array_equal(weights(SCHEDULES["linear 10"], third)[1:], third.astype(np.float64))
 
 
 @pytest.mark.parametrize(

@@ -217,18 +217,61 @@ def test_warns_with_the_number_where_the_betas_of_1000_steps_meet_50(name: str) 
     }[name]
     alpha_bar = math.prod(1 - b for b in beta)
     expected = rf"alpha_bar_T = {alpha_bar:.3g} and the prior KL is {-0.5 * math.log(1 - alpha_bar):.3g} nats"
-    with pytest.warns(UserWarning, match=expected) as caught:
+    with pytest.warns(UserWarning, match=expected):
         getattr(Schedule, name)(50, scale_to_T=False)
-    assert [warning.filename for warning in caught] == [__file__]  # points at the caller's line
 
 
 @pytest.mark.parametrize(
     "make", [lambda: Schedule.from_beta([0.5]), lambda: Schedule.cosine(3, beta_max=0.3)], ids=["from_beta", "cosine"]
 )
 def test_warns_for_the_others_too(make: Any) -> None:
-    with pytest.warns(UserWarning, match="x_T is not Gaussian") as caught:
+    with pytest.warns(UserWarning, match="x_T is not Gaussian"):
         make()
-    assert caught[0].filename == __file__
+
+
+def test_the_warning_points_at_the_line_that_called() -> None:
+    makers = [
+        lambda: Schedule.linear(50, scale_to_T=False),
+        lambda: Schedule.quadratic(50, scale_to_T=False),
+        lambda: Schedule.sigmoid(50, scale_to_T=False),
+        lambda: Schedule.cosine(3, beta_max=0.3),
+        lambda: Schedule.from_beta([0.5]),
+        lambda: Schedule.linear(10).with_terminal_snr(0.1),
+    ]
+    for make in makers:
+        with pytest.warns(UserWarning, match="x_T is not Gaussian") as caught:
+            make()
+        assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_the_warning_begins_where_the_prior_kl_passes_a_hundredth() -> None:
+    for terminal, count in ((0.0197, 0), (0.0200, 1)):  # -log(1 - alpha_bar) / 2 is 0.00995 and 0.0101
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            Schedule.from_beta([1.0 - terminal])
+        assert len(caught) == count
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schedule_bears_its_name_and_is_of_1000_steps_unless_told(name: str) -> None:
+    schedule = getattr(Schedule, name)()
+    assert (schedule.name, schedule.T) == (name, 1000)
+    np.testing.assert_array_equal(schedule.beta, getattr(Schedule, name)(1000).beta)
+    assert repr(schedule).startswith(f"Schedule.{name}(T=1000): alpha_bar_T {schedule.alpha_bar[1000]:.3g}, ")
+    assert not any(values.flags.writeable for values in (schedule.beta, schedule.alpha_bar, schedule.log_snr))
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (lambda: Schedule.linear(10).prior_kl(-1.0), "second_moment: expected a finite number of at least 0"),
+        (lambda: Schedule.linear(10).prior_kl("x"), "second_moment: expected a number of at least 0"),  # type: ignore[arg-type]
+        (lambda: Schedule.linear(10, scale_to_T=1), "scale_to_T: expected a bool, got"),  # type: ignore[arg-type]
+    ],
+)
+def test_refuses_other_arguments_that_are_none(call: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"^{complaint}"):
+        call()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -275,9 +318,8 @@ def test_rescaling_to_its_own_end_changes_nothing(name: str) -> None:
 
 
 def test_rescaling_warns_where_it_leaves_signal() -> None:
-    with pytest.warns(UserWarning, match="x_T is not Gaussian") as caught:
+    with pytest.warns(UserWarning, match="x_T is not Gaussian"):
         Schedule.linear(10).with_terminal_snr(0.1)
-    assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize(
