@@ -96,26 +96,8 @@ def workspace(table, weights, batch):
 def _steps(problem, work, residual, state, batch, first, rates, decays, adam, key, losses):
     # Numba carries no tuple into a parallel loop: they are taken apart here and put together again inside it.
     table, data, draws, signal, sigma, lambda_t, bound, embedding = problem
-    (
-        weights,
-        inputs,
-        inputs_at,
-        grads,
-        grads_at,
-        rows,
-        gradient,
-        halves,
-        x,
-        h,
-        slopes,
-        dh,
-        dg,
-        eps_hat,
-        eps,
-        loss,
-        t,
-        sample_loss,
-    ) = work
+    (weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
+     x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss) = work  # fmt: skip
     m, v, average = state
     beta1, beta2, epsilon, weight_decay = adam
     seed0, seed1, batch_stream, noise_stream = key
@@ -124,52 +106,16 @@ def _steps(problem, work, residual, state, batch, first, rates, decays, adam, ke
         step, rate, decay = first + k, rates[k], decays[k]
         for worker in prange(workers):
             part = Problem(table, data, draws, signal, sigma, lambda_t, bound, embedding)
-            room = Workspace(
-                weights,
-                inputs,
-                inputs_at,
-                grads,
-                grads_at,
-                rows,
-                gradient,
-                halves,
-                x,
-                h,
-                slopes,
-                dh,
-                dg,
-                eps_hat,
-                eps,
-                loss,
-                t,
-                sample_loss,
-            )
+            room = Workspace(weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
+                             x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss)  # fmt: skip
             for block in range(worker * count // workers, (worker + 1) * count // workers):
                 _block(part, room, residual, block, worker, batch, step, (seed0, seed1, batch_stream, noise_stream))
             if workers <= 2:  # a half's samples are all this thread's own: it need not wait for the other
                 _gradients(table, room, worker, workers)
         if workers > 2:
             for worker in prange(workers):
-                room = Workspace(
-                    weights,
-                    inputs,
-                    inputs_at,
-                    grads,
-                    grads_at,
-                    rows,
-                    gradient,
-                    halves,
-                    x,
-                    h,
-                    slopes,
-                    dh,
-                    dg,
-                    eps_hat,
-                    eps,
-                    loss,
-                    t,
-                    sample_loss,
-                )
+                room = Workspace(weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
+                                 x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss)  # fmt: skip
                 _gradients(table, room, worker, workers)
         losses[k] = _sum(loss) / np.float32(batch * data.shape[1])
         for worker in prange(workers):
