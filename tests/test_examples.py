@@ -23,6 +23,7 @@ WRITTEN = {
     "forward_chain": ["forward_chain.png"],
     "schedules": ["schedules.png"],
     "bound": ["bound_terms.png", "bound_theory.png"],
+    "density": ["density.png"],
     "check_your_sampler": ["check_your_sampler.png"],
     "which_schedule": ["which_schedule.csv", "which_schedule.png"],
 }
@@ -38,7 +39,9 @@ def test_every_example_is_listed():
     assert {path.stem for path in EXAMPLES.glob("[!_]*.py")} == set(WRITTEN)
 
 
-@pytest.mark.parametrize("name", sorted(set(WRITTEN) - {"own_image", "which_schedule", "bound"}))  # these run below
+@pytest.mark.parametrize(
+    "name", sorted(set(WRITTEN) - {"own_image", "which_schedule", "bound", "density"})
+)  # these run below
 def test_example_writes_what_it_says_under_out(tmp_path, name):
     done = run(tmp_path, name, "--steps", "20", "--seed", "3")
     assert done.returncode == 0, done.stderr
@@ -216,3 +219,15 @@ def test_the_bound_is_told_term_by_term(tmp_path):
     assert float(rows["beta_tilde"][3]) < 0.0  # far too small at the last steps
     estimates = [float(line.split()[-1]) for line in done.stdout.splitlines() if "trajectories" in line]
     assert estimates[0] < estimates[-1]  # tighter with more of them
+
+
+def test_the_density_stands_beside_those_of_scikit_learn(tmp_path):
+    done = run(tmp_path, "density", "--steps", "300", "--points", "600", "--pixel", "0.1")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == WRITTEN["density"]
+    ahead = {
+        line[:24].strip(): float(line.split("±")[0].split()[-1]) for line in done.stdout.splitlines() if "±" in line
+    }
+    assert list(ahead) == ["diffusion", "kernel estimate", "Gaussian mixture"]
+    assert ahead["diffusion"] == 0.0
+    assert all(np.isfinite(value) for value in ahead.values())
