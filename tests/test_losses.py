@@ -12,7 +12,16 @@ from gradcheck import errors, wrong
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_diffusion.losses import BOUND_WEIGHT, WEIGHTINGS, bound_table, noise_prediction, variance_loss, weights
+from numpy_diffusion.losses import (
+    BOUND_WEIGHT,
+    WEIGHT,
+    WEIGHTINGS,
+    bound_table,
+    noise_prediction,
+    variance_loss,
+    weighted,
+    weights,
+)
 from numpy_diffusion.reverse import mu_from_eps
 from numpy_diffusion.schedules import Schedule
 from numpy_diffusion.variances import learned_variance
@@ -109,8 +118,8 @@ def test_own_weights_are_those_of_t_from_1_on() -> None:
         np.testing.assert_allclose(lambda_t, [0.0, *own], rtol=1e-7)
         assert lambda_t.dtype == np.float64
     assert own[0] == 0.0  # is not changed
-    third = np.full(10, np.float32(1.0 / 3.0))
-    np.testing.assert_array_equal(weights(SCHEDULES["linear 10"], third)[1:], third.astype(np.float64))
+    many = weights(SCHEDULES["linear 10"], [16_777_217] * 10)[1:]  # 2^24 + 1, which float32 does not hold
+    np.testing.assert_array_equal(many, 16_777_217.0)
 
 
 @pytest.mark.parametrize(
@@ -199,3 +208,11 @@ def test_the_variance_loss_has_the_gradient_of_its_head(N: int, D: int, seed: in
     gradient = variance_loss(head, eps_hat, eps, table)[1]
     found = errors(lambda: variance_loss(head, eps_hat, eps, table)[0].mean(), {"head": head}, {"head": gradient})
     assert wrong(found) == []
+
+
+def test_a_weighted_table_has_the_weights_of_its_steps_multiplied() -> None:
+    table, factors = bound_table(SCHEDULES["linear 10"]), np.linspace(0.5, 3.0, 11)
+    found = weighted(table, factors)
+    np.testing.assert_array_equal(found[:, :WEIGHT], table[:, :WEIGHT])
+    np.testing.assert_allclose(found[:, WEIGHT], table[:, WEIGHT] * factors, rtol=1e-15)
+    assert table[3, WEIGHT] == BOUND_WEIGHT * 10  # is not changed

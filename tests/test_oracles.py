@@ -407,3 +407,38 @@ def test_refuses_what_is_no_schedule_or_no_count() -> None:
             data.sample(n, seed=0)
     with pytest.raises(ValueError, match=r"^seed: expected an integer"):
         data.sample(1, seed=-1)
+
+
+def test_repr_tells_how_many_components_and_dimensions() -> None:
+    assert repr(mixture(0, 3, 2)) == "GaussianMixture(K=3, D=2)"
+    assert repr(mixture(0, 1, 2)) == "GaussianMixture(D=2)"
+    assert repr(Gaussian([0.0], [[1.0]])) == "Gaussian(D=1)"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_jacobian_products_come_in_the_dtype_of_x(dtype: Any) -> None:
+    model = mixture(1, 2, 3).eps(Schedule.linear(10))
+    x, tangent = np.random.default_rng(2).normal(size=(2, 5, 3))
+    found = model.jvp(x.astype(dtype), 4, tangent)
+    assert [values.dtype for values in found] == [dtype, dtype]
+    exact = model.jvp(x.astype(dtype).astype(np.float64), 4, tangent)
+    for one, two in zip(found, exact, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"x": np.zeros((5, 2))}, r"x: expected shape \[N, 3\], got \[5, 2\]"),
+        ({"x": np.full((5, 3), np.nan)}, "x: expected finite values"),
+        ({"t": 0}, r"t: expected a step in 1\.\.10"),
+        ({"t": np.ones(4, int)}, r"t: expected one step or an array of shape \[5\]"),
+        ({"tangent": np.zeros((5, 2))}, r"tangent: expected shape \[5, 3\], got \[5, 2\]"),
+        ({"tangent": np.zeros((7, 5, 2))}, r"tangent: expected shape \[K, 5, 3\], got \[7, 5, 2\]"),
+        ({"tangent": np.full((5, 3), np.inf)}, "tangent: expected finite values, got 15 .* in float64"),
+    ],
+)
+def test_jacobian_products_of_what_is_none_are_refused(changed: dict[str, Any], complaint: str) -> None:
+    arguments = dict(x=np.zeros((5, 3)), t=4, tangent=np.zeros((5, 3))) | changed
+    with pytest.raises(ValueError, match=f"^{complaint}"):
+        mixture(1, 2, 3).eps(Schedule.linear(10)).jvp(**arguments)
