@@ -22,7 +22,7 @@ from numpy_diffusion.samplers import sample
 from numpy_diffusion.schedules import Schedule
 from numpy_diffusion.training import train
 
-ODE_STEPS: Final = 100  # on a trained spiral 1e-3 nats off all 1000 steps in the mean, 1e-2 in the single point
+ODE_STEPS: Final = 100  # on a trained spiral 1e-3 nats from all 1000 steps in the mean, 1e-2 a point (rms)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -36,7 +36,8 @@ class DiffusionDensity:
     ----------
     T : steps of the linear schedule
     width, depth : of the network, see `MLP`
-    steps, batch, learning_rate : of the training, see `train`; fewer steps fit less closely, as few data ask for
+    steps, batch, learning_rate : of the training, see `train`.  Of a few hundred rows a long training learns the rows
+        themselves: take fewer steps then, as many as cross-validation likes best
     conditional : whether y are class labels; without, every y is ignored, as scikit-learn passes it everywhere
     random_state : seed of all that is random, 64 bits; None takes a new one in each call
     verbose : show bars of progress on standard error
