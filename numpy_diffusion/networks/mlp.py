@@ -177,6 +177,11 @@ class MLP:
         shapes = [shape for name, shape in self.shapes.items() if name.endswith("weight")]
         return mlp_plan.network(shapes, self.buffer)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy's parameters are views of its own buffer."""
+        self.__dict__ |= state
+        self.params = parameters.views(self.buffer, self.shapes)
+
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value}" for name, value in self.config.items())
         return f"MLP({arguments}): {self.buffer.size:,} parameters"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 from typing import Any
 
 import numpy as np
@@ -238,6 +240,16 @@ def test_nan_in_the_weights_reaches_the_output(backend: mlp.Backend, name: str) 
     model = network(6, 2, 8, 1, 4, True, np.float32)
     model.params[name].flat[0] = np.nan
     assert np.isnan(model(np.ones((3, 2)), 1, backend=backend)).any(axis=1).all()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_has_parameters_that_are_views_of_its_own_buffer(copied: Any) -> None:
+    model, (x, t) = network(3, 2, 8, 1, 4, True, np.float32), points(3, 5, 2, np.float32)
+    twin = copied(model)
+    np.testing.assert_array_equal(twin(x, t), model(x, t))
+    twin.buffer[:] = 0.0
+    for backend in mlp.BACKENDS:
+        assert not twin(x, t, backend=backend).any()
 
 
 def test_parameters_have_the_names_and_shapes_of_the_layers() -> None:
