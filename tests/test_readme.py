@@ -24,7 +24,9 @@ def test_the_python_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.
     names: dict[str, object] = {}
     exec(source.replace("steps=10_000", "steps=50, progress=False"), names)
     assert (tmp_path / "runs" / "spiral" / "model.safetensors").exists()
-    assert names["x"].shape == (1000, 2)  # type: ignore[attr-defined]
+    assert names["late"].shape == (100, 2)  # type: ignore[attr-defined]
+    assert names["x"].shape == (1000, 3)  # type: ignore[attr-defined]
+    assert names["log_p"].shape == (10,)  # type: ignore[attr-defined]
     assert names["table"].shape == (1000, 3)  # type: ignore[attr-defined]
 
 
