@@ -319,3 +319,10 @@ def test_bad_arguments_of_the_posterior_are_refused_by_name(name: str, value: An
     arguments = dict(x0=np.zeros((3, 2)), xt=np.zeros((3, 2)), t=1, schedule=LINEAR)
     with pytest.raises(ValueError, match=rf"^{name}: expected .*, got "):
         q_posterior(**arguments | {name: value})
+
+
+def test_the_seed_is_0_unless_told() -> None:
+    x, schedule = np.ones((3, 2), np.float32), Schedule.linear(T=10)
+    for draw in (q_sample, q_step):
+        np.testing.assert_array_equal(draw(x, 4, schedule), draw(x, 4, schedule, 0))
+    np.testing.assert_array_equal(q_trajectory(x, schedule)[10], q_trajectory(x, schedule, 0)[10])
