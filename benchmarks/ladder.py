@@ -49,29 +49,29 @@ def noise_numpy(x0, signal, sigma, xt, eps):
 
 
 @njit
+def _noised_row(n, x0, signal, sigma, xt, eps):
+    """One row in one pass, draw and jump together."""
+    for j in range(D // 2):
+        r0, r1, _, _ = philox4x32(uint32(j), uint32(n), uint32(0), uint32(0), uint32(0), uint32(0))
+        u, v = (r0 + 1.0) * 2.0**-32, r1 * 2.0**-32
+        radius = math.sqrt(-2.0 * math.log(u))
+        eps[n, 2 * j], eps[n, 2 * j + 1] = radius * math.sin(math.tau * v), radius * math.cos(math.tau * v)
+    for d in range(D):
+        xt[n, d] = signal[n] * x0[n, d] + sigma[n] * eps[n, d]
+
+
+@njit
 def noise_jit(x0, signal, sigma, xt, eps):
     """Compiled: one pass, draw and jump together; still one number at a time, with calls of log, sin and cos."""
     for n in range(N):
-        for j in range(D // 2):
-            r0, r1, _, _ = philox4x32(uint32(j), uint32(n), uint32(0), uint32(0), uint32(0), uint32(0))
-            u, v = (r0 + 1.0) * 2.0**-32, r1 * 2.0**-32
-            radius = math.sqrt(-2.0 * math.log(u))
-            eps[n, 2 * j], eps[n, 2 * j + 1] = radius * math.sin(math.tau * v), radius * math.cos(math.tau * v)
-        for d in range(D):
-            xt[n, d] = signal[n] * x0[n, d] + sigma[n] * eps[n, d]
+        _noised_row(n, x0, signal, sigma, xt, eps)
 
 
 @njit(parallel=True)
 def noise_parallel(x0, signal, sigma, xt, eps):
     """The same on all cores: counter-based noise lets every row be drawn on its own."""
     for n in prange(N):
-        for j in range(D // 2):
-            r0, r1, _, _ = philox4x32(uint32(j), uint32(n), uint32(0), uint32(0), uint32(0), uint32(0))
-            u, v = (r0 + 1.0) * 2.0**-32, r1 * 2.0**-32
-            radius = math.sqrt(-2.0 * math.log(u))
-            eps[n, 2 * j], eps[n, 2 * j + 1] = radius * math.sin(math.tau * v), radius * math.cos(math.tau * v)
-        for d in range(D):
-            xt[n, d] = signal[n] * x0[n, d] + sigma[n] * eps[n, d]
+        _noised_row(n, x0, signal, sigma, xt, eps)
 
 
 @parallel_jit

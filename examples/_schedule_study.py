@@ -16,8 +16,6 @@ from tqdm import tqdm
 
 import numpy_diffusion as nd
 from numpy_diffusion import drawings
-from numpy_diffusion.bound import bound
-from numpy_diffusion.variances import optimal_variance
 
 SCHEDULES = ("linear", "cosine", "quadratic", "sigmoid")
 IMAGES = {"spiral": drawings.spiral, "airplane": drawings.airplane, "tank": drawings.tank}
@@ -100,8 +98,8 @@ def measured(case: Case) -> Row:
     # Every schedule gets the variances that are best for it: with beta_t the bound would charge short chains for
     # their large last step, not for what the network does not know.  They are fitted to training points, the more
     # the fewer steps there are; sampling uses them too, so that it draws from the model that the bound rates.
-    variance = optimal_variance(model, schedule, x0[: max(20_000 // case.T, 500)], case.seed)
-    found = bound(model, schedule, held_out, case.seed, variance=variance, draws=max(100 // case.T, 1))
+    variance = nd.optimal_variance(model, schedule, x0[: max(20_000 // case.T, 500)], case.seed)
+    found = nd.bound(model, schedule, held_out, case.seed, variance=variance, draws=max(100 // case.T, 1))
     row |= {"bound": found.total, "bits_per_dim": found.bits_per_dim}
     try:
         samples = nd.sample(model, schedule, n=SAMPLES, seed=case.seed, variance=variance)

@@ -14,7 +14,6 @@ import _common
 import numpy as np
 
 import numpy_diffusion as nd
-from numpy_diffusion.density import DiffusionDensity
 from numpy_diffusion.figures import _style
 
 FRESH = 4000  # points that no density was fitted to
@@ -33,7 +32,7 @@ def main() -> None:
         nd.datasets.spiral(n, seed=options.seed + k)
         for k, n in enumerate((options.points, min(options.points, FRESH)))
     )
-    diffusion = DiffusionDensity(depth=4, steps=options.steps, random_state=options.seed, verbose=True).fit(x)
+    diffusion = nd.DiffusionDensity(depth=4, steps=options.steps, random_state=options.seed, verbose=True).fit(x)
     densities = {"diffusion": diffusion} | best_of_scikit_learn(x, options.seed)
 
     side = np.arange(-EDGE, EDGE + options.pixel / 2.0, options.pixel)

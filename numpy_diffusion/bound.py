@@ -38,6 +38,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.noise import STREAM_BOUND, STREAM_BOUND_CHAIN
 from numpy_diffusion.oracles import Gaussian
+from numpy_diffusion.reverse import error_weight, log_noise
 from numpy_diffusion.schedules import Schedule
 from numpy_diffusion.trajectories import (
     LOG_2PI,
@@ -166,13 +167,13 @@ def _posterior_terms(setting: Setting, seed: int, draws: int) -> Terms:
     schedule, u = setting.schedule, np.repeat(setting.u, draws, axis=0)
     for t in range(1, schedule.T + 1):
         eps = draw(seed, STREAM_BOUND, draws, t, schedule, u.shape)
-        xt = np.sqrt(schedule.alpha_bar[t]) * u + np.exp(0.5 * _log_noise(schedule, t)) * eps
+        xt = np.sqrt(schedule.alpha_bar[t]) * u + np.exp(0.5 * log_noise(schedule, t)) * eps
         if t == 1:
             yield RECONSTRUCTION, -log_step(setting, u, xt, 1)
         else:
             eps_hat, log_variance = predicted(setting, xt, t)
             yield t, _consistency(schedule, t, (eps - eps_hat) ** 2, log_variance)
-    yield PRIOR, _prior(setting, np.sqrt(schedule.alpha_bar[-1]) * u, _log_noise(schedule, schedule.T))
+    yield PRIOR, _prior(setting, np.sqrt(schedule.alpha_bar[-1]) * u, log_noise(schedule, schedule.T))
 
 
 def _article_terms(setting: Setting, seed: int, draws: int) -> Terms:
@@ -193,26 +194,28 @@ def _gaussian_terms(gaussian: Gaussian, setting: Setting) -> Terms:
     schedule, values, vectors = setting.schedule, gaussian.eigenvalues[0], gaussian.eigenvectors[0]
     for t in range(1, schedule.T + 1):
         signal = schedule.alpha_bar[t] * values
-        error = vectors**2 @ (signal / (signal + np.exp(_log_noise(schedule, t))))
+        error = vectors**2 @ (signal / (signal + np.exp(log_noise(schedule, t))))
         log_variance = fixed_log_variance(setting, t)
         if t == 1:
-            distance = _on_error(schedule, 1) * error * np.exp(-log_variance)
+            distance = error_weight(schedule, 1, 0) * error * np.exp(-log_variance)
             yield RECONSTRUCTION, 0.5 * np.sum(LOG_2PI + log_variance + distance, keepdims=True)
         else:
             yield t, _consistency(schedule, t, error[None], log_variance)
     end = schedule.alpha_bar[-1]
     axes = np.eye(len(values)) if setting.prior is None else setting.prior.eigenvectors[0]
     spread = end * np.einsum("ij,ik,kj->j", axes, gaussian.covariance, axes)  # of x_T's mean, along the prior's axes
-    yield PRIOR, _prior(setting, np.sqrt(end) * setting.u, _log_noise(schedule, schedule.T), spread)
+    yield PRIOR, _prior(setting, np.sqrt(end) * setting.u, log_noise(schedule, schedule.T), spread)
 
 
 def _consistency(schedule: Schedule, t: int, error: np.ndarray, log_variance: np.ndarray) -> np.ndarray:
     """KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), where (eps - eps_hat)^2 is `error` [N, ...]: [N]."""
-    distance = _on_error(schedule, t) * error * np.exp(-log_variance)
+    distance = error_weight(schedule, t, t - 1) * error * np.exp(-log_variance)
     return _kl(np.log(schedule.beta_tilde[t]) - log_variance, distance)
 
 
-def _prior(setting: Setting, mean: np.ndarray, log_variance: float, spread: np.ndarray | float = 0.0) -> np.ndarray:
+def _prior(
+    setting: Setting, mean: np.ndarray, log_variance: np.ndarray | float, spread: np.ndarray | float = 0.0
+) -> np.ndarray:
     """KL(N(mean, variance I) || p(x_T)), with E (mean - its own mean)^2 = spread along the prior's axes: [N]."""
     offset, variance = along_axes(setting.prior, mean)
     return _kl(log_variance - np.log(variance), (offset**2 + spread) / variance)
@@ -222,16 +225,6 @@ def _kl(log_ratio: np.ndarray, distance: np.ndarray) -> np.ndarray:
     """KL of Gaussians of one shape of axes, 1/2 sum(r - 1 - log r + distance), r the variances' ratio: [N]."""
     terms = np.expm1(log_ratio) - log_ratio + distance  # r - 1 without its cancellation near r = 1
     return 0.5 * terms.reshape(len(terms), -1).sum(axis=1)
-
-
-def _on_error(schedule: Schedule, t: int) -> float:
-    """The means of q(x_{t-1} | x_t, x_0) and p(x_{t-1} | x_t) lie apart by the root of this times eps - eps_hat."""
-    return schedule.beta[t] ** 2 / (schedule.alpha[t] * np.exp(_log_noise(schedule, t)))
-
-
-def _log_noise(schedule: Schedule, t: int) -> float:
-    """log(1 - alpha_bar_t), exact where alpha_bar_t is close to 1."""
-    return -float(np.logaddexp(0.0, schedule.log_snr[t]))
 
 
 def _collected(terms: Terms, setting: Setting, exact: bool = False) -> Bound:

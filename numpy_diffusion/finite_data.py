@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
+from numpy_diffusion.forward import column
 from numpy_diffusion.noise import STREAM_DATA, integers
 from numpy_diffusion.schedules import Schedule
 
@@ -91,7 +92,7 @@ class FiniteData:
         [[-2.0, 4.0]]
         """
         x, alpha_bar = self._checked(x, t, schedule)
-        return -self._eps(x, alpha_bar) / _beside(np.sqrt(1.0 - alpha_bar), x)
+        return -self._eps(x, alpha_bar) / column(np.sqrt(1.0 - alpha_bar), x)
 
     def log_density(self, x: ArrayLike, t: Any, schedule: Schedule) -> np.ndarray:
         """log q(x_t) at x in nats: float64 [M].  Parameters as for `score`.
@@ -147,7 +148,7 @@ class FiniteData:
 
     def _offset(self, x: np.ndarray, alpha_bar: np.ndarray) -> np.ndarray:
         """x_t from the mean of q(x_t): [M, D]."""
-        return (x - _beside(np.sqrt(alpha_bar), x) * self.mean).reshape(len(x), -1)
+        return (x - column(np.sqrt(alpha_bar), x) * self.mean).reshape(len(x), -1)
 
     def _posterior(self, offset: np.ndarray, alpha_bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log sum_n exp(log_w_n) [M], and E[x_0 | x_t] from the data's mean [M, D].
@@ -218,8 +219,3 @@ class FiniteEps:
         eps = self.data._eps(checked, alpha_bar)
         along = self.data._jvp(checked, alpha_bar, tangent.reshape(-1, len(given), eps[0].size))
         return eps.astype(given.dtype), along.reshape(tangent.shape).astype(given.dtype)
-
-
-def _beside(values: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Values a row [M] or [1], shaped to stand beside x [M, ...]."""
-    return values.reshape(-1, *(1,) * (x.ndim - 1))

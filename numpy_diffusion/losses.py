@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.forward import column
-from numpy_diffusion.reverse import reverse_variance
+from numpy_diffusion.reverse import error_weight, reverse_variance
 from numpy_diffusion.schedules import Schedule
 from numpy_diffusion.variances import log_bounds
 
@@ -42,8 +42,7 @@ def weights(schedule: Schedule, weighting: str | ArrayLike = "simple") -> np.nda
         if weighting == "simple":
             values = np.ones(schedule.T)
         elif weighting == "vlb":
-            noise = 1.0 - schedule.alpha_bar[t]
-            values = schedule.beta[t] ** 2 / (2.0 * reverse_variance(schedule, t) * schedule.alpha[t] * noise)
+            values = error_weight(schedule, t, t - 1) / (2.0 * reverse_variance(schedule, t))
         else:
             values = MIN_SNR_GAMMA / np.maximum(schedule.snr[t], MIN_SNR_GAMMA)  # divides by no snr, which may be 0
     else:
@@ -83,15 +82,15 @@ def bound_table(schedule: Schedule) -> np.ndarray:
 
         1/2 (CONSTANT + log sigma^2 + (TILDE + ON_ERROR e^2) / sigma^2)
 
-    For t > 1 it is KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) (Ho et al. eq 5), whose means lie
-    beta_t / sqrt(alpha_t (1 - alpha_bar_t)) e apart; for t = 1 it is -log p(x_0 | x_1).
+    For t > 1 it is KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) (Ho et al. eq 5), whose means
+    lie sqrt(ON_ERROR) e apart (see `reverse.error_weight`); for t = 1 it is -log p(x_0 | x_1).
     """
     t = np.arange(1, schedule.T + 1)
     table = np.zeros((schedule.T + 1, 6))
     low, high = log_bounds(schedule, t)
     table[1:, LOW], table[1:, SPAN] = low, high - low
     table[1:, TILDE] = schedule.beta_tilde[t]
-    table[1:, ON_ERROR] = schedule.beta[t] ** 2 / (schedule.alpha[t] * (1.0 - schedule.alpha_bar[t]))
+    table[1:, ON_ERROR] = error_weight(schedule, t, t - 1)
     table[1, CONSTANT], table[2:, CONSTANT] = np.log(2.0 * np.pi), -np.log(schedule.beta_tilde[2:]) - 1.0
     table[1:, WEIGHT] = BOUND_WEIGHT * schedule.T  # the bound is a sum over T steps, of which one is drawn
     return table

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.oracles import Gaussian
-from numpy_diffusion.reverse import chosen_steps
+from numpy_diffusion.reverse import chosen_pairs
 from numpy_diffusion.schedules import Schedule
 from numpy_diffusion.variances import from_error
 
@@ -110,11 +110,10 @@ def optimal_variance(gaussian: Gaussian, schedule: Schedule, steps: Any = None) 
     _checks.instance("gaussian", gaussian, Gaussian)
     values, vectors = gaussian.eigenvalues[0], gaussian.eigenvectors[0]
     found = np.zeros((_checks.instance("schedule", schedule, Schedule).T + 1, len(values)))
-    chosen = chosen_steps(schedule, steps)
-    for t, s in zip(chosen.tolist(), [*chosen[1:].tolist(), 0], strict=True):
-        alpha_bar = schedule.alpha_bar[t]
-        error = alpha_bar * values / (alpha_bar * values + (1.0 - alpha_bar))
-        found[t] = from_error(schedule, vectors**2 @ error, t, s)
+    t, s = chosen_pairs(schedule, steps)
+    alpha_bar = schedule.alpha_bar[t][:, None]
+    error = alpha_bar * values / (alpha_bar * values + (1.0 - alpha_bar))
+    found[t] = from_error(schedule, error @ vectors.T**2, t, s)
     return found
 
 

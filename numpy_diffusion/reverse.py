@@ -98,6 +98,18 @@ def chosen_steps(schedule: Schedule, steps: int | ArrayLike | None = None) -> np
     return np.sort(chosen)[::-1]
 
 
+def chosen_pairs(schedule: Schedule, steps: int | ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The steps t [K] of `chosen_steps`, and the step s [K] that each of them goes to: the next one, in the end 0.
+
+    Examples
+    --------
+    >>> [ends.tolist() for ends in chosen_pairs(Schedule.linear(T=1000), 3)]
+    [[1000, 667, 333], [667, 333, 0]]
+    """
+    t = chosen_steps(schedule, steps)
+    return t, np.append(t[1:], 0)
+
+
 def karras_steps(schedule: Schedule, n: int, rho: float = 7.0) -> np.ndarray:
     """n steps of the schedule, those next to sigma^(1 / rho) evenly spaced (Karras et al. 2022, eq 5): int64 [n].
 
@@ -148,6 +160,18 @@ def skipped(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> tuple[np.ndarra
     alpha = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     one = s == t - 1
     return np.where(one, schedule.alpha[t], alpha), np.where(one, schedule.beta[t], 1.0 - alpha)
+
+
+def error_weight(schedule: Schedule, t: np.ndarray | int, s: np.ndarray | int) -> np.ndarray:
+    """beta_ts^2 / (alpha_ts (1 - alpha_bar_t)): the means of q(x_s | x_t, x_0) and of p(x_s | x_t) lie apart by the
+    root of it times eps - eps_hat (Ho et al. eq 12, before it is divided by 2 sigma^2)."""
+    alpha, beta = skipped(schedule, np.asarray(t), np.asarray(s))
+    return beta**2 / (alpha * np.exp(log_noise(schedule, t)))
+
+
+def log_noise(schedule: Schedule, t: np.ndarray | int) -> np.ndarray:
+    """log(1 - alpha_bar_t), exact where alpha_bar_t is close to 1."""
+    return -np.logaddexp(0.0, schedule.log_snr[t])
 
 
 def _arrays(xt: ArrayLike, eps: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

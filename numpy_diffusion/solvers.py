@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks, variances
-from numpy_diffusion.reverse import chosen_steps, nearest_steps, reverse_variance, skipped
+from numpy_diffusion.reverse import chosen_pairs, nearest_steps, reverse_variance, skipped
 from numpy_diffusion.schedules import Schedule
 
 METHODS = ("ancestral", "ddim", "euler", "heun", "dpm++2m", "dpm++3m")
@@ -67,8 +67,7 @@ def coefficients(
     """
     _checks.choice("method", method, METHODS)
     eta, churn = _checks.real("eta", eta, 0.0, 1.0), _checks.real("churn", churn, 0.0)
-    t = chosen_steps(schedule, steps)
-    s = np.append(t[1:], 0)
+    t, s = chosen_pairs(schedule, steps)
     if isinstance(variance, str):
         _checks.choice("variance", variance, variances.VARIANCES)
     else:

@@ -107,15 +107,15 @@ def optimal_variance(
     x0 = (_checks.array("x0", x0, min_ndim=2) - getattr(model, "shift", 0.0)) / getattr(model, "scale", 1.0)
     x0 = np.asarray(x0, np.float32)
     found = np.zeros((_checks.instance("schedule", schedule, Schedule).T + 1, *x0.shape[1:]))
-    chosen = reverse.chosen_steps(schedule, steps)
-    for t, s in zip(chosen.tolist(), [*chosen[1:].tolist(), 0], strict=True):
+    for t, s in zip(*(ends.tolist() for ends in reverse.chosen_pairs(schedule, steps)), strict=True):
         xt, eps = q_sample(x0, t, schedule, seed)
         error = _checks.array(f"model: eps at t = {t}", model(xt, t), x0.shape).astype(np.float64) - eps
         found[t] = from_error(schedule, (error**2).mean(axis=0), t, s)
     return found
 
 
-def from_error(schedule: Schedule, error: np.ndarray, t: int, s: int) -> np.ndarray:
-    """The optimal variance of p(x_s | x_t) where E (eps - eps_hat)^2 is `error` [...]."""
-    beta, tilde = (reverse.reverse_variance(schedule, t, kind, s) for kind in reverse.VARIANCES)
-    return tilde + beta**2 / ((1.0 - beta) * (1.0 - schedule.alpha_bar[t])) * error
+def from_error(schedule: Schedule, error: np.ndarray, t: ArrayLike, s: ArrayLike) -> np.ndarray:
+    """The optimal variance of p(x_s | x_t) where E (eps - eps_hat)^2 is `error`: [...], or [K, ...] of steps [K]."""
+    t, s = np.asarray(t), np.asarray(s)
+    tilde = reverse.reverse_variance(schedule, t, "beta_tilde", s)
+    return column(tilde, error) + column(reverse.error_weight(schedule, t, s), error) * error
