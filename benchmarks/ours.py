@@ -1,11 +1,17 @@
-"""This project as a contestant: its public functions, nothing else."""
+"""This project as a contestant: its public functions, and the convolution's kernel on its own."""
 
 from __future__ import annotations
 
 import numpy as np
+from numba import get_num_threads, prange
 
 import numpy_diffusion as nd
 from numpy_diffusion import losses, noise, training_step
+from numpy_diffusion.kernels import conv, images
+from numpy_diffusion.kernels._jit import parallel_jit
+from numpy_diffusion.kernels.mlp_plan import aligned
+from numpy_diffusion.kernels.unet_plan import CONV, IMAGES
+from numpy_diffusion.networks import unet_compiled
 from numpy_diffusion.optimizers import Adam
 
 SEED = 1
@@ -42,8 +48,51 @@ def train(model, schedule, data, batch, steps, rate):
 
 def gradient(model, schedule, x0, t, eps):
     """The loss's gradient by the flat parameters [P], in float64 by the definition: what all must give."""
-    exact = nd.MLP(**model.config, dtype=np.float64)
+    exact = type(model)(**model.config, dtype=np.float64)
     exact.buffer[:] = model.buffer
     x0, eps = x0.astype(np.float64), eps.astype(np.float64)
     tables = losses.weights(schedule), losses.bound_table(schedule)
     return training_step.losses_and_gradient(exact, schedule, exact.buffer, x0, t, eps, *tables)[1]
+
+
+def unet_flops(model, training=False):
+    """Of one image: the products of all convolutions and linear layers; backward, those by inputs and by weights.
+
+    The first convolution's input has no gradient; attention's own products and all norms are left out.
+    """
+    plan, _ = unet_compiled.planned(model.config)
+    products, first = [], 0.0
+    for kind, *row in plan.calls:
+        if kind == CONV:
+            inputs, outputs, k = plan.images[row[0]], plan.images[row[1]], row[IMAGES + 2]
+            products.append(2.0 * outputs[1] * outputs[2] * outputs[3] * inputs[3] * k**2)
+            first = products[-1] if row[0] == plan.x else first
+    return 3.0 * sum(products) - first if training else sum(products)
+
+
+@parallel_jit
+def _convolve(table, none, arenas, weights, bias_at, scratch):
+    workers = scratch.shape[0]
+    for worker in prange(workers):
+        for n in range(worker * arenas.shape[0] // workers, (worker + 1) * arenas.shape[0] // workers):
+            conv.forward(arenas[n], table[0], table[1], weights, 0, bias_at, 3, 1, 0, -1, none, scratch[worker], 0, 1)
+
+
+def convolution(x, weight, bias):
+    """run() on images in the kernel's layout, and answer() [N, J, H, W]."""
+    N, C, H, W = x.shape
+    J = len(bias)
+    table, behind = images.table((H, W, C, 1), (H, W, J, 1))
+    arenas = aligned(N * (behind + 4096)).reshape(N, -1)
+    for arena, image in zip(arenas, x, strict=True):
+        images.load(arena, table[0], image)
+    weights = np.concatenate([conv.panels(weight), bias])
+    scratch, none = aligned(get_num_threads() * 8192).reshape(-1, 8192), np.full(5, -1)
+
+    def answer():
+        found = np.empty((N, J, H, W), np.float32)
+        for arena, image in zip(arenas, found, strict=True):
+            images.store(arena, table[1], image)
+        return found
+
+    return lambda: _convolve(table, none, arenas, weights, len(weights) - J, scratch), answer

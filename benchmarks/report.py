@@ -13,6 +13,7 @@ COLOURS = {  # Okabe and Ito's, safe for colour-blind readers
     "NumPy": "#999999",
     "PyTorch eager": "#E69F00",
     "PyTorch compiled": "#D55E00",
+    "PyTorch channels_last": "#CC79A7",
     "JAX jit": "#009E73",
 }
 

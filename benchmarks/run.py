@@ -14,6 +14,7 @@ Writes benchmark.json, benchmark.md and benchmark.png to --out.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import numpy as np
 import report
 import spiral_race
 import timing
+import unet_works
 import works
 
 QUICK = {"rounds": 3, "least": 0.02}
@@ -32,14 +34,14 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="fewer and shorter rounds, without 8192 points and the race"
     )
-    parser.add_argument("--only", default="", help="only works whose title contains this")
+    parser.add_argument("--only", default="", help="only works whose title contains this; others keep their row")
     parser.add_argument(
         "--no-race", action="store_true", help="leave out the whole-process race of the spiral example"
     )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
     options = parser.parse_args()
 
-    peers = works.installed_peers()
+    peers, unet_peers = works.installed_peers(), unet_works.installed_peers()
     jobs = {
         "q_sample with noise, 4096 x 768": lambda: works.q_sample(peers),
         "Algorithm 1, 1000 steps, 64 points": lambda: works.chain(peers, 64, 3.0),
@@ -48,6 +50,12 @@ def main() -> None:
         "DDIM, 50 steps, 8192 points": lambda: works.chain(peers, 8192, 1.3, method="ddim", steps=50),
         "training step with Adam, batch 256": lambda: works.train(peers, 256, 3.0),
         "training step with Adam, batch 2048": lambda: works.train(peers, 2048, 1.5),
+        "convolution 3 x 3, 64 channels": lambda: unet_works.convolution(unet_peers, 64),
+        "convolution 3 x 3, 128 channels": lambda: unet_works.convolution(unet_peers, 128),
+        "U-Net, 1 image": lambda: unet_works.predict(unet_peers, 1, 1.2),
+        "U-Net, 16 images": lambda: unet_works.predict(unet_peers, 16, 2.0),
+        "U-Net, 64 images": lambda: unet_works.predict(unet_peers, 64, 2.0),
+        "U-Net, training step, batch 32": lambda: unet_works.train(unet_peers, 32, 2.0),
     }
     rows = [
         measure(build(), **(QUICK if options.quick else FULL))
@@ -57,7 +65,16 @@ def main() -> None:
     if not (options.quick or options.no_race or options.only):
         rows.append(spiral_race.race())
         report.print_row(rows[-1])
-    report.write({"machine": timing.machine(), "works": rows}, options.out)
+    report.write(
+        {"machine": timing.machine(), "works": _with_others(rows, options.out / "benchmark.json")}, options.out
+    )
+
+
+def _with_others(rows: list[dict[str, object]], path: Path) -> list[dict[str, object]]:
+    """The rows, and from an earlier run's file those of works that were not measured now."""
+    known = json.loads(path.read_text())["works"] if path.exists() else []
+    found = {row["title"]: row for row in [*known, *rows]}
+    return list(found.values())
 
 
 def measure(work: works.Work, rounds: int, least: float) -> dict[str, object]:

@@ -20,7 +20,6 @@ from numpy_diffusion import figures, moments
 from numpy_diffusion.bound import Bound, gaussian_bound
 from numpy_diffusion.figures import _style
 from numpy_diffusion.oracles import Gaussian
-from numpy_diffusion.reverse import chosen_steps
 from numpy_diffusion.solvers import coefficients
 
 HELD_OUT = 1000  # points of the bound
@@ -62,13 +61,17 @@ def _table(bounds: dict[str, Bound]) -> None:
 
 
 def _few_steps(model: nd.MLP, schedule: nd.Schedule, x0: np.ndarray, seed: int) -> None:
-    """How far samples of STEPS steps are from fresh data; Algorithm 1 ends without noise, whatever the variance."""
-    optimal = nd.optimal_variance(model, schedule, x0[:4000], seed, steps=STEPS)
-    optimal[chosen_steps(schedule, STEPS)[-1]] = 0.0
+    """How far samples of STEPS steps are from fresh data; Algorithm 1 ends without noise, whatever the variance.
+
+    Steps even in log-SNR: even in t, all the error is in the jump to step 1, which no variance mends.
+    """
+    steps = nd.log_snr_steps(schedule, STEPS)
+    optimal = nd.optimal_variance(model, schedule, x0[:4000], seed, steps=steps)
+    optimal[steps[-1]] = 0.0
     fresh = nd.datasets.spiral(_common.POINTS, seed + 2)
-    print(f"\n{STEPS} steps of the chain       energy distance   1-nearest-neighbour accuracy")
+    print(f"\n{STEPS} steps even in log-SNR    energy distance   1-nearest-neighbour accuracy")
     for name, variance in {**{name: name for name in ("beta", "beta_tilde", "learned")}, "optimal": optimal}.items():
-        x = nd.sample(model, schedule, len(fresh), seed, steps=STEPS, variance=variance)
+        x = nd.sample(model, schedule, len(fresh), seed, steps=steps, variance=variance)
         near, far = nd.metrics.nearest_neighbour_accuracy(x, fresh), nd.metrics.energy_distance(x, fresh)
         print(f"{name:28}{far:15.5f}{near:31.3f}")
 

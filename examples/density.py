@@ -22,8 +22,8 @@ LOWEST = -8.0  # nats; what is less likely looks alike
 
 
 def main() -> None:
-    parser = _common.parser(__doc__, steps=30_000, meaning="training steps")
-    parser.add_argument("--points", type=int, default=32_768, help="points to fit to (default 32,768)")
+    parser = _common.parser(__doc__, steps=15_000, meaning="training steps")
+    parser.add_argument("--points", type=int, default=4096, help="points to fit to (default 4,096)")
     parser.add_argument(
         "--pixel", type=float, default=0.024, help="of the grid; the arm's spread is 0.02 (default 0.024)"
     )

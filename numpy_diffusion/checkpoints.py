@@ -1,7 +1,7 @@
 """A training run on disk: a folder that loads and resumes at any moment, whatever kills the process.
 
     config.json            network, schedule, data and training settings; written once
-    model.safetensors      averaged weights by name, shift and scale [D], beta [T + 1]: all that sampling needs
+    model.safetensors      averaged weights by name, shift and scale [*shape], beta [T + 1]: all that sampling needs
     training.safetensors   parameters, m, v, average [P], history [T + 1, 11] and losses [step]: all to go on with
     loss.csv               step, loss and learning rate, to look at; never read
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from numpy_diffusion import _checks, _files, _tensors, step_sampling
-from numpy_diffusion.networks.mlp import MLP
+from numpy_diffusion.networks.network import CLASSES, Network
 from numpy_diffusion.optimizers import learning_rates
 from numpy_diffusion.schedules import Schedule
 
@@ -45,7 +45,7 @@ class Checkpoint:
     """
 
     text: str
-    model: MLP
+    model: Network
     schedule: Schedule
     training: _tensors.Tensors
 
@@ -55,7 +55,7 @@ class Checkpoint:
         return json.loads(self.text)
 
 
-def describe(model: MLP, schedule: Schedule, data: dict[str, Any], training: dict[str, Any]) -> str:
+def describe(model: Network, schedule: Schedule, data: dict[str, Any], training: dict[str, Any]) -> str:
     """The text of config.json."""
     config = {
         "format": FORMAT,
@@ -68,8 +68,8 @@ def describe(model: MLP, schedule: Schedule, data: dict[str, Any], training: dic
     return json.dumps(config, indent=2, allow_nan=False) + "\n"
 
 
-def load(folder: _files.PathLike) -> MLP:
-    """The trained network of a run: the moving average of its weights, with the scaling of its data.
+def load(folder: _files.PathLike) -> Network:
+    """The trained network of a run, `MLP` or `UNet`: the moving average of its weights, with the scaling of its data.
 
     Parameters
     ----------
@@ -157,11 +157,12 @@ def check_same(stored: Checkpoint, given: Checkpoint) -> None:
 
 def _terms(checkpoint: Checkpoint) -> dict[str, Any]:
     data, beta = checkpoint.config["data"], hashlib.sha256(checkpoint.schedule.beta.tobytes())
+    given = "x0 or labels" if "labels" in data else "x0"
     return {
-        **checkpoint.config["training"],
         "model": str(checkpoint.model),
+        **checkpoint.config["training"],
         "schedule": f"{checkpoint.schedule} (sha256 of beta {beta.hexdigest()[:12]})",
-        "x0": f"shape {data['shape']} (sha256 {data['sha256'][:12]})",
+        given: f"shape {data['shape']} (sha256 {data['sha256'][:12]})",
     }
 
 
@@ -214,12 +215,12 @@ def _read_config(folder: Path) -> str:
     return text
 
 
-def _model_and_schedule(folder: Path, text: str) -> tuple[MLP, Schedule]:
+def _model_and_schedule(folder: Path, text: str) -> tuple[Network, Schedule]:
     path, config = folder / MODEL, json.loads(text)
     arrays = _tensors.unpack(path, text)
     try:
-        _checks.choice("network", config["network"]["class"], [MLP.__name__])
-        model = MLP(**config["network"]["config"])
+        kind = _checks.choice("network", config["network"]["class"], CLASSES)
+        model = CLASSES[kind](**config["network"]["config"])
         name, T = config["schedule"]["name"], config["schedule"]["T"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None

@@ -102,8 +102,9 @@ class DiffusionDensity:
 
     def _trained(self, schedule: Schedule, x: np.ndarray, seed: int) -> tuple[MLP, np.ndarray]:
         """A network trained on x, and its losses."""
+        model = MLP(x.shape[1], self.width, self.depth, seed=seed)
         run = train(
-            MLP(x.shape[1], self.width, self.depth, seed=seed),
+            model,
             schedule,
             x,
             steps=self.steps,
@@ -116,7 +117,7 @@ class DiffusionDensity:
         )
         if run.interrupted:
             raise KeyboardInterrupt
-        return run.model, run.losses
+        return model, run.losses
 
     def sample(self, n_samples: int = 1, random_state: int | None = None, y: Any = None) -> Any:
         """Draw rows by Algorithm 1 (Ho et al. 2020, Algorithm 2).

@@ -136,7 +136,7 @@ def q_posterior(x0: ArrayLike, xt: ArrayLike, t: ArrayLike, schedule: Schedule) 
 
 def column(values: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Values a sample [N], or one for all [], shaped to stand beside x [N, ...], in x's dtype."""
-    return values.astype(x.dtype).reshape(values.shape + (1,) * (x.ndim - 1) if values.ndim else ())
+    return values.astype(x.dtype).reshape(values.shape + (1,) * (x.ndim - 1))
 
 
 def _noised(
@@ -148,7 +148,7 @@ def _noised(
         _checks.array(name, x)
         return noised(x, np.sqrt(kept), np.sqrt(1.0 - kept), t, first, stream, seed)
     signal, sigma, steps = (
-        np.broadcast_to(values, len(x)).astype(dtype, order="C")
+        np.broadcast_to(values, len(x)).astype(dtype)
         for values, dtype in ((np.sqrt(kept), np.float32), (np.sqrt(1.0 - kept), np.float32), (t, np.int64))
     )
     xt, eps, finite = noising.noised(x.reshape(len(x), -1), signal, sigma, steps, first, stream, split_seed(seed))

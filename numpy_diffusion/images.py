@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numpy_diffusion import _checks
 
+if TYPE_CHECKING:
+    from PIL import Image
+
+GRAY_MAX = 65535.0  # white, where gray has 16 bits
 LUMA = np.array([0.299, 0.587, 0.114])  # lightness of red, green, blue (ITU-R BT.601)
 
 
@@ -34,16 +38,19 @@ def darkness(image: Any) -> np.ndarray:
     return ((1.0 - light[:, :, :3]) * LUMA).sum(axis=2) * opaque
 
 
-def _read(path: str | os.PathLike[str]) -> np.ndarray:
-    """A picture file as uint8 [height, width, 4], or as float [height, width] where gray has 16 bits."""
+def opened(path: str | os.PathLike[str]) -> Image.Image:
+    """A picture file, the right way up: of mode RGBA, or I or I;16 where gray has 16 bits.
+
+    Raises
+    ------
+    OSError : a file that is missing or is no readable picture
+    """
     from PIL import Image, ImageOps  # here, so that importing the package stays fast
 
     try:
         with Image.open(path) as picture:
             upright = ImageOps.exif_transpose(picture)  # a camera writes down which way is up
-            if upright.mode.startswith("I"):
-                return np.asarray(upright, dtype=np.float64) / 65535.0
-            return np.asarray(upright.convert("RGBA"))
+            return upright if upright.mode.startswith("I") else upright.convert("RGBA")
     except (
         OSError,
         SyntaxError,
@@ -51,3 +58,9 @@ def _read(path: str | os.PathLike[str]) -> np.ndarray:
         Image.DecompressionBombError,
     ) as error:  # what pillow raises on bad files
         raise OSError(f"image: cannot read a picture from {os.fspath(path)!r}: {error}") from error
+
+
+def _read(path: str | os.PathLike[str]) -> np.ndarray:
+    """A picture file as uint8 [height, width, 4], or as float [height, width] where gray has 16 bits."""
+    picture = opened(path)
+    return np.asarray(picture) if picture.mode == "RGBA" else np.asarray(picture, dtype=np.float64) / GRAY_MAX

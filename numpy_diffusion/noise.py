@@ -27,6 +27,12 @@ STREAM_BOUND: Final = 9  # eps of x_t given x_0 in the bound
 STREAM_BOUND_CHAIN: Final = 10  # z of one forward step in the bound's article form
 STREAM_TRAJECTORY: Final = 11  # z of one forward step in an importance-weighted estimate
 STREAM_HUTCHINSON: Final = 12  # the probes of a trace
+STREAM_DROPOUT: Final = 13  # which values dropout keeps
+STREAM_FLIP: Final = 14  # which images a training step mirrors
+STREAM_LABEL_DROPOUT: Final = 15  # which labels a training step leaves out
+STREAM_INPAINT: Final = 16  # noise of what is known, and of the jumps back
+STREAM_INTERPOLATE: Final = 17  # eps of x_t on the way from one sample to another
+STREAM_SCENES: Final = 18  # what is on a drawn scene, and where
 
 _MASK = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)

@@ -136,7 +136,7 @@ class GaussianMixture:
 
     def _log_density_and_score(self, x: np.ndarray, alpha_bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log q(x_t) [N] and its gradient [N, D]: log-sum-exp over components, the largest so far taken out."""
-        columns, alpha_bar = np.array(x.T, np.float64, order="C"), np.atleast_1d(alpha_bar)
+        columns, alpha_bar = np.ascontiguousarray(x.T), np.atleast_1d(alpha_bar)
         largest = np.full(len(x), -np.inf)
         total, score = np.zeros(len(x)), np.zeros(columns.shape)
         for k, weight in enumerate(self.weights):
@@ -156,7 +156,7 @@ class GaussianMixture:
         sum over k of r_k (H_k v + (g_k - score) ((g_k - score) . v)), r_k the probability of component k given x_t.
         """
         log_q, score = self._log_density_and_score(x, alpha_bar)
-        columns, alpha_bar = np.array(x.T, np.float64, order="C"), np.atleast_1d(alpha_bar)
+        columns, alpha_bar = np.ascontiguousarray(x.T), np.atleast_1d(alpha_bar)
         v = np.moveaxis(tangent.reshape(-1, *x.shape), 2, 0)  # [D, K, N]
         along = np.zeros(v.shape)
         for k, weight in enumerate(self.weights):

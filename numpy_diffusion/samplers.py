@@ -1,6 +1,7 @@
 """Sampling: Algorithm 1 of the article (Ho et al. 2020, Algorithm 2), DDIM, and the solvers of the ODE.
 
 Every sampler is the one loop of `_chain` over a table of coefficients, which `solvers` makes and explains.
+`interpolation` starts it elsewhere than at noise, and `inpainting` puts what is known into every x on its way.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy_diffusion.schedules import Schedule
 from numpy_diffusion.solvers import Coefficients, coefficients
 
 Model = Callable[[np.ndarray, Any], np.ndarray]
+Landed = Callable[[int, np.ndarray], np.ndarray]  # (number of the row, where it lands) -> where the chain goes on
 
 REPORTS = 50  # how often a chain comes back from the kernel to move its progress bar
 
@@ -79,7 +81,7 @@ def sample(
     """
     n = _checks.integer("n", n, 1, 2**32)
     seed, first = _checks.seed(seed), _checks.integer("first", first, 0, 2**32 - n)
-    shape = _sample_shape(model, shape)
+    shape = sample_shape(model, shape)
     _checks.choice("backend", backend, BACKENDS)
     _checks.instance("schedule", schedule, Schedule)
     variance = variances.checked(variance, schedule, shape, model)
@@ -90,12 +92,35 @@ def sample(
         raise ValueError(f"keep: expected steps that the chain visits, got {missing[0]}, which it does not")
 
     x = normal(seed, STREAM_START, first + np.arange(n), 0, int(np.prod(shape))).reshape(n, *shape)
-    kept = {schedule.T: x} if schedule.T in wanted else {}
+    snapshots = run(model, x, chain, schedule, seed, first, wanted, progress=progress, backend=backend)
+    return snapshots[0] if keep is None else snapshots
+
+
+def run(
+    model: Model,
+    x: np.ndarray,
+    chain: Coefficients,
+    schedule: Schedule,
+    seed: int,
+    first: int = 0,
+    wanted: Sequence[int] = (0,),
+    *,
+    progress: bool = False,
+    backend: Backend = "numpy",
+    shared: bool = False,
+    landed: Landed | None = None,
+) -> dict[int, np.ndarray]:
+    """Down the table from x, in the model's units: {t: x_t} of the steps wanted, float32 in the data's units.
+
+    With `shared` all samples of x take the noise of sample `first`; `landed` may change x wherever a row lands.  The
+    kernel has neither.
+    """
+    kept = {int(chain.t[0]): x}
     with tqdm(total=len(chain.t), desc="sampling", unit="evaluation", disable=not progress) as bar:
         if isinstance(model, MLP) and backend == "numba" and _has_kernel(model, chain):
             walk = _fused_chain(model, x, chain, seed, first, wanted, progress)
         else:
-            walk = _chain(model, x, chain, seed, first, schedule)
+            walk = _chain(model, x, chain, seed, first, schedule, shared, landed)
         for k, y in walk:
             s = int(chain.s[k])
             if not np.isfinite(y).all():
@@ -104,8 +129,7 @@ def sample(
             if chain.accept[k] and s in wanted:
                 kept[s] = y
     shift, scale = getattr(model, "shift", 0.0), getattr(model, "scale", 1.0)
-    snapshots = {t: (shift + scale * kept[t]).astype(np.float32) for t in wanted}
-    return snapshots[0] if keep is None else snapshots
+    return {t: (shift + scale * kept[t]).astype(np.float32) for t in wanted}
 
 
 def _has_kernel(model: MLP, chain: Coefficients) -> bool:
@@ -114,13 +138,20 @@ def _has_kernel(model: MLP, chain: Coefficients) -> bool:
 
 
 def _chain(
-    model: Any, x: np.ndarray, chain: Coefficients, seed: int, first: int, schedule: Schedule
+    model: Any,
+    x: np.ndarray,
+    chain: Coefficients,
+    seed: int,
+    first: int,
+    schedule: Schedule,
+    shared: bool = False,
+    landed: Landed | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The rows of the table, line by line (see `solvers`): yields (k, y) after row k.
 
     For Algorithm 1 that is x = a x + b eps + c z.
     """
-    samples, size = first + np.arange(len(x)), x[0].size
+    samples, size = np.full(len(x), first) if shared else first + np.arange(len(x)), x[0].size
     y, history = x, [x, x]  # no row takes a prediction that was not yet made
     for k, (t, s, step, p, q, a, b, c, accept) in enumerate(zip(*chain, strict=True)):
         if np.isnan(c).any():  # learned
@@ -136,13 +167,14 @@ def _chain(
                 y = y + np.float32(weight) * prediction
         if np.any(c):  # z = 0 at the last step
             y = y + np.float32(c) * normal(seed, STREAM_REVERSE, samples, step, size).reshape(x.shape)
+        y = y if landed is None else landed(k, y)
         if accept:
             x = y
         yield k, y
 
 
 def _fused_chain(
-    model: MLP, x: np.ndarray, chain: Coefficients, seed: int, first: int, wanted: list[int], progress: bool
+    model: MLP, x: np.ndarray, chain: Coefficients, seed: int, first: int, wanted: Sequence[int], progress: bool
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The same for an MLP in its kernel, which comes back at the wanted steps and to report progress."""
     network, state, (n, dim), K = model.network(), mlp_forward.start(x), x.shape, len(chain.t)
@@ -171,7 +203,8 @@ def _fused_chain(
         yield high - 1, mlp_forward.landed(state, n, dim)
 
 
-def _sample_shape(model: Model, shape: tuple[int, ...] | None) -> tuple[int, ...]:
+def sample_shape(model: Model, shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The shape of one sample: the model's own, or the one given."""
     own = getattr(model, "shape", None)
     given = shape if own is None else own
     if not callable(model):

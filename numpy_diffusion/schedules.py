@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpy_diffusion import _checks
+from numpy_diffusion import _checks, _files, diffusers_files, diffusers_schedulers
 
 BETA_START = 1e-4  # Ho et al. 2020, section 4, for T = 1000
 BETA_END = 0.02
 BETA_MAX = 0.999  # Nichol and Dhariwal 2021, section 3.2
+COSINE_OFFSET = 0.008  # the same, eq 17
 PRIOR_KL_MAX = 0.01  # nats a dimension above which the end of the chain is not taken for a Gaussian
 
 
@@ -190,7 +191,7 @@ class Schedule:
         return _checked(_between(cls, "sigmoid", T, beta_start, beta_end, scale_to_T, _sigmoid))
 
     @classmethod
-    def cosine(cls, T: int = 1000, *, s: float = 0.008, beta_max: float = BETA_MAX) -> Schedule:
+    def cosine(cls, T: int = 1000, *, s: float = COSINE_OFFSET, beta_max: float = BETA_MAX) -> Schedule:
         """alpha_bar proportional to cos^2 (Nichol and Dhariwal 2021, eq 17).
 
         Parameters
@@ -201,9 +202,7 @@ class Schedule:
         """
         T = _checks.integer("T", T, 1)
         s = _checks.real("s", s, 0.0, 1.0)
-        beta_max = _open_unit("beta_max", beta_max)
-        f = np.cos((np.arange(T + 1) / T + s) / (1.0 + s) * np.pi / 2.0) ** 2
-        return _checked(cls("cosine", np.concatenate([[0.0], np.minimum(1.0 - f[1:] / f[:-1], beta_max)])))
+        return _checked(_cosine(cls, T, s, _open_unit("beta_max", beta_max)))
 
     @classmethod
     def from_beta(cls, beta: ArrayLike, *, name: str = "from_beta") -> Schedule:
@@ -214,10 +213,55 @@ class Schedule:
         >>> Schedule.from_beta([0.5, 0.9, 0.99]).T
         3
         """
-        beta = _checks.array("beta", beta, ("T",), np.float64)
-        if beta.min() <= 0.0 or beta.max() >= 1.0:
-            raise ValueError(f"beta: expected values inside (0, 1), got {beta.min():g}..{beta.max():g}")
-        return _checked(cls(name, np.concatenate([[0.0], beta])))
+        return _checked(_given(cls, name, _checks.array("beta", beta, ("T",), np.float64)))
+
+    @classmethod
+    def from_diffusers(cls, folder: _files.PathLike) -> Schedule:
+        """The forward chain of a scheduler of diffusers: of the folder's scheduler_config.json.
+
+        DDPMScheduler, DDIMScheduler and DPMSolverMultistepScheduler, with each beta_schedule that they have.  Step t
+        here is timestep t - 1 there.  Betas are float32 there and float64 here.
+
+        Raises
+        ------
+        OSError : a folder or file that is missing or cannot be read
+        ValueError : a file that is foreign or altered, or an option that is not supported
+
+        Examples
+        --------
+        >>> Schedule.from_diffusers("no/such/folder")
+        Traceback (most recent call last):
+            ...
+        FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
+        """
+        folder = _files.as_path("folder", folder)
+        options = diffusers_schedulers.read(folder)
+        with diffusers_files.naming(folder / diffusers_schedulers.FILE):
+            return _checked(of_options(cls, options))
+
+
+def of_options(cls: type[Schedule], options: dict[str, Any]) -> Schedule:
+    """The schedule that the options of a scheduler describe, as `diffusers_schedulers.read` gives them."""
+    T, kind = options["num_train_timesteps"], options["beta_schedule"]
+    if options["trained_betas"] is not None:
+        return _given(cls, "from_beta", options["trained_betas"])
+    if kind == "squaredcos_cap_v2":
+        return _cosine(cls, T)
+    name, shape = {"linear": ("linear", _linear), "scaled_linear": ("quadratic", _quadratic)}.get(
+        kind, ("sigmoid", _sigmoid)
+    )
+    return _between(cls, name, T, options["beta_start"], options["beta_end"], False, shape)
+
+
+def _given(cls: type[Schedule], name: str, beta: np.ndarray) -> Schedule:
+    if beta.min() <= 0.0 or beta.max() >= 1.0:
+        raise ValueError(f"beta: expected values inside (0, 1), got {beta.min():g}..{beta.max():g}")
+    return cls(name, np.concatenate([[0.0], beta]))
+
+
+def _cosine(cls: type[Schedule], T: int, s: float = COSINE_OFFSET, beta_max: float = BETA_MAX) -> Schedule:
+    f = np.cos((np.arange(T + 1) / T + s) / (1.0 + s) * np.pi / 2.0) ** 2
+    return cls("cosine", np.concatenate([[0.0], np.minimum(1.0 - f[1:] / f[:-1], beta_max)]))
 
 
 def _between(

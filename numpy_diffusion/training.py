@@ -1,14 +1,14 @@
 """Training: the loop over the steps, with its bar, its checkpoints, and an exact way back into it.
 
-What a step does stands in `training_step.py`; what a run looks like on disk, in `checkpoints.py`.
+What a step does stands in `training_step.py`; what a run looks like on disk, in `checkpoints.py`; what the arguments
+must be, in `training_inputs.py`.
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
-from numpy_diffusion import _checks, _files, checkpoints
+from numpy_diffusion import _checks, _files, checkpoints, training_inputs
 from numpy_diffusion.forward import BACKENDS, Backend
 from numpy_diffusion.losses import weights
-from numpy_diffusion.networks.mlp import MLP
+from numpy_diffusion.networks.network import Network
 from numpy_diffusion.optimizers import Adam, learning_rates
 from numpy_diffusion.schedules import Schedule
 from numpy_diffusion.step_sampling import SAMPLINGS
@@ -43,7 +43,7 @@ class Run:
     path : the run's folder, None where it has none
     """
 
-    model: MLP
+    model: Network
     schedule: Schedule
     losses: np.ndarray
     steps: int
@@ -61,22 +61,26 @@ class Run:
 
 
 def train(
-    model: MLP,
+    model: Network,
     schedule: Schedule,
     x0: ArrayLike,
+    labels: ArrayLike | None = None,
     *,
     steps: int = 10_000,
-    batch: int = 512,
-    learning_rate: float = 5e-3,
+    batch: int | None = None,
+    learning_rate: float | None = None,
     warmup: int | None = None,
     weight_decay: float = 0.0,
     average_decay: float = 0.999,
     weighting: str | ArrayLike = "simple",
     sampling: str = "uniform",
+    label_dropout: float | None = None,
+    mirror: bool = False,
     seed: int = 0,
     out: _files.PathLike | None = None,
     resume: bool = False,
     checkpoint_every: int = 1000,
+    after_checkpoint: Callable[[Run], object] | None = None,
     data_name: str | None = None,
     progress: bool = True,
     backend: Backend = "numba",
@@ -88,22 +92,30 @@ def train(
 
     Parameters
     ----------
-    model : float32, its weights are where training starts; shift and scale are set to the data's
+    model : `MLP` or `UNet`, float32; its weights are where training starts; shift and scale are set to the data's
     schedule : Schedule
-    x0 : the data [N, D], any units: the network gets (x0 - mean) / std, coordinate by coordinate
-    steps, batch : how many steps, of how many points each, drawn with replacement
-    learning_rate : Adam's at the end of the warm-up; from there a half cosine to 0
+    x0 : points [N, D], any units: the network gets (x0 - mean) / std, coordinate by coordinate; or images
+        [N, C, H, W] within -1..1, which it gets as they are
+    labels : of a network with classes, and of no other: the images' classes [N], 0..num_class_embeds - 2
+    steps, batch : how many steps, of how many samples each, drawn with replacement; 512 points or 32 images
+    learning_rate : Adam's at the end of the warm-up; from there a half cosine to 0; of an MLP 5e-3, of a U-Net 1e-3
     warmup : steps of linear rise; steps // 10 unless given, but at most 500
     weight_decay : AdamW's, times the learning rate
     average_decay : of the moving average of the weights, 0..1 (Ho et al. appendix B: 0.9999, for longer training)
     weighting : lambda(t), as for `losses.weights`
     sampling : how t is drawn: "uniform", or "importance", by the history of the losses, which lowers the gradient's
         noise where they differ much from step to step, as with weighting="vlb" (Nichol and Dhariwal 2021)
-    seed : of batches, steps t and noise; the result is the same to the bit on any number of threads
+    label_dropout : how often a label is left out, so that the network learns the noise of all classes together as
+        well, for classifier-free guidance; 0.1 of a network with classes (Ho and Salimans 2022)
+    mirror : exchange left and right of every second image, by chance
+    seed : of batches, steps t, noise, mirroring and dropout; the result is the same to the bit on any number of
+        threads
     out : a new or empty folder for the run; see `checkpoints`
     resume : go on with the run in `out`, all other arguments as they were: the final weights are those of a run
         that was never interrupted, to the bit
     checkpoint_every : steps between two writes to `out`
+    after_checkpoint : called with the run so far every checkpoint_every steps and after the last, whether there is an
+        `out` or not: to draw samples from run.model, the averaged network, which is a copy
     data_name : what `numpy-diffusion` calls this data; kept in config.json
     progress : show a bar on standard error, with the mean loss of the last 100 steps
     backend : "numba", or "numpy" for the definitions, which round otherwise
@@ -120,22 +132,25 @@ def train(
 
     Examples
     --------
+    >>> import numpy_diffusion as nd
     >>> x0 = np.array([[-1.0], [1.0]])
-    >>> run = train(MLP(dim=1, width=8, depth=0), Schedule.linear(T=10), x0, steps=20, batch=8, progress=False)
+    >>> run = nd.train(nd.MLP(dim=1, width=8, depth=0), nd.Schedule.linear(T=10), x0, steps=20, progress=False)
     >>> run.step, run.model.scale.tolist()
     (20, [1.0])
     """
     lambda_t = weights(_checks.instance("schedule", schedule, Schedule), weighting)
-    settings = _settings(steps, batch, learning_rate, warmup, weight_decay, average_decay)
+    data = training_inputs.data(model, x0, labels)
+    settings = training_inputs.settings(model, steps, batch, learning_rate, warmup, weight_decay, average_decay)
     settings |= {"weighting": weighting if isinstance(weighting, str) else lambda_t[1:].tolist()}
     settings |= {"sampling": _checks.choice("sampling", sampling, SAMPLINGS)}
+    image_settings = training_inputs.image_settings(model, label_dropout, mirror)
     settings |= {"seed": _checks.seed(seed), "backend": _checks.choice("backend", backend, BACKENDS)}
     checkpoint_every = _checks.integer("checkpoint_every", checkpoint_every, 1)
-    averaged, data = _standardised(model, x0)
     advance = prepare(
-        averaged,
+        data.model,
         schedule,
-        data,
+        data.values,
+        data.labels,
         batch=settings["batch"],
         weighting=lambda_t,
         adam=Adam(weight_decay=settings["weight_decay"]),
@@ -144,9 +159,11 @@ def train(
         sampling=settings["sampling"],
         seed=settings["seed"],
         backend=backend,
+        **image_settings,
     )
-    begun = _begun(out, resume, _first(averaged, schedule, data, data_name, settings))
+    begun = _begun(out, resume, _first(data, schedule, data_name, settings | image_settings))
     state, losses = _restored(begun, settings["steps"])
+    path = None if out is None else Path(out)
     states, saved = _states(advance, state, losses, checkpoint_every), state.step
     try:
         with tqdm(total=len(losses), initial=saved, desc="training", unit=" steps", disable=not progress) as bar:
@@ -154,16 +171,20 @@ def train(
                 recent = losses[max(0, state.step - RECENT) : state.step]
                 bar.set_postfix(loss=f"{recent.mean():.4f}", refresh=False)
                 bar.update(state.step - bar.n)
-                if out is not None and state.step % checkpoint_every == 0:
-                    checkpoints.write(out, _now(begun, state, losses))
+                if state.step % checkpoint_every == 0 or state.step == len(losses):
+                    now = _now(begun, state, losses)
+                    if out is not None:
+                        checkpoints.write(out, now)
                     saved = state.step
+                    if after_checkpoint is not None:
+                        after_checkpoint(Run(now.model, schedule, losses[:saved], len(losses), path))
     except KeyboardInterrupt:
         pass  # what is in `state` is whole: a chunk cut short never gets there
     finally:
         model.buffer[:], model.shift, model.scale = state.average, begun.model.shift, begun.model.scale
     if out is not None and state.step > saved:
         checkpoints.write(out, _now(begun, state, losses))
-    return Run(model, schedule, losses[: state.step], len(losses), None if out is None else Path(out))
+    return Run(model, schedule, losses[: state.step], len(losses), path)
 
 
 def load_run(folder: _files.PathLike) -> Run:
@@ -181,44 +202,12 @@ def load_run(folder: _files.PathLike) -> Run:
     return Run(stored.model, stored.schedule, stored.training["losses"], steps, Path(folder))
 
 
-def _settings(
-    steps: int, batch: int, learning_rate: float, warmup: int | None, weight_decay: float, average_decay: float
-) -> dict[str, Any]:
-    """The numbers, checked, as config.json keeps them."""
-    steps = _checks.integer("steps", steps, 1, 2**32 - 1)
-    return {
-        "steps": steps,
-        "batch": _checks.integer("batch", batch, 1, 2**32),
-        "learning_rate": _checks.real("learning_rate", learning_rate, 0.0),
-        "warmup": min(500, steps // 10) if warmup is None else _checks.integer("warmup", warmup, 0, steps),
-        "weight_decay": _checks.real("weight_decay", weight_decay, 0.0),
-        "average_decay": _checks.real("average_decay", average_decay, 0.0, 1.0),
-    }
-
-
-def _standardised(model: MLP, x0: ArrayLike) -> tuple[MLP, np.ndarray]:
-    """A copy of the model with the data's shift and scale, and (x0 - shift) / scale: float32 [N, D]."""
-    if _checks.instance("model", model, MLP).buffer.dtype != np.float32:
-        raise ValueError(f"model: expected float32 weights, got {model.buffer.dtype}")
-    data = _checks.array("x0", x0, ("N", *model.shape), np.float32).astype(np.float64)
-    config: dict[str, Any] = model.config
-    copied = MLP(**config)
-    copied.buffer[:] = model.buffer
-    copied.shift, scale = data.mean(axis=0).astype(np.float32), data.std(axis=0).astype(np.float32)
-    copied.scale = np.where(scale == 0.0, np.float32(1.0), scale)  # a coordinate that is constant
-    return copied, ((data - copied.shift) / copied.scale).astype(np.float32)
-
-
 def _first(
-    model: MLP, schedule: Schedule, data: np.ndarray, data_name: str | None, settings: dict[str, Any]
+    data: training_inputs.Data, schedule: Schedule, data_name: str | None, settings: dict[str, Any]
 ) -> checkpoints.Checkpoint:
     """What stands in the folder before the first step."""
-    total = hashlib.sha256()
-    for values in (model.shift, model.scale, data):
-        total.update(values.tobytes())
-    name = None if data_name is None else _checks.instance("data_name", data_name, str)
-    origin = {"name": name, "shape": list(data.shape), "sha256": total.hexdigest()}
-    text = checkpoints.describe(model, schedule, origin, settings)
+    model = data.model
+    text = checkpoints.describe(model, schedule, data.origin(data_name), settings)
     return checkpoints.Checkpoint(text, model, schedule, _arrays(start(model, schedule.T), np.empty(0, np.float32)))
 
 
@@ -261,7 +250,7 @@ def _states(advance: Advance, state: State, losses: np.ndarray, checkpoint_every
 
     Steps are done on a copy, so that no exception leaves a state half done.
     """
-    chunk = 10
+    chunk = 1
     while state.step < len(losses):
         begin, began = state.step, time.perf_counter()
         end = begin + min(chunk, len(losses) - begin, checkpoint_every - begin % checkpoint_every)

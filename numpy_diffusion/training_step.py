@@ -3,7 +3,8 @@
 repeat: x_0 ~ data, t ~ uniform{1..T}, eps ~ N(0, I); descend on
         lambda(t) |eps - eps_theta(sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, t)|^2
 
-and, where the network learns its variance, on the bound by that head (Nichol and Dhariwal 2021, eq 16).
+and, where the network learns its variance, on the bound by that head (Nichol and Dhariwal 2021, eq 16).  With
+classes, x_0 comes with its label, which now and then is left out (Ho and Salimans 2022, Algorithm 1).
 """
 
 from __future__ import annotations
@@ -15,18 +16,22 @@ from typing import NamedTuple
 import numpy as np
 
 from numpy_diffusion import losses, step_sampling
-from numpy_diffusion.forward import Backend, column
-from numpy_diffusion.kernels import mlp_train
-from numpy_diffusion.networks import mlp, parameters
-from numpy_diffusion.noise import STREAM_BATCH, STREAM_TRAIN, integers, normal, split_seed
+from numpy_diffusion.forward import Backend
+from numpy_diffusion.kernels import adam, mlp_train
+from numpy_diffusion.networks import unet_compiled, unet_embedding
+from numpy_diffusion.networks.mlp import MLP
+from numpy_diffusion.networks.network import Network, null_label
+from numpy_diffusion.networks.unet import UNet
+from numpy_diffusion.noise import STREAM_BATCH, STREAM_TRAIN, split_seed
 from numpy_diffusion.optimizers import Adam, adam_step, average_decays, average_step
 from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.training_batch import Batch, Gradient, defined, draw, drawn_labels, losses_and_gradient, mirrored
 
 
 @dataclass
 class State:
-    """What training changes: arrays [P] in the order of `MLP.buffer`, the losses by t (see `step_sampling`), and how
-    many steps are done."""
+    """What training changes: arrays [P] in the order of `model.buffer`, the losses by t (see `step_sampling`), and
+    how many steps are done."""
 
     parameters: np.ndarray
     m: np.ndarray
@@ -39,9 +44,10 @@ class State:
 class Task(NamedTuple):
     """What stays the same from step to step; see `prepare`."""
 
-    model: mlp.MLP
+    model: Network
     schedule: Schedule
     data: np.ndarray
+    labels: np.ndarray | None
     batch: int
     weighting: np.ndarray
     table: np.ndarray  # `losses.bound_table`
@@ -49,6 +55,8 @@ class Task(NamedTuple):
     rates: np.ndarray
     average_decay: float
     seed: int
+    label_dropout: float
+    mirror: bool
 
 
 Advance = Callable[[State, int], np.ndarray]
@@ -58,7 +66,7 @@ Advance = Callable[[State, int], np.ndarray]
 Take = Callable[[State, int, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
-def start(model: mlp.MLP, T: int) -> State:
+def start(model: Network, T: int) -> State:
     """The state before the first step."""
     weights = model.buffer
     moments = np.zeros_like(weights), np.zeros_like(weights)
@@ -66,9 +74,10 @@ def start(model: mlp.MLP, T: int) -> State:
 
 
 def prepare(
-    model: mlp.MLP,
+    model: Network,
     schedule: Schedule,
     data: np.ndarray,
+    labels: np.ndarray | None = None,
     *,
     batch: int,
     weighting: np.ndarray,
@@ -77,22 +86,25 @@ def prepare(
     average_decay: float,
     seed: int,
     sampling: str = "uniform",
+    label_dropout: float = 0.0,
+    mirror: bool = False,
     backend: Backend = "numba",
 ) -> Advance:
     """A function advance(state, count) that does `count` steps in place and returns their losses [count].
 
     Parameters
     ----------
-    data : [N, D], standardised
+    data : [N, ...], in the network's units
+    labels : classes [N], of a network with classes
     weighting : lambda by t [T + 1]
     rates : the learning rate of every step [steps]
     sampling : how t is drawn, "uniform" or "importance"; see `step_sampling`
+    label_dropout, mirror : see `training_batch`
 
     What a step draws depends on (seed, step) alone: steps may be taken one by one or all at once.
     """
-    table = losses.bound_table(schedule)
-    task = Task(model, schedule, data, batch, weighting, table, adam, rates, average_decay, seed)
-    take = (_fused if backend == "numba" and model.buffer.dtype == np.float32 else _defined)(task)
+    given = model, schedule, data, labels, batch, weighting, losses.bound_table(schedule)
+    take = _take(Task(*given, adam, rates, average_decay, seed, label_dropout, mirror), backend)
 
     def advance(state: State, count: int) -> np.ndarray:
         if sampling == "uniform":
@@ -108,70 +120,79 @@ def prepare(
     return advance
 
 
-def _defined(task: Task) -> Take:
-    """The steps as they are printed at the head of this file."""
+def _take(task: Task, backend: Backend) -> Take:
+    """The steps in the form that there is for the network: its kernels, or the definition."""
+    model = task.model
+    if backend == "numpy" or model.buffer.dtype != np.float32:
+        return _stepwise(task, defined, _descend)
+    return _fused(task, model) if isinstance(model, MLP) else _stepwise(task, _compiled(task, model), adam.step)
+
+
+def _stepwise(task: Task, gradient: Gradient, descend: Callable[..., None]) -> Take:
+    """The steps as they are printed at the head of this file; gradient and descent by the definitions or kernels."""
 
     def take(
         state: State, count: int, chosen: np.ndarray, factors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found, t, sample_losses = [], np.empty(0, np.int64), np.empty(0)
         weights = task.weighting * factors, losses.weighted(task.table, factors)
-        for _ in range(count):
-            x0, t, eps = draw(task.data, chosen, task.batch, task.seed, state.step + 1)
-            sample_losses, gradient = losses_and_gradient(
-                task.model, task.schedule, state.parameters, x0, t, eps, *weights
+        for step in range(state.step + 1, state.step + count + 1):
+            x0, t, eps = draw(task.data, chosen, task.batch, task.seed, step)
+            x0 = mirrored(x0, task.seed, step) if task.mirror else x0
+            shown = _labels(task, step), (task.seed, np.arange(task.batch), step)
+            sample_losses, slope = losses_and_gradient(
+                task.model, task.schedule, state.parameters, x0, t, eps, *weights, *shown, gradient
             )
-            state.step += 1
-            rate, decay = task.rates[state.step - 1], average_decays(task.average_decay, state.step, state.step)[0]
-            adam_step(state.parameters, gradient, state.m, state.v, state.step, rate, task.adam)
-            average_step(state.average, state.parameters, decay)
+            rate, decay = task.rates[step - 1], average_decays(task.average_decay, step, step)[0]
+            moved = state.m, state.v, state.average
+            descend(state.parameters, slope, *moved, step, rate, decay, task.adam)
+            state.step = step
             found.append(sample_losses.mean())
         return np.array(found, np.float32), t, sample_losses
 
     return take
 
 
-def draw(
-    data: np.ndarray, steps: np.ndarray, batch: int, seed: int, step: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x0 [batch, D], t [batch], one of `steps` [M], and eps [batch, D] of one training step."""
-    samples = np.arange(batch)
-    index, place = integers(seed, STREAM_BATCH, samples, step, [len(data), len(steps)]).T
-    eps = normal(seed, STREAM_TRAIN, samples, step, data.shape[1]).astype(data.dtype)
-    return data[index], steps[place], eps
+def _descend(
+    parameters: np.ndarray,
+    gradient: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    average: np.ndarray,
+    step: int,
+    rate: float,
+    decay: float,
+    settings: Adam,
+) -> None:
+    """A step of Adam and of the average of the weights, in place: arrays [P]."""
+    adam_step(parameters, gradient, m, v, step, rate, settings)
+    average_step(average, parameters, decay)
 
 
-def losses_and_gradient(
-    model: mlp.MLP,
-    schedule: Schedule,
-    weights: np.ndarray,
-    x0: np.ndarray,
-    t: np.ndarray,
-    eps: np.ndarray,
-    weighting: np.ndarray,
-    table: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The weighted losses of a batch [N] at these weights [P], and their mean's gradient by them [P].
-
-    `weighting` [T + 1] is lambda by t; `table` [T + 1, 6], `losses.bound_table`, is for a learned variance alone.
-    """
-    alpha_bar = schedule.alpha_bar[t]
-    xt = column(np.sqrt(alpha_bar), x0) * x0 + column(np.sqrt(1.0 - alpha_bar), x0) * eps
-    params = parameters.views(weights, model.shapes)
-    outputs, caches = mlp.forward(params, xt, t, model.residual)
-    eps_hat, head = outputs[:, : x0.shape[1]], outputs[:, x0.shape[1] :]
-    found, doutputs = losses.noise_prediction(eps_hat, eps, weighting[t])
-    if model.learn_variance:
-        more, dhead = losses.variance_loss(head, eps_hat, eps, table[t])
-        found, doutputs = found + more, np.concatenate([doutputs, dhead], axis=1)
-    _, grads = mlp.backward(params, doutputs, caches, model.residual)
-    return found, np.concatenate([grads[name].ravel() for name in params])
+def _labels(task: Task, step: int) -> np.ndarray | None:
+    """The labels [batch] of a step, where there are any."""
+    null = null_label(task.model)
+    if task.labels is None or null is None:
+        return None
+    return drawn_labels(task.labels, null, task.label_dropout, task.batch, task.seed, step)
 
 
-def _fused(task: Task) -> Take:
-    """The same steps in their kernel, all buffers made once."""
-    model, schedule = task.model, task.schedule
-    network = model.network()
+def _compiled(task: Task, model: UNet) -> Gradient:
+    """The U-Net's gradient in its kernels, all buffers made once."""
+    gradient = unet_compiled.gradients(model.config, task.batch)
+    embedding = unet_embedding.embed(model.config, np.arange(task.schedule.T + 1), np.float32)
+
+    def compiled(_: Network, weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        xt, t, labels, dropped, eps, weighting, table = batch
+        seed, _samples, step = dropped or (task.seed, None, 0)
+        return gradient(weights, xt, eps, embedding[t], labels, weighting, table, seed, step)
+
+    return compiled
+
+
+def _fused(task: Task, model: MLP) -> Take:
+    """The MLP's steps in their one kernel, all buffers made once."""
+    schedule, network = task.schedule, model.network()
     data, signal, sigma, embedding = (
         np.ascontiguousarray(values, np.float32)
         for values in (

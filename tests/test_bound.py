@@ -266,10 +266,20 @@ def test_standard_errors_are_those_of_many_seeds() -> None:
         np.testing.assert_allclose(seen, told, rtol=0.35, atol=1e-12)
 
 
-def test_a_single_sample_has_no_standard_error() -> None:
-    found = bound(WRONG, SCHEDULE, X0[:1], draws=4)
-    assert math.isnan(found.total_error)
-    assert math.isfinite(found.total)
+def test_two_samples_have_a_standard_error_and_a_single_one_has_none() -> None:
+    pair = bound(WRONG, SCHEDULE, X0[:2], draws=4)
+    assert pair.total_error == pytest.approx(abs(pair.totals[0] - pair.totals[1]) / 2.0, rel=1e-12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nor is it tried
+        alone = bound(WRONG, SCHEDULE, X0[:1], draws=4)
+    assert math.isnan(alone.total_error)
+    assert math.isfinite(alone.total)
+
+
+def test_seed_and_variance_are_0_and_beta_unless_told() -> None:
+    told = bound(WRONG, SCHEDULE, X0[:5], 0, variance="beta", form="posterior", draws=1)
+    np.testing.assert_array_equal(bound(WRONG, SCHEDULE, X0[:5]).totals, told.totals)
+    assert gaussian_bound(DATA, SCHEDULE).total == gaussian_bound(DATA, SCHEDULE, "beta").total
 
 
 def test_more_draws_lower_the_error_of_the_noise() -> None:

@@ -15,6 +15,8 @@ import safetensors.numpy
 
 from numpy_diffusion import _files, _tensors, checkpoints, step_sampling
 from numpy_diffusion.networks.mlp import MLP
+from numpy_diffusion.networks.network import Network
+from numpy_diffusion.networks.unet import UNet
 from numpy_diffusion.optimizers import learning_rates
 from numpy_diffusion.schedules import Schedule
 
@@ -23,19 +25,27 @@ TRAINING = {"steps": 100, "learning_rate": 0.01, "warmup": 3}
 DATA = {"name": "spiral", "shape": [8, 2], "sha256": "ab" * 32}
 
 
-def example(step: int, seed: int = 0) -> checkpoints.Checkpoint:
+def unet() -> UNet:
+    """A U-Net with classes for 4 x 6 images, two numbers a pixel."""
+    types = dict(down_block_types=("DownBlock2D",), up_block_types=("UpBlock2D",), block_out_channels=(4,))
+    small = dict(layers_per_block=1, norm_num_groups=2, attention_head_dim=2, num_class_embeds=3, dropout=0.1)
+    return UNet(sample_size=(4, 6), in_channels=2, out_channels=4, **types, **small)
+
+
+def example(step: int, seed: int = 0, model: Network | None = None) -> checkpoints.Checkpoint:
     """A checkpoint of random numbers after `step` steps."""
     random = np.random.default_rng([seed, step])
-    model = MLP(dim=2, width=8, depth=1, embedding=4)
+    model = model or MLP(dim=2, width=8, depth=1, embedding=4)
     training = {name: random.normal(size=model.buffer.size).astype(np.float32) for name in checkpoints.STATE}
     training["history"] = random.random(step_sampling.start(SCHEDULE.T).shape).astype(np.float32)
     training["losses"] = random.normal(size=step).astype(np.float32)
     model.buffer[:] = training["average"]
-    model.shift, model.scale = random.normal(size=(2, 2)).astype(np.float32)
+    model.shift, model.scale = random.normal(size=(2, *model.shape)).astype(np.float32)
     return checkpoints.Checkpoint(checkpoints.describe(model, SCHEDULE, DATA, TRAINING), model, SCHEDULE, training)
 
 
-def assert_same_model(found: MLP, expected: MLP) -> None:
+def assert_same_model(found: Network, expected: Network) -> None:
+    assert type(found) is type(expected)
     assert found.config == expected.config
     for name in ("buffer", "shift", "scale"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
@@ -69,6 +79,22 @@ def test_what_is_written_is_read_to_the_bit(tmp_path, step):
     assert_same_model(checkpoints.load(str(tmp_path / "a" / "run")), example(step).model)
     assert sorted(os.listdir(tmp_path / "a")) == ["run"]
     assert sorted(os.listdir(tmp_path / "a" / "run")) == sorted(checkpoints.FILES)
+
+
+def test_a_unet_is_read_to_the_bit(tmp_path):
+    expected = example(7, model=unet())
+    checkpoints.create(tmp_path / "run", expected)
+    assert_holds(tmp_path / "run", expected)
+    found = checkpoints.load(tmp_path / "run")
+    assert_same_model(found, expected.model)
+    x = np.random.default_rng(1).normal(size=(3, 2, 4, 6)).astype(np.float32)
+    for given, same in zip(
+        *(model.eps_and_fraction(x, 4, [0, 2, 1]) for model in (found, expected.model)), strict=True
+    ):
+        np.testing.assert_array_equal(given, same)
+    weights = safetensors.numpy.load_file(tmp_path / "run" / "model.safetensors")
+    assert set(weights) == {*expected.model.params, "shift", "scale", "beta"}
+    assert weights["conv_in.weight"].shape == (4, 2, 3, 3)
 
 
 def test_files_are_plain_safetensors_and_json(folder):
@@ -374,6 +400,7 @@ def test_arrays_that_do_not_fit_are_refused_with_a_right_checksum_too(folder, ki
     "change",
     [
         lambda c: c["network"].update({"class": "UNet"}),
+        lambda c: c["network"].update({"class": "Transformer"}),
         lambda c: c["network"]["config"].update(width=-1),
         lambda c: c["network"]["config"].update(colour=3),
         lambda c: c.pop("network"),

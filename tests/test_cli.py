@@ -136,7 +136,7 @@ def test_resume_needs_nothing_but_the_folder(capsys, tmp_path, monkeypatch, sour
         patch.setattr(training, "prepare", interrupted(training.prepare, after=12))
         status, out, err = call(capsys, f"{line} --out run")
     assert status == 130
-    assert re.match(r"run: 1[0-2] of 30 steps, loss ", out)
+    assert re.match(r"run: ([1-9]|1[0-2]) of 30 steps, loss ", out)
     assert err == "numpy-diffusion: interrupted; to go on: numpy-diffusion train --out run --resume\n"
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
@@ -320,7 +320,7 @@ def test_info_before_the_first_step_has_no_loss(capsys, monkeypatch, tmp_path):
         ("train --out x --data moons --learning-rate nan", "learning_rate: expected a finite number"),
         ("train --out x --data moons --schedule quartic", "argument --schedule: invalid choice: 'quartic'"),
         ("train --out x --data moons --weighting p2", "argument --weighting: invalid choice: 'p2'"),
-        ("train --out x --data moons --colour red", "unrecognized arguments: --colour red"),
+        ("train --out x --data moons --tint red", "unrecognized arguments: --tint red"),
         ("train --out x --data table.csv --n 2", "--n: expected none for table.csv"),
         ("train --out taken --data moons", "out: expected a new or empty folder"),
         ("train --out table.csv --data moons", "out: expected a new folder, but "),
@@ -391,8 +391,10 @@ def test_help_has_examples_that_parse_and_every_default(capsys, command):
         assert f"examples: numpy-diffusion {command}" in text
     if command == "train":
         defaults = inspect.signature(training.train).parameters
-        for name in ("steps", "batch", "learning_rate", "average_decay", "weighting"):
+        for name in ("steps", "average_decay", "weighting"):
             assert f"(default: {defaults[name].default})" in text
+        assert "(default: 512 for points, 32 for images)" in text
+        assert "(default: 0.005 for points, 0.001 for images)" in text
         assert "(default: 8192)" in text
         assert "at most 500)" in text
 

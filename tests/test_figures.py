@@ -20,6 +20,8 @@ from numpy_diffusion.figures.steps import telling_steps
 SCHEDULE = nd.Schedule.linear(T=40)
 X0 = nd.datasets.spiral(300, seed=0)
 MODEL = nd.oracles.GaussianMixture(np.full(3, 1 / 3), X0[:3], np.tile(0.05 * np.eye(2), (3, 1, 1))).eps(SCHEDULE)
+IMAGES = nd.image_datasets.scenes(11, seed=0).x0
+CHAIN = {t: IMAGES[:2] * (1 - t / 40) for t in (0, 10, 20, 40)}
 LOSSES = np.linspace(1.0, 0.2, 250)
 
 PICTURES = {
@@ -30,6 +32,8 @@ PICTURES = {
         MODEL, SCHEDULE, X0, path, image=drawings.tank(64), steps=[0, 5, 40]
     ),
     "loss_curve": lambda path: figures.loss_curve(LOSSES, path),
+    "image_grid": lambda path: figures.image_grid(IMAGES, path, columns=4, row_titles=["one", "two", "three"]),
+    "image_rows": lambda path: figures.image_rows(CHAIN, CHAIN, path),
 }
 ANIMATIONS = {
     suffix: lambda path: figures.animation(MODEL, SCHEDULE, path, n=50, frames=8) for suffix in (".gif", ".html")
@@ -226,6 +230,15 @@ BAD = {
     "names for schedules": ("schedules", lambda p: figures.schedules(["linear"], p)),
     "losses NaN": ("losses", lambda p: figures.loss_curve([1.0, np.nan], p)),
     "losses empty": ("losses", lambda p: figures.loss_curve([], p)),
+    "flat images": ("x", lambda p: figures.image_grid(IMAGES[:, 0], p)),
+    "images of two channels": ("x", lambda p: figures.image_grid(np.zeros((2, 2, 4, 4)), p)),
+    "images NaN": ("x", lambda p: figures.image_grid(IMAGES * np.nan, p)),
+    "no columns": ("columns", lambda p: figures.image_grid(IMAGES, p, columns=0)),
+    "too few titles": ("row_titles", lambda p: figures.image_grid(IMAGES, p, row_titles=["one"])),
+    "no images": ("forward", lambda p: figures.image_rows({}, {}, p)),
+    "other steps": ("reverse", lambda p: figures.image_rows(CHAIN, {0: IMAGES}, p)),
+    "images of a step flat": ("forward", lambda p: figures.image_rows({0: X0}, {0: IMAGES}, p)),
+    "fewer images at a step": ("reverse", lambda p: figures.image_rows(CHAIN, CHAIN | {20: IMAGES}, p)),
     "seed": ("seed", lambda p: figures.forward_reverse(MODEL, SCHEDULE, X0, p, seed=-1)),
     "image": ("image", lambda p: figures.forward_reverse(MODEL, SCHEDULE, X0, p, image=np.full((4, 4), 2.0))),
 }

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threads import THREADS, digests
 
-from numpy_diffusion.forward import BACKENDS, q_posterior, q_sample, q_step, q_trajectory
-from numpy_diffusion.noise import STREAM_CHAIN, STREAM_JUMP, normal
+from numpy_diffusion.forward import BACKENDS, noised, q_posterior, q_sample, q_step, q_trajectory
+from numpy_diffusion.kernels import noising
+from numpy_diffusion.noise import STREAM_CHAIN, STREAM_JUMP, normal, split_seed
 from numpy_diffusion.schedules import Schedule
 
 FLAT = settings(deadline=None, max_examples=40)
@@ -180,6 +181,22 @@ def test_kernel_and_definition_agree_to_rounding(
     assert (np.abs(xt - defined_xt) <= NORMAL_ERROR + rounding).all()
 
 
+@pytest.mark.parametrize("each", [False, True])
+def test_a_backend_is_the_one_of_its_name_to_the_bit(each: bool) -> None:
+    """In float32, where the definition's and the kernel's last bits differ."""
+    x = np.random.default_rng(22).normal(size=(200, 70)).astype(np.float32)
+    t = np.random.default_rng(23).integers(1, 1001, 200) if each else np.array(700)
+    signal, sigma = np.sqrt(LINEAR.alpha_bar[t]), np.sqrt(1.0 - LINEAR.alpha_bar[t])
+    defined = noised(x, signal, sigma, t, 5, STREAM_JUMP, 24)
+    in_float32 = [np.full(200, values, np.float32) for values in (signal, sigma)]
+    compiled = noising.noised(x, *in_float32, np.full(200, t), 5, STREAM_JUMP, split_seed(24))[:2]
+    for backend, expected in (("numpy", defined), ("numba", compiled)):
+        for found, array in zip(q_sample(x, t, LINEAR, 24, first=5, backend=backend), expected, strict=True):
+            np.testing.assert_array_equal(found, array)
+    assert (defined[0] != compiled[0]).any()
+    assert (defined[1] != compiled[1]).any()
+
+
 @FLAT
 @given(
     N=st.integers(2, 150),
@@ -223,6 +240,7 @@ def test_samples_of_any_shape_get_the_noise_of_the_flat_ones(backend: Any) -> No
     x = np.random.default_rng(19).normal(size=(6, 4, 3, 2)).astype(np.float32)
     xt, eps = q_sample(x, 700, LINEAR, seed=20, backend=backend)
     flat_xt, flat_eps = q_sample(x.reshape(6, 24), 700, LINEAR, seed=20, backend=backend)
+    assert xt.shape == eps.shape == x.shape
     np.testing.assert_array_equal(xt.reshape(6, 24), flat_xt)
     np.testing.assert_array_equal(eps.reshape(6, 24), flat_eps)
 
@@ -289,6 +307,18 @@ def test_bad_arguments_of_a_step_are_refused_by_name(one_step: Callable[..., Any
     name = next(key for key in arguments if key in (name, name + "0"))
     with pytest.raises(ValueError, match=rf"^{name}: expected .*, got "):
         one_step(**arguments | {name: value})
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("one_step", [q_sample, q_step])
+def test_what_is_not_finite_is_refused_by_each_backend(one_step: Callable[..., Any], backend: Any) -> None:
+    """In float32: the kernel finds it while it works, the definition beforehand."""
+    x = np.array([[0.0, 1.0], [np.nan, -np.inf]], np.float32)
+    name = "x0" if one_step is q_sample else "x"
+    with pytest.raises(
+        ValueError, match=rf"^{name}: expected finite values, got 2 that are NaN or infinite in float32"
+    ):
+        one_step(x, 1, LINEAR, backend=backend)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from numpy_diffusion import metrics
-from numpy_diffusion.metrics import energy_distance, nearest_neighbour_accuracy
+from numpy_diffusion.metrics import energy_distance, frechet_distance, nearest_neighbour_accuracy
 
 MEASURES = [energy_distance, nearest_neighbour_accuracy]
 
@@ -151,3 +151,92 @@ def test_accuracy_needs_as_many_points_on_both_sides_and_two_at_least():
         nearest_neighbour_accuracy(np.zeros((4, 2)), np.zeros((5, 2)))
     with pytest.raises(ValueError, match=r"^x: expected at least 2 points, got 1"):
         nearest_neighbour_accuracy(np.zeros((1, 2)), np.zeros((1, 2)))
+
+
+def exact_set(rng, n, mean, covariance):
+    """n points that have this mean and covariance to the bit or so, not only on average."""
+    z = rng.standard_normal((n, len(mean)))
+    z -= z.mean(axis=0)
+    z = z @ np.linalg.inv(np.linalg.cholesky(z.T @ z / (n - 1))).T
+    return mean + z @ np.linalg.cholesky(covariance).T
+
+
+def covariance_of(rng, dim):
+    root = rng.standard_normal((dim, dim))
+    return root @ root.T + 0.1 * np.eye(dim)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_frechet_distance_in_the_plane_is_the_closed_form(seed):
+    """Of a 2 x 2 matrix M with positive eigenvalues, tr M^(1/2) = sqrt(tr M + 2 sqrt(det M))."""
+    rng = np.random.default_rng(seed)
+    (mu_a, mu_b), S_a, S_b = rng.standard_normal((2, 2)), covariance_of(rng, 2), covariance_of(rng, 2)
+    product = S_a @ S_b
+    root = np.sqrt(np.trace(product) + 2.0 * np.sqrt(np.linalg.det(product)))
+    expected = ((mu_a - mu_b) ** 2).sum() + np.trace(S_a + S_b) - 2.0 * root
+    a, b = exact_set(rng, 50, mu_a, S_a), exact_set(rng, 70, mu_b, S_b)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-11)
+    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize("dim", [1, 3, 20])
+def test_frechet_distance_where_covariances_commute(dim):
+    """Then it is |mu_a - mu_b|^2 and the squared differences of the deviations along the common axes."""
+    rng = np.random.default_rng(dim)
+    axes = np.linalg.qr(rng.standard_normal((dim, dim)))[0]
+    mu_a, mu_b = rng.standard_normal((2, dim))
+    s_a, s_b = rng.uniform(0.1, 3.0, (2, dim))
+    a = exact_set(rng, 60, mu_a, axes @ np.diag(s_a**2) @ axes.T)
+    b = exact_set(rng, 60, mu_b, axes @ np.diag(s_b**2) @ axes.T)
+    expected = ((mu_a - mu_b) ** 2).sum() + ((s_a - s_b) ** 2).sum()
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-11)
+
+
+def test_frechet_distance_of_samples_is_the_gaussians_up_to_its_standard_error():
+    """Per axis (delta method) 4 d^2 (s_a^2/N + s_b^2/M) of the means, 4 (s_a - s_b)^2 (s_a^2/2N + s_b^2/2M) of the
+    deviations; the bias, below F (s_a^2 + s_b^2) (1/N + 1/M), is far smaller."""
+    rng = np.random.default_rng(3)
+    N, M = 40_000, 60_000
+    mu_a, s_a = np.array([0.0, 1.0, -2.0]), np.array([1.0, 2.0, 0.5])
+    mu_b, s_b = np.array([1.0, 0.5, -2.0]), np.array([2.0, 0.5, 0.5])
+    turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    a = (mu_a + s_a * rng.standard_normal((N, 3))) @ turn
+    b = (mu_b + s_b * rng.standard_normal((M, 3))) @ turn
+    shift, change = mu_a - mu_b, s_a - s_b
+    variance = 4 * shift**2 * (s_a**2 / N + s_b**2 / M) + 4 * change**2 * (s_a**2 / (2 * N) + s_b**2 / (2 * M))
+    bias = 3 * (s_a**2 + s_b**2).max() * (1 / N + 1 / M)
+    exact = (shift**2).sum() + (change**2).sum()
+    assert abs(frechet_distance(a, b) - exact) < 5 * np.sqrt(variance.sum()) + bias
+
+
+@settings(deadline=None)
+@given(two_sets())
+def test_frechet_distance_is_zero_of_a_set_to_itself_and_moves_with_a_shift(sets):
+    x, _ = sets
+    scale = 1 + np.abs(x).max()
+    assert frechet_distance(x, x[::-1]) <= 1e-12 * scale**2
+    assert frechet_distance(x, x + 2.0) == pytest.approx(4.0 * x.shape[1], abs=1e-12 * scale**2)
+
+
+def test_frechet_distance_of_fewer_points_than_features():
+    """Two points each, along axes at right angles: the covariances share nothing, and their traces add up."""
+    a, b = np.zeros((2, 5)), np.zeros((2, 5))
+    a[:, 0], b[:, 1] = [-1.0, 1.0], [-2.0, 2.0]
+    assert frechet_distance(a, b) == pytest.approx(2.0 + 8.0, rel=1e-14)
+    assert frechet_distance(a, np.zeros((3, 5))) == pytest.approx(2.0, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        (np.zeros(4), np.zeros((4, 1)), r"^a: expected shape \[N, D\]"),
+        (np.zeros((4, 2)), np.zeros((4, 3)), r"^b: expected shape \[M, 2\]"),
+        (np.full((4, 2), np.nan), np.zeros((4, 2)), r"^a: .*finite"),
+        (np.zeros((4, 2)), np.full((4, 2), np.inf), r"^b: .*finite"),
+        (np.zeros((1, 2)), np.zeros((4, 2)), r"^a: expected at least 2 points, got 1"),
+        (np.zeros((4, 2)), np.zeros((1, 2)), r"^b: expected at least 2 points, got 1"),
+    ],
+)
+def test_bad_sets_of_features(a, b, message):
+    with pytest.raises(ValueError, match=message):
+        frechet_distance(a, b)

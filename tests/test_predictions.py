@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exact import SCHEDULES, kernel
+from exact import SCHEDULES, kernel, posterior
 from test_moments import run
 
 from numpy_diffusion.networks.mlp import MLP
 from numpy_diffusion.oracles import GaussianMixture
-from numpy_diffusion.predictions import PREDICTIONS, as_eps, eps_from_v, eps_from_x0, v_from_x0_and_eps
-from numpy_diffusion.reverse import x0_from_eps
+from numpy_diffusion.predictions import PREDICTIONS, as_eps, clipped, eps_from_v, eps_from_x0, v_from_x0_and_eps
+from numpy_diffusion.reverse import mu_from_eps, x0_from_eps
 from numpy_diffusion.samplers import sample
 from numpy_diffusion.solvers import METHODS, coefficients
 
@@ -74,25 +74,31 @@ def test_every_sampler_takes_every_prediction(prediction: str) -> None:
     )
 
 
-@pytest.mark.parametrize("prediction", PREDICTIONS)
-def test_the_jacobian_goes_through(prediction: str) -> None:
-    """Against central differences, of a made-up network with a Jacobian that is known: eps = sin(W x)."""
+class Waves:
+    """A made-up network with a Jacobian that is known: sin(W x)."""
+
     W = np.random.default_rng(5).normal(size=(3, 3))
 
-    class Network:
-        def __call__(self, x: np.ndarray, t: Any) -> np.ndarray:
-            return np.sin(x @ W.T)
+    def __call__(self, x: np.ndarray, t: Any) -> np.ndarray:
+        return np.sin(x @ self.W.T)
 
-        def jvp(self, x: np.ndarray, t: Any, tangent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return self(x, t), np.cos(x @ W.T) * (tangent @ W.T)
+    def jvp(self, x: np.ndarray, t: Any, tangent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self(x, t), np.cos(x @ self.W.T) * (tangent @ self.W.T)
 
-    model: Any = as_eps(Network(), LINEAR, prediction)
+
+def check_jacobian(model: Any) -> None:
+    """Against central differences."""
     x, tangent = np.random.default_rng(6).normal(size=(2, 4, 3))
     for t in (300, np.array([3, 90, 500, 1000])):
         eps, along = model.jvp(x, t, tangent)
         np.testing.assert_array_equal(eps, model(x, t))
         numeric = (model(x + 1e-6 * tangent, t) - model(x - 1e-6 * tangent, t)) / 2e-6
         np.testing.assert_allclose(along, numeric, rtol=1e-7, atol=1e-7 * np.abs(along).max())
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+def test_the_jacobian_goes_through(prediction: str) -> None:
+    check_jacobian(as_eps(Waves(), LINEAR, prediction))
 
 
 def test_units_and_shape_go_through_and_what_is_not_there_does_not() -> None:
@@ -108,7 +114,77 @@ def test_units_and_shape_go_through_and_what_is_not_there_does_not() -> None:
     assert not hasattr(as_eps(SimpleNamespace, LINEAR, "v"), "jvp")
 
 
+@EACH
+def test_a_clipped_model_steps_as_if_x0_were_clipped(schedule: Any) -> None:
+    """The mean of its step is that of q(x_s | x_t, x_0) at the clipped x_0, by Bayes' rule."""
+    xt, eps = np.random.default_rng(8).normal(size=(2, 50, 3))
+    for t in {1, schedule.T // 2 or 1, schedule.T}:
+        signal, variance = kernel(schedule, t)
+        x0 = (xt - math.sqrt(variance) * eps) / signal
+        found = clipped(lambda x, t: eps, schedule, -0.9, 1.2)(xt, t)
+        for s in {0, t // 2}:
+            mean, _ = posterior(schedule, np.clip(x0, -0.9, 1.2), xt, t, s)
+            np.testing.assert_allclose(mu_from_eps(xt, found, t, schedule, s), mean, rtol=0, atol=1e-8)
+
+
+def test_what_is_in_the_range_stays_to_the_bit() -> None:
+    x, t = np.random.default_rng(9).normal(size=(100, 2)).astype(np.float32), np.arange(1, 1001, 10)
+    eps = MIXTURE.eps(LINEAR)(x, t).astype(np.float32)
+    x0 = x0_from_eps(x, eps, t, LINEAR)
+    found = clipped(lambda x, t: eps, LINEAR)(x, t)
+    assert found.dtype == np.float32
+    inside = np.abs(x0) <= 1.0
+    assert 0.5 < inside.mean() < 0.98
+    np.testing.assert_array_equal(found[inside], eps[inside])
+    signed = (np.sign(x0) * (found - eps))[~inside]  # more noise seen where x_0 was too large
+    assert (signed > 0.0).all()
+
+
+def test_the_range_is_in_the_units_of_the_data() -> None:
+    """A network that knows nothing of the range, shifted and scaled: its samples end in it."""
+    network = MLP(2, 8, 1)
+    network.shift[:], network.scale[:] = [3.0, -1.0], [0.5, 2.0]
+    model: Any = clipped(network, LINEAR, 2.0, 2.5)
+    assert model.shape == (2,)
+    x = sample(model, LINEAR, 200, 7, steps=10)
+    assert (np.abs(x.min(axis=0) - 2.0) < 1e-4).all()
+    assert (np.abs(x.max(axis=0) - 2.5) < 1e-4).all()
+
+
+def test_the_clipped_jacobian_goes_through() -> None:
+    check_jacobian(clipped(Waves(), LINEAR, -1.0, 0.7))
+
+
+@pytest.mark.parametrize("wrap", [clipped, lambda model, schedule: as_eps(model, schedule, "v")])
+def test_a_learned_variance_goes_through(wrap: Any) -> None:
+    network = MLP(2, 8, 1, learn_variance=True)
+    network.buffer[:] = np.random.default_rng(10).normal(size=network.buffer.size)
+    model, x = wrap(network, LINEAR), np.random.default_rng(11).normal(size=(4, 2)).astype(np.float32)
+    eps, fraction = model.eps_and_fraction(x, 700)
+    np.testing.assert_array_equal(eps, model(x, 700))
+    np.testing.assert_array_equal(fraction, network.eps_and_fraction(x, 700)[1])
+    assert sample(model, LINEAR, 3, steps=4, variance="learned").shape == (3, 2)
+    assert not hasattr(wrap(MLP(2, 8, 1), LINEAR), "eps_and_fraction")
+
+
 X = np.zeros((3, 2))
+
+
+def test_clipped_refuses_what_is_no_model_and_no_range() -> None:
+    with pytest.raises(ValueError, match=r"^model: expected a callable eps = model\(x, t\), got int$"):
+        clipped(3, LINEAR)
+    with pytest.raises(ValueError, match=r"^schedule: expected a Schedule, got "):
+        clipped(len, None)  # type: ignore[arg-type]
+    for low, high in ((1.0, -1.0), (1.0, 1.0)):
+        with pytest.raises(ValueError, match=r"^low: expected a number below high = -?1, got 1$"):
+            clipped(len, LINEAR, low, high)
+    with pytest.raises(ValueError, match=r"^high: expected a finite number"):
+        clipped(len, LINEAR, 0.0, math.inf)
+    for t in (0, 1001):
+        with pytest.raises(ValueError, match=r"^t: expected a step in 1\.\.1000"):
+            clipped(lambda x, t: x, LINEAR)(X, t)
+    with pytest.raises(ValueError, match=r"^eps: expected shape \[3, 2\], got \[3, 1\]$"):
+        clipped(lambda x, t: x[:, :1], LINEAR)(X, 5)
 
 
 @pytest.mark.parametrize("function", [eps_from_x0, eps_from_v, v_from_x0_and_eps])

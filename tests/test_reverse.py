@@ -20,6 +20,7 @@ from numpy_diffusion.reverse import (
     mu_from_eps,
     nearest_steps,
     reverse_variance,
+    skipped,
     x0_from_eps,
 )
 from numpy_diffusion.schedules import Schedule
@@ -96,6 +97,7 @@ def test_variances_are_those_of_the_two_extreme_cases(schedule: Schedule) -> Non
 @EACH
 def test_variances_of_single_steps_are_the_schedules_own(schedule: Schedule) -> None:
     t = np.arange(1, schedule.T + 1)
+    np.testing.assert_array_equal(skipped(schedule, t, t - 1), [schedule.alpha[1:], schedule.beta[1:]])
     np.testing.assert_array_equal(reverse_variance(schedule, t), schedule.beta[1:])
     np.testing.assert_array_equal(reverse_variance(schedule, t, "beta", t - 1), schedule.beta[1:])
     np.testing.assert_allclose(
@@ -167,8 +169,9 @@ def test_bad_numbers_of_spaced_steps_are_refused_by_name(function: Any) -> None:
     for n in (0, 1001, 2.5, None, True):
         with pytest.raises(ValueError, match=r"^n: expected an integer in 1\.\.1000, got "):
             function(LINEAR, n)
-    with pytest.raises(ValueError, match=r"^schedule: expected a Schedule, got "):
-        function("linear", 3)
+    for refuses in (function, chosen_steps):
+        with pytest.raises(ValueError, match=r"^schedule: expected a Schedule, got "):
+            refuses("linear", 3)
     for rho in (0.0, -7.0, math.inf, "7"):
         with pytest.raises(ValueError, match=r"^rho: expected .*, got "):
             karras_steps(LINEAR, 3, rho)
@@ -207,11 +210,19 @@ def test_a_bad_next_step_is_refused_by_name(function: Any, s: Any) -> None:
 def test_a_number_of_steps_that_is_not_that_of_the_samples_is_refused(function: Any) -> None:
     with pytest.raises(ValueError, match=r"^t: expected one step or an array of shape \[3\], got shape \[2\]"):
         function(X, X, [1, 2], LINEAR)
+    with pytest.raises(ValueError, match=r"^s: expected one step or an array of shape \[3\], got shape \[2\]"):
+        mu_from_eps(X, X, 5, LINEAR, [1, 2])
 
 
 def test_an_unknown_kind_of_variance_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^kind: expected one of 'beta', 'beta_tilde', got str 'small'"):
         reverse_variance(LINEAR, 1, "small")
+
+
+@pytest.mark.parametrize("function", [mu_from_eps, x0_from_eps])
+def test_arrays_of_one_axis_are_refused(function: Any) -> None:
+    with pytest.raises(ValueError, match=r"^xt: expected at least 2 axes, got shape \[3\]"):
+        function(np.zeros(3), np.zeros(3), 1, LINEAR)
 
 
 @pytest.mark.parametrize("function", [mu_from_eps, x0_from_eps])

@@ -16,8 +16,10 @@ from test_moments import affine, large, small
 from threads import digests
 
 from numpy_diffusion import training_step
+from numpy_diffusion.kernels import mlp_forward
 from numpy_diffusion.moments import chain_moments
 from numpy_diffusion.networks.mlp import BACKENDS, MLP
+from numpy_diffusion.networks.unet import UNet
 from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal
 from numpy_diffusion.optimizers import Adam
 from numpy_diffusion.oracles import Gaussian, GaussianMixture
@@ -202,6 +204,78 @@ def test_any_callable_is_a_model_and_a_sample_may_have_any_shape(shape: tuple[in
     assert x.dtype == np.float32
     flat = sample(lambda x, t: x, SHORT, 5, 3, shape=(math.prod(shape),))
     np.testing.assert_array_equal(x.ravel(), flat.ravel())
+
+
+# --- images ----------------------------------------------------------------------------------------------------
+
+IMAGE = (2, 3, 2)
+PIXELS = Gaussian(np.linspace(-1.0, 1.0, 12), 0.3 * np.eye(12) + 0.2)
+
+
+def of_images(schedule: Schedule) -> Any:
+    """The perfect network of PIXELS, for images [N, 2, 3, 2] in units of their own."""
+    exact = PIXELS.eps(schedule)
+
+    class Images:
+        shape, shift, scale = IMAGE, np.full(IMAGE, 0.5, np.float32), np.full(IMAGE, 2.0, np.float32)
+        learn_variance = True
+
+        def __call__(self, x: np.ndarray, t: int) -> np.ndarray:
+            return exact(x.reshape(len(x), 12), t).reshape(x.shape)
+
+        def eps_and_fraction(self, x: np.ndarray, t: int) -> tuple[np.ndarray, np.ndarray]:
+            return self(x, t), np.broadcast_to(np.linspace(0.0, 1.0, 12).reshape(IMAGE), x.shape)
+
+    return Images()
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_images_are_points_of_another_shape(kind: str) -> None:
+    """With snapshots, a part of the samples, and an array of variances with one for each pixel."""
+    option, keep = options(kind, SHORT, 12), [10, halfway(kind, SHORT), 0]
+    points = sample(PIXELS.eps(SHORT), SHORT, 7, 5, first=3, keep=keep, **option)
+    if kind == "array each":
+        option = dict(variance=option["variance"].reshape(11, *IMAGE))
+    images = sample(of_images(SHORT), SHORT, 7, 5, first=3, keep=keep, **option)
+    assert list(images) == keep
+    for t in keep:
+        assert images[t].shape == (7, *IMAGE)
+        assert images[t].dtype == np.float32
+        np.testing.assert_array_equal(images[t], np.float32(0.5) + np.float32(2.0) * points[t].reshape(7, *IMAGE))
+    whole = sample(of_images(SHORT), SHORT, 10, 5, **option)
+    np.testing.assert_array_equal(whole[3:], images[0])
+
+
+def test_images_with_a_learned_variance_have_that_of_each_pixel() -> None:
+    variance = np.zeros((11, *IMAGE))
+    for t in range(2, 11):
+        fraction = np.linspace(0.0, 1.0, 12).reshape(1, *IMAGE)
+        variance[t] = learned_variance(SHORT, fraction, t)[0]
+    learned, given = (sample(of_images(SHORT), SHORT, 5, 6, variance=v) for v in ("learned", variance))
+    np.testing.assert_allclose(learned, given, rtol=0, atol=1e-5)
+
+
+def test_images_have_the_moments_of_the_data() -> None:
+    x = (sample(of_images(LINEAR), LINEAR, 4000, 7, method="dpm++3m", steps=40) - 0.5) / 2.0
+    assert_gaussian_moments(x.reshape(4000, 12), PIXELS.mean, PIXELS.covariance)  # 40 steps leave far less
+
+
+def test_a_unet_goes_through_the_loop_in_any_split() -> None:
+    model = UNet(
+        sample_size=8,
+        in_channels=1,
+        out_channels=1,
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        norm_num_groups=4,
+        down_block_types=("DownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "UpBlock2D"),
+    )
+    model.buffer[:] += np.random.default_rng(8).normal(scale=0.05, size=model.buffer.size).astype(np.float32)
+    whole = sample(model, SHORT, 5, 9)
+    assert whole.shape == (5, 1, 8, 8)
+    parts = [sample(model, SHORT, high - low, 9, first=low) for low, high in itertools.pairwise([0, 2, 5])]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 # --- the MLP's kernel ------------------------------------------------------------------------------------------
@@ -480,6 +554,24 @@ def test_the_bar_counts_every_step_and_is_off_unless_asked_for(model: Any, capsy
     sample(model, LINEAR, 2, steps=130, shape=shape, progress=True)
     assert "sampling: 100%" in (bar := capsys.readouterr().err)
     assert "130/130" in bar
+    assert "evaluation/s" in bar
+
+
+def test_the_kernel_comes_back_50_times_for_the_bar_and_once_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its coefficients in float32, as the definition's are."""
+    tables, kernel = [], mlp_forward.chain
+
+    def chain(*arguments: Any) -> None:
+        tables.append(arguments[5])
+        kernel(*arguments)
+
+    monkeypatch.setattr(mlp_forward, "chain", chain)
+    for progress, times in ((False, 1), (True, 50)):
+        tables.clear()
+        sample(MODEL, LINEAR, 2, progress=progress)
+        assert len(tables) == times
+        assert sum(len(rows) for rows in tables) == 1000
+        assert {rows.dtype for rows in tables} == {np.dtype(np.float32)}
 
 
 # --- bad input -------------------------------------------------------------------------------------------------
@@ -531,6 +623,8 @@ def test_a_shape_that_is_missing_or_not_the_models_own_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^shape: expected the model's own \(3,\), got \(2,\)$"):
         sample(MODEL, SHORT, 3, shape=(2,))
     assert sample(MODEL, SHORT, 3, shape=(3,)).shape == (3, 3)
+    with pytest.raises(ValueError, match=r"^model: expected a callable eps = model\(x, t\), got str$"):
+        sample("mlp", SHORT, 3, shape=(3,))
 
 
 @pytest.mark.parametrize(

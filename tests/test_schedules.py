@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from numpy_diffusion import schedules
 from numpy_diffusion.schedules import Schedule
 
 NAMES = ["linear", "quadratic", "sigmoid", "cosine"]
@@ -156,7 +157,14 @@ def test_cosine_without_its_clip_is_the_cosine() -> None:
 def test_end_points_are_scaled_capped_or_kept(name: str) -> None:
     make = getattr(Schedule, name)
     edge = 0.0 if name != "sigmoid" else 0.0025  # sigmoid(-6): the curve stops that part of the range short
-    for T, start, end in [(100, 1e-3, 0.2), (10, 0.01, 0.999), (1, 0.999, 0.999), (4000, 2.5e-5, 5e-3)]:
+    scaled = {
+        100: (1e-3, 0.2),
+        10: (0.01, 0.999),
+        1: (0.999, 0.999),
+        1001: (0.1 / 1001, 20 / 1001),
+        4000: (2.5e-5, 5e-3),
+    }
+    for T, (start, end) in scaled.items():
         beta = make(T).beta
         assert beta[1] == pytest.approx(start, abs=edge * (end - start) + 1e-12)
         assert beta[T] == pytest.approx(end, abs=edge * (end - start) + 1e-12)
@@ -182,6 +190,15 @@ def test_a_schedule_cannot_be_changed() -> None:
     direct = Schedule("own", whole)
     whole[1] = 0.1
     assert direct.beta[1] == 0.5
+
+
+def test_a_schedule_is_float64_whatever_its_betas_were() -> None:
+    schedule = Schedule("own", np.array([0.0, 0.5, 0.75], np.float32))
+    assert {getattr(schedule, f.name).dtype for f in dataclasses.fields(schedule) if f.name != "name"} == {
+        np.dtype(np.float64)
+    }
+    longest = np.array([0.9, 0.95], np.longdouble)
+    np.testing.assert_array_equal(Schedule.from_beta(longest).beta[1:], longest.astype(np.float64))
 
 
 @pytest.mark.parametrize("x0", [0.0, 0.7, -2.0])
@@ -241,7 +258,9 @@ def test_the_warning_points_at_the_line_that_called() -> None:
     for make in makers:
         with pytest.warns(UserWarning, match="x_T is not Gaussian") as caught:
             make()
-        assert [warning.filename for warning in caught] == [__file__]
+        assert [(warning.filename, warning.lineno) for warning in caught] == [
+            (__file__, make.__code__.co_firstlineno)
+        ]
 
 
 def test_the_warning_begins_where_the_prior_kl_passes_a_hundredth() -> None:
@@ -250,6 +269,13 @@ def test_the_warning_begins_where_the_prior_kl_passes_a_hundredth() -> None:
             warnings.simplefilter("always")
             Schedule.from_beta([1.0 - terminal])
         assert len(caught) == count
+
+
+def test_a_prior_kl_at_the_limit_itself_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "PRIOR_KL_MAX", Schedule.linear(10).prior_kl())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Schedule.linear(10)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -374,7 +400,7 @@ def test_cosine_refuses_what_gives_no_schedule(argument: dict[str, Any]) -> None
     ("beta", "complaint"),
     [
         ([], "at least one value"),
-        ([[0.5, 0.9]], "shape"),
+        ([[0.5, 0.9]], r"shape \[T\], got \[1, 2\]"),
         (0.5, "shape"),
         ([0.5, math.nan], "finite"),
         ([0.5, math.inf], "finite"),
@@ -387,7 +413,6 @@ def test_cosine_refuses_what_gives_no_schedule(argument: dict[str, Any]) -> None
         (None, "real numbers"),
         ([True, False], "real numbers"),
     ],
-    ids=repr,
 )
 def test_from_beta_refuses_what_is_no_beta(beta: Any, complaint: str) -> None:
     with pytest.raises(ValueError, match=rf"^beta: expected .*{complaint}"):

@@ -1,12 +1,14 @@
-"""What the command line takes for data: names, tables and pictures, and one sentence for all else."""
+"""What the command line takes for data: names, tables, pictures and folders, and one sentence for all else."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from numpy_diffusion import _sources, datasets
+from numpy_diffusion import _sources, datasets, image_datasets
 
 TABLE = np.array([[0.5, -1.25], [3.0, 4.0], [1e-3, 7.0]], np.float32)
 
@@ -113,3 +115,55 @@ def test_missing_files_are_an_os_error_that_names_them(source):
 def test_unknown_names_are_told_the_known_ones(source):
     with pytest.raises(ValueError, match=r"^--data: expected spiral, .*\.npy or \.csv .*; got "):
         _sources.points(source, 10, 0)
+
+
+def load(data: Any, **changes: Any) -> _sources.Data:
+    return _sources.load(**dict(data=data, n=20, seed=3, size=8, colour=False) | changes)
+
+
+@pytest.mark.parametrize("name", ["spiral", "x.npy", "x.png"])
+def test_points_are_loaded_as_they_are_drawn(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", TABLE)
+    Image.fromarray(np.array([[0, 255], [128, 255]], np.uint8)).save("x.png")
+    found = load(name)
+    np.testing.assert_array_equal(found.x0, _sources.points(name, 20, 3))
+    assert (found.labels, found.classes) == (None, 0)
+    assert _sources.is_whole(name) == (name == "x.npy")
+
+
+def test_a_name_is_a_set_of_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scenes").mkdir()  # the name wins
+    found, expected = load("scenes"), image_datasets.scenes(20, 3)
+    np.testing.assert_array_equal(found.x0, expected.x0)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    assert found.classes == 3
+    digits = load("digits")
+    assert (digits.x0.shape, digits.classes) == ((1797, 1, 8, 8), 10)
+    assert [_sources.lasting(name) for name in image_datasets.BY_NAME] == list(image_datasets.BY_NAME)
+    assert [name for name in image_datasets.BY_NAME if not _sources.is_whole(name)] == ["scenes"]
+
+
+def test_a_folder_is_a_set_of_images_and_its_subfolders_are_classes(tmp_path, monkeypatch):
+    for number, name in enumerate(("cats", "dogs", "dogs")):
+        (tmp_path / name).mkdir(exist_ok=True)
+        Image.new("RGB", (9, 9), (100 * number, 0, 0)).save(tmp_path / name / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    found = load(".", size=4, colour=True)
+    assert found.x0.shape == (3, 3, 4, 4)
+    assert found.labels.tolist() == [0, 1, 1]
+    assert found.classes == 2
+    one = load("dogs")
+    assert one.x0.shape == (2, 1, 8, 8)
+    assert (one.labels, one.classes) == (None, 0)
+    assert _sources.lasting("dogs") == str(tmp_path / "dogs")
+    assert _sources.is_whole("dogs")
+
+
+@pytest.mark.parametrize("source", [None, "spirale", "no/such/"])
+def test_what_is_neither_is_told_both(source):
+    with pytest.raises(
+        ValueError, match=r"^--data: expected spiral, .* or images: digits, mnist, scenes, or a folder"
+    ):
+        load(source)

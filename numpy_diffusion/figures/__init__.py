@@ -1,4 +1,4 @@
-"""The pictures of the article (Figs 1-5), the loss, the terms of the bound, and the reverse chain as an animation.
+"""The pictures of the article (Figs 1-5), images, the loss, the bound's terms, the reverse chain as an animation.
 
 >>> from numpy_diffusion import figures
 
@@ -11,5 +11,15 @@ from numpy_diffusion.figures.animations import animation
 from numpy_diffusion.figures.bound_terms import bound_terms
 from numpy_diffusion.figures.chains import chain_against_jump, forward_reverse
 from numpy_diffusion.figures.curves import loss_curve, schedules
+from numpy_diffusion.figures.image_grid import image_grid, image_rows
 
-__all__ = ["animation", "bound_terms", "chain_against_jump", "forward_reverse", "loss_curve", "schedules"]
+__all__ = [
+    "animation",
+    "bound_terms",
+    "chain_against_jump",
+    "forward_reverse",
+    "image_grid",
+    "image_rows",
+    "loss_curve",
+    "schedules",
+]

@@ -35,6 +35,8 @@ from numpy_diffusion.schedules import Schedule
 
 CHAIN_FORMULA = r"$x_t = \sqrt{1-\beta_t}\, x_{t-1} + \sqrt{\beta_t}\,\varepsilon$"
 JUMP_FORMULA = r"$x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon$"
+FORWARD_TITLE = r"Forward: noise is added, from left to right  $\longrightarrow$"
+REVERSE_TITLE = r"$\longleftarrow$  Reverse: the model takes noise away, from right to left"
 
 
 def chain_against_jump(
@@ -142,8 +144,8 @@ def forward_reverse(
         heights = [large + 0.4, small + 0.75, small + 0.75]
         top, there, back = canvas(WIDTH, sum(heights)).subfigures(3, 1, height_ratios=heights, squeeze=False)[:, 0]
         _image_data_samples(top, ink, x0, reverse[0])
-        there.suptitle(r"Forward: noise is added, from left to right  $\longrightarrow$", color=BLUE)
-        back.suptitle(r"$\longleftarrow$  Reverse: the model takes noise away, from right to left", color=ORANGE)
+        there.suptitle(FORWARD_TITLE, color=BLUE)
+        back.suptitle(REVERSE_TITLE, color=ORANGE)
         _row(there, forward, chosen, BLUE, box)
         _row(back, reverse, chosen, ORANGE, box)
         return save(top.figure, place)

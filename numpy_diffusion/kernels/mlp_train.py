@@ -10,13 +10,14 @@ The second part's sums run over samples, so what the first computes as [feature,
 [sample, feature]: the inputs in panels of LANES features, the gradients in panels of VECTOR.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numba import get_num_threads, prange, uint32
 
 from numpy_diffusion.kernels._jit import jit, parallel_jit
+from numpy_diffusion.kernels.adam import adam, adam_rule
+from numpy_diffusion.kernels.loss import bound_term
 from numpy_diffusion.kernels.mlp_forward import draw_lanes, linear_layer, silu_layer
 from numpy_diffusion.kernels.mlp_plan import BIAS, JP, KP, WEIGHT, J, K, aligned, blocks, up
 from numpy_diffusion.kernels.random import below, philox4x32
@@ -119,8 +120,8 @@ def _steps(problem, work, residual, state, batch, first, rates, decays, adam, ke
                 _gradients(table, room, worker, workers)
         losses[k] = _sum(loss) / np.float32(batch * data.shape[1])
         for worker in prange(workers):
-            rule = _adam_rule(step, rate, decay, beta1, beta2, epsilon, weight_decay)
-            _adam(halves, worker * P // workers, (worker + 1) * P // workers, weights, (m, v, average), rule)
+            rule = adam_rule(step, rate, decay, beta1, beta2, epsilon, weight_decay)
+            _descend(halves, worker * P // workers, (worker + 1) * P // workers, weights, (m, v, average), rule)
 
 
 @jit
@@ -207,23 +208,13 @@ def _loss(problem, block, batch, t, eps, outputs, sample_loss):
             own += weight * error * error
             outputs[d, i] = np.float32(2) * weight * error / np.float32(batch * D)
             if features > D:
-                term, slope = _bound_term(problem.bound[t[i]], outputs[D + d, i], error)
+                term, slope = bound_term(problem.bound[t[i]], outputs[D + d, i], error)
                 own += term if inside else np.float32(0)
                 outputs[D + d, i] = slope / np.float32(batch * D) if inside else np.float32(0)
         sample_loss[block * LANES + i] = own / np.float32(D)
         total += own
     outputs[features:] = 0
     return total
-
-
-@jit
-def _bound_term(row, head, error):
-    """A term of the bound and its slope by the variance's head: `losses.variance_loss`, in its table's columns."""
-    constant, tilde, on_error, low, span, weight = row[0], row[1], row[2], row[3], row[4], row[5]
-    log_variance = low + span * np.float32(0.5) * (head + np.float32(1))
-    ratio = (tilde + on_error * error * error) * np.float32(math.exp(-log_variance))
-    term = weight * np.float32(0.5) * (constant + log_variance + ratio)
-    return term, weight * np.float32(0.25) * span * (np.float32(1) - ratio)
 
 
 @jit
@@ -302,37 +293,13 @@ def _bias_sums(grads, at, samples, sums):
 
 
 @jit
-def _adam_rule(step, rate, decay, beta1, beta2, epsilon, weight_decay):
-    """The numbers of a step as `_adam` takes them, float32."""
-    return (
-        np.float32(1.0 - beta1),
-        np.float32(1.0 - beta2),
-        np.float32(1.0 / (1.0 - beta1**step)),
-        np.float32(1.0 / (1.0 - beta2**step)),
-        np.float32(epsilon),
-        np.float32(weight_decay),
-        np.float32(rate),
-        np.float32(1.0 - decay),
-    )
-
-
-@jit
-def _adam(halves, low, high, weights, state, rule):
-    """`optimizers.adam_step` and `average_step` on parameters low..high - 1.
-
-    Two loops, because LLVM gives up where it must tell more arrays apart than a few.
-    """
+def _descend(halves, low, high, weights, state, rule):
+    """Adam and the average on parameters low..high - 1, from the gradients of the batch's two halves."""
     first, second = halves[0, low:high], halves[1, low:high]
-    parameters, m, v, average = weights[low:high], state[0][low:high], state[1][low:high], state[2][low:high]
-    new1, new2, m_scale, v_scale, epsilon, weight_decay, rate, new_average = rule
-    for c in range(parameters.shape[0]):
-        gradient = first[c] + second[c]
-        m[c] += new1 * (gradient - m[c])
-        v[c] += new2 * (gradient * gradient - v[c])
-    for c in range(parameters.shape[0]):
-        update = m[c] * m_scale / (math.sqrt(v[c] * v_scale) + epsilon) + weight_decay * parameters[c]
-        parameters[c] -= rate * update
-        average[c] += new_average * (parameters[c] - average[c])
+    for c in range(first.shape[0]):
+        first[c] += second[c]
+    m, v, average = state
+    adam(first, weights[low:high], m[low:high], v[low:high], average[low:high], rule)
 
 
 def steps(problem, work, residual, state, batch, first, rates, decays, adam, key):

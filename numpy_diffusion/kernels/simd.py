@@ -43,8 +43,8 @@ ROWS, VECTOR = _SHAPES[register_bits()]
 LANES = 2 * VECTOR
 
 
-def make_tile(rows, vector):
-    """The intrinsic tile(A, a0, ak, ai, B, b0, ldb, C, c0, ldc, depth) for `rows` x 2 registers of `vector` numbers.
+def make_tile(rows, vector, registers=2):
+    """The intrinsic tile(A, a0, ak, ai, B, b0, ldb, C, c0, ldc, depth) for `rows` x `registers` of `vector` numbers.
 
     A, B, C are contiguous float32 arrays of any shape.  A[k, i] lies at a0 + k * ak + i * ai, B[k, n] at
     b0 + k * ldb + n, C[i, n] at c0 + i * ldc + n, all counted in numbers.  Nothing is checked.
@@ -58,10 +58,10 @@ def make_tile(rows, vector):
         def codegen(context, builder, signature, args):
             a, b, c = (_address(context, builder, signature, args, at) for at in (0, 4, 7))
             zeros = [ir.Constant(ir.FloatType(), 0.0)] * rows
-            sums = _product(builder, vector, a, args[2:4], b, args[6], args[10], zeros)
+            sums = _product(builder, vector, a, args[2:4], b, args[6], args[10], zeros, registers)
             for i in range(rows):
                 row = builder.gep(c, [builder.mul(_size(i), args[9])])
-                for n in range(2):
+                for n in range(registers):
                     _store(builder, row, n * vector, sums[i][n])
             return context.get_dummy_value()
 
@@ -137,24 +137,69 @@ def make_slope_tile(rows, vector):
     return slope_tile
 
 
-def _product(builder, vector, a, strides, b, ldb, depth, start):
-    """Rows of two registers: start[i] + sum over k of a[k * ak + i * ai] * b[k * ldb + n], (ak, ai) = strides."""
+def make_runs_tile(rows, vector):
+    """The intrinsic runs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth).
+
+    The tile of a convolution, whose sums go over several runs of memory, one a row of the image:
+        C[i, n] = S[i, n] + sum over r < runs, k < depth of A[r, k, i] * B[r, k, n],
+    with A[r, k, i] at a0 + r * arun + k * ak + i * ai, B[r, k, n] at b0 + r * brun + k * ldb + n, and the start
+    S[i, n] at s0 + i * lds + n: with lds = 0 one bias for all rows, with S the array C itself an update in place.
+    """
+
+    @intrinsic
+    def runs_tile(typingctx, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth):
+        n = types.intp
+        signature = types.void(A, n, n, n, n, B, n, n, n, S, n, n, C, n, n, n, n)
+
+        def codegen(context, builder, signature, args):
+            a, b, s, c = (_address(context, builder, signature, args, at) for at in (0, 5, 9, 12))
+            register = ir.VectorType(ir.FloatType(), vector)
+            sums = []
+            for i in range(rows):
+                row = builder.gep(s, [builder.mul(_size(i), args[11])])
+                sums.append(_slots(builder, [_load(builder, row, n * vector, register) for n in range(2)]))
+            with cgutils.for_range(builder, args[15]) as loop:
+                arun = builder.gep(a, [builder.mul(loop.index, args[2])])
+                brun = builder.gep(b, [builder.mul(loop.index, args[7])])
+                _accumulate(builder, vector, arun, args[3:5], brun, args[8], args[16], sums)
+            for i, slots in enumerate(sums):
+                row = builder.gep(c, [builder.mul(_size(i), args[14])])
+                for n, slot in enumerate(slots):
+                    _store(builder, row, n * vector, builder.load(slot))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return runs_tile
+
+
+def _product(builder, vector, a, strides, b, ldb, depth, start, registers=2):
+    """Rows of registers: start[i] + sum over k of a[k * ak + i * ai] * b[k * ldb + n], (ak, ai) = strides."""
+    sums = [_slots(builder, [_spread(builder, value, vector)] * registers) for value in start]
+    _accumulate(builder, vector, a, strides, b, ldb, depth, sums)
+    return [[builder.load(slot) for slot in row] for row in sums]
+
+
+def _slots(builder, values):
+    """A place for each of the values that a loop changes; the compiler makes registers of them."""
+    slots = [cgutils.alloca_once(builder, value.type) for value in values]
+    for slot, value in zip(slots, values, strict=True):
+        builder.store(value, slot)
+    return slots
+
+
+def _accumulate(builder, vector, a, strides, b, ldb, depth, sums):
+    """Add the sum over k of a[k * ak + i * ai] * b[k * ldb + n] to the slots of each row i."""
     register = ir.VectorType(ir.FloatType(), vector)
-    sums = [[cgutils.alloca_once(builder, register) for _ in range(2)] for _ in start]
-    for row, value in zip(sums, start, strict=True):
-        spread = _spread(builder, value, vector)
-        for slot in row:
-            builder.store(spread, slot)
-    arows = [builder.gep(a, [builder.mul(strides[1], _size(i))]) for i in range(len(start))]
+    arows = [builder.gep(a, [builder.mul(strides[1], _size(i))]) for i in range(len(sums))]
     with cgutils.for_range(builder, depth) as loop:
         acolumn = builder.mul(loop.index, strides[0])
         brow = builder.gep(b, [builder.mul(loop.index, ldb)])
-        lanes = [_load(builder, brow, n * vector, register) for n in range(2)]
+        lanes = [_load(builder, brow, n * vector, register) for n in range(len(sums[0]))]
         for arow, row in zip(arows, sums, strict=True):
             spread = _spread(builder, builder.load(builder.gep(arow, [acolumn])), vector)
             for slot, lane in zip(row, lanes, strict=True):
                 builder.store(_fma(builder, spread, lane, builder.load(slot)), slot)
-    return [[builder.load(slot) for slot in row] for row in sums]
 
 
 def _silu_pair(builder, u, v):
@@ -212,6 +257,38 @@ def _fma(builder, a, b, c):
 def _like(register, value):
     """A register of the same width with `value`, rounded to float32, in each place."""
     return ir.Constant(register.type, [float(np.float32(value))] * register.type.count)
+
+
+def make_reduction(vector, highest):
+    """The intrinsic reduction(A, a0, n): the sum of n numbers from A[a0] on, or the highest; n a multiple of LANES.
+
+    LANES of them at a time, which then come together one by one: the order depends on n alone.
+    """
+
+    @intrinsic
+    def reduction(typingctx, A, a0, n):
+        def codegen(context, builder, signature, args):
+            a, register = _address(context, builder, signature, args, 0), ir.VectorType(ir.FloatType(), vector)
+
+            def joined(one, other):
+                if highest:
+                    return builder.select(builder.fcmp_ordered(">", one, other), one, other)
+                return builder.fadd(one, other)
+
+            slots = _slots(builder, [_load(builder, a, place * vector, register) for place in range(2)])
+            with cgutils.for_range(builder, builder.udiv(args[2], _size(2 * vector)), start=_size(1)) as loop:
+                block = builder.gep(a, [builder.mul(loop.index, _size(2 * vector))])
+                for place, slot in enumerate(slots):
+                    builder.store(joined(builder.load(slot), _load(builder, block, place * vector, register)), slot)
+            lanes = joined(*(builder.load(slot) for slot in slots))
+            total = builder.extract_element(lanes, ir.Constant(ir.IntType(32), 0))
+            for lane in range(1, vector):
+                total = joined(total, builder.extract_element(lanes, ir.Constant(ir.IntType(32), lane)))
+            return total
+
+        return types.float32(A, types.intp, types.intp), codegen
+
+    return reduction
 
 
 def make_transpose(vector):
@@ -316,6 +393,31 @@ def plain_tile(A, a0, ak, ai, B, b0, ldb, C, c0, ldc, depth):
 
 
 @inline_jit
+def plain_narrow_tile(A, a0, ak, ai, B, b0, ldb, C, c0, ldc, depth):
+    """The tile of twice the rows and half the lanes as a loop."""
+    a, b, c = A.ravel(), B.ravel(), C.ravel()
+    for i in range(2 * ROWS):
+        for n in range(VECTOR):
+            total = np.float32(0)
+            for k in range(depth):
+                total += a[a0 + k * ak + i * ai] * b[b0 + k * ldb + n]
+            c[c0 + i * ldc + n] = total
+
+
+@inline_jit
+def plain_runs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth):
+    """The tile of a convolution as a loop."""
+    a, b, start, c = A.ravel(), B.ravel(), S.ravel(), C.ravel()
+    for i in range(ROWS):
+        for n in range(LANES):
+            total = start[s0 + i * lds + n]
+            for r in range(runs):
+                for k in range(depth):
+                    total += a[a0 + r * arun + k * ak + i * ai] * b[b0 + r * brun + k * ldb + n]
+            c[c0 + i * ldc + n] = total
+
+
+@inline_jit
 def plain_silu_tile(A, a0, ak, ai, B, b0, bias, bias0, H, h0, G, g0, depth, residual, keep):
     """The tile of a hidden layer as a loop."""
     a, b, h, slope = A.ravel(), B.ravel(), H.ravel(), G.ravel()
@@ -348,6 +450,28 @@ def plain_slope_tile(A, a0, ak, ai, B, b0, H, h0, G, g0, D, d0, depth, residual)
 
 
 @inline_jit
+def plain_total(A, a0, n):
+    """The sum as a loop."""
+    lanes = A.ravel()[a0 : a0 + LANES].copy()
+    for i in range(LANES, n):
+        lanes[i % LANES] += A.ravel()[a0 + i]
+    for i in range(VECTOR):
+        lanes[i] += lanes[VECTOR + i]
+    for i in range(1, VECTOR):
+        lanes[0] += lanes[i]
+    return lanes[0]
+
+
+@inline_jit
+def plain_highest(A, a0, n):
+    """The highest as a loop."""
+    found = A.ravel()[a0]
+    for i in range(n):
+        found = max(found, A.ravel()[a0 + i])
+    return found
+
+
+@inline_jit
 def plain_transpose(A, a0, lda, C, c0, ldc):
     """The transpose as a loop."""
     a, c = A.ravel(), C.ravel()
@@ -358,8 +482,11 @@ def plain_transpose(A, a0, lda, C, c0, ldc):
 
 if config.DISABLE_JIT:  # stepping through kernels with a debugger
     tile, silu_tile, slope_tile, transpose = plain_tile, plain_silu_tile, plain_slope_tile, plain_transpose
-    wide = plain_wide
+    narrow_tile, runs_tile, wide = plain_narrow_tile, plain_runs_tile, plain_wide
+    total, highest = plain_total, plain_highest
 else:
     tile, silu_tile = make_tile(ROWS, VECTOR), make_silu_tile(ROWS, VECTOR)
     slope_tile, transpose = make_slope_tile(ROWS, VECTOR), make_transpose(VECTOR)
-    wide = make_wide(register_bits())
+    narrow_tile = make_tile(2 * ROWS, VECTOR, registers=1)  # for matrices of few columns
+    runs_tile, wide = make_runs_tile(ROWS, VECTOR), make_wide(register_bits())
+    total, highest = make_reduction(VECTOR, False), make_reduction(VECTOR, True)

@@ -7,12 +7,21 @@ import numpy as np
 MAX_PERIOD = 10_000.0
 
 
-def forward(t: np.ndarray, size: int, dtype: np.dtype | type = np.float32) -> np.ndarray:
-    """[sin(t w), cos(t w)] with `size` // 2 frequencies w from 1 down to 1 / 10,000: [N, size] from t [N].
+def forward(
+    t: np.ndarray,
+    size: int,
+    dtype: np.dtype | type = np.float32,
+    flip_sin_to_cos: bool = False,
+    freq_shift: float = 1.0,
+) -> np.ndarray:
+    """[sin(t w), cos(t w)] with half = `size` // 2 frequencies w: [N, size] from t [N].
 
+    w_k = 10,000^(-k / (half - freq_shift)), k = 0..half - 1: from 1 down to 1 / 10,000 with freq_shift 1, and to just
+    above it with 0. `flip_sin_to_cos` puts the cosines first; an odd `size` ends in a zero (both as diffusers).
     Steps have no gradient, so there is no backward.
     """
     half = size // 2
-    w = np.exp(-np.log(MAX_PERIOD) * np.arange(half) / max(half - 1, 1))
+    w = np.exp(-np.log(MAX_PERIOD) * np.arange(half) / max(half - freq_shift, 1))
     angle = np.asarray(t, dtype=np.float64)[:, None] * w
-    return np.concatenate([np.sin(angle), np.cos(angle)], axis=1).astype(dtype)
+    parts = [np.cos(angle), np.sin(angle)] if flip_sin_to_cos else [np.sin(angle), np.cos(angle)]
+    return np.concatenate([*parts, np.zeros((len(angle), size % 2))], axis=1).astype(dtype)

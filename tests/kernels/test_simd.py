@@ -25,7 +25,13 @@ def compiled(width: int | str) -> SimpleNamespace:
     """The tiles of one width of register as functions; "plain" are the loops."""
     if width == "plain":
         rows, vector = simd.ROWS, simd.VECTOR
-        tiles = simd.plain_tile, simd.plain_silu_tile, simd.plain_slope_tile, simd.plain_transpose
+        tiles = (
+            simd.plain_tile,
+            simd.plain_silu_tile,
+            simd.plain_slope_tile,
+            simd.plain_transpose,
+            simd.plain_runs_tile,
+        )
     else:
         rows, vector = simd._SHAPES[width]
         tiles = (
@@ -33,8 +39,9 @@ def compiled(width: int | str) -> SimpleNamespace:
             simd.make_silu_tile(rows, vector),
             simd.make_slope_tile(rows, vector),
             simd.make_transpose(vector),
+            simd.make_runs_tile(rows, vector),
         )
-    tile, silu_tile, slope_tile, transpose = tiles
+    tile, silu_tile, slope_tile, transpose, runs_tile = tiles
 
     @njit(error_model="numpy")
     def call_tile(A, a0, ak, ai, B, b0, ldb, C, c0, ldc, depth):
@@ -52,6 +59,10 @@ def compiled(width: int | str) -> SimpleNamespace:
     def call_transpose(A, a0, lda, C, c0, ldc):
         transpose(A, a0, lda, C, c0, ldc)
 
+    @njit(error_model="numpy")
+    def call_runs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth):
+        runs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth)
+
     return SimpleNamespace(
         rows=rows,
         vector=vector,
@@ -60,6 +71,7 @@ def compiled(width: int | str) -> SimpleNamespace:
         silu_tile=call_silu_tile,
         slope_tile=call_slope_tile,
         transpose=call_transpose,
+        runs_tile=call_runs_tile,
     )
 
 
@@ -117,6 +129,34 @@ def test_tile_is_the_product_of_its_blocks(width: int | str, data: st.DataObject
     kernels.tile(f.A, f.a0, f.ak, f.ai, B, f.b0, ldb, C, c0, ldc, f.depth)
     exact, rounding = f.product()
     assert (np.abs(C[written] - exact) <= (0.0 if whole else rounding)).all()
+    assert_nothing_else_written(C, written)
+
+
+@EACH
+@FLAT
+@given(st.data(), st.integers(0, 4), st.integers(0, 9), st.booleans(), st.booleans())
+def test_runs_tile_is_the_sum_of_its_runs(
+    width: int | str, data: st.DataObject, runs: int, depth: int, in_place: bool, by_k: bool
+) -> None:
+    kernels = compiled(width)
+    rows, lanes = kernels.rows, kernels.lanes
+    rng = np.random.default_rng(data.draw(st.integers(0, 10_000)))
+    a0, b0, c0, ldb, ldc = (data.draw(GAP) for _ in range(5))
+    ldb, ldc = ldb + lanes, ldc + lanes
+    ak, ai = (rows, 1) if by_k else (1, depth)
+    arun, brun = rows * depth + data.draw(GAP), ldb * depth + data.draw(GAP)
+    A, B = numbers(rng, a0 + 5 * (arun + 100), whole=True), numbers(rng, b0 + 5 * (brun + 100), whole=True)
+    C, written = np.full(c0 + ldc * rows, UNTOUCHED), place(c0, ldc, rows, lanes)
+    C[written] = numbers(rng, rows * lanes, whole=True).reshape(rows, lanes)
+    bias = numbers(rng, lanes, whole=True)
+    wanted = (C[written] if in_place else np.broadcast_to(bias, (rows, lanes))).astype(np.float64)
+    for r in range(runs):
+        k, i = np.arange(depth)[:, None], np.arange(rows)
+        left = A[a0 + r * arun + k * ak + i * ai].astype(np.float64)
+        wanted = wanted + left.T @ B[place(b0 + r * brun, ldb, depth, lanes)]
+    start = (C, c0, ldc) if in_place else (bias, 0, 0)
+    kernels.runs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, *start, C, c0, ldc, runs, depth)
+    assert (C[written] == wanted).all()
     assert_nothing_else_written(C, written)
 
 

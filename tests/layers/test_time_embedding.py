@@ -49,3 +49,22 @@ def test_the_dtype_is_the_one_asked_for_and_rounded_once(dtype: type) -> None:
     embedding = time_embedding.forward(t, 8, dtype)
     assert embedding.dtype == dtype
     np.testing.assert_array_equal(embedding, time_embedding.forward(t, 8, np.float64).astype(dtype))
+
+
+@FLAT
+@given(t=STEPS, size=st.integers(1, 41), flip=st.booleans(), shift=st.sampled_from([0, 1]))
+def test_the_options_of_diffusers(t: list[int], size: int, flip: bool, shift: int) -> None:
+    """Frequencies 10,000^(-k / (half - shift)); cosines first where flipped; an odd size ends in a zero."""
+    embedding, half = time_embedding.forward(np.array(t), size, np.float64, flip, shift), size // 2
+    assert embedding.shape == (len(t), size)
+    for row, step in zip(embedding, t, strict=True):
+        angles = [step * 10_000.0 ** -(k / max(half - shift, 1)) for k in range(half)]
+        parts = [[math.sin(angle) for angle in angles], [math.cos(angle) for angle in angles]]
+        expected = [*parts[flip], *parts[not flip], *[0.0] * (size % 2)]
+        np.testing.assert_allclose(row, expected, rtol=0, atol=1e-15 * (10 + step))
+
+
+def test_the_defaults_are_the_embedding_as_it_was() -> None:
+    t, w = np.arange(1001), np.exp(-np.log(10_000.0) * np.arange(8) / 7)
+    expected = np.concatenate([np.sin(t[:, None] * w), np.cos(t[:, None] * w)], axis=1)
+    np.testing.assert_array_equal(time_embedding.forward(t, 16, np.float64), expected)

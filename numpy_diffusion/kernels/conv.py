@@ -1,0 +1,130 @@
+"""Convolution on the SIMD tile: the twin of `layers/conv.py`; a linear layer is one of 1 x 1 on one pixel.
+
+y[p, j] = bias[j] + sum over the window's rows r and its runs k of x[p, r, k] W[r, k, j]
+
+Weights are panels of LANES output channels, [panel, window row, window column, input channel, lane], and so are
+their gradients.  The gradient by x is a convolution of dy with the weights turned by half a turn (`turned`); for a
+stride of 2, of dy with zeros between its pixels (`resample.spread`).
+"""
+
+import numpy as np
+
+from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, clear_border, pitch, pixel, share
+from numpy_diffusion.kernels.mlp_plan import up
+from numpy_diffusion.kernels.simd import LANES, ROWS, runs_tile
+
+CHUNK = 64  # pixels over which a tile of the weights' gradient runs at a time, so that they stay in the first cache
+
+
+@jit
+def forward(arena, src, dst, weights, w0, b0, k, stride, shift, vector, residual, scratch, part, parts):
+    """dst = conv(src) + bias (+ vector, one number a channel) (+ residual, an image like dst); this part's rows.
+
+    b0 = -1 is no bias, vector = -1 no vector, residual[AT] = -1 no residual.  shift: rows and columns of the bordered
+    src before the first window.
+    """
+    J = dst[CHANNELS]
+    start = scratch[ROWS * LANES :]
+    for j in range(up_lanes(J)):
+        start[j] = weights[b0 + j] if j < J and b0 >= 0 else np.float32(0)
+        if j < J and vector >= 0:
+            start[j] += arena[vector + j]
+    low, high = share(dst[HEIGHT], part, parts)
+    for panel in range((J + LANES - 1) // LANES):
+        _panel(arena, src, dst, weights, w0, k, stride, shift, scratch, panel, low, high)
+    if residual[AT] >= 0:
+        length = dst[WIDTH] * J
+        for y in range(low, high):
+            d0, r0 = pixel(dst, y, 0), pixel(residual, y, 0)
+            row, more = arena[d0 : d0 + length], arena[r0 : r0 + length]
+            for i in range(length):
+                row[i] += more[i]
+    if part == 0:
+        clear_border(arena, dst)
+
+
+@jit
+def up_lanes(n):
+    """n filled up to whole panels."""
+    return (n + LANES - 1) // LANES * LANES
+
+
+@jit
+def _panel(arena, src, dst, weights, w0, k, stride, shift, scratch, panel, low, high):
+    """LANES output channels of some rows."""
+    C, J, row, j = src[CHANNELS], dst[CHANNELS], pitch(src), panel * LANES
+    b0, depth, whole = w0 + panel * k * k * C * LANES, k * C, j + LANES <= J
+    origin = src[AT] + shift * (row + C)
+    for y in range(low, high):
+        for x in range(0, dst[WIDTH], ROWS):
+            a0, c0 = origin + stride * (y * row + x * C), pixel(dst, y, x) + j
+            if whole and x + ROWS <= dst[WIDTH]:
+                runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
+                          scratch, ROWS * LANES + j, 0, arena, c0, J, k, depth)  # fmt: skip
+                continue
+            runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
+                      scratch, ROWS * LANES + j, 0, scratch, 0, LANES, k, depth)  # fmt: skip
+            for i in range(min(ROWS, dst[WIDTH] - x)):
+                for n in range(min(LANES, J - j)):
+                    arena[c0 + i * J + n] = scratch[i * LANES + n]
+
+
+@jit
+def backward(arena, src, dy, weights, w0, b0, k, stride, shift, vector, scratch):
+    """Add the gradient by the weights and the bias to theirs; where vector >= 0 the bias's also to arena[vector...].
+
+    `weights` is the gradient's array, laid out as the weights are.
+    """
+    J = dy[CHANNELS]
+    rows = max(1, CHUNK // dy[WIDTH])
+    for y in range(0, dy[HEIGHT], rows):
+        for panel in range((J + LANES - 1) // LANES):
+            _weights(arena, src, dy, weights, w0, k, stride, shift, scratch, panel, y, min(rows, dy[HEIGHT] - y))
+    sums = scratch[:J]
+    sums[:] = 0
+    for y in range(dy[HEIGHT]):
+        for x in range(dy[WIDTH]):
+            at = pixel(dy, y, x)
+            values = arena[at : at + J]
+            for j in range(J):
+                sums[j] += values[j]
+    if b0 >= 0:
+        for j in range(J):
+            weights[b0 + j] += sums[j]
+    if vector >= 0:
+        for j in range(J):
+            arena[vector + j] = sums[j]
+
+
+@jit
+def _weights(arena, src, dy, weights, w0, k, stride, shift, scratch, panel, y, rows):
+    """What some rows of dy add to the gradient of one panel."""
+    C, J, arow, j = src[CHANNELS], dy[CHANNELS], pitch(src), panel * LANES
+    b0, brow = pixel(dy, y, 0) + j, pitch(dy)
+    for c in range(0, C, ROWS):
+        for tap in range(k * k):
+            a0 = src[AT] + (stride * y + shift + tap // k) * arow + (shift + tap % k) * C + c
+            c0 = w0 + ((panel * k * k + tap) * C + c) * LANES
+            if c + ROWS <= C:
+                runs_tile(arena, a0, stride * arow, stride * C, 1, arena, b0, brow, J,
+                          weights, c0, LANES, weights, c0, LANES, rows, dy[WIDTH])  # fmt: skip
+                continue
+            scratch[: ROWS * LANES] = 0
+            runs_tile(arena, a0, stride * arow, stride * C, 1, arena, b0, brow, J,
+                      scratch, 0, LANES, scratch, 0, LANES, rows, dy[WIDTH])  # fmt: skip
+            for i in range((C - c) * LANES):
+                weights[c0 + i] += scratch[i]
+
+
+def panels(weight, fill=0):
+    """[J, C, k, k] as the kernel reads it, flat: panels, the last filled up with `fill`."""
+    J, C, k, _ = weight.shape
+    filled = np.full((up(J, LANES), C, k, k), fill, weight.dtype)
+    filled[:J] = weight
+    return filled.reshape(-1, LANES, C, k, k).transpose(0, 3, 4, 2, 1).ravel()
+
+
+def turned(weight, fill=0):
+    """The weights [J, C, k, k] of the convolution that leads from dy back to dx, as the kernel reads them."""
+    return panels(weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3), fill)

@@ -1,0 +1,83 @@
+"""How images lie in memory for the kernels: [row, column, channel], with a border of zeros around.
+
+Channels come last, so that LANES output channels fill the tile's registers while its rows are ROWS neighbouring
+pixels: any batch size, image size and number of channels keeps the processor busy, one image as well as a hundred.
+The zeros around spare the convolution every question about edges: what it reads beside an output pixel is three
+runs of memory, of 3 x channels numbers each.
+
+A worker keeps all images of one sample in one flat array, the arena; an image is a row of a table of int64, with the
+columns below.  What is written to a few numbers more than an image has, or read from there, lands in the next one's
+border or image and is never used: the arena has room behind the last.
+"""
+
+import numpy as np
+
+from numpy_diffusion.kernels._jit import inline_jit, jit
+
+AT, HEIGHT, WIDTH, CHANNELS, BORDER = 0, 1, 2, 3, 4
+
+
+@inline_jit
+def size(height, width, channels, border):
+    """Numbers that an image takes."""
+    return (height + 2 * border) * (width + 2 * border) * channels
+
+
+@inline_jit
+def pitch(image):
+    """Numbers from a row to the next."""
+    return (image[WIDTH] + 2 * image[BORDER]) * image[CHANNELS]
+
+
+@inline_jit
+def pixel(image, y, x):
+    """Where a pixel's channels start; row and column -1 are the border."""
+    return image[AT] + (y + image[BORDER]) * pitch(image) + (x + image[BORDER]) * image[CHANNELS]
+
+
+@inline_jit
+def share(n, part, parts):
+    """The part-th of `parts` equal shares of 0..n - 1: low, high."""
+    return part * n // parts, (part + 1) * n // parts
+
+
+@jit
+def clear_border(arena, image):
+    """Zeros around the image."""
+    if image[BORDER] == 0:
+        return
+    length = pitch(image)
+    arena[image[AT] : image[AT] + length + image[CHANNELS]] = 0
+    for y in range(image[HEIGHT] - 1):
+        end = pixel(image, y, image[WIDTH])
+        arena[end : end + 2 * image[CHANNELS]] = 0
+    end = pixel(image, image[HEIGHT] - 1, image[WIDTH])
+    arena[end : end + length + image[CHANNELS]] = 0
+
+
+@jit
+def load(arena, image, x):
+    """Take x [C, H, W] into the arena."""
+    for c in range(image[CHANNELS]):
+        for y in range(image[HEIGHT]):
+            for column in range(image[WIDTH]):
+                arena[pixel(image, y, column) + c] = x[c, y, column]
+    clear_border(arena, image)
+
+
+@jit
+def store(arena, image, x):
+    """Copy the image to x [C, H, W]."""
+    for c in range(image[CHANNELS]):
+        for y in range(image[HEIGHT]):
+            for column in range(image[WIDTH]):
+                x[c, y, column] = arena[pixel(image, y, column) + c]
+
+
+def table(*shapes):
+    """Images of these (height, width, channels, border), one behind the other, and the numbers they take."""
+    rows, start = np.zeros((len(shapes), 5), np.int64), 0
+    for row, shape in zip(rows, shapes, strict=True):
+        row[:] = start, *shape
+        start += -(-size(*shape) // 16) * 16
+    return rows, start

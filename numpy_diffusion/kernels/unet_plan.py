@@ -1,0 +1,325 @@
+"""A U-Net as a table of kernel calls, forward and backward, with a place in memory for all that they read and write.
+
+`networks/unet_program.py` says what the network does, resnet by resnet; here each becomes its convolutions and norms,
+and each of those remembers how its gradient goes.  An image has its place in the arena from the call that writes it
+first to the call that touches it last; another then takes the room.  In a forward pass that is nearly at once, in a
+training step only after the backward call, and the same list serves both.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numpy_diffusion.kernels import conv
+from numpy_diffusion.kernels.attention import places
+from numpy_diffusion.kernels.images import AT, size
+from numpy_diffusion.kernels.simd import LANES, ROWS
+
+# Kinds of calls: `unet._call` says what each does with its images and numbers.
+(CONV, STATISTICS, NORM, SILU, JOIN, UPSAMPLE, ATTENTION, CLASS, DROPOUT,
+ CONV_WEIGHTS, SPREAD, NORM_BACK, SILU_BACK, PART, UPSAMPLE_BACK, ATTENTION_BACK, CLASS_BACK) = range(17)  # fmt: skip
+IMAGES, NUMBERS = 9, 6  # of a call, at most
+NONE = -1  # no image: the last row of the table of images, whose place is -1
+
+
+class Plan(NamedTuple):
+    """A list of calls, ready to run.
+
+    calls : int64 [calls, 1 + IMAGES + NUMBERS]: kind, rows of `images`, numbers
+    backward : how many calls come before the backward ones
+    images : int64 [images + 1, 5], see `images`
+    arena, scratch : float32 numbers that a worker needs
+    x, embedding, eps, deps : rows of `images` of what comes in and goes out
+    """
+
+    calls: np.ndarray
+    backward: int
+    images: np.ndarray
+    arena: int
+    scratch: int
+    x: int
+    embedding: int
+    eps: int
+    deps: int
+
+
+class Layout(NamedTuple):
+    """Where the parameters lie as the kernels read them.
+
+    at, turned_at : by name, where a parameter and a convolution's turned weights start
+    source, turned_source : for each number, the flat parameter that it is; behind the last one stands a zero
+    place : for each flat parameter, where it is
+    """
+
+    at: dict[str, int]
+    turned_at: dict[str, int]
+    source: np.ndarray
+    turned_source: np.ndarray
+    place: np.ndarray
+
+
+def layout(shapes):
+    """The layout of parameters with these shapes, which lie flat in this order."""
+    count = sum(int(np.prod(shape)) for shape in shapes.values())
+    at, turned_at, source, turned_source, start, place = {}, {}, [], [], 0, np.empty(count, np.int32)
+    for name, shape in shapes.items():
+        numbers = start + np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
+        at[name], turned_at[name] = sum(map(len, source)), sum(map(len, turned_source))
+        if len(shape) > 1 and name != "class_embedding.weight":
+            numbers = numbers.reshape(*shape[:2], *(shape[2:] or (1, 1)))
+            turned_source.append(conv.turned(numbers, count))
+            numbers = conv.panels(numbers, count)
+        source.append(numbers.ravel())
+        start += int(np.prod(shape))
+    flat = np.concatenate(source)
+    inside = np.flatnonzero(flat < count)
+    place[flat[inside]] = inside
+    return Layout(at, turned_at, flat, np.concatenate(turned_source), place)
+
+
+def plan(program, config, layout, heads, embedding, training):
+    """The calls of a forward pass; with `training`, of the backward pass behind it.
+
+    heads : how many an attention with so many channels has;  embedding : numbers of the time embedding's layers
+    """
+    builder = _Builder(config, layout, heads, training)
+    height, width = np.broadcast_to(config["sample_size"], 2)
+    x = builder.image(int(height), int(width), config["in_channels"], 1)
+    first = builder.vector(config["block_out_channels"][0])
+    temb = builder.time(first, embedding, config["num_class_embeds"] is not None)
+    h, skips = x, []
+    for number, op in enumerate(program):
+        if op.kind == "save":
+            skips.append(h)
+        elif op.kind == "concat":
+            h = builder.concat(h, skips.pop())
+        elif op.kind == "resnet":
+            h = builder.resnet(op.name, h, temb, op.outputs, number)
+        elif op.kind == "attention":
+            h = builder.attention(op.name, h)
+        elif op.kind == "downsample":
+            h = builder.conv(op.name, h, op.outputs, stride=2, pad=config["downsample_padding"])
+        elif op.kind == "upsample":
+            h = builder.conv(op.name, builder.upsample(h), op.outputs)
+        elif op.kind == "conv_in":
+            h = builder.conv(op.name, h, op.outputs)
+        else:
+            h = builder.conv(op.name, builder.norm("conv_norm_out", h, border=1, silu=True), op.outputs)
+    backward, deps = len(builder.calls), NONE
+    if training:
+        deps, _ = builder.gradient(h)
+        builder.gradients[x] = builder.gradients[first] = NONE  # nobody asks for those
+        for step in reversed(builder.tape):
+            step()
+    keep = [x, first, h] + ([deps] if training else [])
+    images, arena = builder.placed(keep)
+    calls = np.array(builder.calls, np.int64)
+    return Plan(calls, backward, images, arena, builder.scratch(), x, first, h, deps)
+
+
+class _Builder:
+    """Calls as they are written down, and `tape`, the way back, whose entries write down more when called."""
+
+    def __init__(self, config: dict[str, Any], layout: Layout, heads: Callable[[dict, int], int], training: bool):
+        self.config, self.layout, self.heads, self.training = config, layout, heads, training
+        self.images: list[tuple[int, int, int, int]] = []
+        self.calls: list[list[int]] = []
+        self.tape: list[Callable[[], None]] = []
+        self.gradients: dict[int, int] = {}
+
+    def image(self, height, width, channels, border):
+        self.images.append((height, width, channels, border))
+        return len(self.images) - 1
+
+    def vector(self, length):
+        return self.image(1, 1, length, 0)
+
+    def call(self, kind, images, *numbers):
+        row = [kind, *images, *[NONE] * (IMAGES - len(images)), *map(int, numbers)]
+        self.calls.append(row + [0] * (1 + IMAGES + NUMBERS - len(row)))
+
+    def gradient(self, image):
+        """The gradient by an image, and whether there is something in it to add to."""
+        add = image in self.gradients
+        if not add:
+            self.gradients[image] = self.image(*self.images[image])
+        return self.gradients[image], add
+
+    def conv(self, name, src, outputs, *, k=3, stride=1, pad=1, vector=NONE, residual=NONE, border=1):
+        height, width, _, around = self.images[src]
+        dst = self.image(height // stride, width // stride, outputs, border)
+        weight, bias = self.layout.at[f"{name}.weight"], self.layout.at[f"{name}.bias"]
+        shift = around if k == 1 else 1 - pad
+        self.call(CONV, [src, dst, vector, residual], weight, bias, k, stride, shift, False)
+        self.tape.append(lambda: self.conv_back(name, src, dst, vector, residual, k, stride, pad, shift))
+        return dst
+
+    def conv_back(self, name, src, dst, vector, residual, k, stride, pad, shift):
+        dy, dvector = self.gradients[dst], NONE if vector == NONE else self.gradient(vector)[0]
+        weight, bias = self.layout.at[f"{name}.weight"], self.layout.at[f"{name}.bias"]
+        self.call(CONV_WEIGHTS, [src, dy, dvector], weight, bias, k, stride, shift)
+        if self.gradients.get(src) != NONE:
+            dx, add = self.gradient(src)
+            to = self.image(*self.images[src]) if add else dx
+            spread = dy
+            if stride == 2:
+                height, width, _, _ = self.images[src]
+                spread = self.image(height, width, self.images[dy][2], 1)
+                self.call(SPREAD, [dy, spread], 1 - pad)
+            turned = self.layout.turned_at[f"{name}.weight"]
+            self.call(CONV, [spread, to], turned, -1, k, 1, self.images[spread][3] if k == 1 else 0, True)
+            if add:
+                self.call(PART, [to, dx], 0, True)
+        if residual != NONE and residual not in self.gradients:
+            self.gradients[residual] = dy  # this was the last use of dy, so what is added to it later harms nobody
+        elif residual != NONE:
+            self.call(PART, [dy, self.gradients[residual]], 0, True)
+
+    def norm(self, name, src, *, border, silu):
+        height, width, channels, _ = self.images[src]
+        groups = self.config["norm_num_groups"]
+        weight, bias = self.layout.at[f"{name}.weight"], self.layout.at[f"{name}.bias"]
+        dst, stats = self.image(height, width, channels, border), self.vector(2 * groups)
+        self.call(STATISTICS, [src, stats], groups)
+        self.call(NORM, [src, dst, stats], weight, bias, groups, silu)
+
+        def back():
+            dx, add = self.gradient(src)
+            self.call(NORM_BACK, [src, self.gradients[dst], dx, stats], weight, bias, groups, silu, add)
+
+        self.tape.append(back)
+        return dst
+
+    def silu(self, src):
+        dst = self.vector(self.images[src][2])
+        self.call(SILU, [src, dst])
+
+        def back():
+            dx, add = self.gradient(src)
+            self.call(SILU_BACK, [src, self.gradients[dst], dx], add)
+
+        self.tape.append(back)
+        return dst
+
+    def time(self, first, embedding, classes):
+        """SiLU of the embedded step, which every resnet reads."""
+        h = self.conv("time_embedding.linear_1", first, embedding, k=1, border=0)
+        label = NONE
+        if classes:
+            label, weight = self.vector(embedding), self.layout.at["class_embedding.weight"]
+            self.call(CLASS, [label], weight)
+            self.tape.append(lambda: self.call(CLASS_BACK, [self.gradients[label]], weight))
+        return self.silu(self.conv("time_embedding.linear_2", self.silu(h), embedding, k=1, residual=label, border=0))
+
+    def resnet(self, name, h, temb, outputs, number):
+        shortcut = h
+        bias = self.conv(f"{name}.time_emb_proj", temb, outputs, k=1, border=0)
+        first = self.norm(f"{name}.norm1", h, border=1, silu=True)
+        between = self.conv(f"{name}.conv1", first, outputs, vector=bias)
+        second = self.dropout(self.norm(f"{name}.norm2", between, border=1, silu=True), number)
+        if self.images[h][2] != outputs:
+            shortcut = self.conv(f"{name}.conv_shortcut", h, outputs, k=1)
+        return self.conv(f"{name}.conv2", second, outputs, residual=shortcut)
+
+    def dropout(self, src, number):
+        if not (self.training and self.config["dropout"]):
+            return src
+        dst = self.image(*self.images[src])
+        self.call(DROPOUT, [src, dst], number)
+
+        def back():
+            self.call(DROPOUT, [self.gradients[dst], self.gradient(src)[0]], number)
+
+        self.tape.append(back)
+        return dst
+
+    def attention(self, name, h):
+        height, width, channels, _ = self.images[h]
+        heads = self.heads(self.config, channels)
+        normed = self.norm(f"{name}.group_norm", h, border=0, silu=False)
+        q, k, v = (self.conv(f"{name}.{part}", normed, channels, k=1, border=0) for part in ("to_q", "to_k", "to_v"))
+        rows, columns = places(height * width)
+        softmax = self.vector(heads * rows * columns)
+        mixed = self.image(height, width, channels, 0)
+        self.call(ATTENTION, [q, k, v, mixed, softmax], heads)
+
+        def back():
+            slopes = self.vector(rows * columns)
+            images = [
+                q,
+                k,
+                v,
+                self.gradients[mixed],
+                *(self.gradient(part)[0] for part in (q, k, v)),
+                softmax,
+                slopes,
+            ]
+            self.call(ATTENTION_BACK, images, heads)
+
+        self.tape.append(back)
+        return self.conv(f"{name}.to_out.0", mixed, channels, k=1, residual=h)
+
+    def upsample(self, src):
+        height, width, channels, _ = self.images[src]
+        dst = self.image(2 * height, 2 * width, channels, 1)
+        self.call(UPSAMPLE, [src, dst])
+
+        def back():
+            dx, add = self.gradient(src)
+            self.call(UPSAMPLE_BACK, [self.gradients[dst], dx], add)
+
+        self.tape.append(back)
+        return dst
+
+    def concat(self, h, skip):
+        height, width, channels, border = self.images[h]
+        dst = self.image(height, width, channels + self.images[skip][2], border)
+        places = ((h, 0), (skip, channels))
+        for src, channel in places:
+            self.call(JOIN, [src, dst], channel)
+
+        def back():
+            for src, channel in places:
+                dx, add = self.gradient(src)
+                self.call(PART, [self.gradients[dst], dx], channel, add)
+
+        self.tape.append(back)
+        return dst
+
+    def placed(self, keep):
+        """The table of images with their places, and the numbers they need in all; `keep` never give theirs up."""
+        table = np.zeros((len(self.images) + 1, 5), np.int64)
+        table[:-1, AT + 1 :], table[NONE, AT] = self.images, NONE
+        used: dict[int, list[int]] = {image: [0, len(self.calls)] for image in keep}
+        for number, (_, *columns) in enumerate(self.calls):
+            for image in columns[:IMAGES]:
+                if image != NONE and image not in keep:
+                    used.setdefault(image, [number, number])[1] = number
+        taken: list[tuple[int, int, int]] = []  # first number, behind the last, last call
+        total = 0
+        for image, (first, last) in sorted(used.items(), key=lambda item: item[1][0]):
+            taken = sorted(place for place in taken if place[2] >= first)
+            length, at = -(-size(*self.images[image]) // 16) * 16, 0
+            for low, high, _ in taken:
+                if low - at >= length:
+                    break
+                at = max(at, high)
+            table[image, AT] = at
+            taken.append((at, at + length, last))
+            total = max(total, at + length)
+        rows = [places(np.prod(self.images[call[1]][:2]))[1] for call in self.calls if call[0] == ATTENTION]
+        return table, total + 2 * ROWS * max([self.widest(), *rows]) + 2 * LANES
+
+    def widest(self):
+        """The most channels that a convolution or norm meets."""
+        return max(self.images[image][2] for kind, *row in self.calls if kind in (CONV, NORM) for image in row[:2])
+
+    def scratch(self):
+        """What the kernels need besides: a tile, a start for each channel, a norm's sums, a head's turned image."""
+        turned = [
+            (self.images[row[1]][2] // row[1 + IMAGES]) * places(np.prod(self.images[row[1]][:2]))[1]
+            for row in self.calls
+            if row[0] in (ATTENTION, ATTENTION_BACK)
+        ]
+        return ROWS * LANES + LANES + max([7 * self.widest(), *turned])

@@ -1,0 +1,45 @@
+"""Scaled dot-product attention with heads (Vaswani et al. 2017, equation 1): o = softmax(q k^T / sqrt(d)) v, where
+each head has its own d = C / heads channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+Cache = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def forward(q: np.ndarray, k: np.ndarray, v: np.ndarray, heads: int) -> tuple[np.ndarray, Cache]:
+    """o [N, L, C] from q, k, v [N, L, C]."""
+    q, k, v = (_split(part, heads) for part in (q, k, v))
+    scores = q @ k.swapaxes(2, 3) * _scale(q)
+    weights = np.exp(scores - scores.max(axis=3, keepdims=True))  # of 1 at the most: nothing overflows
+    weights /= weights.sum(axis=3, keepdims=True)
+    return _joined(weights @ v), (q, k, v, weights)
+
+
+def backward(do: np.ndarray, cache: Cache) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """dq, dk, dv [N, L, C] from do [N, L, C]."""
+    q, k, v, weights = cache
+    do = _split(do, q.shape[1])
+    dweights = do @ v.swapaxes(2, 3)
+    # The softmax's gradient: each row of weights keeps its sum of 1.
+    dscores = weights * (dweights - (dweights * weights).sum(axis=3, keepdims=True)) * _scale(q)
+    return _joined(dscores @ k), _joined(dscores.swapaxes(2, 3) @ q), _joined(weights.swapaxes(2, 3) @ do)
+
+
+def _split(x: np.ndarray, heads: int) -> np.ndarray:
+    """[N, heads, L, d] from [N, L, C]."""
+    N, L, C = x.shape
+    return x.reshape(N, L, heads, C // heads).swapaxes(1, 2)
+
+
+def _joined(x: np.ndarray) -> np.ndarray:
+    """[N, L, C] from [N, heads, L, d]."""
+    N, heads, L, d = x.shape
+    return x.swapaxes(1, 2).reshape(N, L, heads * d)
+
+
+def _scale(q: np.ndarray) -> np.floating:
+    """1 / sqrt(d), in q's dtype."""
+    return q.dtype.type(q.shape[3] ** -0.5)

@@ -1,0 +1,69 @@
+"""The residual block of the U-Net (Ho et al. 2020, appendix B; diffusers' `ResnetBlock2D`):
+
+h = conv1(silu(norm1(x))) + time_emb_proj(silu(temb))
+y = conv2(dropout(silu(norm2(h)))) + x, where x goes through the 1 x 1 convolution conv_shortcut if channels differ
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numpy_diffusion.layers import conv, dropout, group_norm, linear, silu
+from numpy_diffusion.layers.named import Gradients, kept, of
+
+
+class Dropped(NamedTuple):
+    """The arguments of `dropout.forward` behind x."""
+
+    probability: float
+    seed: int
+    samples: np.ndarray
+    step: int
+    number: int
+
+
+def forward(
+    x: np.ndarray,
+    temb: np.ndarray,
+    params: Mapping[str, np.ndarray],
+    groups: int,
+    eps: float,
+    dropped: Dropped | None = None,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """y [N, J, H, W] from x [N, C, H, W] and temb [N, E]; without `dropped`, no dropout.
+
+    params: weight and bias of norm1, conv1, time_emb_proj, norm2, conv2 and, where C is not J, conv_shortcut.
+    """
+    caches: dict[str, Any] = {}
+    h, caches["norm1"] = group_norm.forward(x, *of(params, "norm1"), groups, eps)
+    h, caches["silu1"] = silu.forward(h)
+    h, caches["conv1"] = conv.forward(h, *of(params, "conv1"))
+    a, caches["silu_temb"] = silu.forward(temb)
+    a, caches["time_emb_proj"] = linear.forward(a, *of(params, "time_emb_proj"))
+    h, caches["norm2"] = group_norm.forward(h + a[:, :, None, None], *of(params, "norm2"), groups, eps)
+    h, caches["silu2"] = silu.forward(h)
+    if dropped is not None:
+        h, caches["dropout"] = dropout.forward(h, *dropped)
+    h, caches["conv2"] = conv.forward(h, *of(params, "conv2"))
+    if "conv_shortcut.weight" in params:
+        x, caches["conv_shortcut"] = conv.forward(x, *of(params, "conv_shortcut"), pad=(0, 0))
+    return h + x, caches
+
+
+def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, Gradients]:
+    """dx [N, C, H, W], dtemb [N, E], and the gradient of each of params, from dy [N, J, H, W]."""
+    grads: Gradients = {}
+    dh = kept(grads, "conv2", conv.backward(dy, caches["conv2"]))
+    if "dropout" in caches:
+        dh = dropout.backward(dh, caches["dropout"])
+    dh = kept(grads, "norm2", group_norm.backward(silu.backward(dh, caches["silu2"]), caches["norm2"]))
+    da = kept(grads, "time_emb_proj", linear.backward(dh.sum(axis=(2, 3)), caches["time_emb_proj"]))
+    dtemb = silu.backward(da, caches["silu_temb"])
+    dh = kept(grads, "conv1", conv.backward(dh, caches["conv1"]))
+    dh = kept(grads, "norm1", group_norm.backward(silu.backward(dh, caches["silu1"]), caches["norm1"]))
+    shortcut = "conv_shortcut" in caches
+    dx = kept(grads, "conv_shortcut", conv.backward(dy, caches["conv_shortcut"])) if shortcut else dy
+    return dh + dx, dtemb, grads

@@ -1,0 +1,76 @@
+"""Images beside each other: each at its place, with its title, in its own grays."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+import pytest
+
+from numpy_diffusion import figures
+
+module = importlib.import_module("numpy_diffusion.figures.image_grid")  # whose name a function has, too
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The axes of the pictures drawn from now on, in their order."""
+    axes = []
+
+    def save(figure, path):
+        axes.extend(figure.axes)
+        return path
+
+    monkeypatch.setattr(module, "save", save)
+    return axes
+
+
+def titles(axis):
+    return dict(zip(axis.get_ticklocs(), (label.get_text() for label in axis.get_ticklabels()), strict=True))
+
+
+@pytest.mark.parametrize(("side", "gap"), [(8, 1), (32, 2)])
+def test_images_stand_row_by_row_and_the_rest_is_white(shown, tmp_path, side, gap):
+    x = np.linspace(-1.0, 0.8, 5)[:, None, None, None] * np.ones((5, 1, side, side))
+    figures.image_grid(x, tmp_path / "a.png", columns=3, row_titles=["up", "down"])
+    (axes,) = shown
+    picture = np.asarray(axes.images[0].get_array())
+    assert picture.shape == (2 * side + gap, 3 * side + 2 * gap, 3)
+    expected = np.ones_like(picture)
+    for i in range(5):
+        top, left = (side + gap) * (i // 3), (side + gap) * (i % 3)
+        expected[top : top + side, left : left + side] = (x[i, 0, 0, 0] + 1) / 2
+    np.testing.assert_allclose(picture, expected, atol=1e-15)
+    middle = (side - 1) / 2
+    assert titles(axes.yaxis) == {middle: "up", middle + side + gap: "down"}
+    assert titles(axes.xaxis) == {}
+
+
+def test_colours_and_orientation_are_kept_and_what_is_beyond_is_cut_off(shown, tmp_path):
+    x = np.zeros((1, 3, 4, 6))
+    x[0, :, 0, 5] = [3.0, -3.0, 0.5]
+    figures.image_grid(x, tmp_path / "a.png", columns=1)
+    picture = np.asarray(shown[0].images[0].get_array())
+    assert picture.shape == (4, 6, 3)
+    assert picture[0, 5].tolist() == [1.0, 0.0, 0.75]
+    assert (np.delete(picture.reshape(-1, 3), 5, axis=0) == 0.5).all()
+
+
+def test_rows_are_images_and_columns_are_steps(shown, tmp_path):
+    shade = np.array([0.0, 0.01])[:, None, None, None]
+    forward = {t: np.full((2, 1, 8, 8), t / 100.0) + shade for t in (50, 0, 10)}
+    reverse = {t: -x[:1] for t, x in forward.items()}
+    figures.image_rows(forward, reverse, tmp_path / "a.png")
+    above, below = shown
+    for axes, way in ((above, forward), (below, reverse)):
+        assert list(titles(axes.xaxis).values()) == ["$t = 0$", "$t = 10$", "$t = 50$"]
+        picture = np.asarray(axes.images[0].get_array())
+        for column, (place, t) in enumerate(zip(axes.get_xticks(), (0, 10, 50), strict=True)):
+            assert place == 9 * column + 3.5
+            for row, image in enumerate(way[t]):
+                part = picture[9 * row : 9 * row + 8, 9 * column : 9 * column + 8]
+                np.testing.assert_allclose(part, (image[0, 0, 0] + 1) / 2, atol=1e-15)
+    assert [part.get_suptitle() for part in (above.figure, below.figure)] == [
+        module.FORWARD_TITLE,
+        module.REVERSE_TITLE,
+    ]
