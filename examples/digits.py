@@ -44,7 +44,7 @@ def main() -> None:
                 options.seed,
                 first=first,
                 progress=True,
-                **_images.FAST,
+                **_images.fast(schedule),
             )
             for first in range(0, options.samples, BATCH)
         ]

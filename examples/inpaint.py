@@ -40,7 +40,16 @@ def main() -> None:
         mask = (lower, middle)[number % 2]
         hidden = np.where(mask == 1.0, x0, np.float32(0.0))
         ways = nd.inpaint(
-            model, schedule, x0, mask, WAYS, options.seed, steps=options.chain, resample=5, progress=True
+            model,
+            schedule,
+            x0,
+            mask,
+            WAYS,
+            options.seed,
+            steps=options.chain,
+            resample=5,
+            jump=max(1, options.chain // 10),
+            progress=True,
         )
         rows += [np.concatenate([x0[None], hidden[None], ways])]
     path = options.out / "inpaint.png"

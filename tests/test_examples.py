@@ -26,6 +26,16 @@ WRITTEN = {
     "density": ["density.png"],
     "check_your_sampler": ["check_your_sampler.png"],
     "which_schedule": ["which_schedule.csv", "which_schedule.png"],
+    "digits": ["digits.png", "digits_loss.png", "digits_rows.png", "digits_training.png"],
+    "shapes32": [f"shapes32{ending}.png" for ending in ("", "_between", "_loss", "_rows", "_training")],
+    "inpaint": ["inpaint.png", "inpaint_training.png"],
+    "from_diffusers": ["digits-8x8", "from_diffusers.png"],
+}
+OF_IMAGES = {  # with what makes them short
+    "digits": ["--length", "10", "--samples", "20"],
+    "shapes32": ["--length", "10", "--scenes", "200"],
+    "inpaint": ["--length", "10", "--chain", "10"],
+    "from_diffusers": ["--chain", "10"],
 }
 
 
@@ -40,7 +50,7 @@ def test_every_example_is_listed():
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(WRITTEN) - {"own_image", "which_schedule", "bound", "density"})
+    "name", sorted(set(WRITTEN) - {"own_image", "which_schedule", "bound", "density", *OF_IMAGES})
 )  # these run below
 def test_example_writes_what_it_says_under_out(tmp_path, name):
     done = run(tmp_path, name, "--steps", "20", "--seed", "3")
@@ -51,6 +61,17 @@ def test_example_writes_what_it_says_under_out(tmp_path, name):
         assert str(Path("out", picture)) in done.stdout
         if not picture.endswith(".html"):
             assert np.asarray(Image.open(tmp_path / "out" / picture).convert("L")).std() > 5.0
+
+
+@pytest.mark.parametrize("name", OF_IMAGES)
+def test_example_on_images_writes_what_it_says(tmp_path, name):
+    done = run(tmp_path, name, "--steps", "2", *OF_IMAGES[name])
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == WRITTEN[name]
+    for picture in tmp_path.glob("out/*.png"):
+        assert np.asarray(Image.open(picture).convert("L")).std() > 5.0
+    said = {"digits": "bits per dimension", "from_diffusers": "samples as before it was written: True"}
+    assert said.get(name, f"out/{name}.png") in done.stdout
 
 
 @pytest.mark.parametrize("name", WRITTEN)

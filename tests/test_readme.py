@@ -28,6 +28,8 @@ def test_the_python_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.
     assert names["x"].shape == (1000, 3)  # type: ignore[attr-defined]
     assert names["log_p"].shape == (10,)  # type: ignore[attr-defined]
     assert names["table"].shape == (1000, 3)  # type: ignore[attr-defined]
+    assert names["digits"].shape == (8, 1, 8, 8)  # type: ignore[attr-defined]
+    assert (names["half"][..., :4] == names["images"].x0[0][..., :4]).all()  # type: ignore[attr-defined]
 
 
 def test_the_shell_commands_are_ones_that_the_program_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,9 +38,12 @@ def test_the_shell_commands_are_ones_that_the_program_takes(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     lines = [line.split("#")[0].split() for block in blocks("sh") for line in block.splitlines()]
     commands = [line[1:] for line in lines if line[0] == "numpy-diffusion"]
-    assert len(commands) == 5
+    assert len(commands) == 7
     for command in commands:
-        few = ["--steps", "20", "--n", "300"] if command[0] == "train" and "--resume" not in command else []
+        short = {"train": ["--steps", "20"], "sample": ["--steps", "20"]}.get(command[0], [])
+        few = (
+            [] if "--resume" in command else short + ["--n", "300"] * (command[:3] == ["train", "--data", "airplane"])
+        )
         assert main([*command, *few]) == 0
 
 

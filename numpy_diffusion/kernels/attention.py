@@ -2,8 +2,9 @@
 
 o[p] = sum over r of P[p, r] v[r],    P[p, :] = softmax over r of (q[p] . k[r]) / sqrt(d),    each head of d channels
 
-q, k, v, o are images without a border; P is kept for the gradient, [head, L filled up to ROWS, L filled up to LANES].
-Both products that run over channels want the second image's transposed, [channel, pixel], which is made on the way.
+q, k, v, o are images without a border.  A few rows of P at a time are made, used and forgotten, so that they never
+leave the first cache; the gradient makes P again, a head at a time.  Both products that run over channels want the
+second image's transposed, [channel, pixel], which is made on the way.
 """
 
 import math
@@ -23,25 +24,51 @@ def places(pixels):
 
 
 @jit
-def forward(arena, q, k, v, dst, softmax, heads, scratch, part, parts):
-    """dst from q, k, v; this part's pixels.  softmax: where P stands in the arena."""
+def room(pixels, d):
+    """Numbers of scratch that a forward pass needs behind its tile: a head's k transposed, and a few rows of P."""
+    _, columns = places(pixels)
+    return (d + 2 * ROWS) * columns
+
+
+@jit
+def forward(arena, q, k, v, dst, heads, scratch, part, parts):
+    """dst from q, k, v; this part's pixels."""
     L, C = q[HEIGHT] * q[WIDTH], q[CHANNELS]
-    rows, columns = places(L)
-    d, scale = C // heads, np.float32(1.0 / math.sqrt(C // heads))
-    low, high = share(rows // ROWS, part, parts)
+    _, columns = places(L)
+    d, block = C // heads, 2 * ROWS
+    low, high = share((L + block - 1) // block, part, parts)
+    table = ROWS * LANES + d * columns
     for head in range(heads):
-        table = softmax + head * rows * columns
-        _turn(arena, k[AT] + head * d, L, C, d, columns, scratch)
-        for p in range(low * ROWS, high * ROWS, ROWS):
-            for n in range(0, columns, LANES):
-                to = table + p * columns + n
-                tile(arena, q[AT] + head * d + p * C, 1, C, scratch, ROWS * LANES + n, columns, arena, to, columns, d)
-            for row in range(p, min(p + ROWS, L)):
-                at = table + row * columns
-                _softmax(arena[at : at + columns], L, scale)
-        first, count = low * ROWS, min(high * ROWS, L) - low * ROWS
-        _combine(arena, table + first * columns, columns, 1, v[AT] + head * d, C, d, L,
-                 dst[AT] + head * d + first * C, count, scratch)  # fmt: skip
+        first = head * d
+        _turn(arena, k[AT] + first, L, C, d, columns, scratch)
+        for p in range(low * block, high * block, block):
+            _weights(arena, q[AT] + first + p * C, C, d, L, columns, min(block, L - p), scratch, scratch, table)
+            _combine(arena, scratch, table, columns, 1, v[AT] + first, C, d, L,
+                     dst[AT] + first + p * C, min(block, L - p), scratch)  # fmt: skip
+
+
+@jit
+def _weights(arena, at, C, d, L, columns, rows, scratch, table, first):
+    """table[first...]: so many rows of P, from the queries at arena[at...] and the turned keys in scratch."""
+    scale = np.float32(1.0 / math.sqrt(d))
+    for p in range(0, rows, ROWS):
+        for n in range(0, columns, LANES):
+            tile(
+                arena,
+                at + p * C,
+                1,
+                C,
+                scratch,
+                ROWS * LANES + n,
+                columns,
+                table,
+                first + p * columns + n,
+                columns,
+                d,
+            )
+    for row in range(rows):
+        start = first + row * columns
+        _softmax(table[start : start + columns], L, scale)
 
 
 @jit
@@ -71,16 +98,16 @@ def _softmax(values, L, scale):
 
 
 @jit
-def _combine(arena, a0, ai, ak, b0, C, d, depth, to, rows, scratch):
-    """arena[to + i * C + c] = sum over k < depth of arena[a0 + i * ai + k * ak] * arena[b0 + k * C + c], c < d."""
+def _combine(arena, table, a0, ai, ak, b0, C, d, depth, to, rows, scratch):
+    """arena[to + i * C + c] = sum over k < depth of table[a0 + i * ai + k * ak] * arena[b0 + k * C + c], c < d."""
     narrow = d <= VECTOR
     height, width = (2 * ROWS, VECTOR) if narrow else (ROWS, LANES)
     for p in range(0, rows, height):
         for n in range(0, d, width):
             if narrow:
-                narrow_tile(arena, a0 + p * ai, ak, ai, arena, b0 + n, C, scratch, 0, width, depth)
+                narrow_tile(table, a0 + p * ai, ak, ai, arena, b0 + n, C, scratch, 0, width, depth)
             else:
-                tile(arena, a0 + p * ai, ak, ai, arena, b0 + n, C, scratch, 0, width, depth)
+                tile(table, a0 + p * ai, ak, ai, arena, b0 + n, C, scratch, 0, width, depth)
             for i in range(min(height, rows - p)):
                 for c in range(min(width, d - n)):
                     arena[to + (p + i) * C + n + c] = scratch[i * width + c]
@@ -88,26 +115,29 @@ def _combine(arena, a0, ai, ak, b0, C, d, depth, to, rows, scratch):
 
 @jit
 def backward(arena, q, k, v, do, dq, dk, dv, softmax, slopes, heads, scratch):
-    """dq, dk, dv from do; slopes: where [L, L] filled up has room in the arena for dS of a head.
+    """dq, dk, dv from do; softmax, slopes: where the arena has room for a head's P and dS, [L, L] filled up.
 
     dP = do v^T;  dS = P (dP - sum of dP P) / sqrt(d);  dq = dS k;  dk = dS^T q;  dv = P^T do.
     """
     L, C = q[HEIGHT] * q[WIDTH], q[CHANNELS]
     rows, columns = places(L)
-    d, scale = C // heads, np.float32(1.0 / math.sqrt(C // heads))
+    d = C // heads
+    scale = np.float32(1.0 / math.sqrt(d))
     for head in range(heads):
-        table, first = softmax + head * rows * columns, head * d
+        first = head * d
+        _turn(arena, k[AT] + first, L, C, d, columns, scratch)
+        _weights(arena, q[AT] + first, C, d, L, columns, L, scratch, arena, softmax)
         _turn(arena, v[AT] + first, L, C, d, columns, scratch)
         for p in range(0, rows, ROWS):
             for n in range(0, columns, LANES):
                 to = slopes + p * columns + n
                 tile(arena, do[AT] + first + p * C, 1, C, scratch, ROWS * LANES + n, columns, arena, to, columns, d)
         for p in range(L):
-            at, to = table + p * columns, slopes + p * columns
+            at, to = softmax + p * columns, slopes + p * columns
             _softmax_backward(arena[at : at + columns], arena[to : to + columns], scale)
-        _combine(arena, slopes, columns, 1, k[AT] + first, C, d, L, dq[AT] + first, L, scratch)
-        _combine(arena, slopes, 1, columns, q[AT] + first, C, d, L, dk[AT] + first, L, scratch)
-        _combine(arena, table, 1, columns, do[AT] + first, C, d, L, dv[AT] + first, L, scratch)
+        _combine(arena, arena, slopes, columns, 1, k[AT] + first, C, d, L, dq[AT] + first, L, scratch)
+        _combine(arena, arena, slopes, 1, columns, q[AT] + first, C, d, L, dk[AT] + first, L, scratch)
+        _combine(arena, arena, softmax, 1, columns, do[AT] + first, C, d, L, dv[AT] + first, L, scratch)
 
 
 @jit

@@ -262,7 +262,7 @@ def _like(register, value):
 def make_reduction(vector, highest):
     """The intrinsic reduction(A, a0, n): the sum of n numbers from A[a0] on, or the highest; n a multiple of LANES.
 
-    LANES of them at a time, which then come together one by one: the order depends on n alone.
+    LANES of them at a time, which then come together half by half: the order depends on n alone.
     """
 
     @intrinsic
@@ -280,11 +280,14 @@ def make_reduction(vector, highest):
                 block = builder.gep(a, [builder.mul(loop.index, _size(2 * vector))])
                 for place, slot in enumerate(slots):
                     builder.store(joined(builder.load(slot), _load(builder, block, place * vector, register)), slot)
-            lanes = joined(*(builder.load(slot) for slot in slots))
-            total = builder.extract_element(lanes, ir.Constant(ir.IntType(32), 0))
-            for lane in range(1, vector):
-                total = joined(total, builder.extract_element(lanes, ir.Constant(ir.IntType(32), lane)))
-            return total
+            lanes, width = joined(*(builder.load(slot) for slot in slots)), vector
+            while width > 1:
+                width //= 2
+                halves = [
+                    builder.shuffle_vector(lanes, lanes, _mask(list(range(low, low + width)))) for low in (0, width)
+                ]
+                lanes = joined(*halves)
+            return builder.extract_element(lanes, ir.Constant(ir.IntType(32), 0))
 
         return types.float32(A, types.intp, types.intp), codegen
 
@@ -452,13 +455,13 @@ def plain_slope_tile(A, a0, ak, ai, B, b0, H, h0, G, g0, D, d0, depth, residual)
 @inline_jit
 def plain_total(A, a0, n):
     """The sum as a loop."""
-    lanes = A.ravel()[a0 : a0 + LANES].copy()
+    lanes, width = A.ravel()[a0 : a0 + LANES].copy(), LANES
     for i in range(LANES, n):
         lanes[i % LANES] += A.ravel()[a0 + i]
-    for i in range(VECTOR):
-        lanes[i] += lanes[VECTOR + i]
-    for i in range(1, VECTOR):
-        lanes[0] += lanes[i]
+    while width > 1:
+        width //= 2
+        for i in range(width):
+            lanes[i] += lanes[width + i]
     return lanes[0]
 
 

@@ -59,7 +59,7 @@ def _call(call, table, arena, weights, turned, norm_eps, label, scratch, part, p
     elif kind == UPSAMPLE:
         resample.upsample(arena, a, b, part, parts)
     elif kind == ATTENTION:
-        attention.forward(arena, a, b, c, d, table[call[5]][AT], n[0], scratch, part, parts)
+        attention.forward(arena, a, b, c, d, n[0], scratch, part, parts)
     elif part == 0 and kind == SILU:
         resample.silu(arena, a, b)
     elif part == 0 and kind == CLASS:

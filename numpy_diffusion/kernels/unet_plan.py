@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpy_diffusion.kernels import conv
-from numpy_diffusion.kernels.attention import places
+from numpy_diffusion.kernels.attention import places, room
 from numpy_diffusion.kernels.images import AT, size
 from numpy_diffusion.kernels.simd import LANES, ROWS
 
@@ -239,13 +239,12 @@ class _Builder:
         heads = self.heads(self.config, channels)
         normed = self.norm(f"{name}.group_norm", h, border=0, silu=False)
         q, k, v = (self.conv(f"{name}.{part}", normed, channels, k=1, border=0) for part in ("to_q", "to_k", "to_v"))
-        rows, columns = places(height * width)
-        softmax = self.vector(heads * rows * columns)
         mixed = self.image(height, width, channels, 0)
-        self.call(ATTENTION, [q, k, v, mixed, softmax], heads)
+        self.call(ATTENTION, [q, k, v, mixed], heads)
 
         def back():
-            slopes = self.vector(rows * columns)
+            rows, columns = places(height * width)
+            softmax, slopes = self.vector(rows * columns), self.vector(rows * columns)
             images = [
                 q,
                 k,
@@ -316,10 +315,10 @@ class _Builder:
         return max(self.images[image][2] for kind, *row in self.calls if kind in (CONV, NORM) for image in row[:2])
 
     def scratch(self):
-        """What the kernels need besides: a tile, a start for each channel, a norm's sums, a head's turned image."""
-        turned = [
-            (self.images[row[1]][2] // row[1 + IMAGES]) * places(np.prod(self.images[row[1]][:2]))[1]
-            for row in self.calls
-            if row[0] in (ATTENTION, ATTENTION_BACK)
+        """What the kernels need besides: a tile, a start for each channel, a norm's sums, rows of attention."""
+        heads = [
+            room(np.prod(self.images[call[1]][:2]), self.images[call[1]][2] // call[1 + IMAGES])
+            for call in self.calls
+            if call[0] == ATTENTION
         ]
-        return ROWS * LANES + LANES + max([7 * self.widest(), *turned])
+        return ROWS * LANES + LANES + max([7 * self.widest(), *heads])

@@ -175,13 +175,13 @@ def test_attention_is_the_layer(seed, height, width, sizes, parts):
     rows, columns = attention.places(L)
     q, k, v, do = drawn(seed, *[(C, height, width)] * 4)
     shapes = [(height, width, C, 0)] * 8
-    place = room(*shapes, vectors=(heads + 1) * rows * columns)
+    place = room(*shapes, vectors=2 * rows * columns)
     for row, values in enumerate((q, k, v, do)):
         put(place, row, 2 * values)
     flat = [2 * values.reshape(1, C, L).swapaxes(1, 2) for values in (q, k, v, do)]
-    table, softmax, slopes = place.table, place.vector, place.vector + heads * rows * columns
+    table, softmax, slopes = place.table, place.vector, place.vector + rows * columns
     in_shares(parts, lambda part, of: attention.forward(
-        place.arena, *table[:3], table[4], softmax, heads, scratch(), part, of))  # fmt: skip
+        place.arena, *table[:3], table[4], heads, scratch(), part, of))  # fmt: skip
     wanted, cache = attention_layer.forward(*flat[:3], heads)
     assert close(got(place, 4), wanted[0].T.reshape(C, height, width), C)
     attention.backward(place.arena, *table[:4], *table[5:], softmax, slopes, heads, scratch())
