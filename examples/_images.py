@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import _common
 import numpy as np
 
 import numpy_diffusion as nd
@@ -15,6 +17,14 @@ from numpy_diffusion.image_datasets import Images
 GUIDANCE = 1.0  # w of Ho and Salimans 2022
 STEPS = 50  # of DDIM, at most
 KEPT = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0)  # of T: the steps of the rows
+
+
+def parser(description: str | None, steps: int) -> argparse.ArgumentParser:
+    """Options of an example that trains on images."""
+    options = _common.parser(description, steps=steps, meaning="training steps")
+    options.add_argument("--run", type=Path, help="folder of the run, new or to go on with (default: none is kept)")
+    options.add_argument("--length", type=int, default=1000, help="T, the steps of the chain (default 1,000)")
+    return options
 
 
 def network(images: Images, seed: int, channels: tuple[int, ...] = (32, 64, 64)) -> nd.UNet:

@@ -9,8 +9,6 @@ other real digits, and the bound in bits per dimension.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import _common
 import _digit_quality
 import _images
@@ -24,10 +22,8 @@ BOUND = 16  # images of the bound
 
 
 def main() -> None:
-    parser = _common.parser(__doc__, steps=4000, meaning="training steps")
-    parser.add_argument("--run", type=Path, help="folder of the run, new or to go on with (default: none is kept)")
+    parser = _images.parser(__doc__, steps=4000)
     parser.add_argument("--samples", type=int, default=1000, help="samples to judge (default 1,000)")
-    parser.add_argument("--length", type=int, default=1000, help="T, the steps of the chain (default 1,000)")
     options = parser.parse_args()
     images, schedule = nd.image_datasets.mnist(), nd.Schedule.linear(T=options.length)
     train, held_out = split(images)

@@ -7,8 +7,6 @@ where the rest leaves open what was there, the four differ.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import _common
 import _images
 import digits
@@ -21,10 +19,8 @@ WAYS = 4  # of filling in each image
 
 
 def main() -> None:
-    parser = _common.parser(__doc__, steps=4000, meaning="training steps")
-    parser.add_argument("--run", type=Path, help="folder of the run, new or to go on with (default: none is kept)")
+    parser = _images.parser(__doc__, steps=4000)
     parser.add_argument("--chain", type=int, default=100, help="steps of the chain to take (default 100)")
-    parser.add_argument("--length", type=int, default=1000, help="T, the steps of the chain (default 1,000)")
     options = parser.parse_args()
     images, schedule = nd.image_datasets.mnist(), nd.Schedule.linear(T=options.length)
     train, held_out = digits.split(images)

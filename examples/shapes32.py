@@ -6,8 +6,6 @@ their way to noise and back, the way from one scene to another by steps of the n
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import _common
 import _images
 import numpy as np
@@ -19,10 +17,8 @@ FRACTIONS = np.linspace(0.0, 1.0, 8)
 
 
 def main() -> None:
-    parser = _common.parser(__doc__, steps=2000, meaning="training steps")
-    parser.add_argument("--run", type=Path, help="folder of the run, new or to go on with (default: none is kept)")
+    parser = _images.parser(__doc__, steps=2000)
     parser.add_argument("--scenes", type=int, default=8192, help="scenes to train on (default 8,192)")
-    parser.add_argument("--length", type=int, default=1000, help="T, the steps of the chain (default 1,000)")
     options = parser.parse_args()
     images, schedule = nd.image_datasets.scenes(options.scenes, options.seed), nd.Schedule.linear(T=options.length)
     run = _images.trained(images, schedule, options, "shapes32", mirror=True)

@@ -124,7 +124,6 @@ def _asked_for(model: Network, schedule: Schedule, options: Options, n: int) -> 
         labels = np.full(n, _checks.integer("--label", options["label"], 0, null))
     else:
         labels = (options.get("first", 0) + np.arange(n)) % null
-
     return clipped(guided(model, labels, options.get("guidance", 1.0)), schedule)
 
 

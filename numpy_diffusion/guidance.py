@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
+from numpy_diffusion.predictions import carry
 
 Prediction = Callable[[np.ndarray, Any], np.ndarray]
 
@@ -75,11 +76,7 @@ def guided(model: Any, labels: ArrayLike, scale: float, null: int | None = None)
         answer, fraction = asked(model.eps_and_fraction, x, t)
         return mixed(answer, len(x)), fraction[: len(x)]
 
-    carried = {name: getattr(model, name) for name in ("shape", "shift", "scale") if hasattr(model, name)}
-    if getattr(model, "learn_variance", False):
-        carried |= {"learn_variance": True, "eps_and_fraction": eps_and_fraction}
-    for name, value in carried.items():
-        setattr(eps, name, value)
+    carry(model, eps, eps_and_fraction)
     return eps
 
 

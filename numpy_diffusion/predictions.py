@@ -166,14 +166,19 @@ def _wrapped(model: Any, changed: Callable[..., np.ndarray], jvp: Callable[..., 
         predicted, fraction = model.eps_and_fraction(x, t)
         return changed(x, t, predicted), fraction
 
-    carried = {name: getattr(model, name) for name in ("shape", "shift", "scale") if hasattr(model, name)}
+    carry(model, eps, eps_and_fraction)
     if hasattr(model, "jvp"):
-        carried["jvp"] = jvp
+        setattr(eps, "jvp", jvp)  # noqa: B010 - mypy knows no attributes of functions
+    return eps
+
+
+def carry(model: Any, eps: Callable[..., np.ndarray], eps_and_fraction: Callable[..., Any]) -> None:
+    """Give eps, made of the model, what that has of shape, shift and scale, and of a learned variance."""
+    carried = {name: getattr(model, name) for name in ("shape", "shift", "scale") if hasattr(model, name)}
     if getattr(model, "learn_variance", False):
         carried |= {"learn_variance": True, "eps_and_fraction": eps_and_fraction}
     for name, value in carried.items():
         setattr(eps, name, value)
-    return eps
 
 
 def _converted(prediction: str, xt: ArrayLike, predicted: ArrayLike, t: ArrayLike, schedule: Schedule) -> np.ndarray:

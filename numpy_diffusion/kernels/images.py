@@ -13,6 +13,7 @@ border or image and is never used: the arena has room behind the last.
 import numpy as np
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
+from numpy_diffusion.kernels.mlp_plan import up
 
 AT, HEIGHT, WIDTH, CHANNELS, BORDER = 0, 1, 2, 3, 4
 
@@ -79,5 +80,5 @@ def table(*shapes):
     rows, start = np.zeros((len(shapes), 5), np.int64), 0
     for row, shape in zip(rows, shapes, strict=True):
         row[:] = start, *shape
-        start += -(-size(*shape) // 16) * 16
+        start += up(size(*shape), 16)
     return rows, start

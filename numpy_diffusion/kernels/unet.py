@@ -15,7 +15,8 @@ from numpy_diffusion.kernels import attention, conv, group_norm, images, resampl
 from numpy_diffusion.kernels._jit import jit, parallel_jit
 from numpy_diffusion.kernels.images import AT, CHANNELS, clear_border, pixel, share
 from numpy_diffusion.kernels.loss import bound_term
-from numpy_diffusion.kernels.mlp_plan import aligned
+from numpy_diffusion.kernels.mlp_plan import aligned, up
+from numpy_diffusion.kernels.random import NUMBER_SHIFT
 from numpy_diffusion.kernels.unet_plan import (
     ATTENTION,
     ATTENTION_BACK,
@@ -37,7 +38,6 @@ from numpy_diffusion.kernels.unet_plan import (
     UPSAMPLE_BACK,
 )
 
-NUMBER_SHIFT = 16  # bits of a dropout's stream below its number
 BLOCK = 4096  # numbers that stay in a core's first cache while the groups are added up
 GROUPS = 8  # of samples, at most; and so of threads that a training step can use
 
@@ -278,5 +278,5 @@ def gradient(plan, layout, work, parameters, norm_eps, batch, dropout, key, step
 
 def _room(workers, size):
     """Float32 [workers, size filled up], each row on a cache line of its own."""
-    size = -(-size // 16) * 16
+    size = up(size, 16)
     return aligned(workers * size).reshape(workers, size)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy_diffusion.kernels import conv
 from numpy_diffusion.kernels.attention import places, room
 from numpy_diffusion.kernels.images import AT, size
+from numpy_diffusion.kernels.mlp_plan import up
 from numpy_diffusion.kernels.simd import LANES, ROWS
 
 # Kinds of calls: `unet._call` says what each does with its images and numbers.
@@ -274,12 +275,12 @@ class _Builder:
     def concat(self, h, skip):
         height, width, channels, border = self.images[h]
         dst = self.image(height, width, channels + self.images[skip][2], border)
-        places = ((h, 0), (skip, channels))
-        for src, channel in places:
+        parts = ((h, 0), (skip, channels))
+        for src, channel in parts:
             self.call(JOIN, [src, dst], channel)
 
         def back():
-            for src, channel in places:
+            for src, channel in parts:
                 dx, add = self.gradient(src)
                 self.call(PART, [self.gradients[dst], dx], channel, add)
 
@@ -299,7 +300,7 @@ class _Builder:
         total = 0
         for image, (first, last) in sorted(used.items(), key=lambda item: item[1][0]):
             taken = sorted(place for place in taken if place[2] >= first)
-            length, at = -(-size(*self.images[image]) // 16) * 16, 0
+            length, at = up(size(*self.images[image]), 16), 0
             for low, high, _ in taken:
                 if low - at >= length:
                     break

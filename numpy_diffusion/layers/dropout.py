@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import ArrayLike
 
+from numpy_diffusion.kernels.random import NUMBER_SHIFT
 from numpy_diffusion.noise import STREAM_DROPOUT, uniform
-
-NUMBER_SHIFT: Final = 16  # bits of the stream's word below the dropout's number
 
 
 def forward(

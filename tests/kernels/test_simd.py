@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -161,22 +160,20 @@ def test_runs_tile_is_the_sum_of_its_runs(
     assert_nothing_else_written(C, written)
 
 
+@njit(error_model="numpy")
+def reduced(A, a0, n):
+    return simd.total(A, a0, n), simd.highest(A, a0, n)
+
+
 @FLAT
 @given(st.integers(0, 10_000), st.integers(1, 9), GAP)
 def test_reductions_are_their_loops_to_the_bit(seed: int, blocks: int, a0: int) -> None:
-    A = numbers(np.random.default_rng(seed), a0 + blocks * simd.LANES + 3)
-
-    @njit(error_model="numpy")
-    def reduced(A: np.ndarray, a0: int, n: int) -> tuple[float, float]:
-        return simd.total(A, a0, n), simd.highest(A, a0, n)
-
-    found, n = _REDUCED.setdefault("compiled", reduced)(A, a0, blocks * simd.LANES), blocks * simd.LANES
+    n = blocks * simd.LANES
+    A = numbers(np.random.default_rng(seed), a0 + n + 3)
+    found = reduced(A, a0, n)
     assert found == (simd.plain_total(A, a0, n), simd.plain_highest(A, a0, n))
     assert found[1] == A[a0 : a0 + n].max()
     np.testing.assert_allclose(found[0], A[a0 : a0 + n].sum(dtype=np.float64), atol=n * ROUNDING * np.abs(A).sum())
-
-
-_REDUCED: dict[str, Any] = {}  # compiled once
 
 
 def test_sums_are_the_same_to_the_bit_for_every_width_of_register() -> None:
