@@ -87,7 +87,7 @@ def convolution(x, weight, bias):
     for arena, image in zip(arenas, x, strict=True):
         images.load(arena, table[0], image)
     weights = np.concatenate([conv.panels(weight), bias])
-    scratch, none = aligned(get_num_threads() * 8192).reshape(-1, 8192), np.full(5, -1)
+    scratch, none = aligned(get_num_threads() * 2**20).reshape(-1, 2**20), np.full(5, -1)
 
     def answer():
         found = np.empty((N, J, H, W), np.float32)

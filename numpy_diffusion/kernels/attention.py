@@ -2,9 +2,9 @@
 
 o[p] = sum over r of P[p, r] v[r],    P[p, :] = softmax over r of (q[p] . k[r]) / sqrt(d),    each head of d channels
 
-q, k, v, o are images without a border.  A few rows of P at a time are made, used and forgotten, so that they never
-leave the first cache; the gradient makes P again, a head at a time.  Both products that run over channels want the
-second image's transposed, [channel, pixel], which is made on the way.
+q, k, v, o are images without a border.  P is made transposed, a row for each key r and LANES queries p at a time, so
+that no sum ever runs across a register: its softmax goes down the columns, and all products are the tile's.  A
+forward pass forgets a block of P when it has been used, while it is in the first cache; the gradient keeps a head's.
 """
 
 import math
@@ -12,9 +12,18 @@ import math
 import numpy as np
 
 from numpy_diffusion.kernels._jit import jit
-from numpy_diffusion.kernels.elementary import exp
 from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, share
-from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, highest, narrow_tile, tile, total
+from numpy_diffusion.kernels.simd import (
+    LANES,
+    ROWS,
+    VECTOR,
+    narrow_tile,
+    softmax_columns,
+    softmax_columns_backward,
+    tile,
+)
+
+PAD = 16  # numbers between the rows of a whole P^T, lest a column of them fall on the same lines of the first cache
 
 
 @jit
@@ -25,9 +34,9 @@ def places(pixels):
 
 @jit
 def room(pixels, d):
-    """Numbers of scratch that a forward pass needs behind its tile: a head's k transposed, and a few rows of P."""
-    _, columns = places(pixels)
-    return (d + 2 * ROWS) * columns
+    """Numbers of scratch that a forward pass needs behind its tile: a head's q transposed, and LANES columns of P^T."""
+    rows, columns = places(pixels)
+    return d * columns + rows * LANES
 
 
 @jit
@@ -35,116 +44,89 @@ def forward(arena, q, k, v, dst, heads, scratch, part, parts):
     """dst from q, k, v; this part's pixels."""
     L, C = q[HEIGHT] * q[WIDTH], q[CHANNELS]
     _, columns = places(L)
-    d, block = C // heads, 2 * ROWS
-    low, high = share((L + block - 1) // block, part, parts)
-    table = ROWS * LANES + d * columns
+    d = C // heads
+    low, high = share(columns // LANES, part, parts)
+    turned = ROWS * LANES
+    weights = turned + d * columns
     for head in range(heads):
         first = head * d
-        _turn(arena, k[AT] + first, L, C, d, columns, scratch)
-        for p in range(low * block, high * block, block):
-            _weights(arena, q[AT] + first + p * C, C, d, L, columns, min(block, L - p), scratch, scratch, table)
-            _combine(arena, scratch, table, columns, 1, v[AT] + first, C, d, L,
-                     dst[AT] + first + p * C, min(block, L - p), scratch)  # fmt: skip
+        _turn(arena, q[AT] + first, L, C, d, scale(d), columns, scratch)
+        for p in range(low * LANES, high * LANES, LANES):
+            _product(arena, k[AT] + first, C, L, d, scratch, turned + p, columns, scratch, weights, LANES)
+            softmax_columns(scratch, weights, LANES, L)
+            to = dst[AT] + first + p * C
+            _combine(arena, v[AT] + first, C, d, L, scratch, weights, LANES, to, min(LANES, L - p), np.float32(1), scratch)
 
 
 @jit
-def _weights(arena, at, C, d, L, columns, rows, scratch, table, first):
-    """table[first...]: so many rows of P, from the queries at arena[at...] and the turned keys in scratch."""
-    scale = np.float32(1.0 / math.sqrt(d))
-    for p in range(0, rows, ROWS):
-        for n in range(0, columns, LANES):
-            tile(
-                arena,
-                at + p * C,
-                1,
-                C,
-                scratch,
-                ROWS * LANES + n,
-                columns,
-                table,
-                first + p * columns + n,
-                columns,
-                d,
-            )
-    for row in range(rows):
-        start = first + row * columns
-        _softmax(table[start : start + columns], L, scale)
+def scale(d):
+    return np.float32(1.0 / math.sqrt(d))
 
 
 @jit
-def _turn(arena, at, L, C, d, columns, scratch):
-    """scratch[ROWS * LANES + c * columns + p] = arena[at + p * C + c], zeros behind L."""
+def _turn(arena, at, L, C, d, factor, columns, scratch):
+    """scratch[ROWS * LANES + c * columns + p] = factor * arena[at + p * C + c], zeros behind L."""
+    for p in range(L):
+        for c in range(d):
+            scratch[ROWS * LANES + c * columns + p] = factor * arena[at + p * C + c]
     for c in range(d):
-        to = ROWS * LANES + c * columns
-        for p in range(L):
-            scratch[to + p] = arena[at + p * C + c]
-        scratch[to + L : to + columns] = 0
+        scratch[ROWS * LANES + c * columns + L : ROWS * LANES + (c + 1) * columns] = 0
 
 
 @jit
-def _softmax(values, L, scale):
-    """exp(scale x) over its sum, in place; zeros behind L."""
-    columns = values.shape[0]
-    for i in range(L, columns):
-        values[i] = values[0]
-    top = highest(values, 0, columns)
-    for i in range(columns):
-        values[i] = exp((values[i] - top) * scale)
-    for i in range(L, columns):
-        values[i] = 0
-    inverse = np.float32(1) / total(values, 0, columns)
-    for i in range(columns):
-        values[i] *= inverse
+def _product(arena, at, C, L, d, turned, b0, columns, out, c0, ldc):
+    """out[c0 + r * ldc + p] = sum over c of arena[at + r * C + c] * turned[b0 + c * columns + p], LANES columns p."""
+    for r in range(0, L, ROWS):
+        tile(arena, at + r * C, 1, C, turned, b0, columns, out, c0 + r * ldc, ldc, d)
 
 
 @jit
-def _combine(arena, table, a0, ai, ak, b0, C, d, depth, to, rows, scratch):
-    """arena[to + i * C + c] = sum over k < depth of table[a0 + i * ai + k * ak] * arena[b0 + k * C + c], c < d."""
+def _combine(arena, at, C, d, L, table, b0, ldb, to, pixels, factor, scratch):
+    """arena[to + p * C + c] = factor * sum over r of arena[at + r * C + c] * table[b0 + r * ldb + p], for so many pixels p."""
+    for c in range(0, d, ROWS):
+        tile(arena, at + c, C, 1, table, b0, ldb, scratch, 0, LANES, L)
+        for p in range(pixels):
+            for i in range(min(ROWS, d - c)):
+                arena[to + p * C + c + i] = factor * scratch[i * LANES + p]
+
+
+@jit
+def _gather(arena, table, a0, ai, at, C, d, L, to, factor, scratch):
+    """arena[to + r * C + c] = factor * sum over p of table[a0 + r * ai + p] * arena[at + p * C + c]."""
     narrow = d <= VECTOR
     height, width = (2 * ROWS, VECTOR) if narrow else (ROWS, LANES)
-    for p in range(0, rows, height):
+    for r in range(0, L, height):
         for n in range(0, d, width):
             if narrow:
-                narrow_tile(table, a0 + p * ai, ak, ai, arena, b0 + n, C, scratch, 0, width, depth)
+                narrow_tile(table, a0 + r * ai, 1, ai, arena, at + n, C, scratch, 0, width, L)
             else:
-                tile(table, a0 + p * ai, ak, ai, arena, b0 + n, C, scratch, 0, width, depth)
-            for i in range(min(height, rows - p)):
+                tile(table, a0 + r * ai, 1, ai, arena, at + n, C, scratch, 0, width, L)
+            for i in range(min(height, L - r)):
                 for c in range(min(width, d - n)):
-                    arena[to + (p + i) * C + n + c] = scratch[i * width + c]
+                    arena[to + (r + i) * C + n + c] = factor * scratch[i * width + c]
 
 
 @jit
 def backward(arena, q, k, v, do, dq, dk, dv, softmax, slopes, heads, scratch):
-    """dq, dk, dv from do; softmax, slopes: where the arena has room for a head's P and dS, [L, L] filled up.
+    """dq, dk, dv from do; softmax, slopes: where the arena has room for a head's P^T and dS^T, [L, L] filled up.
 
-    dP = do v^T;  dS = P (dP - sum of dP P) / sqrt(d);  dq = dS k;  dk = dS^T q;  dv = P^T do.
+    dP = do v^T;  dS = P (dP - sum of dP P);  dq = dS k / sqrt(d);  dk = dS^T q / sqrt(d);  dv = P^T do.
     """
     L, C = q[HEIGHT] * q[WIDTH], q[CHANNELS]
-    rows, columns = places(L)
-    d = C // heads
-    scale = np.float32(1.0 / math.sqrt(d))
+    _, columns = places(L)
+    apart = columns + PAD
+    d, turned = C // heads, ROWS * LANES
     for head in range(heads):
         first = head * d
-        _turn(arena, k[AT] + first, L, C, d, columns, scratch)
-        _weights(arena, q[AT] + first, C, d, L, columns, L, scratch, arena, softmax)
-        _turn(arena, v[AT] + first, L, C, d, columns, scratch)
-        for p in range(0, rows, ROWS):
-            for n in range(0, columns, LANES):
-                to = slopes + p * columns + n
-                tile(arena, do[AT] + first + p * C, 1, C, scratch, ROWS * LANES + n, columns, arena, to, columns, d)
-        for p in range(L):
-            at, to = softmax + p * columns, slopes + p * columns
-            _softmax_backward(arena[at : at + columns], arena[to : to + columns], scale)
-        _combine(arena, arena, slopes, columns, 1, k[AT] + first, C, d, L, dq[AT] + first, L, scratch)
-        _combine(arena, arena, slopes, 1, columns, q[AT] + first, C, d, L, dk[AT] + first, L, scratch)
-        _combine(arena, arena, softmax, 1, columns, do[AT] + first, C, d, L, dv[AT] + first, L, scratch)
-
-
-@jit
-def _softmax_backward(values, slopes, scale):
-    """slopes = values (slopes - sum of slopes values) scale."""
-    for i in range(values.shape[0]):
-        slopes[i] *= values[i]
-    along = total(slopes, 0, slopes.shape[0])
-    for i in range(values.shape[0]):
-        slopes[i] = (slopes[i] - along * values[i]) * scale
+        _turn(arena, q[AT] + first, L, C, d, scale(d), columns, scratch)
+        for p in range(0, columns, LANES):
+            _product(arena, k[AT] + first, C, L, d, scratch, turned + p, columns, arena, softmax + p, apart)
+            softmax_columns(arena, softmax + p, apart, L)
+        _turn(arena, do[AT] + first, L, C, d, np.float32(1), columns, scratch)
+        for p in range(0, columns, LANES):
+            _product(arena, v[AT] + first, C, L, d, scratch, turned + p, columns, arena, slopes + p, apart)
+            softmax_columns_backward(arena, softmax + p, arena, slopes + p, apart, L)
+            to = dq[AT] + first + p * C
+            _combine(arena, k[AT] + first, C, d, L, arena, slopes + p, apart, to, min(LANES, L - p), scale(d), scratch)
+        _gather(arena, arena, slopes, apart, q[AT] + first, C, d, L, dk[AT] + first, scale(d), scratch)
+        _gather(arena, arena, softmax, apart, do[AT] + first, C, d, L, dv[AT] + first, np.float32(1), scratch)

@@ -9,6 +9,7 @@ stride of 2, of dy with zeros between its pixels (`resample.spread`).
 
 import numpy as np
 
+from numpy_diffusion.kernels import winograd
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, clear_border, pitch, pixel, share
 from numpy_diffusion.kernels.mlp_plan import up
@@ -30,18 +31,31 @@ def forward(arena, src, dst, weights, w0, b0, k, stride, shift, vector, residual
         start[j] = weights[b0 + j] if j < J and b0 >= 0 else np.float32(0)
         if j < J and vector >= 0:
             start[j] += arena[vector + j]
-    low, high = share(dst[HEIGHT], part, parts)
-    for panel in range((J + LANES - 1) // LANES):
-        _panel(arena, src, dst, weights, w0, k, stride, shift, scratch, panel, low, high)
-    if residual[AT] >= 0:
-        length = dst[WIDTH] * J
-        for y in range(low, high):
-            d0, r0 = pixel(dst, y, 0), pixel(residual, y, 0)
-            row, more = arena[d0 : d0 + length], arena[r0 : r0 + length]
-            for i in range(length):
-                row[i] += more[i]
+    if winograd.suits(src, dst, k, stride):
+        low, high = share(dst[HEIGHT] // 2, part, parts)
+        room = ROWS * LANES + up_lanes(J)
+        winograd.forward(arena, src, dst, weights, w0, shift, ROWS * LANES, residual[AT], scratch, room, low, high)
+    else:
+        low, high = share(dst[HEIGHT], part, parts)
+        rows = 1 if k == 1 else high - low  # for which the pixels, or else the weights, stay in the first cache
+        for y in range(low, high, rows):
+            for panel in range((J + LANES - 1) // LANES):
+                _panel(arena, src, dst, weights, w0, k, stride, shift, scratch, panel, y, y + rows)
+        if residual[AT] >= 0:
+            _add(arena, residual, dst, low, high)
     if part == 0:
         clear_border(arena, dst)
+
+
+@jit
+def _add(arena, residual, dst, low, high):
+    """dst += residual, some rows."""
+    length = dst[WIDTH] * dst[CHANNELS]
+    for y in range(low, high):
+        d0, r0 = pixel(dst, y, 0), pixel(residual, y, 0)
+        row, more = arena[d0 : d0 + length], arena[r0 : r0 + length]
+        for i in range(length):
+            row[i] += more[i]
 
 
 @jit
@@ -77,10 +91,13 @@ def backward(arena, src, dy, weights, w0, b0, k, stride, shift, vector, scratch)
     `weights` is the gradient's array, laid out as the weights are.
     """
     J = dy[CHANNELS]
-    rows = max(1, CHUNK // dy[WIDTH])
-    for y in range(0, dy[HEIGHT], rows):
-        for panel in range((J + LANES - 1) // LANES):
-            _weights(arena, src, dy, weights, w0, k, stride, shift, scratch, panel, y, min(rows, dy[HEIGHT] - y))
+    if winograd.suits(src, dy, k, stride):
+        winograd.backward(arena, src, dy, weights, w0, shift, scratch)
+    else:
+        rows = max(1, CHUNK // dy[WIDTH])
+        for y in range(0, dy[HEIGHT], rows):
+            for panel in range((J + LANES - 1) // LANES):
+                _weights(arena, src, dy, weights, w0, k, stride, shift, scratch, panel, y, min(rows, dy[HEIGHT] - y))
     sums = scratch[:J]
     sums[:] = 0
     for y in range(dy[HEIGHT]):

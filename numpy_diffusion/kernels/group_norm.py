@@ -1,6 +1,9 @@
 """Group norm with SiLU behind it in the same pass: the twin of `layers/group_norm.py` and `layers/silu.py`.
 
 u = (x - mean) / sqrt(variance + eps) * weight + bias over each group of channels of one sample;  y = u sigmoid(u).
+
+Pixels of a row lie one behind the other, so what belongs to a channel is repeated for each pixel of a row: the loops
+then run over whole rows, long enough for the widest registers.
 """
 
 import math
@@ -10,37 +13,57 @@ import numpy as np
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.elementary import sigmoid, silu_slope
 from numpy_diffusion.kernels.images import CHANNELS, HEIGHT, WIDTH, clear_border, pixel, share
+from numpy_diffusion.kernels.simd import wide
 
 
 @jit
-def statistics(arena, src, stats, groups, eps, scratch, part, parts):
-    """Mean and 1 / deviation of this part's groups, to arena[stats + 2 g] and the next."""
-    size = src[CHANNELS] // groups
-    low, high = share(groups, part, parts)
-    first, C = low * size, (high - low) * size
-    sums, count = scratch[:C], np.float32(src[HEIGHT] * src[WIDTH] * size)
+def room(width, C):
+    """Numbers of scratch that the norm of an image of this width needs."""
+    return 7 * width * C
+
+
+@jit
+def statistics(arena, src, stats, groups, eps, scratch):
+    """Mean and 1 / deviation of each group, to arena[stats + 2 g] and the next."""
+    wide()
+    C, n = src[CHANNELS], src[WIDTH] * src[CHANNELS]
+    size = C // groups
+    sums, means, count = scratch[:n], scratch[n : 2 * n], np.float32(src[HEIGHT] * src[WIDTH] * size)
     sums[:] = 0
     for y in range(src[HEIGHT]):
-        for x in range(src[WIDTH]):
-            at = pixel(src, y, x) + first
-            values = arena[at : at + C]
-            for c in range(C):
-                sums[c] += values[c]
-    for g in range(low, high):
-        arena[stats + 2 * g] = _total(sums, (g - low) * size, size) / count
-    means = scratch[C : 2 * C]
+        values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
+        for i in range(n):
+            sums[i] += values[i]
+    _fold(sums, C)
     for c in range(C):
-        means[c] = arena[stats + 2 * (low + c // size)]
+        if c % size == 0:
+            arena[stats + 2 * (c // size)] = _total(sums, c, size) / count
+        means[c] = arena[stats + 2 * (c // size)]
+    _repeat(means, C)
     sums[:] = 0
     for y in range(src[HEIGHT]):
-        for x in range(src[WIDTH]):
-            at = pixel(src, y, x) + first
-            values = arena[at : at + C]
-            for c in range(C):
-                sums[c] += (values[c] - means[c]) * (values[c] - means[c])
-    for g in range(low, high):
-        variance = _total(sums, (g - low) * size, size) / count
+        values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
+        for i in range(n):
+            sums[i] += (values[i] - means[i]) * (values[i] - means[i])
+    _fold(sums, C)
+    for g in range(groups):
+        variance = _total(sums, g * size, size) / count
         arena[stats + 2 * g + 1] = np.float32(1) / math.sqrt(variance + np.float32(eps))
+
+
+@jit
+def _fold(values, C):
+    """The sums over a row's pixels, to the first C numbers."""
+    for start in range(C, values.shape[0], C):
+        for c in range(C):
+            values[c] += values[start + c]
+
+
+@jit
+def _repeat(values, C):
+    """The first C numbers again for each pixel of a row."""
+    for i in range(C, values.shape[0]):
+        values[i] = values[i - C]
 
 
 @jit
@@ -54,32 +77,35 @@ def _total(values, first, count):
 @jit
 def forward(arena, src, dst, stats, weights, w0, b0, groups, silu, scratch, part, parts):
     """dst from src by the statistics; this part's rows.  Weight and bias at w0 and b0."""
-    C = src[CHANNELS]
-    a, b = _scaled(arena, stats, weights, w0, b0, C, groups, scratch)
+    wide()
+    n = src[WIDTH] * src[CHANNELS]
+    a, b = _scaled(arena, src, stats, weights, w0, b0, groups, scratch)
     low, high = share(src[HEIGHT], part, parts)
     for y in range(low, high):
-        for x in range(src[WIDTH]):
-            at, to = pixel(src, y, x), pixel(dst, y, x)
-            values, results = arena[at : at + C], arena[to : to + C]
-            if silu:
-                for c in range(C):
-                    u = values[c] * a[c] + b[c]
-                    results[c] = u * sigmoid(u)
-            else:
-                for c in range(C):
-                    results[c] = values[c] * a[c] + b[c]
+        values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
+        results = arena[pixel(dst, y, 0) : pixel(dst, y, 0) + n]
+        if silu:
+            for i in range(n):
+                u = values[i] * a[i] + b[i]
+                results[i] = u * sigmoid(u)
+        else:
+            for i in range(n):
+                results[i] = values[i] * a[i] + b[i]
     if part == 0:
         clear_border(arena, dst)
 
 
 @jit
-def _scaled(arena, stats, weights, w0, b0, C, groups, scratch):
-    """a [C] and b [C] of u = a x + b."""
-    a, b, size = scratch[:C], scratch[C : 2 * C], C // groups
+def _scaled(arena, src, stats, weights, w0, b0, groups, scratch):
+    """a and b of u = a x + b, for each number of a row."""
+    C, n = src[CHANNELS], src[WIDTH] * src[CHANNELS]
+    a, b, size = scratch[:n], scratch[n : 2 * n], C // groups
     for c in range(C):
         mean, inverse = arena[stats + 2 * (c // size)], arena[stats + 2 * (c // size) + 1]
         a[c] = weights[w0 + c] * inverse
         b[c] = weights[b0 + c] - mean * a[c]
+    _repeat(a, C)
+    _repeat(b, C)
     return a, b
 
 
@@ -90,22 +116,25 @@ def backward(arena, src, dy, dx, stats, weights, gradients, w0, b0, groups, silu
     With n = (x - mean) / deviation and g = du weight:  dx = (g - mean(g) - n mean(g n)) / deviation, the means over
     the group.
     """
-    C, size = src[CHANNELS], src[CHANNELS] // groups
-    a, b = _scaled(arena, stats, weights, w0, b0, C, groups, scratch)
-    sums, products = scratch[2 * C : 3 * C], scratch[3 * C : 4 * C]
+    wide()
+    C, n = src[CHANNELS], src[WIDTH] * src[CHANNELS]
+    size = C // groups
+    a, b = _scaled(arena, src, stats, weights, w0, b0, groups, scratch)
+    sums, products = scratch[2 * n : 3 * n], scratch[3 * n : 4 * n]
     sums[:] = 0
     products[:] = 0
     for y in range(src[HEIGHT]):
-        for x in range(src[WIDTH]):
-            at, to = pixel(src, y, x), pixel(dy, y, x)
-            values, slopes = arena[at : at + C], arena[to : to + C]
-            if silu:
-                for c in range(C):
-                    slopes[c] *= silu_slope(values[c] * a[c] + b[c])
-            for c in range(C):
-                sums[c] += slopes[c]
-                products[c] += slopes[c] * values[c]
-    scale, slope, constant = scratch[4 * C : 5 * C], scratch[5 * C : 6 * C], scratch[6 * C : 7 * C]
+        values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
+        slopes = arena[pixel(dy, y, 0) : pixel(dy, y, 0) + n]
+        if silu:
+            for i in range(n):
+                slopes[i] *= silu_slope(values[i] * a[i] + b[i])
+        for i in range(n):
+            sums[i] += slopes[i]
+            products[i] += slopes[i] * values[i]
+    _fold(sums, C)
+    _fold(products, C)
+    scale, slope, constant = scratch[4 * n : 5 * n], scratch[5 * n : 6 * n], scratch[6 * n : 7 * n]
     count = np.float32(src[HEIGHT] * src[WIDTH] * size)
     for g in range(groups):
         mean, inverse = arena[stats + 2 * g], arena[stats + 2 * g + 1]
@@ -121,14 +150,17 @@ def backward(arena, src, dy, dx, stats, weights, gradients, w0, b0, groups, silu
             scale[c] = weights[w0 + c] * inverse
             slope[c] = -mean_gn * inverse * inverse
             constant[c] = -mean_g * inverse - slope[c] * mean
+    _repeat(scale, C)
+    _repeat(slope, C)
+    _repeat(constant, C)
     for y in range(src[HEIGHT]):
-        for x in range(src[WIDTH]):
-            at, to, out = pixel(src, y, x), pixel(dy, y, x), pixel(dx, y, x)
-            values, slopes, results = arena[at : at + C], arena[to : to + C], arena[out : out + C]
-            if add:
-                for c in range(C):
-                    results[c] += scale[c] * slopes[c] + slope[c] * values[c] + constant[c]
-            else:
-                for c in range(C):
-                    results[c] = scale[c] * slopes[c] + slope[c] * values[c] + constant[c]
+        values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
+        slopes = arena[pixel(dy, y, 0) : pixel(dy, y, 0) + n]
+        results = arena[pixel(dx, y, 0) : pixel(dx, y, 0) + n]
+        if add:
+            for i in range(n):
+                results[i] += scale[i] * slopes[i] + slope[i] * values[i] + constant[i]
+        else:
+            for i in range(n):
+                results[i] = scale[i] * slopes[i] + slope[i] * values[i] + constant[i]
     clear_border(arena, dx)

@@ -326,6 +326,123 @@ def make_transpose(vector):
     return transpose
 
 
+def make_softmax_columns(vector):
+    """The intrinsic softmax_columns(A, a0, lda, rows): exp(A) over its sum down each of LANES columns, in place."""
+
+    @intrinsic
+    def softmax_columns(typingctx, A, a0, lda, rows):
+        signature = types.void(A, types.intp, types.intp, types.intp)
+
+        def codegen(context, builder, signature, args):
+            a, register = _address(context, builder, signature, args, 0), ir.VectorType(ir.FloatType(), vector)
+            tops = _slots(builder, [_load(builder, a, n * vector, register) for n in range(2)])
+            sums = _slots(builder, [_like(builder.load(top), 0.0) for top in tops])
+            with cgutils.for_range(builder, args[3]) as loop:
+                row = builder.gep(a, [builder.mul(loop.index, args[2])])
+                for n, slot in enumerate(tops):
+                    top, value = builder.load(slot), _load(builder, row, n * vector, register)
+                    builder.store(builder.select(builder.fcmp_ordered(">", top, value), top, value), slot)
+            tops = [builder.load(slot) for slot in tops]
+            with cgutils.for_range(builder, args[3]) as loop:
+                row = builder.gep(a, [builder.mul(loop.index, args[2])])
+                for n, (top, slot) in enumerate(zip(tops, sums, strict=True)):
+                    value = _exp_minus(builder, builder.fsub(top, _load(builder, row, n * vector, register)))
+                    builder.store(builder.fadd(builder.load(slot), value), slot)
+                    _store(builder, row, n * vector, value)
+            shares = [builder.fdiv(_like(top, 1.0), builder.load(slot)) for top, slot in zip(tops, sums, strict=True)]
+            with cgutils.for_range(builder, args[3]) as loop:
+                row = builder.gep(a, [builder.mul(loop.index, args[2])])
+                for n, share in enumerate(shares):
+                    _store(builder, row, n * vector, builder.fmul(share, _load(builder, row, n * vector, register)))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return softmax_columns
+
+
+def make_softmax_columns_backward(vector):
+    """The intrinsic softmax_columns_backward(P, p0, D, d0, ld, rows): D = P (D - sum of P D down each column)."""
+
+    @intrinsic
+    def softmax_columns_backward(typingctx, P, p0, D, d0, ld, rows):
+        signature = types.void(P, types.intp, D, types.intp, types.intp, types.intp)
+
+        def codegen(context, builder, signature, args):
+            p, d = (_address(context, builder, signature, args, at) for at in (0, 2))
+            register = ir.VectorType(ir.FloatType(), vector)
+            sums = _slots(builder, [ir.Constant(register, [0.0] * vector)] * 2)
+
+            def rows(loop):
+                for pointer in (p, d):
+                    row = builder.gep(pointer, [builder.mul(loop.index, args[4])])
+                    yield row, [_load(builder, row, n * vector, register) for n in range(2)]
+
+            with cgutils.for_range(builder, args[5]) as loop:
+                (_, weights), (_, slopes) = rows(loop)
+                for weight, slope, slot in zip(weights, slopes, sums, strict=True):
+                    builder.store(_fma(builder, weight, slope, builder.load(slot)), slot)
+            sums = [builder.load(slot) for slot in sums]
+            with cgutils.for_range(builder, args[5]) as loop:
+                (_, weights), (to, slopes) = rows(loop)
+                for n, (weight, slope, total) in enumerate(zip(weights, slopes, sums, strict=True)):
+                    _store(builder, to, n * vector, builder.fmul(weight, builder.fsub(slope, total)))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return softmax_columns_backward
+
+
+def make_sandwich(vector, matrix, add=False):
+    """The intrinsic sandwich(A, a0, ai, aj, S, s0, C, c0, ci, cj): C = M A M^T, where `add` S + M A M^T.
+
+    The entries are registers of `vector` numbers: A[i, j] lies at a0 + i * ai + j * aj, S[i, j] and C[i, j] at s0 or
+    c0 + i * ci + j * cj.  The small `matrix` M is known to the compiler, which makes sums and differences of it.
+    """
+
+    @intrinsic
+    def sandwich(typingctx, A, a0, ai, aj, S, s0, C, c0, ci, cj):
+        n = types.intp
+        signature = types.void(A, n, n, n, S, n, C, n, n, n)
+
+        def codegen(context, builder, signature, args):
+            a, s, c = (_address(context, builder, signature, args, at) for at in (0, 4, 6))
+            register = ir.VectorType(ir.FloatType(), vector)
+
+            def place(pointer, i, j, strides):
+                steps = [builder.mul(_size(n), stride) for n, stride in zip((i, j), strides, strict=True)]
+                return builder.gep(pointer, [builder.add(*steps)])
+
+            size = range(len(matrix[0]))
+            columns = [[_load(builder, place(a, i, j, args[2:4]), 0, register) for i in size] for j in size]
+            rows = zip(*([_combined(builder, line, column) for line in matrix] for column in columns), strict=True)
+            for i, row in enumerate(rows):
+                for j, line in enumerate(matrix):
+                    value = _combined(builder, line, row)
+                    if add:
+                        value = builder.fadd(value, _load(builder, place(s, i, j, args[8:]), 0, register))
+                    _store(builder, place(c, i, j, args[8:]), 0, value)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return sandwich
+
+
+def _combined(builder, factors, registers):
+    """The sum of the registers, each times its factor."""
+    terms = sorted(((f, r) for f, r in zip(factors, registers, strict=True) if f), key=lambda term: -term[0])
+    first, total = terms[0]
+    total = total if first == 1 else builder.fmul(total, _like(total, first))
+    for factor, register in terms[1:]:
+        if abs(factor) == 1:
+            total = builder.fadd(total, register) if factor > 0 else builder.fsub(total, register)
+        else:
+            total = _fma(builder, register, _like(register, factor), total)
+    return total
+
+
 def make_wide(bits):
     """The intrinsic wide(): the compiler fills whole registers in the loops of the function that calls it first.
 
@@ -492,4 +609,6 @@ else:
     slope_tile, transpose = make_slope_tile(ROWS, VECTOR), make_transpose(VECTOR)
     narrow_tile = make_tile(2 * ROWS, VECTOR, registers=1)  # for matrices of few columns
     runs_tile, wide = make_runs_tile(ROWS, VECTOR), make_wide(register_bits())
+    softmax_columns = make_softmax_columns(VECTOR)
+    softmax_columns_backward = make_softmax_columns_backward(VECTOR)
     total, highest = make_reduction(VECTOR, False), make_reduction(VECTOR, True)

@@ -50,8 +50,6 @@ def _call(call, table, arena, weights, turned, norm_eps, label, scratch, part, p
     if kind == CONV:
         matrix = turned if n[5] else weights
         conv.forward(arena, a, b, matrix, n[0], n[1], n[2], n[3], n[4], c[AT], d, scratch, part, parts)
-    elif kind == STATISTICS:
-        group_norm.statistics(arena, a, b[AT], n[0], norm_eps, scratch, part, parts)
     elif kind == NORM:
         group_norm.forward(arena, a, b, c[AT], weights, n[0], n[1], n[2], n[3] != 0, scratch, part, parts)
     elif kind == JOIN:
@@ -60,6 +58,8 @@ def _call(call, table, arena, weights, turned, norm_eps, label, scratch, part, p
         resample.upsample(arena, a, b, part, parts)
     elif kind == ATTENTION:
         attention.forward(arena, a, b, c, d, n[0], scratch, part, parts)
+    elif part == 0 and kind == STATISTICS:
+        group_norm.statistics(arena, a, b[AT], n[0], norm_eps, scratch)
     elif part == 0 and kind == SILU:
         resample.silu(arena, a, b)
     elif part == 0 and kind == CLASS:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numpy_diffusion.kernels import conv
-from numpy_diffusion.kernels.attention import places, room
+from numpy_diffusion.kernels import attention, conv, group_norm, winograd
+from numpy_diffusion.kernels.attention import places
 from numpy_diffusion.kernels.images import AT, size
 from numpy_diffusion.kernels.mlp_plan import up
 from numpy_diffusion.kernels.simd import LANES, ROWS
@@ -245,7 +245,8 @@ class _Builder:
 
         def back():
             rows, columns = places(height * width)
-            softmax, slopes = self.vector(rows * columns), self.vector(rows * columns)
+            size = rows * (columns + attention.PAD)
+            softmax, slopes = self.vector(size), self.vector(size)
             images = [
                 q,
                 k,
@@ -316,10 +317,14 @@ class _Builder:
         return max(self.images[image][2] for kind, *row in self.calls if kind in (CONV, NORM) for image in row[:2])
 
     def scratch(self):
-        """What the kernels need besides: a tile, a start for each channel, a norm's sums, rows of attention."""
-        heads = [
-            room(np.prod(self.images[call[1]][:2]), self.images[call[1]][2] // call[1 + IMAGES])
-            for call in self.calls
-            if call[0] == ATTENTION
-        ]
-        return ROWS * LANES + LANES + max([7 * self.widest(), *heads])
+        """What the kernels need besides a tile and a start for each channel: the most of what each call asks for."""
+        needs = [0]
+        for kind, src, *row in self.calls:
+            height, width, channels, _ = self.images[src]
+            if kind in (CONV, CONV_WEIGHTS):
+                needs.append(winograd.room(channels, self.images[row[0]][2]))
+            elif kind == NORM:
+                needs.append(group_norm.room(width, channels))
+            elif kind == ATTENTION:
+                needs.append(attention.room(height * width, channels // row[IMAGES - 1]))
+        return ROWS * LANES + up(self.widest(), LANES) + max(needs) + LANES
