@@ -34,9 +34,9 @@ def places(pixels):
 
 @jit
 def room(pixels, d):
-    """Numbers of scratch that a forward pass needs behind its tile: a head's q transposed, and LANES columns of P^T."""
+    """Numbers of scratch behind a tile: a head's q and do transposed, and forward LANES columns of P^T."""
     rows, columns = places(pixels)
-    return d * columns + rows * LANES
+    return 2 * d * columns + rows * LANES
 
 
 @jit
@@ -50,7 +50,7 @@ def forward(arena, q, k, v, dst, heads, scratch, part, parts):
     weights = turned + d * columns
     for head in range(heads):
         first = head * d
-        _turn(arena, q[AT] + first, L, C, d, scale(d), columns, scratch)
+        _turn(arena, q[AT] + first, L, C, d, scale(d), columns, scratch, turned)
         for p in range(low * LANES, high * LANES, LANES):
             _product(arena, k[AT] + first, C, L, d, scratch, turned + p, columns, scratch, weights, LANES)
             softmax_columns(scratch, weights, LANES, L)
@@ -64,13 +64,13 @@ def scale(d):
 
 
 @jit
-def _turn(arena, at, L, C, d, factor, columns, scratch):
-    """scratch[ROWS * LANES + c * columns + p] = factor * arena[at + p * C + c], zeros behind L."""
+def _turn(arena, at, L, C, d, factor, columns, scratch, to):
+    """scratch[to + c * columns + p] = factor * arena[at + p * C + c], zeros behind L."""
     for p in range(L):
         for c in range(d):
-            scratch[ROWS * LANES + c * columns + p] = factor * arena[at + p * C + c]
+            scratch[to + c * columns + p] = factor * arena[at + p * C + c]
     for c in range(d):
-        scratch[ROWS * LANES + c * columns + L : ROWS * LANES + (c + 1) * columns] = 0
+        scratch[to + c * columns + L : to + (c + 1) * columns] = 0
 
 
 @jit
@@ -114,17 +114,17 @@ def backward(arena, q, k, v, do, dq, dk, dv, softmax, slopes, heads, scratch):
     """
     L, C = q[HEIGHT] * q[WIDTH], q[CHANNELS]
     _, columns = places(L)
-    apart = columns + PAD
-    d, turned = C // heads, ROWS * LANES
+    apart, d = columns + PAD, C // heads
+    turned_q = ROWS * LANES
+    turned_do = turned_q + d * columns
     for head in range(heads):
         first = head * d
-        _turn(arena, q[AT] + first, L, C, d, scale(d), columns, scratch)
+        _turn(arena, q[AT] + first, L, C, d, scale(d), columns, scratch, turned_q)
+        _turn(arena, do[AT] + first, L, C, d, np.float32(1), columns, scratch, turned_do)
         for p in range(0, columns, LANES):
-            _product(arena, k[AT] + first, C, L, d, scratch, turned + p, columns, arena, softmax + p, apart)
+            _product(arena, k[AT] + first, C, L, d, scratch, turned_q + p, columns, arena, softmax + p, apart)
             softmax_columns(arena, softmax + p, apart, L)
-        _turn(arena, do[AT] + first, L, C, d, np.float32(1), columns, scratch)
-        for p in range(0, columns, LANES):
-            _product(arena, v[AT] + first, C, L, d, scratch, turned + p, columns, arena, slopes + p, apart)
+            _product(arena, v[AT] + first, C, L, d, scratch, turned_do + p, columns, arena, slopes + p, apart)
             softmax_columns_backward(arena, softmax + p, arena, slopes + p, apart, L)
             to = dq[AT] + first + p * C
             _combine(arena, k[AT] + first, C, d, L, arena, slopes + p, apart, to, min(LANES, L - p), scale(d), scratch)

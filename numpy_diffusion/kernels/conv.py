@@ -13,7 +13,7 @@ from numpy_diffusion.kernels import winograd
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, clear_border, pitch, pixel, share
 from numpy_diffusion.kernels.mlp_plan import up
-from numpy_diffusion.kernels.simd import LANES, ROWS, runs_tile
+from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, narrow_runs_tile, runs_tile
 
 CHUNK = 64  # pixels over which a tile of the weights' gradient runs at a time, so that they stay in the first cache
 
@@ -37,7 +37,7 @@ def forward(arena, src, dst, weights, w0, b0, k, stride, shift, vector, residual
         winograd.forward(arena, src, dst, weights, w0, shift, ROWS * LANES, residual[AT], scratch, room, low, high)
     else:
         low, high = share(dst[HEIGHT], part, parts)
-        rows = 1 if k == 1 else high - low  # for which the pixels, or else the weights, stay in the first cache
+        rows = 1 if k == 1 else max(1, high - low)  # for which the pixels, or else the weights, stay in the first cache
         for y in range(low, high, rows):
             for panel in range((J + LANES - 1) // LANES):
                 _panel(arena, src, dst, weights, w0, k, stride, shift, scratch, panel, y, y + rows)
@@ -68,20 +68,25 @@ def up_lanes(n):
 def _panel(arena, src, dst, weights, w0, k, stride, shift, scratch, panel, low, high):
     """LANES output channels of some rows."""
     C, J, row, j = src[CHANNELS], dst[CHANNELS], pitch(src), panel * LANES
-    b0, depth, whole = w0 + panel * k * k * C * LANES, k * C, j + LANES <= J
+    b0, depth, channels = w0 + panel * k * k * C * LANES, k * C, min(LANES, J - j)
     origin = src[AT] + shift * (row + C)
+    height, width = (2 * ROWS, VECTOR) if channels <= VECTOR else (ROWS, LANES)
     for y in range(low, high):
-        for x in range(0, dst[WIDTH], ROWS):
+        for x in range(0, dst[WIDTH], height):
             a0, c0 = origin + stride * (y * row + x * C), pixel(dst, y, x) + j
-            if whole and x + ROWS <= dst[WIDTH]:
+            if channels == LANES and x + ROWS <= dst[WIDTH]:
                 runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
                           scratch, ROWS * LANES + j, 0, arena, c0, J, k, depth)  # fmt: skip
                 continue
-            runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
-                      scratch, ROWS * LANES + j, 0, scratch, 0, LANES, k, depth)  # fmt: skip
-            for i in range(min(ROWS, dst[WIDTH] - x)):
-                for n in range(min(LANES, J - j)):
-                    arena[c0 + i * J + n] = scratch[i * LANES + n]
+            if channels > VECTOR:
+                runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
+                          scratch, ROWS * LANES + j, 0, scratch, 0, LANES, k, depth)  # fmt: skip
+            else:
+                narrow_runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
+                                 scratch, ROWS * LANES + j, 0, scratch, 0, VECTOR, k, depth)  # fmt: skip
+            for i in range(min(height, dst[WIDTH] - x)):
+                for n in range(channels):
+                    arena[c0 + i * J + n] = scratch[i * width + n]
 
 
 @jit
@@ -118,20 +123,25 @@ def backward(arena, src, dy, weights, w0, b0, k, stride, shift, vector, scratch)
 def _weights(arena, src, dy, weights, w0, k, stride, shift, scratch, panel, y, rows):
     """What some rows of dy add to the gradient of one panel."""
     C, J, arow, j = src[CHANNELS], dy[CHANNELS], pitch(src), panel * LANES
-    b0, brow = pixel(dy, y, 0) + j, pitch(dy)
-    for c in range(0, C, ROWS):
+    b0, brow, narrow = pixel(dy, y, 0) + j, pitch(dy), J - j <= VECTOR
+    height = 2 * ROWS if narrow else ROWS
+    for c in range(0, C, height):
         for tap in range(k * k):
             a0 = src[AT] + (stride * y + shift + tap // k) * arow + (shift + tap % k) * C + c
             c0 = w0 + ((panel * k * k + tap) * C + c) * LANES
-            if c + ROWS <= C:
+            whole = c + height <= C  # else what lies behind the last channel is another tap's
+            sums, s0 = (weights, c0) if whole else (scratch, 0)
+            if not whole:
+                scratch[: height * LANES] = 0
+            if narrow:
+                narrow_runs_tile(arena, a0, stride * arow, stride * C, 1, arena, b0, brow, J,
+                                 sums, s0, LANES, sums, s0, LANES, rows, dy[WIDTH])  # fmt: skip
+            else:
                 runs_tile(arena, a0, stride * arow, stride * C, 1, arena, b0, brow, J,
-                          weights, c0, LANES, weights, c0, LANES, rows, dy[WIDTH])  # fmt: skip
-                continue
-            scratch[: ROWS * LANES] = 0
-            runs_tile(arena, a0, stride * arow, stride * C, 1, arena, b0, brow, J,
-                      scratch, 0, LANES, scratch, 0, LANES, rows, dy[WIDTH])  # fmt: skip
-            for i in range((C - c) * LANES):
-                weights[c0 + i] += scratch[i]
+                          sums, s0, LANES, sums, s0, LANES, rows, dy[WIDTH])  # fmt: skip
+            if not whole:
+                for i in range((C - c) * LANES):
+                    weights[c0 + i] += scratch[i]
 
 
 def panels(weight, fill=0):

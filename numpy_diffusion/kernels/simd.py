@@ -137,7 +137,7 @@ def make_slope_tile(rows, vector):
     return slope_tile
 
 
-def make_runs_tile(rows, vector):
+def make_runs_tile(rows, vector, registers=2):
     """The intrinsic runs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth).
 
     The tile of a convolution, whose sums go over several runs of memory, one a row of the image:
@@ -157,7 +157,7 @@ def make_runs_tile(rows, vector):
             sums = []
             for i in range(rows):
                 row = builder.gep(s, [builder.mul(_size(i), args[11])])
-                sums.append(_slots(builder, [_load(builder, row, n * vector, register) for n in range(2)]))
+                sums.append(_slots(builder, [_load(builder, row, n * vector, register) for n in range(registers)]))
             with cgutils.for_range(builder, args[15]) as loop:
                 arun = builder.gep(a, [builder.mul(loop.index, args[2])])
                 brun = builder.gep(b, [builder.mul(loop.index, args[7])])
@@ -608,7 +608,8 @@ else:
     tile, silu_tile = make_tile(ROWS, VECTOR), make_silu_tile(ROWS, VECTOR)
     slope_tile, transpose = make_slope_tile(ROWS, VECTOR), make_transpose(VECTOR)
     narrow_tile = make_tile(2 * ROWS, VECTOR, registers=1)  # for matrices of few columns
-    runs_tile, wide = make_runs_tile(ROWS, VECTOR), make_wide(register_bits())
+    runs_tile, narrow_runs_tile = make_runs_tile(ROWS, VECTOR), make_runs_tile(2 * ROWS, VECTOR, registers=1)
+    wide = make_wide(register_bits())
     softmax_columns = make_softmax_columns(VECTOR)
     softmax_columns_backward = make_softmax_columns_backward(VECTOR)
     total, highest = make_reduction(VECTOR, False), make_reduction(VECTOR, True)

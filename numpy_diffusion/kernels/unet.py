@@ -6,6 +6,7 @@ order, then group by group: so they are the same for any number of threads.  Sam
 are taken by all of these together, each a share of every image's rows.
 """
 
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +40,7 @@ from numpy_diffusion.kernels.unet_plan import (
 )
 
 BLOCK = 4096  # numbers that stay in a core's first cache while the groups are added up
-GROUPS = 8  # of samples, at most; and so of threads that a training step can use
+GROUPS = 4, 8  # of samples, in a batch below and from 64: so many gradients are kept, and so many threads can work
 
 
 @jit
@@ -145,11 +146,22 @@ def _predict(calls, table, ends, weights, norm_eps, x, embedding, place, labels,
 def predict(plan, weights, norm_eps, x, embedding, place, labels, out_channels):
     """eps of images x [N, C, H, W]; embedding [K, E] of the steps, place [N] which of them each sample has."""
     workers = get_num_threads()
-    arenas, scratch = _room(workers, plan.arena), _room(workers, plan.scratch)
+    arenas, scratch = _kept_rooms(plan, workers)
     eps = np.empty((x.shape[0], out_channels, *x.shape[2:]), np.float32)
     ends = np.array([plan.x, plan.embedding, plan.eps])
     _predict(plan.calls, plan.images, ends, weights, norm_eps, x, embedding, place, labels, arenas, scratch, eps)
     return eps
+
+
+_kept = threading.local()
+
+
+def _kept_rooms(plan, workers):
+    """Arenas and scratch of the network that this thread ran last: fresh memory would cost one image half its time."""
+    known = getattr(_kept, "rooms", None)
+    if known is None or known[0] is not plan or known[1] != workers:
+        _kept.rooms = known = plan, workers, _room(workers, plan.arena), _room(workers, plan.scratch)
+    return known[2:]
 
 
 @parallel_jit
@@ -245,7 +257,7 @@ class Workspace(NamedTuple):
 
 def workspace(plan, layout, batch):
     """The buffers for batches of this size."""
-    groups = min(batch, GROUPS)
+    groups = min(batch, GROUPS[batch >= 64])
     workers, numbers = min(get_num_threads(), groups), len(layout.source)
     return Workspace(
         arenas=_room(workers, plan.arena),

@@ -318,7 +318,7 @@ class _Builder:
 
     def scratch(self):
         """What the kernels need besides a tile and a start for each channel: the most of what each call asks for."""
-        needs = [0]
+        needs = [2 * ROWS * LANES]
         for kind, src, *row in self.calls:
             height, width, channels, _ = self.images[src]
             if kind in (CONV, CONV_WEIGHTS):

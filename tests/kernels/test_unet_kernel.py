@@ -187,4 +187,4 @@ def test_no_two_images_share_their_place_at_a_time(training):
 def test_a_forward_pass_needs_less_room():
     config = small().config
     assert unet_compiled.planned(config)[0].arena < unet_compiled.planned(config, training=True)[0].arena
-    assert kernel.GROUPS >= 2
+    assert min(kernel.GROUPS) >= 2
