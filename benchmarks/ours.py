@@ -30,7 +30,8 @@ def start(n, dim):
     return noise.normal(SEED, noise.STREAM_START, np.arange(n), 0, dim)
 
 
-def train(model, schedule, data, batch, steps, rate):
+def train(model, schedule, data, batch, steps, rate, most=10_000_000):
+    """run() takes `steps` steps; at most so many in all, each with its own entry in the table of rates."""
     state = training_step.start(model, schedule.T)
     advance = training_step.prepare(
         model,
@@ -39,7 +40,7 @@ def train(model, schedule, data, batch, steps, rate):
         batch=batch,
         weighting=losses.weights(schedule),
         adam=Adam(),
-        rates=np.full(10_000_000, rate),
+        rates=np.full(most, rate),
         average_decay=0.999,
         seed=0,
     )
