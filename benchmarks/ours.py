@@ -7,7 +7,7 @@ from numba import get_num_threads, prange
 
 import numpy_diffusion as nd
 from numpy_diffusion import losses, noise, training_step
-from numpy_diffusion.kernels import conv, images
+from numpy_diffusion.kernels import conv, images, winograd
 from numpy_diffusion.kernels._jit import parallel_jit
 from numpy_diffusion.kernels.mlp_plan import aligned
 from numpy_diffusion.kernels.unet_plan import CONV, IMAGES
@@ -65,18 +65,19 @@ def unet_flops(model, training=False):
     products, first = [], 0.0
     for kind, *row in plan.calls:
         if kind == CONV:
-            inputs, outputs, k = plan.images[row[0]], plan.images[row[1]], row[IMAGES + 2]
+            inputs, outputs, k = plan.images[row[0]], plan.images[row[1]], row[IMAGES + 3]
             products.append(2.0 * outputs[1] * outputs[2] * outputs[3] * inputs[3] * k**2)
             first = products[-1] if row[0] == plan.x else first
     return 3.0 * sum(products) - first if training else sum(products)
 
 
 @parallel_jit
-def _convolve(table, none, arenas, weights, bias_at, scratch):
+def _convolve(table, none, arenas, weights, squares_at, bias_at, scratch):
     workers = scratch.shape[0]
     for worker in prange(workers):
         for n in range(worker * arenas.shape[0] // workers, (worker + 1) * arenas.shape[0] // workers):
-            conv.forward(arenas[n], table[0], table[1], weights, 0, bias_at, 3, 1, 0, -1, none, scratch[worker], 0, 1)
+            conv.forward(arenas[n], table[0], table[1], weights, 0, squares_at, bias_at, 3, 1, 0, -1, none,
+                         scratch[worker], 0, 1)  # fmt: skip
 
 
 def convolution(x, weight, bias):
@@ -87,8 +88,12 @@ def convolution(x, weight, bias):
     arenas = aligned(N * (behind + 4096)).reshape(N, -1)
     for arena, image in zip(arenas, x, strict=True):
         images.load(arena, table[0], image)
-    weights = np.concatenate([conv.panels(weight), bias])
-    scratch, none = aligned(get_num_threads() * 2**20).reshape(-1, 2**20), np.full(5, -1)
+    squares_at, bias_at = 9 * C * J, 25 * C * J
+    weights = aligned(bias_at + J)
+    weights[:squares_at], weights[bias_at:] = conv.panels(weight), bias
+    winograd.transform(weights, 0, squares_at, C, J, 0, 1)
+    scratch = aligned(get_num_threads() * 2**18).reshape(-1, 2**18)
+    none = np.full(5, -1)
 
     def answer():
         found = np.empty((N, J, H, W), np.float32)
@@ -96,4 +101,4 @@ def convolution(x, weight, bias):
             images.store(arena, table[1], image)
         return found
 
-    return lambda: _convolve(table, none, arenas, weights, len(weights) - J, scratch), answer
+    return lambda: _convolve(table, none, arenas, weights, squares_at, bias_at, scratch), answer

@@ -13,14 +13,16 @@ import numpy as np
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, share
+from numpy_diffusion.kernels.mlp_plan import up
 from numpy_diffusion.kernels.simd import (
     LANES,
     ROWS,
     VECTOR,
-    narrow_tile,
-    softmax_columns,
-    softmax_columns_backward,
+    inner_tile,
+    exp_columns,
+    scaled_tile,
     tile,
+    transpose,
 )
 
 PAD = 16  # numbers between the rows of a whole P^T, lest a column of them fall on the same lines of the first cache
@@ -32,11 +34,15 @@ def places(pixels):
     return (pixels + ROWS - 1) // ROWS * ROWS, (pixels + LANES - 1) // LANES * LANES
 
 
-@jit
-def room(pixels, d):
-    """Numbers of scratch behind a tile: a head's q and do transposed, and forward LANES columns of P^T."""
-    rows, columns = places(pixels)
-    return 2 * d * columns + rows * LANES
+def room(pixels, C):
+    """Numbers of scratch behind a tile: at most three images turned, and a head's own of one and LANES columns."""
+    rows, columns = up(pixels, ROWS), up(pixels, LANES)
+    return LANES + 2 * columns + 4 * up(C, VECTOR) * columns + rows * LANES
+
+
+def matrices(pixels):
+    """Numbers of the two matrices that the gradient of a head needs in the arena."""
+    return 2 * up(pixels, ROWS) * (up(pixels, LANES) + PAD)
 
 
 @jit
@@ -46,16 +52,17 @@ def forward(arena, q, k, v, dst, heads, scratch, part, parts):
     _, columns = places(L)
     d = C // heads
     low, high = share(columns // LANES, part, parts)
-    turned = ROWS * LANES
-    weights = turned + d * columns
+    shares = ROWS * LANES
+    turned = shares + LANES
+    weights = turned + (C + VECTOR - 1) // VECTOR * VECTOR * columns
+    _turn(arena, q, scale(d), columns, scratch, turned)
     for head in range(heads):
-        first = head * d
-        _turn(arena, q[AT] + first, L, C, d, scale(d), columns, scratch, turned)
+        first, own = head * d, turned + head * d * columns
         for p in range(low * LANES, high * LANES, LANES):
-            _product(arena, k[AT] + first, C, L, d, scratch, turned + p, columns, scratch, weights, LANES)
-            softmax_columns(scratch, weights, LANES, L)
+            _product(arena, k[AT] + first, C, L, d, scratch, own + p, columns, scratch, weights, LANES)
+            exp_columns(scratch, weights, LANES, L, scratch, shares)
             to = dst[AT] + first + p * C
-            _combine(arena, v[AT] + first, C, d, L, scratch, weights, LANES, to, min(LANES, L - p), np.float32(1), scratch)
+            _combine(arena, v[AT] + first, C, d, L, scratch, weights, LANES, to, min(LANES, L - p), scratch, shares)
 
 
 @jit
@@ -64,13 +71,17 @@ def scale(d):
 
 
 @jit
-def _turn(arena, at, L, C, d, factor, columns, scratch, to):
-    """scratch[to + c * columns + p] = factor * arena[at + p * C + c], zeros behind L."""
-    for p in range(L):
-        for c in range(d):
-            scratch[to + c * columns + p] = factor * arena[at + p * C + c]
-    for c in range(d):
-        scratch[to + c * columns + L : to + (c + 1) * columns] = 0
+def _turn(arena, image, factor, columns, scratch, to):
+    """scratch[to + c * columns + p] = factor * channel c of pixel p, zeros behind the last pixel."""
+    L, C = image[HEIGHT] * image[WIDTH], image[CHANNELS]
+    for c in range(0, C, VECTOR):
+        for p in range(0, columns, VECTOR):
+            transpose(arena, image[AT] + min(p, L - 1) * C + c, C, scratch, to + c * columns + p, columns)
+    for c in range(C):
+        row = scratch[to + c * columns : to + (c + 1) * columns]
+        for p in range(L):
+            row[p] *= factor
+        row[L:] = 0
 
 
 @jit
@@ -81,52 +92,77 @@ def _product(arena, at, C, L, d, turned, b0, columns, out, c0, ldc):
 
 
 @jit
-def _combine(arena, at, C, d, L, table, b0, ldb, to, pixels, factor, scratch):
-    """arena[to + p * C + c] = factor * sum over r of arena[at + r * C + c] * table[b0 + r * ldb + p], for so many pixels p."""
+def _combine(arena, at, C, d, L, table, b0, ldb, to, pixels, scratch, factors):
+    """arena[to + p * C + c] = scratch[factors + p] * sum over r of arena[at + r * C + c] * table[b0 + r * ldb + p]."""
     for c in range(0, d, ROWS):
         tile(arena, at + c, C, 1, table, b0, ldb, scratch, 0, LANES, L)
         for p in range(pixels):
             for i in range(min(ROWS, d - c)):
-                arena[to + p * C + c + i] = factor * scratch[i * LANES + p]
+                arena[to + p * C + c + i] = scratch[factors + p] * scratch[i * LANES + p]
 
 
 @jit
-def _gather(arena, table, a0, ai, at, C, d, L, to, factor, scratch):
-    """arena[to + r * C + c] = factor * sum over p of table[a0 + r * ai + p] * arena[at + p * C + c]."""
-    narrow = d <= VECTOR
-    height, width = (2 * ROWS, VECTOR) if narrow else (ROWS, LANES)
-    for r in range(0, L, height):
-        for n in range(0, d, width):
-            if narrow:
-                narrow_tile(table, a0 + r * ai, 1, ai, arena, at + n, C, scratch, 0, width, L)
-            else:
-                tile(table, a0 + r * ai, 1, ai, arena, at + n, C, scratch, 0, width, L)
-            for i in range(min(height, L - r)):
-                for c in range(min(width, d - n)):
-                    arena[to + (r + i) * C + n + c] = factor * scratch[i * width + c]
+def _gather(turned, a0, columns, table, b0, ldb, d, L, arena, to, C):
+    """arena[to + r * C + c] = sum over p of turned[a0 + c * columns + p] * table[b0 + r * ldb + p]."""
+    for r in range(0, L, 2):
+        for c in range(0, d, ROWS):
+            at, left, right = to + r * C + c, a0 + c * columns, b0 + r * ldb
+            if c + ROWS <= d and r + 2 <= L:
+                inner_tile(turned, left, columns, table, right, ldb, arena, at, C, columns)
+                continue
+            inner_tile(turned, left, columns, table, right, ldb, turned, 0, ROWS, columns)
+            for i in range(min(2, L - r)):
+                for j in range(min(ROWS, d - c)):
+                    arena[at + i * C + j] = turned[i * ROWS + j]
 
 
 @jit
-def backward(arena, q, k, v, do, dq, dk, dv, softmax, slopes, heads, scratch):
-    """dq, dk, dv from do; softmax, slopes: where the arena has room for a head's P^T and dS^T, [L, L] filled up.
+def backward(arena, q, k, v, o, do, dq, dk, dv, at, heads, scratch):
+    """dq, dk, dv from do; arena[at...] has room for a head's E^T and dS^T, `matrices`.
 
-    dP = do v^T;  dS = P (dP - sum of dP P);  dq = dS k / sqrt(d);  dk = dS^T q / sqrt(d);  dv = P^T do.
+    P = E / sum of E.  With each row of do over its sum, and dP = do v^T:  dS = E (dP - sum over channels of do o);
+    dq = dS k / sqrt(d);  dk = dS^T q / sqrt(d);  dv = E^T do.
     """
     L, C = q[HEIGHT] * q[WIDTH], q[CHANNELS]
-    _, columns = places(L)
+    rows, columns = places(L)
     apart, d = columns + PAD, C // heads
-    turned_q = ROWS * LANES
-    turned_do = turned_q + d * columns
+    exps, slopes = at, at + rows * apart
+    factors = ROWS * LANES
+    shares = factors + LANES
+    along = shares + columns
+    turned_q = along + columns
+    size = (C + VECTOR - 1) // VECTOR * VECTOR * columns
+    turned_do, turned_o, own_do = turned_q + size, turned_q + 2 * size, turned_q + 3 * size
+    scratch[factors : factors + LANES] = scale(d)
+    _turn(arena, q, scale(d), columns, scratch, turned_q)
+    _turn(arena, do, np.float32(1), columns, scratch, turned_do)
+    _turn(arena, o, np.float32(1), columns, scratch, turned_o)
     for head in range(heads):
-        first = head * d
-        _turn(arena, q[AT] + first, L, C, d, scale(d), columns, scratch, turned_q)
-        _turn(arena, do[AT] + first, L, C, d, np.float32(1), columns, scratch, turned_do)
+        first, start = head * d, head * d * columns
+        own_q = turned_q + start
         for p in range(0, columns, LANES):
-            _product(arena, k[AT] + first, C, L, d, scratch, turned_q + p, columns, arena, softmax + p, apart)
-            softmax_columns(arena, softmax + p, apart, L)
-            _product(arena, v[AT] + first, C, L, d, scratch, turned_do + p, columns, arena, slopes + p, apart)
-            softmax_columns_backward(arena, softmax + p, arena, slopes + p, apart, L)
+            _product(arena, k[AT] + first, C, L, d, scratch, own_q + p, columns, arena, exps + p, apart)
+            exp_columns(arena, exps + p, apart, L, scratch, shares + p)
+        _share_out(scratch, shares, turned_do + start, turned_o + start, d, columns, own_do, along)
+        for p in range(0, columns, LANES):
+            for r in range(0, L, ROWS):
+                scaled_tile(arena, v[AT] + first + r * C, 1, C, scratch, own_do + p, columns, scratch, along + p,
+                            arena, exps + r * apart + p, arena, slopes + r * apart + p, apart, d)  # fmt: skip
             to = dq[AT] + first + p * C
-            _combine(arena, k[AT] + first, C, d, L, arena, slopes + p, apart, to, min(LANES, L - p), scale(d), scratch)
-        _gather(arena, arena, slopes, apart, q[AT] + first, C, d, L, dk[AT] + first, scale(d), scratch)
-        _gather(arena, arena, softmax, apart, do[AT] + first, C, d, L, dv[AT] + first, np.float32(1), scratch)
+            _combine(arena, k[AT] + first, C, d, L, arena, slopes + p, apart, to, min(LANES, L - p), scratch, factors)
+        _gather(scratch, own_q, columns, arena, slopes, apart, d, L, arena, dk[AT] + first, C)
+        _gather(scratch, own_do, columns, arena, exps, apart, d, L, arena, dv[AT] + first, C)
+
+
+@jit
+def _share_out(scratch, shares, do, o, d, columns, own, along):
+    """A head's do over its sum, and along = -(do o), the sum over channels, of each pixel."""
+    share, total = scratch[shares : shares + columns], scratch[along : along + columns]
+    total[:] = 0
+    for c in range(d):
+        gradient, output = scratch[do + c * columns : do + (c + 1) * columns], scratch[o + c * columns :]
+        shared = scratch[own + c * columns : own + (c + 1) * columns]
+        for p in range(columns):
+            shared[p] = gradient[p] * share[p]
+        for p in range(columns):
+            total[p] -= shared[p] * output[p]

@@ -11,7 +11,7 @@ import numpy as np
 
 from numpy_diffusion.kernels import winograd
 from numpy_diffusion.kernels._jit import jit
-from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, clear_border, pitch, pixel, share
+from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, carry, clear_border, pitch, pixel, share
 from numpy_diffusion.kernels.mlp_plan import up
 from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, narrow_runs_tile, runs_tile
 
@@ -19,10 +19,10 @@ CHUNK = 64  # pixels over which a tile of the weights' gradient runs at a time, 
 
 
 @jit
-def forward(arena, src, dst, weights, w0, b0, k, stride, shift, vector, residual, scratch, part, parts):
+def forward(arena, src, dst, weights, w0, u0, b0, k, stride, shift, vector, residual, scratch, part, parts):
     """dst = conv(src) + bias (+ vector, one number a channel) (+ residual, an image like dst); this part's rows.
 
-    b0 = -1 is no bias, vector = -1 no vector, residual[AT] = -1 no residual.  shift: rows and columns of the bordered
+    u0: where `winograd.transform` put these weights, or -1;  b0 = -1 is no bias, vector = -1 no vector, residual[AT] = -1 no residual.  shift: rows and columns of the bordered
     src before the first window.
     """
     J = dst[CHANNELS]
@@ -31,10 +31,10 @@ def forward(arena, src, dst, weights, w0, b0, k, stride, shift, vector, residual
         start[j] = weights[b0 + j] if j < J and b0 >= 0 else np.float32(0)
         if j < J and vector >= 0:
             start[j] += arena[vector + j]
-    if winograd.suits(src, dst, k, stride):
+    if u0 >= 0:
         low, high = share(dst[HEIGHT] // 2, part, parts)
         room = ROWS * LANES + up_lanes(J)
-        winograd.forward(arena, src, dst, weights, w0, shift, ROWS * LANES, residual[AT], scratch, room, low, high)
+        winograd.forward(arena, src, dst, weights, u0, shift, ROWS * LANES, residual[AT], scratch, room, low, high)
     else:
         low, high = share(dst[HEIGHT], part, parts)
         rows = 1 if k == 1 else max(1, high - low)  # for which the pixels, or else the weights, stay in the first cache
@@ -42,20 +42,10 @@ def forward(arena, src, dst, weights, w0, b0, k, stride, shift, vector, residual
             for panel in range((J + LANES - 1) // LANES):
                 _panel(arena, src, dst, weights, w0, k, stride, shift, scratch, panel, y, y + rows)
         if residual[AT] >= 0:
-            _add(arena, residual, dst, low, high)
+            for y in range(low, high):
+                carry(arena, pixel(residual, y, 0), pixel(dst, y, 0), dst[WIDTH] * J, True)
     if part == 0:
         clear_border(arena, dst)
-
-
-@jit
-def _add(arena, residual, dst, low, high):
-    """dst += residual, some rows."""
-    length = dst[WIDTH] * dst[CHANNELS]
-    for y in range(low, high):
-        d0, r0 = pixel(dst, y, 0), pixel(residual, y, 0)
-        row, more = arena[d0 : d0 + length], arena[r0 : r0 + length]
-        for i in range(length):
-            row[i] += more[i]
 
 
 @jit
@@ -90,13 +80,13 @@ def _panel(arena, src, dst, weights, w0, k, stride, shift, scratch, panel, low, 
 
 
 @jit
-def backward(arena, src, dy, weights, w0, b0, k, stride, shift, vector, scratch):
+def backward(arena, src, dy, weights, w0, b0, k, stride, shift, squares, vector, scratch):
     """Add the gradient by the weights and the bias to theirs; where vector >= 0 the bias's also to arena[vector...].
 
-    `weights` is the gradient's array, laid out as the weights are.
+    `weights` is the gradient's array, laid out as the weights are;  squares: by `winograd`.
     """
     J = dy[CHANNELS]
-    if winograd.suits(src, dy, k, stride):
+    if squares:
         winograd.backward(arena, src, dy, weights, w0, shift, scratch)
     else:
         rows = max(1, CHUNK // dy[WIDTH])

@@ -16,7 +16,6 @@ from numpy_diffusion.kernels.images import CHANNELS, HEIGHT, WIDTH, clear_border
 from numpy_diffusion.kernels.simd import wide
 
 
-@jit
 def room(width, C):
     """Numbers of scratch that the norm of an image of this width needs."""
     return 7 * width * C

@@ -14,6 +14,7 @@ import numpy as np
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
 from numpy_diffusion.kernels.mlp_plan import up
+from numpy_diffusion.kernels.simd import VECTOR, move
 
 AT, HEIGHT, WIDTH, CHANNELS, BORDER = 0, 1, 2, 3, 4
 
@@ -54,6 +55,15 @@ def clear_border(arena, image):
         arena[end : end + 2 * image[CHANNELS]] = 0
     end = pixel(image, image[HEIGHT] - 1, image[WIDTH])
     arena[end : end + length + image[CHANNELS]] = 0
+
+
+@inline_jit
+def carry(arena, at, to, n, add):
+    """arena[to...] = arena[at...], where `add` += it, n numbers."""
+    whole = n // VECTOR * VECTOR
+    move(arena, at, arena, to, whole, add)
+    for i in range(whole, n):
+        arena[to + i] = arena[to + i] + arena[at + i] if add else arena[at + i]
 
 
 @jit

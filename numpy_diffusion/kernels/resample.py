@@ -9,7 +9,7 @@ from numba import uint32
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.elementary import sigmoid, silu_slope
-from numpy_diffusion.kernels.images import AT, BORDER, CHANNELS, HEIGHT, WIDTH, clear_border, pixel, share, size
+from numpy_diffusion.kernels.images import AT, BORDER, CHANNELS, HEIGHT, WIDTH, carry, clear_border, pixel, share, size
 from numpy_diffusion.kernels.random import philox4x32
 
 
@@ -21,9 +21,7 @@ def upsample(arena, src, dst, part, parts):
     for y in range(low, high):
         for x in range(dst[WIDTH]):
             at, to = pixel(src, y // 2, x // 2), pixel(dst, y, x)
-            values, results = arena[at : at + C], arena[to : to + C]
-            for c in range(C):
-                results[c] = values[c]
+            carry(arena, at, to, C, False)
     if part == 0:
         clear_border(arena, dst)
 
@@ -34,11 +32,10 @@ def upsample_backward(arena, dy, dx, add):
     C = dx[CHANNELS]
     for y in range(dx[HEIGHT]):
         for x in range(dx[WIDTH]):
-            first, second, to = pixel(dy, 2 * y, 2 * x), pixel(dy, 2 * y + 1, 2 * x), pixel(dx, y, x)
-            upper, lower, results = arena[first : first + 2 * C], arena[second : second + 2 * C], arena[to : to + C]
-            for c in range(C):
-                total = (upper[c] + upper[C + c]) + (lower[c] + lower[C + c])
-                results[c] = results[c] + total if add else total
+            upper, lower, to = pixel(dy, 2 * y, 2 * x), pixel(dy, 2 * y + 1, 2 * x), pixel(dx, y, x)
+            carry(arena, upper, to, C, add)
+            for at in (upper + C, lower, lower + C):
+                carry(arena, at, to, C, True)
     clear_border(arena, dx)
 
 
@@ -50,9 +47,7 @@ def join(arena, src, dst, channel, part, parts):
     for y in range(low, high):
         for x in range(dst[WIDTH]):
             at, to = pixel(src, y, x), pixel(dst, y, x) + channel
-            values, results = arena[at : at + C], arena[to : to + C]
-            for c in range(C):
-                results[c] = values[c]
+            carry(arena, at, to, C, False)
     if part == 0:
         clear_border(arena, dst)
 
@@ -64,9 +59,7 @@ def part_off(arena, src, dst, channel, add):
     for y in range(dst[HEIGHT]):
         for x in range(dst[WIDTH]):
             at, to = pixel(src, y, x) + channel, pixel(dst, y, x)
-            values, results = arena[at : at + C], arena[to : to + C]
-            for c in range(C):
-                results[c] = results[c] + values[c] if add else values[c]
+            carry(arena, at, to, C, add)
     clear_border(arena, dst)
 
 
@@ -78,9 +71,7 @@ def spread(arena, src, dst, offset):
     for y in range(src[HEIGHT]):
         for x in range(src[WIDTH]):
             at, to = pixel(src, y, x), pixel(dst, 2 * y + offset, 2 * x + offset)
-            values, results = arena[at : at + C], arena[to : to + C]
-            for c in range(C):
-                results[c] = values[c]
+            carry(arena, at, to, C, False)
 
 
 @jit

@@ -326,72 +326,174 @@ def make_transpose(vector):
     return transpose
 
 
-def make_softmax_columns(vector):
-    """The intrinsic softmax_columns(A, a0, lda, rows): exp(A) over its sum down each of LANES columns, in place."""
+def make_exp_columns(vector):
+    """The intrinsic exp_columns(A, a0, lda, rows, S, s0): A = exp(A - the highest of its column), S = 1 / their sum.
+
+    LANES columns; A over its sum is the column's softmax.
+    """
 
     @intrinsic
-    def softmax_columns(typingctx, A, a0, lda, rows):
-        signature = types.void(A, types.intp, types.intp, types.intp)
+    def exp_columns(typingctx, A, a0, lda, rows, S, s0):
+        n = types.intp
+        signature = types.void(A, n, n, n, S, n)
 
         def codegen(context, builder, signature, args):
-            a, register = _address(context, builder, signature, args, 0), ir.VectorType(ir.FloatType(), vector)
+            a, s = (_address(context, builder, signature, args, at) for at in (0, 4))
+            register = ir.VectorType(ir.FloatType(), vector)
             tops = _slots(builder, [_load(builder, a, n * vector, register) for n in range(2)])
-            sums = _slots(builder, [_like(builder.load(top), 0.0) for top in tops])
             with cgutils.for_range(builder, args[3]) as loop:
                 row = builder.gep(a, [builder.mul(loop.index, args[2])])
                 for n, slot in enumerate(tops):
                     top, value = builder.load(slot), _load(builder, row, n * vector, register)
                     builder.store(builder.select(builder.fcmp_ordered(">", top, value), top, value), slot)
             tops = [builder.load(slot) for slot in tops]
+            sums = _slots(builder, [_like(top, 0.0) for top in tops])
             with cgutils.for_range(builder, args[3]) as loop:
                 row = builder.gep(a, [builder.mul(loop.index, args[2])])
                 for n, (top, slot) in enumerate(zip(tops, sums, strict=True)):
                     value = _exp_minus(builder, builder.fsub(top, _load(builder, row, n * vector, register)))
                     builder.store(builder.fadd(builder.load(slot), value), slot)
                     _store(builder, row, n * vector, value)
-            shares = [builder.fdiv(_like(top, 1.0), builder.load(slot)) for top, slot in zip(tops, sums, strict=True)]
-            with cgutils.for_range(builder, args[3]) as loop:
-                row = builder.gep(a, [builder.mul(loop.index, args[2])])
-                for n, share in enumerate(shares):
-                    _store(builder, row, n * vector, builder.fmul(share, _load(builder, row, n * vector, register)))
+            for n, slot in enumerate(sums):
+                _store(builder, s, n * vector, builder.fdiv(_like(tops[n], 1.0), builder.load(slot)))
             return context.get_dummy_value()
 
         return signature, codegen
 
-    return softmax_columns
+    return exp_columns
 
 
-def make_softmax_columns_backward(vector):
-    """The intrinsic softmax_columns_backward(P, p0, D, d0, ld, rows): D = P (D - sum of P D down each column)."""
+def make_scaled_tile(rows, vector):
+    """The intrinsic scaled_tile(A, a0, ak, ai, B, b0, ldb, S, s0, E, e0, C, c0, ldc, depth): the tile, and behind it E.
+
+        C[i, n] = E[i, n] * (S[n] + sum over k of A[k, i] * B[k, n]),    E[i, n] at e0 + i * ldc + n, S[n] at s0 + n
+    """
 
     @intrinsic
-    def softmax_columns_backward(typingctx, P, p0, D, d0, ld, rows):
-        signature = types.void(P, types.intp, D, types.intp, types.intp, types.intp)
+    def scaled_tile(typingctx, A, a0, ak, ai, B, b0, ldb, S, s0, E, e0, C, c0, ldc, depth):
+        n = types.intp
+        signature = types.void(A, n, n, n, B, n, n, S, n, E, n, C, n, n, n)
 
         def codegen(context, builder, signature, args):
-            p, d = (_address(context, builder, signature, args, at) for at in (0, 2))
+            a, b, s, e, c = (_address(context, builder, signature, args, at) for at in (0, 4, 7, 9, 11))
             register = ir.VectorType(ir.FloatType(), vector)
-            sums = _slots(builder, [ir.Constant(register, [0.0] * vector)] * 2)
-
-            def rows(loop):
-                for pointer in (p, d):
-                    row = builder.gep(pointer, [builder.mul(loop.index, args[4])])
-                    yield row, [_load(builder, row, n * vector, register) for n in range(2)]
-
-            with cgutils.for_range(builder, args[5]) as loop:
-                (_, weights), (_, slopes) = rows(loop)
-                for weight, slope, slot in zip(weights, slopes, sums, strict=True):
-                    builder.store(_fma(builder, weight, slope, builder.load(slot)), slot)
-            sums = [builder.load(slot) for slot in sums]
-            with cgutils.for_range(builder, args[5]) as loop:
-                (_, weights), (to, slopes) = rows(loop)
-                for n, (weight, slope, total) in enumerate(zip(weights, slopes, sums, strict=True)):
-                    _store(builder, to, n * vector, builder.fmul(weight, builder.fsub(slope, total)))
+            start = [_load(builder, s, n * vector, register) for n in range(2)]
+            sums = [_slots(builder, start) for _ in range(rows)]
+            _accumulate(builder, vector, a, args[2:4], b, args[6], args[14], sums)
+            for i, slots in enumerate(sums):
+                row = builder.mul(_size(i), args[13])
+                scales, to = builder.gep(e, [row]), builder.gep(c, [row])
+                for n, slot in enumerate(slots):
+                    scale = _load(builder, scales, n * vector, register)
+                    _store(builder, to, n * vector, builder.fmul(scale, builder.load(slot)))
             return context.get_dummy_value()
 
         return signature, codegen
 
-    return softmax_columns_backward
+    return scaled_tile
+
+
+def make_inner_tile(rows, vector):
+    """The intrinsic inner_tile(A, a0, lda, B, b0, ldb, C, c0, ldc, depth), the sum along the registers:
+
+        C[j, i] = sum over n of A[i, n] * B[j, n],    i < rows, j < 2,
+
+    with A[i, n] at a0 + i * lda + n, B and C likewise; depth is a multiple of `vector`.  Each sum has a register of
+    its own, and at the end these come together by halves until each place holds one of the sums.
+    """
+
+    @intrinsic
+    def inner_tile(typingctx, A, a0, lda, B, b0, ldb, C, c0, ldc, depth):
+        n = types.intp
+        signature = types.void(A, n, n, B, n, n, C, n, n, n)
+
+        def codegen(context, builder, signature, args):
+            a, b, c = (_address(context, builder, signature, args, at) for at in (0, 3, 6))
+            register = ir.VectorType(ir.FloatType(), vector)
+            sums = _slots(builder, [ir.Constant(register, [0.0] * vector)] * (2 * rows))
+            starts = [builder.gep(a, [builder.mul(_size(i), args[2])]) for i in range(rows)]
+            starts += [builder.gep(b, [builder.mul(_size(j), args[5])]) for j in range(2)]
+            with cgutils.for_range(builder, builder.udiv(args[9], _size(vector))) as loop:
+                at = builder.mul(loop.index, _size(vector))
+                *left, first, second = (_load(builder, builder.gep(start, [at]), 0, register) for start in starts)
+                for right, slots in ((first, sums[:rows]), (second, sums[rows:])):
+                    for value, slot in zip(left, slots, strict=True):
+                        builder.store(_fma(builder, value, right, builder.load(slot)), slot)
+            sums = [builder.load(slot) for slot in sums]
+            totals = [_totals(builder, sums[k : k + vector]) for k in range(0, 2 * rows, vector)]
+            for k, total in enumerate(totals):
+                for i in range(0, vector, rows):
+                    j, first = divmod(k * vector + i, rows)
+                    part = builder.shuffle_vector(total, total, _mask(list(range(i, i + min(rows, vector)))))
+                    _store(builder, builder.gep(c, [builder.mul(_size(j), args[8])]), first, part)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return inner_tile
+
+
+def _totals(builder, registers):
+    """One register: in each place the sum over one of the registers, as many as it has places."""
+    distance = 1
+    while len(registers) > 1:
+        size = registers[0].type.count
+        low = [n + (0 if n // distance % 2 == 0 else size - distance) for n in range(size)]
+        high = [n + (distance if n // distance % 2 == 0 else size) for n in range(size)]
+        registers = [
+            builder.fadd(builder.shuffle_vector(x, y, _mask(low)), builder.shuffle_vector(x, y, _mask(high)))
+            for x, y in zip(registers[::2], registers[1::2], strict=True)
+        ]
+        distance *= 2
+    return registers[0]
+
+
+def make_move(vector):
+    """The intrinsic move(A, a0, C, c0, n, add): C = A, where `add` C += A, of n numbers, a multiple of `vector`."""
+
+    @intrinsic
+    def move(typingctx, A, a0, C, c0, n, add):
+        signature = types.void(A, types.intp, C, types.intp, types.intp, types.boolean)
+
+        def codegen(context, builder, signature, args):
+            a, c = (_address(context, builder, signature, args, at) for at in (0, 2))
+            register = ir.VectorType(ir.FloatType(), vector)
+            with cgutils.for_range(builder, builder.udiv(args[4], _size(vector))) as loop:
+                at = builder.mul(loop.index, _size(vector))
+                source, target = (builder.gep(pointer, [at]) for pointer in (a, c))
+                value = _load(builder, source, 0, register)
+                with builder.if_else(args[5]) as (adding, copying):
+                    with adding:
+                        _store(builder, target, 0, builder.fadd(_load(builder, target, 0, register), value))
+                    with copying:
+                        _store(builder, target, 0, value)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return move
+
+
+def make_expect(write, near, line=16):
+    """The intrinsic expect(A, a0, n): the n numbers from A[a0] on will be written soon; the cache may fetch them."""
+
+    @intrinsic
+    def expect(typingctx, A, a0, n):
+        signature = types.void(A, types.intp, types.intp)
+
+        def codegen(context, builder, signature, args):
+            a = _address(context, builder, signature, args, 0)
+            byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+            flags = [ir.Constant(number, flag) for flag in (write, near, 1)]  # to write, to the first cache, data
+            with cgutils.for_range_slice(builder, _size(0), args[2], _size(line)) as (index, _):
+                builder.call(function, [builder.bitcast(builder.gep(a, [index]), byte), *flags])
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return expect
 
 
 def make_sandwich(vector, matrix, add=False):
@@ -610,6 +712,8 @@ else:
     narrow_tile = make_tile(2 * ROWS, VECTOR, registers=1)  # for matrices of few columns
     runs_tile, narrow_runs_tile = make_runs_tile(ROWS, VECTOR), make_runs_tile(2 * ROWS, VECTOR, registers=1)
     wide = make_wide(register_bits())
-    softmax_columns = make_softmax_columns(VECTOR)
-    softmax_columns_backward = make_softmax_columns_backward(VECTOR)
+    move, expect = make_move(VECTOR), make_expect(1, 3)
+    expect_read = make_expect(0, 2)
+    inner_tile, exp_columns = make_inner_tile(ROWS, VECTOR), make_exp_columns(VECTOR)
+    scaled_tile = make_scaled_tile(ROWS, VECTOR)
     total, highest = make_reduction(VECTOR, False), make_reduction(VECTOR, True)

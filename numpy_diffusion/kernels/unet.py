@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads, prange
 
-from numpy_diffusion.kernels import attention, conv, group_norm, images, resample
+from numpy_diffusion.kernels import attention, conv, group_norm, images, resample, winograd
 from numpy_diffusion.kernels._jit import jit, parallel_jit
 from numpy_diffusion.kernels.images import AT, CHANNELS, clear_border, pixel, share
 from numpy_diffusion.kernels.loss import bound_term
@@ -49,8 +49,8 @@ def _call(call, table, arena, weights, turned, norm_eps, label, scratch, part, p
     kind, a, b, c, d = call[0], table[call[1]], table[call[2]], table[call[3]], table[call[4]]
     n = call[1 + IMAGES :]
     if kind == CONV:
-        matrix = turned if n[5] else weights
-        conv.forward(arena, a, b, matrix, n[0], n[1], n[2], n[3], n[4], c[AT], d, scratch, part, parts)
+        matrix = turned if n[6] else weights
+        conv.forward(arena, a, b, matrix, n[0], n[1], n[2], n[3], n[4], n[5], c[AT], d, scratch, part, parts)
     elif kind == NORM:
         group_norm.forward(arena, a, b, c[AT], weights, n[0], n[1], n[2], n[3] != 0, scratch, part, parts)
     elif kind == JOIN:
@@ -75,7 +75,7 @@ def _call_back(call, table, arena, weights, gradients, label, scratch):
     kind, a, b, c, d = call[0], table[call[1]], table[call[2]], table[call[3]], table[call[4]]
     n = call[1 + IMAGES :]
     if kind == CONV_WEIGHTS:
-        conv.backward(arena, a, b, gradients, n[0], n[1], n[2], n[3], n[4], c[AT], scratch)
+        conv.backward(arena, a, b, gradients, n[0], n[1], n[2], n[3], n[4], n[5] != 0, c[AT], scratch)
     elif kind == SPREAD:
         resample.spread(arena, a, b, n[0])
     elif kind == NORM_BACK:
@@ -89,9 +89,8 @@ def _call_back(call, table, arena, weights, gradients, label, scratch):
     elif kind == UPSAMPLE_BACK:
         resample.upsample_backward(arena, a, b, n[0] != 0)
     elif kind == ATTENTION_BACK:
-        dq, dk, dv = table[call[5]], table[call[6]], table[call[7]]
-        softmax, slopes = table[call[8]][AT], table[call[9]][AT]
-        attention.backward(arena, a, b, c, d, dq, dk, dv, softmax, slopes, n[0], scratch)
+        do, dq, dk, dv = table[call[5]], table[call[6]], table[call[7]], table[call[8]]
+        attention.backward(arena, a, b, c, d, do, dq, dk, dv, table[call[9]][AT], n[0], scratch)
     elif kind == CLASS_BACK:
         width = a[CHANNELS]
         first = n[0] + label * width
@@ -237,11 +236,18 @@ def _gather(workers, numbers, source, target):
             target[i] = numbers[source[i]] if source[i] < numbers.shape[0] else np.float32(0)
 
 
-def laid_out(parameters, source):
-    """The parameters [P] as the kernels read them; `source` as in `unet_plan.Layout`."""
-    target = aligned(len(source))
-    _gather(get_num_threads(), parameters, source, target)
-    return target
+@parallel_jit
+def _transform(workers, weights, squares):
+    for worker in prange(workers):
+        for row in range(squares.shape[0]):
+            w0, u0, C, J = squares[row]
+            winograd.transform(weights, w0, u0, C, J, worker, workers)
+
+
+def lay_out(parameters, side, target):
+    """Write the parameters [P] to target [side.size] as the kernels read them; side: a `unet_plan.Side`."""
+    _gather(get_num_threads(), parameters, side.source, target)
+    _transform(get_num_threads(), target, side.squares)
 
 
 class Workspace(NamedTuple):
@@ -249,6 +255,8 @@ class Workspace(NamedTuple):
 
     arenas: np.ndarray  # [workers, numbers]
     scratch: np.ndarray  # [workers, numbers]
+    weights: np.ndarray
+    turned: np.ndarray
     gradients: np.ndarray  # [groups, numbers]
     total: np.ndarray
     flat: np.ndarray  # [P]
@@ -258,10 +266,12 @@ class Workspace(NamedTuple):
 def workspace(plan, layout, batch):
     """The buffers for batches of this size."""
     groups = min(batch, GROUPS[batch >= 64])
-    workers, numbers = min(get_num_threads(), groups), len(layout.source)
+    workers, numbers = min(get_num_threads(), groups), len(layout.weights.source)
     return Workspace(
         arenas=_room(workers, plan.arena),
         scratch=_room(workers, plan.scratch),
+        weights=aligned(layout.weights.size),
+        turned=aligned(layout.turned.size),
         gradients=aligned(groups * numbers).reshape(groups, numbers),
         total=aligned(numbers),
         flat=np.empty(len(layout.place), np.float32),
@@ -280,9 +290,10 @@ def gradient(plan, layout, work, parameters, norm_eps, batch, dropout, key, step
     """
     ends = np.array([plan.x, plan.embedding, plan.eps, plan.deps])
     key = tuple(np.uint32(word) for word in key)
-    weights, turned = laid_out(parameters, layout.source), laid_out(parameters, layout.turned_source)
-    _gradient(plan.calls, plan.backward, plan.images, ends, weights, turned, norm_eps, batch, dropout, key, step,
-              work.arenas, work.scratch, work.gradients, work.losses)  # fmt: skip
+    lay_out(parameters, layout.weights, work.weights)
+    lay_out(parameters, layout.turned, work.turned)
+    _gradient(plan.calls, plan.backward, plan.images, ends, work.weights, work.turned, norm_eps, batch, dropout, key,
+              step, work.arenas, work.scratch, work.gradients, work.losses)  # fmt: skip
     _sum(get_num_threads(), work.gradients, work.total)
     _gather(get_num_threads(), work.total, layout.place, work.flat)
     return work.losses, work.flat

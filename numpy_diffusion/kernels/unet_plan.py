@@ -20,7 +20,8 @@ from numpy_diffusion.kernels.simd import LANES, ROWS
 # Kinds of calls: `unet._call` says what each does with its images and numbers.
 (CONV, STATISTICS, NORM, SILU, JOIN, UPSAMPLE, ATTENTION, CLASS, DROPOUT,
  CONV_WEIGHTS, SPREAD, NORM_BACK, SILU_BACK, PART, UPSAMPLE_BACK, ATTENTION_BACK, CLASS_BACK) = range(17)  # fmt: skip
-IMAGES, NUMBERS = 9, 6  # of a call, at most
+IMAGES, NUMBERS = 9, 7  # of a call, at most
+FEWEST = 64  # pixels for which Winograd's convolution is the faster
 NONE = -1  # no image: the last row of the table of images, whose place is -1
 
 
@@ -45,38 +46,60 @@ class Plan(NamedTuple):
     deps: int
 
 
-class Layout(NamedTuple):
-    """Where the parameters lie as the kernels read them.
+class Side(NamedTuple):
+    """Parameters as the kernels read them, forward or on the way back.
 
-    at, turned_at : by name, where a parameter and a convolution's turned weights start
-    source, turned_source : for each number, the flat parameter that it is; behind the last one stands a zero
-    place : for each flat parameter, where it is
+    at, squares_at : by name, where a parameter starts, and where a convolution's U for `winograd`
+    source : for each number, the flat parameter that it is; behind the last one stands a zero
+    squares : int64 [n, 4]: for each U where the weights start, where it starts, channels in and out
+    size : numbers in all
     """
 
     at: dict[str, int]
-    turned_at: dict[str, int]
+    squares_at: dict[str, int]
     source: np.ndarray
-    turned_source: np.ndarray
+    squares: np.ndarray
+    size: int
+
+
+class Layout(NamedTuple):
+    """Where the parameters lie: the weights, and those of the way back, turned; and where each flat parameter is."""
+
+    weights: Side
+    turned: Side
     place: np.ndarray
 
 
 def layout(shapes):
     """The layout of parameters with these shapes, which lie flat in this order."""
     count = sum(int(np.prod(shape)) for shape in shapes.values())
-    at, turned_at, source, turned_source, start, place = {}, {}, [], [], 0, np.empty(count, np.int32)
+    straight, turned, start = {}, {}, 0
     for name, shape in shapes.items():
         numbers = start + np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
-        at[name], turned_at[name] = sum(map(len, source)), sum(map(len, turned_source))
         if len(shape) > 1 and name != "class_embedding.weight":
             numbers = numbers.reshape(*shape[:2], *(shape[2:] or (1, 1)))
-            turned_source.append(conv.turned(numbers, count))
+            turned[name] = conv.turned(numbers, count)
             numbers = conv.panels(numbers, count)
-        source.append(numbers.ravel())
+        straight[name] = numbers.ravel()
         start += int(np.prod(shape))
-    flat = np.concatenate(source)
-    inside = np.flatnonzero(flat < count)
-    place[flat[inside]] = inside
-    return Layout(at, turned_at, flat, np.concatenate(turned_source), place)
+    windows = {name: shape[1::-1] for name, shape in shapes.items() if shape[2:] == (3, 3)}
+    weights = _side(straight, windows)
+    inside, place = np.flatnonzero(weights.source < count), np.empty(count, np.int32)
+    place[weights.source[inside]] = inside
+    return Layout(weights, _side(turned, {name: channels[::-1] for name, channels in windows.items()}), place)
+
+
+def _side(parts, windows):
+    """The parts one behind the other, and behind them U of those whose `windows` of 3 x 3 have suitable channels."""
+    ends = np.cumsum([len(part) for part in parts.values()])
+    at = dict(zip(parts, [0, *ends[:-1].tolist()], strict=True))
+    squares, squares_at, size = [], {}, up(int(ends[-1]), LANES)
+    for name, (C, J) in windows.items():
+        if winograd.suits(C, J):
+            squares_at[name] = size
+            squares.append((at[name], size, C, J))
+            size += winograd.PATCH * C * J
+    return Side(at, squares_at, np.concatenate([*parts.values()]), np.array(squares, np.int64).reshape(-1, 4), size)
 
 
 def plan(program, config, layout, heads, embedding, training):
@@ -150,16 +173,24 @@ class _Builder:
     def conv(self, name, src, outputs, *, k=3, stride=1, pad=1, vector=NONE, residual=NONE, border=1):
         height, width, _, around = self.images[src]
         dst = self.image(height // stride, width // stride, outputs, border)
-        weight, bias = self.layout.at[f"{name}.weight"], self.layout.at[f"{name}.bias"]
-        shift = around if k == 1 else 1 - pad
-        self.call(CONV, [src, dst, vector, residual], weight, bias, k, stride, shift, False)
+        side, weight = self.layout.weights, f"{name}.weight"
+        squares = self.squares(side, weight, dst, stride)
+        shift, bias = around if k == 1 else 1 - pad, side.at[f"{name}.bias"]
+        self.call(CONV, [src, dst, vector, residual], side.at[weight], squares, bias, k, stride, shift, False)
         self.tape.append(lambda: self.conv_back(name, src, dst, vector, residual, k, stride, pad, shift))
         return dst
 
+    def squares(self, side, weight, dst, stride):
+        """Where U of the weights is, if whole squares of pixels, and enough of them to be worth its size, go through."""
+        height, width, _, _ = self.images[dst]
+        whole = stride == 1 and height % 2 == width % 2 == 0 and height * width >= FEWEST
+        return side.squares_at.get(weight, NONE) if whole else NONE
+
     def conv_back(self, name, src, dst, vector, residual, k, stride, pad, shift):
         dy, dvector = self.gradients[dst], NONE if vector == NONE else self.gradient(vector)[0]
-        weight, bias = self.layout.at[f"{name}.weight"], self.layout.at[f"{name}.bias"]
-        self.call(CONV_WEIGHTS, [src, dy, dvector], weight, bias, k, stride, shift)
+        at, weight = self.layout.weights.at, f"{name}.weight"
+        squares = self.squares(self.layout.weights, weight, dst, stride) != NONE
+        self.call(CONV_WEIGHTS, [src, dy, dvector], at[weight], at[f"{name}.bias"], k, stride, shift, squares)
         if self.gradients.get(src) != NONE:
             dx, add = self.gradient(src)
             to = self.image(*self.images[src]) if add else dx
@@ -168,8 +199,9 @@ class _Builder:
                 height, width, _, _ = self.images[src]
                 spread = self.image(height, width, self.images[dy][2], 1)
                 self.call(SPREAD, [dy, spread], 1 - pad)
-            turned = self.layout.turned_at[f"{name}.weight"]
-            self.call(CONV, [spread, to], turned, -1, k, 1, self.images[spread][3] if k == 1 else 0, True)
+            turned, shift = self.layout.turned, self.images[spread][3] if k == 1 else 0
+            squares = self.squares(turned, weight, to, 1)
+            self.call(CONV, [spread, to], turned.at[weight], squares, NONE, k, 1, shift, True)
             if add:
                 self.call(PART, [to, dx], 0, True)
         if residual != NONE and residual not in self.gradients:
@@ -180,7 +212,7 @@ class _Builder:
     def norm(self, name, src, *, border, silu):
         height, width, channels, _ = self.images[src]
         groups = self.config["norm_num_groups"]
-        weight, bias = self.layout.at[f"{name}.weight"], self.layout.at[f"{name}.bias"]
+        weight, bias = self.layout.weights.at[f"{name}.weight"], self.layout.weights.at[f"{name}.bias"]
         dst, stats = self.image(height, width, channels, border), self.vector(2 * groups)
         self.call(STATISTICS, [src, stats], groups)
         self.call(NORM, [src, dst, stats], weight, bias, groups, silu)
@@ -208,7 +240,7 @@ class _Builder:
         h = self.conv("time_embedding.linear_1", first, embedding, k=1, border=0)
         label = NONE
         if classes:
-            label, weight = self.vector(embedding), self.layout.at["class_embedding.weight"]
+            label, weight = self.vector(embedding), self.layout.weights.at["class_embedding.weight"]
             self.call(CLASS, [label], weight)
             self.tape.append(lambda: self.call(CLASS_BACK, [self.gradients[label]], weight))
         return self.silu(self.conv("time_embedding.linear_2", self.silu(h), embedding, k=1, residual=label, border=0))
@@ -244,18 +276,9 @@ class _Builder:
         self.call(ATTENTION, [q, k, v, mixed], heads)
 
         def back():
-            rows, columns = places(height * width)
-            size = rows * (columns + attention.PAD)
-            softmax, slopes = self.vector(size), self.vector(size)
-            images = [
-                q,
-                k,
-                v,
-                self.gradients[mixed],
-                *(self.gradient(part)[0] for part in (q, k, v)),
-                softmax,
-                slopes,
-            ]
+            slopes = [self.gradient(part)[0] for part in (q, k, v)]
+            matrices = self.vector(attention.matrices(height * width))
+            images = [q, k, v, mixed, self.gradients[mixed], *slopes, matrices]
             self.call(ATTENTION_BACK, images, heads)
 
         self.tape.append(back)
@@ -322,9 +345,9 @@ class _Builder:
         for kind, src, *row in self.calls:
             height, width, channels, _ = self.images[src]
             if kind in (CONV, CONV_WEIGHTS):
-                needs.append(winograd.room(channels, self.images[row[0]][2]))
+                needs.append(winograd.room(channels))
             elif kind == NORM:
                 needs.append(group_norm.room(width, channels))
             elif kind == ATTENTION:
-                needs.append(attention.room(height * width, channels // row[IMAGES - 1]))
-        return ROWS * LANES + up(self.widest(), LANES) + max(needs) + LANES
+                needs.append(attention.room(height * width, channels))
+        return ROWS * LANES + up(self.widest(), LANES) + max(needs)

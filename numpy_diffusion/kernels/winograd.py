@@ -9,13 +9,13 @@ maps are linear, and the way back is each of them transposed:
 
     dM = A dy A^T,    dU = sum over squares of V dM,    dw += G^T dU G.
 
-Forward, ROWS squares at a time go all the way, so that their V and M stay in the first cache; the weights' U is made
-once a call.  Backward, the sums run over squares, and as many go together as the second cache holds.
+Forward, ROWS squares at a time go all the way, so that their V and M stay in the first cache; U is made
+once for all samples.  Backward, the sums run over squares, and as many go together as the second cache holds.
 """
 
 from numpy_diffusion.kernels._jit import jit
-from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, pitch, pixel
-from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, make_sandwich, runs_tile, tile
+from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, pitch, pixel, share
+from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, expect, expect_read, make_sandwich, runs_tile, tile
 
 A = ((1, 0), (1, 1), (1, -1), (0, -1))
 B = ((1, 0, 0, 0), (0, 1, -1, 1), (-1, 1, 1, 0), (0, 0, 0, -1))
@@ -38,17 +38,14 @@ from_output = make_sandwich(VECTOR, A)
 add_weights = make_sandwich(VECTOR, _transposed(G), add=True)
 
 
-@jit
-def suits(src, dst, k, stride):
-    """Whole registers of channels, whole squares of pixels, and enough of them to be worth the weights' way there."""
-    whole = src[CHANNELS] % VECTOR == 0 and dst[CHANNELS] % LANES == 0 and (dst[HEIGHT] | dst[WIDTH]) % 2 == 0
-    return k == 3 and stride == 1 and whole and dst[HEIGHT] * dst[WIDTH] >= 64
+def suits(C, J):
+    """Whether these numbers of channels, in and out, fill registers."""
+    return C % VECTOR == 0 and J % LANES == 0
 
 
-@jit
-def room(C, J):
+def room(C):
     """Numbers of scratch that a convolution or its gradient needs."""
-    return PATCH * (C * J + 2 * PAD + max(ROWS, _block(C)) * (C + LANES))
+    return LANES + PATCH * (2 * PAD + max(ROWS * (C + LANES), _block(C) * (C + LANES) + C * LANES))
 
 
 @jit
@@ -58,25 +55,41 @@ def _block(C):
 
 
 @jit
-def forward(arena, src, dst, weights, w0, shift, start, residual, scratch, at, low, high):
+def transform(weights, w0, u0, C, J, part, parts):
+    """weights[u0...] = U of weights[w0...], [panel, place, input channel, lane]; this part's share."""
+    size = C * LANES
+    for panel in range(J // LANES):
+        low, high = share(size // VECTOR, part, parts)
+        for i in range(low * VECTOR, high * VECTOR, VECTOR):
+            a0, c0 = w0 + panel * TAPS * size + i, u0 + panel * PATCH * size + i
+            to_weights(weights, a0, 3 * size, size, weights, 0, weights, c0, 4 * size, size)
+
+
+@jit
+def forward(arena, src, dst, weights, u0, shift, start, residual, scratch, at, low, high):
     """dst = conv(src) + scratch[start...] (+ arena[residual...], laid out like dst), the rows of squares low..high - 1.
 
-    scratch[at...]: room;  residual < 0: none
+    weights[u0...]: U, as `transform` makes it;  scratch[at...]: room;  residual < 0: none
     """
     C, J, across, row = src[CHANNELS], dst[CHANNELS], dst[WIDTH] // 2, pitch(dst)
     apart_v, apart_m = ROWS * C + PAD, ROWS * LANES + PAD
-    zeros, u0 = at, at + LANES
-    v0 = u0 + PATCH * C * J
+    zeros, v0 = at, at + LANES
     m0 = v0 + PATCH * apart_v
     scratch[zeros : zeros + LANES] = 0
-    _transformed(weights, w0, C, J, scratch, u0)
+    expect_read(weights, u0, LANES * C)
     for first in range(low * across, high * across, ROWS):
         squares = min(ROWS, high * across - first)
+        for i in range(squares):
+            y, x = (first + i) // across, (first + i) % across
+            for k in range(2):
+                expect(arena, pixel(dst, 2 * y + k, 2 * x), 2 * J)
         _patches(arena, src, shift, first, squares, scratch, v0, apart_v)
         for j in range(0, J, LANES):
             for p in range(PATCH):
                 s = start + j if p == CENTRE else zeros
-                runs_tile(scratch, v0 + p * apart_v, 0, 1, C, scratch, u0 + (j * PATCH + p * LANES) * C, 0, LANES,
+                if first == low * across:
+                    expect_read(weights, u0 + (j * PATCH + (p + 1) * LANES) * C, LANES * C)
+                runs_tile(scratch, v0 + p * apart_v, 0, 1, C, weights, u0 + (j * PATCH + p * LANES) * C, 0, LANES,
                           scratch, s, 0, scratch, m0 + p * apart_m, LANES, 1, C)  # fmt: skip
             for i in range(squares):
                 y, x = (first + i) // across, (first + i) % across
@@ -98,16 +111,6 @@ def _patches(arena, src, shift, first, squares, scratch, v0, apart):
         a0 = src[AT] + shift * (row + C) + 2 * (y * row + x * C)
         for c in range(0, C, VECTOR):
             to_patch(arena, a0 + c, row, C, arena, 0, scratch, v0 + i * C + c, 4 * apart, apart)
-
-
-@jit
-def _transformed(weights, w0, C, J, scratch, u0):
-    """U, [panel, place, input channel, lane]."""
-    size = C * LANES
-    for panel in range(J // LANES):
-        for i in range(0, size, VECTOR):
-            a0, c0 = w0 + panel * TAPS * size + i, u0 + panel * PATCH * size + i
-            to_weights(weights, a0, 3 * size, size, weights, 0, scratch, c0, 4 * size, size)
 
 
 @jit

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpy_diffusion.kernels import unet, unet_plan
+from numpy_diffusion.kernels.mlp_plan import aligned
 from numpy_diffusion.networks.unet_config import Config
 from numpy_diffusion.networks.unet_program import embedding_size, heads, program, shapes
 from numpy_diffusion.noise import STREAM_DROPOUT, split_seed
@@ -38,7 +39,9 @@ def laid_out(config: Config, buffer: np.ndarray, known: Weights | None) -> Weigh
     """The parameters as the kernels read them: those known, unless the parameters are others by now."""
     if known is not None and np.array_equal(known.buffer, buffer):
         return known
-    return Weights(buffer.copy(), unet.laid_out(buffer, planned(config)[1].source))
+    side = planned(config)[1].weights
+    unet.lay_out(buffer, side, target := aligned(side.size))
+    return Weights(buffer.copy(), target)
 
 
 def predict(

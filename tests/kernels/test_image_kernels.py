@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_diffusion.kernels import attention, conv, elementary, group_norm, images, resample
+from numpy_diffusion.kernels import attention, conv, elementary, group_norm, images, resample, winograd
 from numpy_diffusion.kernels.simd import LANES, ROWS
 from numpy_diffusion.layers import attention as attention_layer
 from numpy_diffusion.layers import conv as conv_layer
@@ -75,6 +75,22 @@ def in_shares(parts: int, run: Callable[[int, int], Any]) -> None:
         run(part, parts)
 
 
+def by_squares(k: int, stride: int, C: int, J: int, out: tuple[int, int]) -> bool:
+    """Whether this convolution can go by squares of pixels."""
+    return k == 3 and stride == 1 and winograd.suits(C, J) and out[0] % 2 == out[1] % 2 == 0
+
+
+def with_squares(weight: np.ndarray, wanted: bool) -> tuple[np.ndarray, int]:
+    """The weights as the kernel reads them, and where behind them U stands, or -1."""
+    J, C = weight.shape[:2]
+    flat = conv.panels(weight)
+    if not wanted:
+        return flat, -1
+    weights = np.concatenate([flat, np.full(16 * C * J, GARBAGE)])
+    in_shares(3, lambda part, of: winograd.transform(weights, 0, len(flat), C, J, part, of))
+    return weights, len(flat)
+
+
 WINDOWS = st.sampled_from([(3, 1, (1, 1)), (1, 1, (0, 0)), (3, 2, (1, 1)), (3, 2, (0, 1))])  # k, stride, pad
 
 
@@ -89,9 +105,10 @@ def test_conv_is_the_layer(seed, height, width, C, J, window, with_vector, with_
     put(place, 0, x)
     put(place, 2, residual)
     place.arena[place.vector : place.vector + J] = vector
-    weights = np.concatenate([conv.panels(weight), bias])
+    weights, squares = with_squares(weight, by_squares(k, stride, C, J, out))
+    weights = np.concatenate([weights, bias])
     in_shares(parts, lambda part, of: conv.forward(
-        place.arena, place.table[0], place.table[1], weights, 0, len(weights) - J, k, stride, 1 - pad[0],
+        place.arena, place.table[0], place.table[1], weights, 0, squares, len(weights) - J, k, stride, 1 - pad[0],
         place.vector if with_vector else -1, place.table[2] if with_residual else place.none, scratch(), part, of,
     ))  # fmt: skip
     wanted = conv_layer.forward(x[None], weight, bias, stride, pad)[0][0]
@@ -115,7 +132,7 @@ def test_conv_backward_is_the_layers(seed, height, width, C, J, window):
     size = len(conv.panels(weight))
     gradients = np.ones(size + J, np.float32)  # there is something to add to
     conv.backward(place.arena, place.table[0], place.table[1], gradients, 0, size, k, stride, 1 - pad[0],
-                  place.vector, scratch())  # fmt: skip
+                  by_squares(k, stride, C, J, out), place.vector, scratch())  # fmt: skip
     places = conv.panels(np.arange(1, weight.size + 1).reshape(weight.shape))
     found = np.empty(weight.size, np.float32)
     found[places[places > 0] - 1] = gradients[:size][places > 0] - 1
@@ -127,7 +144,10 @@ def test_conv_backward_is_the_layers(seed, height, width, C, J, window):
     if stride == 2:
         resample.spread(place.arena, place.table[1], place.table[3], 1 - pad[0])
         source = 3
-    conv.forward(place.arena, place.table[source], place.table[2], conv.turned(weight), 0, -1, k, 1,
+    turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
+    assert np.array_equal(conv.turned(weight), conv.panels(turned))
+    weights, squares = with_squares(turned, by_squares(k, 1, J, C, (height, width)))
+    conv.forward(place.arena, place.table[source], place.table[2], weights, 0, squares, -1, k, 1,
                  0 if k == 3 else 1, -1, place.none, scratch(), 0, 1)  # fmt: skip
     assert close(got(place, 2), dx[0], J * k * k)
 
@@ -170,20 +190,18 @@ def test_group_norm_with_silu_is_the_layers(seed, height, width, sizes, silu, pa
 def test_attention_is_the_layer(seed, height, width, sizes, parts):
     C, heads = sizes
     L = height * width
-    rows, columns = attention.places(L)
     q, k, v, do = drawn(seed, *[(C, height, width)] * 4)
     shapes = [(height, width, C, 0)] * 8
-    size = rows * (columns + attention.PAD)
-    place = room(*shapes, vectors=2 * size)
+    place = room(*shapes, vectors=attention.matrices(L))
     for row, values in enumerate((q, k, v, do)):
         put(place, row, 2 * values)
     flat = [2 * values.reshape(1, C, L).swapaxes(1, 2) for values in (q, k, v, do)]
-    table, softmax, slopes = place.table, place.vector, place.vector + size
+    table = place.table
     in_shares(parts, lambda part, of: attention.forward(
         place.arena, *table[:3], table[4], heads, scratch(), part, of))  # fmt: skip
     wanted, cache = attention_layer.forward(*flat[:3], heads)
     assert close(got(place, 4), wanted[0].T.reshape(C, height, width), C)
-    attention.backward(place.arena, *table[:4], *table[5:], softmax, slopes, heads, scratch())
+    attention.backward(place.arena, *table[:3], table[4], table[3], *table[5:], place.vector, heads, scratch())
     for row, gradient in zip((5, 6, 7), attention_layer.backward(flat[3], cache), strict=True):
         assert close(got(place, row), gradient[0].T.reshape(C, height, width), 4 * L)
 

@@ -162,7 +162,7 @@ def test_the_kernels_follow_the_weights():
     assert unet_compiled.laid_out(model.config, model.buffer, first) is first
     model.params["conv_in.bias"][3] += 1.0
     second = unet_compiled.laid_out(model.config, model.buffer, first)
-    place = unet_compiled.planned(model.config)[1].at["conv_in.bias"] + 3
+    place = unet_compiled.planned(model.config)[1].weights.at["conv_in.bias"] + 3
     assert np.flatnonzero(second.laid_out != first.laid_out).tolist() == [place]
 
 
