@@ -23,7 +23,8 @@ from numpy_diffusion.kernels import noising
 from numpy_diffusion.kernels._jit import jit, parallel_jit
 from numpy_diffusion.kernels.mlp_plan import aligned
 from numpy_diffusion.kernels.random import box_muller, philox4x32
-from numpy_diffusion.kernels.simd import LANES, ROWS, tile
+from numpy_diffusion.kernels.registers import LANES, ROWS
+from numpy_diffusion.kernels.simd import tile
 
 N, D = 4096, 768
 WIDTH, SAMPLES = 128, 8192

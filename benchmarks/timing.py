@@ -13,7 +13,8 @@ from numba import get_num_threads, prange
 
 from numpy_diffusion.kernels._jit import jit, parallel_jit
 from numpy_diffusion.kernels.mlp_plan import aligned
-from numpy_diffusion.kernels.simd import LANES, ROWS, register_bits, tile
+from numpy_diffusion.kernels.registers import LANES, ROWS, register_bits
+from numpy_diffusion.kernels.simd import tile
 
 BUDGET = 75.0  # seconds for the rounds of one work
 PAUSE = 0.02  # seconds between contestants, for the other library's threads to stop spinning

@@ -26,10 +26,11 @@ def main() -> None:
 
     model = nd.clipped(nd.guided(run.model, run.model.null_label, 0.0), schedule)
     a, b = images.x0[np.argmax(images.labels == 1)], images.x0[np.argmax(images.labels == 2)]
-    steps = [round(options.length * share) for share in (0.2, 0.4, 0.6)]
-    rows = [nd.interpolate(model, schedule, a, b, FRACTIONS, t, options.seed, method="ddim") for t in steps]
+    steps = [round(options.length * share) for share in (0.1, 0.2, 0.4)]
+    mixed = a + FRACTIONS[:, None, None, None] * (b - a)
+    rows = [mixed, *(nd.interpolate(model, schedule, a, b, FRACTIONS, t, options.seed) for t in steps)]
     path = options.out / "shapes32_between.png"
-    titles = [f"by way of t = {t}" for t in steps]
+    titles = ["pixels mixed", *(f"by way of t = {t}" for t in steps)]
     print(figures.image_grid(np.concatenate(rows), path, columns=len(FRACTIONS), row_titles=titles))
 
 

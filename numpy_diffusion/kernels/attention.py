@@ -2,9 +2,10 @@
 
 o[p] = sum over r of P[p, r] v[r],    P[p, :] = softmax over r of (q[p] . k[r]) / sqrt(d),    each head of d channels
 
-q, k, v, o are images without a border.  P is made transposed, a row for each key r and LANES queries p at a time, so
-that no sum ever runs across a register: its softmax goes down the columns, and all products are the tile's.  A
-forward pass forgets a block of P when it has been used, while it is in the first cache; the gradient keeps a head's.
+q, k, v, o are images without a border.  P is made transposed, a row for each key r and LANES queries p at a time: its
+softmax goes down the columns, no sum runs across a register, and the products are the tile's.  Only the gradients by
+k and v, which sum over queries, are left to the inner tile.  A forward pass forgets a block of P when it has been
+used, while it is in the first cache; the gradient keeps a head's.
 """
 
 import math
@@ -14,16 +15,9 @@ import numpy as np
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, share
 from numpy_diffusion.kernels.mlp_plan import up
-from numpy_diffusion.kernels.simd import (
-    LANES,
-    ROWS,
-    VECTOR,
-    inner_tile,
-    exp_columns,
-    scaled_tile,
-    tile,
-    transpose,
-)
+from numpy_diffusion.kernels.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.simd import tile, transpose
+from numpy_diffusion.kernels.simd_attention import exp_columns, inner_tile, scaled_tile
 
 PAD = 16  # numbers between the rows of a whole P^T, lest a column of them fall on the same lines of the first cache
 
@@ -93,7 +87,7 @@ def _product(arena, at, C, L, d, turned, b0, columns, out, c0, ldc):
 
 @jit
 def _combine(arena, at, C, d, L, table, b0, ldb, to, pixels, scratch, factors):
-    """arena[to + p * C + c] = scratch[factors + p] * sum over r of arena[at + r * C + c] * table[b0 + r * ldb + p]."""
+    """arena[to + p * C + c] = scratch[factors + p] * sum over r: arena[at + r * C + c] * table[b0 + r * ldb + p]."""
     for c in range(0, d, ROWS):
         tile(arena, at + c, C, 1, table, b0, ldb, scratch, 0, LANES, L)
         for p in range(pixels):

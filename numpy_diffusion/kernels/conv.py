@@ -13,7 +13,8 @@ from numpy_diffusion.kernels import winograd
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, carry, clear_border, pitch, pixel, share
 from numpy_diffusion.kernels.mlp_plan import up
-from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, narrow_runs_tile, runs_tile
+from numpy_diffusion.kernels.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.simd import narrow_runs_tile, runs_tile
 
 CHUNK = 64  # pixels over which a tile of the weights' gradient runs at a time, so that they stay in the first cache
 
@@ -22,8 +23,8 @@ CHUNK = 64  # pixels over which a tile of the weights' gradient runs at a time, 
 def forward(arena, src, dst, weights, w0, u0, b0, k, stride, shift, vector, residual, scratch, part, parts):
     """dst = conv(src) + bias (+ vector, one number a channel) (+ residual, an image like dst); this part's rows.
 
-    u0: where `winograd.transform` put these weights, or -1;  b0 = -1 is no bias, vector = -1 no vector, residual[AT] = -1 no residual.  shift: rows and columns of the bordered
-    src before the first window.
+    u0: where `winograd.transform` put these weights, -1 where it did not.  b0 = -1 is no bias, vector = -1 no vector,
+    residual[AT] = -1 no residual.  shift: rows and columns of the bordered src before the first window.
     """
     J = dst[CHANNELS]
     start = scratch[ROWS * LANES :]
@@ -37,7 +38,7 @@ def forward(arena, src, dst, weights, w0, u0, b0, k, stride, shift, vector, resi
         winograd.forward(arena, src, dst, weights, u0, shift, ROWS * LANES, residual[AT], scratch, room, low, high)
     else:
         low, high = share(dst[HEIGHT], part, parts)
-        rows = 1 if k == 1 else max(1, high - low)  # for which the pixels, or else the weights, stay in the first cache
+        rows = 1 if k == 1 else max(1, high - low)  # the pixels stay in the first cache, or else the weights
         for y in range(low, high, rows):
             for panel in range((J + LANES - 1) // LANES):
                 _panel(arena, src, dst, weights, w0, k, stride, shift, scratch, panel, y, y + rows)

@@ -14,7 +14,8 @@ import numpy as np
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
 from numpy_diffusion.kernels.mlp_plan import up
-from numpy_diffusion.kernels.simd import VECTOR, move
+from numpy_diffusion.kernels.registers import VECTOR
+from numpy_diffusion.kernels.simd import move
 
 AT, HEIGHT, WIDTH, CHANNELS, BORDER = 0, 1, 2, 3, 4
 

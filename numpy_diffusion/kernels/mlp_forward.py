@@ -10,7 +10,9 @@ from numba import get_num_threads, prange
 from numpy_diffusion.kernels._jit import jit, parallel_jit
 from numpy_diffusion.kernels.mlp_plan import BIAS, JP, KP, WEIGHT, J, K, Network, aligned, blocks, up
 from numpy_diffusion.kernels.random import normal4
-from numpy_diffusion.kernels.simd import LANES, ROWS, silu_tile, tile
+from numpy_diffusion.kernels.registers import LANES, ROWS
+from numpy_diffusion.kernels.simd import tile
+from numpy_diffusion.kernels.simd_mlp import silu_tile
 
 P, Q, A, B, C = 0, 1, 2, 3, 6  # where a row of a chain's table keeps p, q, a, b0..b2, and c of each coordinate
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.registers import LANES, ROWS, VECTOR
 
 # Columns of the table: one row a matrix, from the input layer to the output layer.
 J, K = 0, 1  # outputs and inputs

@@ -21,7 +21,9 @@ from numpy_diffusion.kernels.loss import bound_term
 from numpy_diffusion.kernels.mlp_forward import draw_lanes, linear_layer, silu_layer
 from numpy_diffusion.kernels.mlp_plan import BIAS, JP, KP, WEIGHT, J, K, aligned, blocks, up
 from numpy_diffusion.kernels.random import below, philox4x32
-from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, slope_tile, tile, transpose
+from numpy_diffusion.kernels.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.simd import tile, transpose
+from numpy_diffusion.kernels.simd_mlp import slope_tile
 
 
 class Problem(NamedTuple):

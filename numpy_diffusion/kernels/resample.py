@@ -9,7 +9,18 @@ from numba import uint32
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.elementary import sigmoid, silu_slope
-from numpy_diffusion.kernels.images import AT, BORDER, CHANNELS, HEIGHT, WIDTH, carry, clear_border, pixel, share, size
+from numpy_diffusion.kernels.images import (
+    AT,
+    BORDER,
+    CHANNELS,
+    HEIGHT,
+    WIDTH,
+    carry,
+    clear_border,
+    pixel,
+    share,
+    size,
+)
 from numpy_diffusion.kernels.random import philox4x32
 
 

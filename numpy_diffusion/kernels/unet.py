@@ -156,7 +156,7 @@ _kept = threading.local()
 
 
 def _kept_rooms(plan, workers):
-    """Arenas and scratch of the network that this thread ran last: fresh memory would cost one image half its time."""
+    """Arenas and scratch of the network that this thread ran last: made anew they cost one image half its time."""
     known = getattr(_kept, "rooms", None)
     if known is None or known[0] is not plan or known[1] != workers:
         _kept.rooms = known = plan, workers, _room(workers, plan.arena), _room(workers, plan.scratch)

@@ -15,7 +15,7 @@ from numpy_diffusion.kernels import attention, conv, group_norm, winograd
 from numpy_diffusion.kernels.attention import places
 from numpy_diffusion.kernels.images import AT, size
 from numpy_diffusion.kernels.mlp_plan import up
-from numpy_diffusion.kernels.simd import LANES, ROWS
+from numpy_diffusion.kernels.registers import LANES, ROWS
 
 # Kinds of calls: `unet._call` says what each does with its images and numbers.
 (CONV, STATISTICS, NORM, SILU, JOIN, UPSAMPLE, ATTENTION, CLASS, DROPOUT,
@@ -181,7 +181,7 @@ class _Builder:
         return dst
 
     def squares(self, side, weight, dst, stride):
-        """Where U of the weights is, if whole squares of pixels, and enough of them to be worth its size, go through."""
+        """Where U of the weights is, if whole squares of pixels go through, and enough to be worth its size."""
         height, width, _, _ = self.images[dst]
         whole = stride == 1 and height % 2 == width % 2 == 0 and height * width >= FEWEST
         return side.squares_at.get(weight, NONE) if whole else NONE
@@ -342,7 +342,7 @@ class _Builder:
     def scratch(self):
         """What the kernels need besides a tile and a start for each channel: the most of what each call asks for."""
         needs = [2 * ROWS * LANES]
-        for kind, src, *row in self.calls:
+        for kind, src, *_ in self.calls:
             height, width, channels, _ = self.images[src]
             if kind in (CONV, CONV_WEIGHTS):
                 needs.append(winograd.room(channels))

@@ -15,7 +15,9 @@ once for all samples.  Backward, the sums run over squares, and as many go toget
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, pitch, pixel, share
-from numpy_diffusion.kernels.simd import LANES, ROWS, VECTOR, expect, expect_read, make_sandwich, runs_tile, tile
+from numpy_diffusion.kernels.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.simd import expect, expect_read, runs_tile, tile
+from numpy_diffusion.kernels.simd_sandwich import make_sandwich
 
 A = ((1, 0), (1, 1), (1, -1), (0, -1))
 B = ((1, 0, 0, 0), (0, 1, -1, 1), (-1, 1, 1, 0), (0, 0, 0, -1))
@@ -67,7 +69,7 @@ def transform(weights, w0, u0, C, J, part, parts):
 
 @jit
 def forward(arena, src, dst, weights, u0, shift, start, residual, scratch, at, low, high):
-    """dst = conv(src) + scratch[start...] (+ arena[residual...], laid out like dst), the rows of squares low..high - 1.
+    """dst = conv(src) + scratch[start...] (+ arena[residual...], laid out like dst), rows low..high - 1 of squares.
 
     weights[u0...]: U, as `transform` makes it;  scratch[at...]: room;  residual < 0: none
     """

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 UNCOMPILED = """
 import numpy as np
@@ -20,10 +23,37 @@ np.testing.assert_allclose(*(nd.q_sample(x, 2, schedule, backend=name)[0] for na
 np.testing.assert_allclose(*(nd.sample(model, schedule, 2, backend=name) for name in ("numba", "numpy")), rtol=1e-5)
 """
 
+# A block with attention, a convolution that suits Winograd's (64 pixels, 8 channels) and two that do not.
+UNCOMPILED_UNET = """
+import numpy as np
+from numpy_diffusion.kernels import simd, simd_attention, winograd
+from numpy_diffusion.networks.unet import UNet
+from test_unet_kernel import exact, gradient, outputs, shown
 
-def test_kernels_run_uncompiled() -> None:
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONWARNINGS": "ignore"}  # 32-bit words wrap around
-    subprocess.run([sys.executable, "-c", UNCOMPILED], env=environment, check=True, timeout=120)
+assert simd.runs_tile is simd.plain_runs_tile and simd_attention.inner_tile is simd_attention.plain_inner_tile
+assert winograd.suits(8, 8)
+model = UNet(sample_size=8, in_channels=1, out_channels=1, block_out_channels=[8], layers_per_block=1,
+             down_block_types=["AttnDownBlock2D"], up_block_types=["UpBlock2D"], norm_num_groups=2)
+model.buffer[:] += 0.1 * np.random.default_rng(0).normal(size=model.buffer.size)
+batch, eps = shown(model, 1), np.ones((1, 1, 8, 8), np.float32)
+wanted = model(batch["x"], batch["t"], backend="numpy")
+np.testing.assert_allclose(outputs(model, batch), wanted, rtol=1e-4, atol=1e-5)
+weighting = np.ones(1, np.float32)
+(found, slopes), (wanted, wanted_slopes) = (run(model, batch, eps, weighting) for run in (gradient, exact))
+np.testing.assert_allclose(found, wanted, rtol=1e-4)
+assert np.linalg.norm(slopes - wanted_slopes) < 2e-5 * np.linalg.norm(wanted_slopes)
+"""
+
+
+@pytest.mark.parametrize("code", [UNCOMPILED, UNCOMPILED_UNET], ids=["points", "images"])
+def test_kernels_run_uncompiled(code: str) -> None:
+    environment = os.environ | {
+        "NUMBA_DISABLE_JIT": "1",
+        "NUMPY_DIFFUSION_SIMD": "128",  # the smallest tiles
+        "PYTHONWARNINGS": "ignore",  # 32-bit words wrap around
+        "PYTHONPATH": os.pathsep.join(map(str, (Path(__file__).parent, Path(__file__).parents[1]))),
+    }
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
 
 
 def test_importing_compiles_nothing_and_brings_no_matplotlib() -> None:

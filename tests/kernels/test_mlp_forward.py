@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from threads import THREADS, digests
 
 from numpy_diffusion.kernels import mlp_forward, mlp_plan
-from numpy_diffusion.kernels.simd import LANES, ROWS
+from numpy_diffusion.kernels.registers import LANES, ROWS
 from numpy_diffusion.networks import mlp
 from numpy_diffusion.networks.mlp import MLP
 from numpy_diffusion.noise import STREAM_REVERSE, normal, split_seed

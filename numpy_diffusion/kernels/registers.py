@@ -1,0 +1,135 @@
+"""Vector registers, and the words of which all code for them is made.
+
+A processor's vector register holds VECTOR float32 numbers, and one fused multiply-add instruction works on all
+of them.  Each function below emits a few LLVM instructions into the code that `builder` is at: an address, a load,
+a sum of products.  The intrinsics of the modules `simd...` are put together from them, and nothing else is.
+"""
+
+import math
+import os
+
+import numpy as np
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+
+SHAPES = {512: (8, 16), 256: (4, 8), 128: (4, 4)}  # register bits: rows of a tile, float32 numbers a register
+
+
+def register_bits():
+    """Width of this machine's vector registers: 512, 256 or 128 bits; NUMPY_DIFFUSION_SIMD overrides it."""
+    wanted = os.environ.get("NUMPY_DIFFUSION_SIMD")
+    if wanted:
+        if wanted not in map(str, SHAPES):
+            raise ValueError(f"NUMPY_DIFFUSION_SIMD: expected one of 512, 256, 128, got {wanted!r}")
+        return int(wanted)
+    features = binding.get_host_cpu_features()
+    return 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
+
+
+ROWS, VECTOR = SHAPES[register_bits()]
+LANES = 2 * VECTOR
+
+
+def size(n):
+    """A count of numbers as a constant."""
+    return ir.Constant(ir.IntType(types.intp.bitwidth), n)
+
+
+def address(context, builder, signature, args, at):
+    """Address of number args[at + 1] of the array args[at]."""
+    array = cgutils.create_struct_proxy(signature.args[at])(context, builder, value=args[at])
+    return builder.gep(array.data, [args[at + 1]])
+
+
+def load(builder, pointer, offset, register):
+    """A register of the numbers from pointer[offset] on, wherever they lie."""
+    place = builder.bitcast(builder.gep(pointer, [size(offset)]), register.as_pointer())
+    value = builder.load(place)
+    value.align = 4
+    return value
+
+
+def store(builder, pointer, offset, value):
+    """pointer[offset...] = a register."""
+    place = builder.bitcast(builder.gep(pointer, [size(offset)]), value.type.as_pointer())
+    builder.store(value, place).align = 4
+
+
+def mask(places):
+    """Which places of two registers, one behind the other, a shuffle takes."""
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
+
+
+def spread(builder, scalar, vector):
+    """A register with `scalar` in each of its places."""
+    undefined = ir.Constant(ir.VectorType(ir.FloatType(), vector), ir.Undefined)
+    first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, undefined, mask([0] * vector))
+
+
+def like(register, value):
+    """A register of the same width with `value`, rounded to float32, in each place."""
+    return ir.Constant(register.type, [float(np.float32(value))] * register.type.count)
+
+
+def fma(builder, a, b, c):
+    """a * b + c, rounded once."""
+    name = f"llvm.fma.v{a.type.count}f32"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(a.type, [a.type] * 3), name)
+    return builder.call(function, [a, b, c])
+
+
+def slots(builder, values):
+    """A place for each of the values that a loop changes; the compiler makes registers of them."""
+    places = [cgutils.alloca_once(builder, value.type) for value in values]
+    for place, value in zip(places, values, strict=True):
+        builder.store(value, place)
+    return places
+
+
+def product(builder, vector, a, strides, b, ldb, depth, start):
+    """Rows of two registers: start[i] + sum over k of a[k * ak + i * ai] * b[k * ldb + n], (ak, ai) = strides."""
+    sums = [slots(builder, [spread(builder, value, vector)] * 2) for value in start]
+    accumulate(builder, vector, a, strides, b, ldb, depth, sums)
+    return [[builder.load(slot) for slot in row] for row in sums]
+
+
+def accumulate(builder, vector, a, strides, b, ldb, depth, sums):
+    """Add the sum over k of a[k * ak + i * ai] * b[k * ldb + n] to the slots of each row i."""
+    register = ir.VectorType(ir.FloatType(), vector)
+    arows = [builder.gep(a, [builder.mul(strides[1], size(i))]) for i in range(len(sums))]
+    with cgutils.for_range(builder, depth) as loop:
+        acolumn = builder.mul(loop.index, strides[0])
+        brow = builder.gep(b, [builder.mul(loop.index, ldb)])
+        lanes = [load(builder, brow, n * vector, register) for n in range(len(sums[0]))]
+        for arow, row in zip(arows, sums, strict=True):
+            factor = spread(builder, builder.load(builder.gep(arow, [acolumn])), vector)
+            for slot, lane in zip(row, lanes, strict=True):
+                builder.store(fma(builder, factor, lane, builder.load(slot)), slot)
+
+
+SILU_RANGE = 41.5  # 60 ln 2, rounded down
+EXP2 = (
+    1.3333558e-3,
+    9.6181291e-3,
+    5.5504109e-2,
+    2.4022651e-1,
+    6.9314718e-1,
+    1.0,
+)  # 2**r, |r| <= 1/2, to 3.4e-6 of it
+
+
+def exp_minus(builder, u):
+    """exp(-u) for u above -SILU_RANGE; for u above SILU_RANGE, exp(-SILU_RANGE), about 2**-60."""
+    high = like(u, SILU_RANGE)
+    u = builder.select(builder.fcmp_ordered(">", u, high), high, u)
+    scale, magic = like(u, -1.0 / math.log(2.0)), like(u, 1.5 * 2.0**23)
+    m = fma(builder, u, scale, magic)
+    r = fma(builder, u, scale, builder.fneg(builder.fsub(m, magic)))
+    y = like(u, EXP2[0])
+    for coefficient in EXP2[1:]:
+        y = fma(builder, y, r, like(u, coefficient))
+    integers = ir.VectorType(ir.IntType(32), u.type.count)
+    exponent = builder.shl(builder.bitcast(m, integers), ir.Constant(integers, [23] * u.type.count))
+    return builder.bitcast(builder.add(builder.bitcast(y, integers), exponent), u.type)
