@@ -11,7 +11,18 @@ import numpy as np
 
 from numpy_diffusion.kernels import winograd
 from numpy_diffusion.kernels._jit import jit
-from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, carry, clear_border, pitch, pixel, share
+from numpy_diffusion.kernels.images import (
+    AT,
+    CHANNELS,
+    HEIGHT,
+    WIDTH,
+    carry,
+    channel_sums,
+    clear_border,
+    pitch,
+    pixel,
+    share,
+)
 from numpy_diffusion.kernels.mlp_plan import up
 from numpy_diffusion.kernels.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.simd import narrow_runs_tile, runs_tile
@@ -94,20 +105,13 @@ def backward(arena, src, dy, weights, w0, b0, k, stride, shift, squares, vector,
         for y in range(0, dy[HEIGHT], rows):
             for panel in range((J + LANES - 1) // LANES):
                 _weights(arena, src, dy, weights, w0, k, stride, shift, scratch, panel, y, min(rows, dy[HEIGHT] - y))
-    sums = scratch[:J]
-    sums[:] = 0
-    for y in range(dy[HEIGHT]):
-        for x in range(dy[WIDTH]):
-            at = pixel(dy, y, x)
-            values = arena[at : at + J]
-            for j in range(J):
-                sums[j] += values[j]
+    channel_sums(arena, dy, scratch)
     if b0 >= 0:
         for j in range(J):
-            weights[b0 + j] += sums[j]
+            weights[b0 + j] += scratch[j]
     if vector >= 0:
         for j in range(J):
-            arena[vector + j] = sums[j]
+            arena[vector + j] = scratch[j]
 
 
 @jit

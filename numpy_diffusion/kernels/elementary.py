@@ -6,6 +6,7 @@ from numba import float32, uint32
 
 from numpy_diffusion.kernels._jit import inline_jit
 from numpy_diffusion.kernels.random import bits_float, float_bits
+from numpy_diffusion.kernels.registers import EXP2
 
 RANGE = 60.0  # powers of two to which exp's argument is kept: 1e-18 from 0 beside 1
 _SCALE = 1.0 / math.log(2.0)
@@ -20,11 +21,11 @@ def exp(x):
     u = float32(RANGE) if u > float32(RANGE) else u
     shifted = u + float32(_MAGIC)
     r = u - (shifted - float32(_MAGIC))
-    y = float32(1.3333558e-3)
-    y = y * r + float32(9.6181291e-3)
-    y = y * r + float32(5.5504109e-2)
-    y = y * r + float32(2.4022651e-1)
-    y = y * r + float32(6.9314718e-1)
+    y = float32(EXP2[0])
+    y = y * r + float32(EXP2[1])
+    y = y * r + float32(EXP2[2])
+    y = y * r + float32(EXP2[3])
+    y = y * r + float32(EXP2[4])
     y = y * r + float32(1.0)
     return bits_float(uint32(float_bits(y) + uint32(float_bits(shifted) << uint32(23))))
 

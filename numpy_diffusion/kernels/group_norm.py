@@ -12,7 +12,7 @@ import numpy as np
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.elementary import sigmoid, silu_slope
-from numpy_diffusion.kernels.images import CHANNELS, HEIGHT, WIDTH, clear_border, pixel, share
+from numpy_diffusion.kernels.images import CHANNELS, HEIGHT, WIDTH, channel_sums, clear_border, fold, pixel, share
 from numpy_diffusion.kernels.simd import wide
 
 
@@ -28,12 +28,7 @@ def statistics(arena, src, stats, groups, eps, scratch):
     C, n = src[CHANNELS], src[WIDTH] * src[CHANNELS]
     size = C // groups
     sums, means, count = scratch[:n], scratch[n : 2 * n], np.float32(src[HEIGHT] * src[WIDTH] * size)
-    sums[:] = 0
-    for y in range(src[HEIGHT]):
-        values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
-        for i in range(n):
-            sums[i] += values[i]
-    _fold(sums, C)
+    channel_sums(arena, src, sums)
     for c in range(C):
         if c % size == 0:
             arena[stats + 2 * (c // size)] = _total(sums, c, size) / count
@@ -44,18 +39,10 @@ def statistics(arena, src, stats, groups, eps, scratch):
         values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
         for i in range(n):
             sums[i] += (values[i] - means[i]) * (values[i] - means[i])
-    _fold(sums, C)
+    fold(sums, C)
     for g in range(groups):
         variance = _total(sums, g * size, size) / count
         arena[stats + 2 * g + 1] = np.float32(1) / math.sqrt(variance + np.float32(eps))
-
-
-@jit
-def _fold(values, C):
-    """The sums over a row's pixels, to the first C numbers."""
-    for start in range(C, values.shape[0], C):
-        for c in range(C):
-            values[c] += values[start + c]
 
 
 @jit
@@ -131,8 +118,8 @@ def backward(arena, src, dy, dx, stats, weights, gradients, w0, b0, groups, silu
         for i in range(n):
             sums[i] += slopes[i]
             products[i] += slopes[i] * values[i]
-    _fold(sums, C)
-    _fold(products, C)
+    fold(sums, C)
+    fold(products, C)
     scale, slope, constant = scratch[4 * n : 5 * n], scratch[5 * n : 6 * n], scratch[6 * n : 7 * n]
     count = np.float32(src[HEIGHT] * src[WIDTH] * size)
     for g in range(groups):

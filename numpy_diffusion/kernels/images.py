@@ -15,7 +15,7 @@ import numpy as np
 from numpy_diffusion.kernels._jit import inline_jit, jit
 from numpy_diffusion.kernels.mlp_plan import up
 from numpy_diffusion.kernels.registers import VECTOR
-from numpy_diffusion.kernels.simd import move
+from numpy_diffusion.kernels.simd import move, wide
 
 AT, HEIGHT, WIDTH, CHANNELS, BORDER = 0, 1, 2, 3, 4
 
@@ -65,6 +65,27 @@ def carry(arena, at, to, n, add):
     move(arena, at, arena, to, whole, add)
     for i in range(whole, n):
         arena[to + i] = arena[to + i] + arena[at + i] if add else arena[at + i]
+
+
+@jit
+def channel_sums(arena, image, sums):
+    """sums[c] = the sum over the pixels of channel c; sums has room for a row, over which the loop runs."""
+    wide()
+    C, n = image[CHANNELS], image[WIDTH] * image[CHANNELS]
+    sums[:n] = 0
+    for y in range(image[HEIGHT]):
+        values = arena[pixel(image, y, 0) : pixel(image, y, 0) + n]
+        for i in range(n):
+            sums[i] += values[i]
+    fold(sums[:n], C)
+
+
+@jit
+def fold(row, C):
+    """The sums over a row's pixels, to its first C numbers."""
+    for start in range(C, row.shape[0], C):
+        for c in range(C):
+            row[c] += row[start + c]
 
 
 @jit

@@ -342,10 +342,10 @@ class _Builder:
     def scratch(self):
         """What the kernels need besides a tile and a start for each channel: the most of what each call asks for."""
         needs = [2 * ROWS * LANES]
-        for kind, src, *_ in self.calls:
+        for kind, src, other, *_ in self.calls:
             height, width, channels, _ = self.images[src]
             if kind in (CONV, CONV_WEIGHTS):
-                needs.append(winograd.room(channels))
+                needs += [winograd.room(channels), self.images[other][1] * self.images[other][2]]
             elif kind == NORM:
                 needs.append(group_norm.room(width, channels))
             elif kind == ATTENTION:

@@ -111,7 +111,7 @@ def test_the_gradient_is_the_definitions(model, n):
     weighting = rng.uniform(0.5, 2.0, n).astype(np.float32)
     found, slopes = gradient(model, batch, eps, weighting)
     wanted, wanted_slopes = exact(model, batch, eps, weighting)
-    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-8)
     assert np.linalg.norm(slopes - wanted_slopes) < 2e-5 * np.linalg.norm(wanted_slopes)
 
 
