@@ -17,6 +17,7 @@ from numpy_diffusion.kernels.registers import LANES, ROWS, register_bits
 from numpy_diffusion.kernels.simd import tile
 
 BUDGET = 75.0  # seconds for the rounds of one work
+SHORT = 1.0  # seconds of a call before which another is made to warm the caches
 PAUSE = 0.02  # seconds between contestants, for the other library's threads to stop spinning
 
 
@@ -40,17 +41,20 @@ def interleaved(
 ) -> dict[str, dict[str, float]]:
     """Seconds a call of each contestant, warm: `rounds` rounds, each in another order.
 
-    A contestant repeats its call in a round until `least` seconds have passed; a work so long that all rounds would
-    take over BUDGET seconds gets fewer, at least three.
+    A contestant repeats its call in a round until `least` seconds have passed, after one that is not counted where
+    it takes under SHORT seconds: what the others left in the caches is not its own.  A work so long that all rounds
+    would take over BUDGET seconds gets fewer, at least three.
     """
     cold = {name: _seconds(run, 1) for name, run in runs.items()}
     warm = {name: _seconds(run, 1) if cold[name] < 5.0 else cold[name] for name, run in runs.items()}
     repeats = {name: max(1, round(least / max(seconds, 1e-9))) for name, seconds in warm.items()}
     names, times = list(runs), {name: [] for name in runs}
-    a_round = sum(warm[name] * repeats[name] for name in names)
+    a_round = sum(warm[name] * (repeats[name] + (warm[name] < SHORT)) for name in names)
     for turn in range(max(3, min(rounds, int(BUDGET / a_round)))):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             time.sleep(PAUSE)
+            if warm[name] < SHORT:
+                runs[name]()
             times[name].append(_seconds(runs[name], repeats[name]))
     return {
         name: {"median": statistics.median(found), "min": min(found), "max": max(found)}
