@@ -16,15 +16,19 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import io
 import json
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import numpy_diffusion as nd
 
 OURS = "numpy_diffusion"
 BATCH, RATE, T, STEPS = 32, 1e-4, 1000, 5
@@ -37,12 +41,10 @@ def main() -> None:
 
     model, schedule = unet_works._model(), nd.Schedule.linear(T=T)
     few = nd.UNet(**{**model.config, "block_out_channels": (8, 8, 8)})
-    networks = [SimpleNamespace(config=network.config, params=network.params) for network in (few, model)]
-    given = *networks, SimpleNamespace(T=T, alpha_bar=schedule.alpha_bar)
     found = {}
     for name in [OURS, *(name for peer in unet_works.installed_peers() for name in peer.NAMES)]:
-        _process(name, (*given, 1))
-        found[name] = _process(name, (*given, STEPS))
+        _process(name, few, model, schedule, 1)
+        found[name] = _process(name, few, model, schedule, STEPS)
     columns = list(found[OURS])
     print(f"{'peak memory in MB':<24}" + "".join(f"{column:>20}" for column in columns))
     for name, sizes in found.items():
@@ -50,16 +52,33 @@ def main() -> None:
         print(f"{name:<24}" + "".join(f"{cell:>20}" for cell in cells))
 
 
-def _process(name: str, given: tuple[object, ...]) -> dict[str, float]:
-    """What `measure` finds in a process of its own."""
+def _process(name: str, few: nd.UNet, model: nd.UNet, schedule: nd.Schedule, steps: int) -> dict[str, float]:
+    """What `measure` finds in a process of its own, which gets all it needs as arrays and JSON."""
+    networks = {"few": few, "model": model}
+    arrays = {f"{which}/{key}": value for which, network in networks.items() for key, value in network.params.items()}
+    configs = json.dumps({which: network.config for which, network in networks.items()})
+    np.savez(given := io.BytesIO(), alpha_bar=schedule.alpha_bar, steps=steps, configs=configs, **arrays)
     command = [sys.executable, __file__, name]
-    done = subprocess.run(command, input=pickle.dumps(given), stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(command, input=given.getvalue(), stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def _given() -> tuple[SimpleNamespace, SimpleNamespace, SimpleNamespace, int]:
+    """The networks of few channels and of the measurement, the schedule and the steps that `_process` sends."""
+    arrays = dict(np.load(io.BytesIO(sys.stdin.buffer.read())))
+    few, model = (
+        SimpleNamespace(
+            config=config,
+            params={key.split("/")[1]: value for key, value in arrays.items() if key.startswith(f"{which}/")},
+        )
+        for which, config in json.loads(str(arrays["configs"])).items()
+    )
+    return few, model, SimpleNamespace(T=T, alpha_bar=arrays["alpha_bar"]), int(arrays["steps"])
 
 
 def measure(name: str) -> None:
     """Train here, and print the three figures as a line of JSON."""
-    few, model, schedule, steps = pickle.load(sys.stdin.buffer)
+    few, model, schedule, steps = _given()
     start = _contestant(name)
     imported = _megabytes("VmRSS")
     data = np.random.default_rng(0).uniform(-1.0, 1.0, (256, 1, 32, 32)).astype(np.float32)

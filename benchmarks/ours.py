@@ -10,7 +10,7 @@ from numpy_diffusion import losses, noise, training_step
 from numpy_diffusion.kernels import conv, images, winograd
 from numpy_diffusion.kernels._jit import parallel_jit
 from numpy_diffusion.kernels.mlp_plan import aligned
-from numpy_diffusion.kernels.unet_plan import CONV, IMAGES
+from numpy_diffusion.kernels.unet_plan import CONV, IMAGES, WINDOW
 from numpy_diffusion.networks import unet_compiled
 from numpy_diffusion.optimizers import Adam
 
@@ -65,7 +65,7 @@ def unet_flops(model, training=False):
     products, first = [], 0.0
     for kind, *row in plan.calls:
         if kind == CONV:
-            inputs, outputs, k = plan.images[row[0]], plan.images[row[1]], row[IMAGES + 3]
+            inputs, outputs, k = plan.images[row[0]], plan.images[row[1]], row[IMAGES + WINDOW]
             products.append(2.0 * outputs[1] * outputs[2] * outputs[3] * inputs[3] * k**2)
             first = products[-1] if row[0] == plan.x else first
     return 3.0 * sum(products) - first if training else sum(products)
@@ -88,7 +88,8 @@ def convolution(x, weight, bias):
     arenas = aligned(N * (behind + 4096)).reshape(N, -1)
     for arena, image in zip(arenas, x, strict=True):
         images.load(arena, table[0], image)
-    squares_at, bias_at = 9 * C * J, 25 * C * J
+    squares_at = winograd.TAPS * C * J
+    bias_at = squares_at + winograd.PATCH * C * J
     weights = aligned(bias_at + J)
     weights[:squares_at], weights[bias_at:] = conv.panels(weight), bias
     winograd.transform(weights, 0, squares_at, C, J, 0, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,14 @@ def called(tile: Any) -> Callable[..., None]:
         tile(*args)
 
     return call
+
+
+def kernels(width: int | str, **tiles: tuple[Callable[[int, int], Any], Any]) -> SimpleNamespace:
+    """The intrinsics of one width of register as functions, of each the maker, of rows and numbers, and the loop."""
+    rows, vector = shape(width)
+    chosen = {name: loop if width == "plain" else make(rows, vector) for name, (make, loop) in tiles.items()}
+    functions = {name: called(tile) for name, tile in chosen.items()}
+    return SimpleNamespace(rows=rows, vector=vector, lanes=2 * vector, **functions)
 
 
 def place(start: int, distance: int, rows: int, columns: int) -> np.ndarray:

@@ -22,12 +22,6 @@ from numpy_diffusion.kernels.simd_attention import exp_columns, inner_tile, scal
 PAD = 16  # numbers between the rows of a whole P^T, lest a column of them fall on the same lines of the first cache
 
 
-@jit
-def places(pixels):
-    """L filled up to ROWS and to LANES."""
-    return (pixels + ROWS - 1) // ROWS * ROWS, (pixels + LANES - 1) // LANES * LANES
-
-
 def room(pixels, C):
     """Numbers of scratch behind a tile: at most three images turned, and a head's own of one and LANES columns."""
     rows, columns = up(pixels, ROWS), up(pixels, LANES)
@@ -43,12 +37,11 @@ def matrices(pixels):
 def forward(arena, q, k, v, dst, heads, scratch, part, parts):
     """dst from q, k, v; this part's pixels."""
     L, C = q[HEIGHT] * q[WIDTH], q[CHANNELS]
-    _, columns = places(L)
-    d = C // heads
+    d, columns = C // heads, up(L, LANES)
     low, high = share(columns // LANES, part, parts)
     shares = ROWS * LANES
     turned = shares + LANES
-    weights = turned + (C + VECTOR - 1) // VECTOR * VECTOR * columns
+    weights = turned + up(C, VECTOR) * columns
     _turn(arena, q, scale(d), columns, scratch, turned)
     for head in range(heads):
         first, own = head * d, turned + head * d * columns
@@ -118,14 +111,14 @@ def backward(arena, q, k, v, o, do, dq, dk, dv, at, heads, scratch):
     dq = dS k / sqrt(d);  dk = dS^T q / sqrt(d);  dv = E^T do.
     """
     L, C = q[HEIGHT] * q[WIDTH], q[CHANNELS]
-    rows, columns = places(L)
-    apart, d = columns + PAD, C // heads
-    exps, slopes = at, at + rows * apart
+    d, columns = C // heads, up(L, LANES)
+    apart = columns + PAD
+    exps, slopes = at, at + up(L, ROWS) * apart
     factors = ROWS * LANES
     shares = factors + LANES
     along = shares + columns
     turned_q = along + columns
-    size = (C + VECTOR - 1) // VECTOR * VECTOR * columns
+    size = up(C, VECTOR) * columns
     turned_do, turned_o, own_do = turned_q + size, turned_q + 2 * size, turned_q + 3 * size
     scratch[factors : factors + LANES] = scale(d)
     _turn(arena, q, scale(d), columns, scratch, turned_q)

@@ -39,31 +39,25 @@ def forward(arena, src, dst, weights, w0, u0, b0, k, stride, shift, vector, resi
     """
     J = dst[CHANNELS]
     start = scratch[ROWS * LANES :]
-    for j in range(up_lanes(J)):
+    for j in range(up(J, LANES)):
         start[j] = weights[b0 + j] if j < J and b0 >= 0 else np.float32(0)
         if j < J and vector >= 0:
             start[j] += arena[vector + j]
     if u0 >= 0:
         low, high = share(dst[HEIGHT] // 2, part, parts)
-        room = ROWS * LANES + up_lanes(J)
+        room = ROWS * LANES + up(J, LANES)
         winograd.forward(arena, src, dst, weights, u0, shift, ROWS * LANES, residual[AT], scratch, room, low, high)
     else:
         low, high = share(dst[HEIGHT], part, parts)
         rows = 1 if k == 1 else max(1, high - low)  # the pixels stay in the first cache, or else the weights
         for y in range(low, high, rows):
-            for panel in range((J + LANES - 1) // LANES):
+            for panel in range(up(J, LANES) // LANES):
                 _panel(arena, src, dst, weights, w0, k, stride, shift, scratch, panel, y, y + rows)
         if residual[AT] >= 0:
             for y in range(low, high):
                 carry(arena, pixel(residual, y, 0), pixel(dst, y, 0), dst[WIDTH] * J, True)
     if part == 0:
         clear_border(arena, dst)
-
-
-@jit
-def up_lanes(n):
-    """n filled up to whole panels."""
-    return (n + LANES - 1) // LANES * LANES
 
 
 @jit
@@ -103,7 +97,7 @@ def backward(arena, src, dy, weights, w0, b0, k, stride, shift, squares, vector,
     else:
         rows = max(1, CHUNK // dy[WIDTH])
         for y in range(0, dy[HEIGHT], rows):
-            for panel in range((J + LANES - 1) // LANES):
+            for panel in range(up(J, LANES) // LANES):
                 _weights(arena, src, dy, weights, w0, k, stride, shift, scratch, panel, y, min(rows, dy[HEIGHT] - y))
     channel_sums(arena, dy, scratch)
     if b0 >= 0:

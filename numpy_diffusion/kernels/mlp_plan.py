@@ -8,6 +8,7 @@ rows, so the buffer has room behind its end, and what such rows give is never us
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
 from numpy_diffusion.kernels.registers import LANES, ROWS, VECTOR
 
@@ -35,8 +36,9 @@ def network(shapes, parameters):
     return Network(table, weights)
 
 
+@register_jitable
 def up(n, multiple):
-    """`n` filled up to a multiple."""
+    """`n` filled up to a multiple; for Python and for kernels."""
     return -(-n // multiple) * multiple
 
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpy_diffusion.kernels import attention, conv, group_norm, winograd
-from numpy_diffusion.kernels.attention import places
 from numpy_diffusion.kernels.images import AT, size
 from numpy_diffusion.kernels.mlp_plan import up
 from numpy_diffusion.kernels.registers import LANES, ROWS
@@ -21,6 +20,7 @@ from numpy_diffusion.kernels.registers import LANES, ROWS
 (CONV, STATISTICS, NORM, SILU, JOIN, UPSAMPLE, ATTENTION, CLASS, DROPOUT,
  CONV_WEIGHTS, SPREAD, NORM_BACK, SILU_BACK, PART, UPSAMPLE_BACK, ATTENTION_BACK, CLASS_BACK) = range(17)  # fmt: skip
 IMAGES, NUMBERS = 9, 7  # of a call, at most
+WINDOW = 3  # which of a CONV's numbers is k; they are those of `conv.forward`, and whether the weights are the turned
 FEWEST = 64  # pixels for which Winograd's convolution is the faster
 NONE = -1  # no image: the last row of the table of images, whose place is -1
 
@@ -332,8 +332,7 @@ class _Builder:
             table[image, AT] = at
             taken.append((at, at + length, last))
             total = max(total, at + length)
-        rows = [places(np.prod(self.images[call[1]][:2]))[1] for call in self.calls if call[0] == ATTENTION]
-        return table, total + 2 * ROWS * max([self.widest(), *rows]) + 2 * LANES
+        return table, total + 2 * ROWS * self.widest() + 2 * LANES
 
     def widest(self):
         """The most channels that a convolution or norm meets."""

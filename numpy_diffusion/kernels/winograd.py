@@ -13,7 +13,9 @@ Forward, ROWS squares at a time go all the way, so that their V and M stay in th
 once for all samples.  Backward, the sums run over squares, and as many go together as the second cache holds.
 """
 
-from numpy_diffusion.kernels._jit import jit
+from numba.extending import register_jitable
+
+from numpy_diffusion.kernels._jit import inline_jit, jit
 from numpy_diffusion.kernels.images import AT, CHANNELS, HEIGHT, WIDTH, pitch, pixel, share
 from numpy_diffusion.kernels.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.simd import expect, expect_read, runs_tile, tile
@@ -47,13 +49,20 @@ def suits(C, J):
 
 def room(C):
     """Numbers of scratch that a convolution or its gradient needs."""
-    return LANES + PATCH * (2 * PAD + max(ROWS * (C + LANES), _block(C) * (C + LANES) + C * LANES))
+    return LANES + PATCH * (2 * PAD + _block(C) * (C + LANES) + C * LANES)
 
 
-@jit
+@register_jitable
 def _block(C):
-    """Squares at a time in the gradient."""
+    """Squares at a time in the gradient; no fewer than forward."""
     return max(ROWS, min(SQUARES, BUDGET // C))
+
+
+@inline_jit
+def _corner(image, square, row):
+    """Where the square's pixel in this row, 0 or 1, starts: squares are counted along the rows."""
+    across = image[WIDTH] // 2
+    return pixel(image, 2 * (square // across) + row, 2 * (square % across))
 
 
 @jit
@@ -82,9 +91,8 @@ def forward(arena, src, dst, weights, u0, shift, start, residual, scratch, at, l
     for first in range(low * across, high * across, ROWS):
         squares = min(ROWS, high * across - first)
         for i in range(squares):
-            y, x = (first + i) // across, (first + i) % across
             for k in range(2):
-                expect(arena, pixel(dst, 2 * y + k, 2 * x), 2 * J)
+                expect(arena, _corner(dst, first + i, k), 2 * J)
         _patches(arena, src, shift, first, squares, scratch, v0, apart_v)
         for j in range(0, J, LANES):
             for p in range(PATCH):
@@ -94,9 +102,9 @@ def forward(arena, src, dst, weights, u0, shift, start, residual, scratch, at, l
                 runs_tile(scratch, v0 + p * apart_v, 0, 1, C, weights, u0 + (j * PATCH + p * LANES) * C, 0, LANES,
                           scratch, s, 0, scratch, m0 + p * apart_m, LANES, 1, C)  # fmt: skip
             for i in range(squares):
-                y, x = (first + i) // across, (first + i) % across
+                corner = _corner(dst, first + i, 0) + j
                 for lane in range(0, LANES, VECTOR):
-                    a0, c0 = m0 + i * LANES + lane, pixel(dst, 2 * y, 2 * x) + j + lane
+                    a0, c0 = m0 + i * LANES + lane, corner + lane
                     if residual < 0:
                         to_output(scratch, a0, 4 * apart_m, apart_m, arena, 0, arena, c0, row, J)
                     else:
@@ -118,19 +126,19 @@ def _patches(arena, src, shift, first, squares, scratch, v0, apart):
 @jit
 def backward(arena, src, dy, weights, w0, shift, scratch):
     """Add the gradient by the weights to theirs."""
-    C, J, across, row = src[CHANNELS], dy[CHANNELS], dy[WIDTH] // 2, pitch(dy)
+    C, J, row = src[CHANNELS], dy[CHANNELS], pitch(dy)
     n, size = _block(C), C * LANES
     apart_v, apart_m = n * C + PAD, n * LANES + PAD
     m0 = PATCH * apart_v
-    u0, end = m0 + PATCH * apart_m, dy[HEIGHT] // 2 * across
+    u0, end = m0 + PATCH * apart_m, dy[HEIGHT] // 2 * (dy[WIDTH] // 2)
     for first in range(0, end, n):
         squares = min(n, end - first)
         _patches(arena, src, shift, first, squares, scratch, 0, apart_v)
         for j in range(0, J, LANES):
             for i in range(squares):
-                y, x = (first + i) // across, (first + i) % across
+                corner = _corner(dy, first + i, 0) + j
                 for lane in range(0, LANES, VECTOR):
-                    a0, c0 = pixel(dy, 2 * y, 2 * x) + j + lane, m0 + i * LANES + lane
+                    a0, c0 = corner + lane, m0 + i * LANES + lane
                     from_output(arena, a0, row, J, arena, 0, scratch, c0, 4 * apart_m, apart_m)
             for p in range(PATCH):
                 for c in range(0, C, ROWS):

@@ -19,9 +19,9 @@ from tiles import (
     Factors,
     assert_nothing_else_written,
     called,
+    kernels,
     numbers,
     place,
-    shape,
 )
 
 from numpy_diffusion.kernels import simd
@@ -30,16 +30,16 @@ from numpy_diffusion.kernels import simd
 @functools.cache
 def compiled(width: int | str) -> SimpleNamespace:
     """The intrinsics of one width of register as functions."""
-    (rows, vector), plain = shape(width), width == "plain"
-    return SimpleNamespace(
-        rows=rows,
-        vector=vector,
-        lanes=2 * vector,
-        tile=called(simd.plain_tile if plain else simd.make_tile(rows, vector)),
-        runs_tile=called(simd.plain_runs_tile if plain else simd.make_runs_tile(rows, vector)),
-        narrow_runs_tile=called(simd.plain_narrow_runs_tile if plain else simd.make_runs_tile(2 * rows, vector, 1)),
-        transpose=called(simd.plain_transpose if plain else simd.make_transpose(vector)),
-        move=called(simd.plain_move if plain else simd.make_move(vector)),
+    return kernels(
+        width,
+        tile=(simd.make_tile, simd.plain_tile),
+        runs_tile=(simd.make_runs_tile, simd.plain_runs_tile),
+        narrow_runs_tile=(
+            lambda rows, vector: simd.make_runs_tile(2 * rows, vector, registers=1),
+            simd.plain_narrow_runs_tile,
+        ),
+        transpose=(lambda _, vector: simd.make_transpose(vector), simd.plain_transpose),
+        move=(lambda _, vector: simd.make_move(vector), simd.plain_move),
     )
 
 
@@ -47,14 +47,14 @@ def compiled(width: int | str) -> SimpleNamespace:
 @FLAT
 @given(st.data(), st.booleans())
 def test_tile_is_the_product_of_its_blocks(width: int | str, data: st.DataObject, whole: bool) -> None:
-    kernels = compiled(width)
-    rows, lanes = kernels.rows, kernels.lanes
+    tiles = compiled(width)
+    rows, lanes = tiles.rows, tiles.lanes
     f = Factors(data, rows, lanes, whole=whole)
     c0, ldc, ldb = data.draw(GAP), lanes + data.draw(GAP), lanes + data.draw(GAP)
     B = np.full(f.b0 + ldb * f.depth, UNTOUCHED)
     B[place(f.b0, ldb, f.depth, lanes)] = f.b
     C, written = np.full(c0 + ldc * rows, UNTOUCHED), place(c0, ldc, rows, lanes)
-    kernels.tile(f.A, f.a0, f.ak, f.ai, B, f.b0, ldb, C, c0, ldc, f.depth)
+    tiles.tile(f.A, f.a0, f.ak, f.ai, B, f.b0, ldb, C, c0, ldc, f.depth)
     exact, rounding = f.product()
     assert (np.abs(C[written] - exact) <= (0.0 if whole else rounding)).all()
     assert_nothing_else_written(C, written)
@@ -67,9 +67,9 @@ def test_tile_is_the_product_of_its_blocks(width: int | str, data: st.DataObject
 def test_runs_tile_is_the_sum_of_its_runs(
     narrow: bool, width: int | str, data: st.DataObject, runs: int, depth: int, in_place: bool, by_k: bool
 ) -> None:
-    kernels = compiled(width)
-    rows, lanes = (2 * kernels.rows, kernels.vector) if narrow else (kernels.rows, kernels.lanes)
-    runs_tile = kernels.narrow_runs_tile if narrow else kernels.runs_tile
+    tiles = compiled(width)
+    rows, lanes = (2 * tiles.rows, tiles.vector) if narrow else (tiles.rows, tiles.lanes)
+    runs_tile = tiles.narrow_runs_tile if narrow else tiles.runs_tile
     rng = np.random.default_rng(data.draw(st.integers(0, 10_000)))
     a0, b0, c0, ldb, ldc = (data.draw(GAP) for _ in range(5))
     ldb, ldc = ldb + lanes, ldc + lanes
@@ -106,11 +106,11 @@ def test_sums_are_the_same_to_the_bit_for_every_width_of_register() -> None:
 @FLAT
 @given(st.integers(0, 10_000), GAP, GAP, GAP, GAP)
 def test_transpose(width: int | str, seed: int, a0: int, c0: int, a_gap: int, c_gap: int) -> None:
-    kernels = compiled(width)
-    size = kernels.vector
+    tiles = compiled(width)
+    size = tiles.vector
     lda, ldc = size + a_gap, size + c_gap
     A, C = numbers(np.random.default_rng(seed), a0 + lda * size), np.full(c0 + ldc * size, UNTOUCHED)
-    kernels.transpose(A, a0, lda, C, c0, ldc)
+    tiles.transpose(A, a0, lda, C, c0, ldc)
     written = place(c0, ldc, size, size)
     np.testing.assert_array_equal(C[written], A[place(a0, lda, size, size)].T)
     assert_nothing_else_written(C, written)
@@ -120,12 +120,12 @@ def test_transpose(width: int | str, seed: int, a0: int, c0: int, a_gap: int, c_
 @FLAT
 @given(st.integers(0, 10_000), st.integers(0, 5), GAP, GAP, st.booleans())
 def test_move_copies_or_adds(width: int | str, seed: int, blocks: int, a0: int, c0: int, add: bool) -> None:
-    kernels, rng = compiled(width), np.random.default_rng(seed)
-    n = blocks * kernels.vector
+    tiles, rng = compiled(width), np.random.default_rng(seed)
+    n = blocks * tiles.vector
     A, C = numbers(rng, a0 + n + 3), np.full(c0 + n + 3, UNTOUCHED)
     written = c0 + np.arange(n)
     C[written] = before = numbers(rng, n)
-    kernels.move(A, a0, C, c0, n, add)
+    tiles.move(A, a0, C, c0, n, add)
     np.testing.assert_array_equal(C[written], A[a0 : a0 + n] + (before if add else 0))
     assert_nothing_else_written(C, written)
 

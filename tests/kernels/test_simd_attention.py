@@ -17,10 +17,9 @@ from tiles import (
     UNTOUCHED,
     Factors,
     assert_nothing_else_written,
-    called,
+    kernels,
     numbers,
     place,
-    shape,
 )
 
 from numpy_diffusion.kernels import simd_attention as simd
@@ -30,14 +29,11 @@ from numpy_diffusion.kernels.registers import SILU_RANGE
 @functools.cache
 def compiled(width: int | str) -> SimpleNamespace:
     """The intrinsics of one width of register as functions."""
-    (rows, vector), plain = shape(width), width == "plain"
-    return SimpleNamespace(
-        rows=rows,
-        vector=vector,
-        lanes=2 * vector,
-        exp_columns=called(simd.plain_exp_columns if plain else simd.make_exp_columns(vector)),
-        scaled_tile=called(simd.plain_scaled_tile if plain else simd.make_scaled_tile(rows, vector)),
-        inner_tile=called(simd.plain_inner_tile if plain else simd.make_inner_tile(rows, vector)),
+    return kernels(
+        width,
+        exp_columns=(lambda _, vector: simd.make_exp_columns(vector), simd.plain_exp_columns),
+        scaled_tile=(simd.make_scaled_tile, simd.plain_scaled_tile),
+        inner_tile=(simd.make_inner_tile, simd.plain_inner_tile),
     )
 
 
@@ -94,8 +90,8 @@ def test_a_column_that_is_not_finite_stays_so_and_spoils_no_other(
 def test_scaled_tile_is_the_product_from_a_start_times_its_factors(
     width: int | str, data: st.DataObject, whole: bool
 ) -> None:
-    kernels = compiled(width)
-    rows, lanes = kernels.rows, kernels.lanes
+    tiles = compiled(width)
+    rows, lanes = tiles.rows, tiles.lanes
     f = Factors(data, rows, lanes, whole=whole)
     s0, e0, c0 = (data.draw(GAP) for _ in range(3))
     ldb, ldc = lanes + data.draw(GAP), lanes + data.draw(GAP)
@@ -103,7 +99,7 @@ def test_scaled_tile_is_the_product_from_a_start_times_its_factors(
     B[place(f.b0, ldb, f.depth, lanes)] = f.b
     S, E = numbers(f.rng, s0 + lanes, whole), numbers(f.rng, e0 + ldc * rows, whole)
     C, written = np.full(c0 + ldc * rows, UNTOUCHED), place(c0, ldc, rows, lanes)
-    kernels.scaled_tile(f.A, f.a0, f.ak, f.ai, B, f.b0, ldb, S, s0, E, e0, C, c0, ldc, f.depth)
+    tiles.scaled_tile(f.A, f.a0, f.ak, f.ai, B, f.b0, ldb, S, s0, E, e0, C, c0, ldc, f.depth)
     total, rounding = f.product(S[s0:].astype(np.float64))
     scale = E[place(e0, ldc, rows, lanes)].astype(np.float64)
     allowed = 1.001 * np.abs(scale) * (rounding + ROUNDING * np.abs(total))
@@ -117,13 +113,13 @@ def test_scaled_tile_is_the_product_from_a_start_times_its_factors(
 def test_inner_tile_is_the_product_along_the_registers(
     width: int | str, data: st.DataObject, blocks: int, whole: bool
 ) -> None:
-    kernels, rng = compiled(width), np.random.default_rng(data.draw(st.integers(0, 10_000), "seed"))
-    rows, depth = kernels.rows, blocks * kernels.vector
+    tiles, rng = compiled(width), np.random.default_rng(data.draw(st.integers(0, 10_000), "seed"))
+    rows, depth = tiles.rows, blocks * tiles.vector
     a0, b0, c0 = (data.draw(GAP) for _ in range(3))
     lda, ldb, ldc = depth + data.draw(GAP), depth + data.draw(GAP), rows + data.draw(GAP)
     A, B = numbers(rng, a0 + rows * lda, whole), numbers(rng, b0 + 2 * ldb, whole)
     C, written = np.full(c0 + 2 * ldc, UNTOUCHED), place(c0, ldc, 2, rows)
-    kernels.inner_tile(A, a0, lda, B, b0, ldb, C, c0, ldc, depth)
+    tiles.inner_tile(A, a0, lda, B, b0, ldb, C, c0, ldc, depth)
     a, b = (X[at].astype(np.float64) for X, at in ((A, place(a0, lda, rows, depth)), (B, place(b0, ldb, 2, depth))))
     allowed = depth * ROUNDING * (np.abs(b) @ np.abs(a).T)
     assert (np.abs(C[written] - b @ a.T) <= (0.0 if whole else allowed)).all()

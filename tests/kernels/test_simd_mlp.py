@@ -17,10 +17,9 @@ from tiles import (
     UNTOUCHED,
     Factors,
     assert_nothing_else_written,
-    called,
+    kernels,
     numbers,
     place,
-    shape,
 )
 
 from numpy_diffusion.kernels import simd_mlp
@@ -30,14 +29,10 @@ from numpy_diffusion.kernels.registers import SILU_RANGE
 @functools.cache
 def compiled(width: int | str) -> SimpleNamespace:
     """The tiles of one width of register as functions."""
-    (rows, vector), plain = shape(width), width == "plain"
-    silu_tile = simd_mlp.plain_silu_tile if plain else simd_mlp.make_silu_tile(rows, vector)
-    slope_tile = simd_mlp.plain_slope_tile if plain else simd_mlp.make_slope_tile(rows, vector)
-    return SimpleNamespace(
-        rows=rows,
-        lanes=2 * vector,
-        silu_tile=called(silu_tile),
-        slope_tile=called(slope_tile),
+    return kernels(
+        width,
+        silu_tile=(simd_mlp.make_silu_tile, simd_mlp.plain_silu_tile),
+        slope_tile=(simd_mlp.make_slope_tile, simd_mlp.plain_slope_tile),
     )
 
 
@@ -54,13 +49,13 @@ def silu_of(g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def test_silu_tile_is_the_layer_of_its_blocks(
     width: int | str, data: st.DataObject, panel: int, residual: bool, keep: bool
 ) -> None:
-    kernels = compiled(width)
-    rows, lanes = kernels.rows, kernels.lanes
+    tiles = compiled(width)
+    rows, lanes = tiles.rows, tiles.lanes
     f = Factors(data, rows, lanes, b_rows=(panel + 1) * rows)
     bias0, h0, g0 = data.draw(GAP), panel * rows * lanes, data.draw(GAP)
     bias = numbers(f.rng, bias0 + rows)
     H, G = (np.full(at + rows * lanes + 3, UNTOUCHED) for at in (h0, g0))
-    kernels.silu_tile(f.A, f.a0, f.ak, f.ai, f.B, f.b0, bias, bias0, H, h0, G, g0, f.depth, residual, keep)
+    tiles.silu_tile(f.A, f.a0, f.ak, f.ai, f.B, f.b0, bias, bias0, H, h0, G, g0, f.depth, residual, keep)
 
     g, rounding = f.product(bias[bias0:, None].astype(np.float64))
     y, slope = silu_of(g)
@@ -79,15 +74,15 @@ def test_silu_tile_is_the_layer_of_its_blocks(
 @FLAT
 @given(st.data(), st.booleans())
 def test_slope_tile_is_the_way_back_through_a_layer(width: int | str, data: st.DataObject, residual: bool) -> None:
-    kernels = compiled(width)
-    rows, lanes = kernels.rows, kernels.lanes
+    tiles = compiled(width)
+    rows, lanes = tiles.rows, tiles.lanes
     f = Factors(data, rows, lanes)
     h0, g0, d0 = (data.draw(GAP) for _ in range(3))
     H, D = (np.full(at + rows * lanes + 3, UNTOUCHED) for at in (h0, d0))
     in_h, in_g, in_d = (place(at, lanes, rows, lanes) for at in (h0, g0, d0))
     H[in_h] = before = numbers(f.rng, rows * lanes).reshape(rows, lanes)
     G = numbers(f.rng, g0 + rows * lanes)
-    kernels.slope_tile(f.A, f.a0, f.ak, f.ai, f.B, f.b0, H, h0, G, g0, D, d0, f.depth, residual)
+    tiles.slope_tile(f.A, f.a0, f.ak, f.ai, f.B, f.b0, H, h0, G, g0, D, d0, f.depth, residual)
 
     dh, rounding = f.product()
     if residual:
@@ -103,15 +98,15 @@ def test_slope_tile_is_the_way_back_through_a_layer(width: int | str, data: st.D
 @EACH
 def test_a_lane_of_the_silu_tile_knows_nothing_of_the_others(width: int | str) -> None:
     """Two features of a sample share a division; were it two samples, one would be rounded by the other."""
-    kernels, rng = compiled(width), np.random.default_rng(2)
-    rows, lanes, depth = kernels.rows, kernels.lanes, 5
+    tiles, rng = compiled(width), np.random.default_rng(2)
+    rows, lanes, depth = tiles.rows, tiles.lanes, 5
     A, bias = numbers(rng, depth * rows), numbers(rng, rows)
     B = 3.0 * rng.normal(size=(200, depth, lanes)).astype(np.float32)
     H, G = np.zeros((2, 2, 200, rows, lanes), np.float32)
     order = rng.permutation(lanes)
     for k in range(200):
         for n, inputs in enumerate((B[k], np.ascontiguousarray(B[k][:, order]))):
-            kernels.silu_tile(A, 0, rows, 1, inputs, 0, bias, 0, H[n, k], 0, G[n, k], 0, depth, False, True)
+            tiles.silu_tile(A, 0, rows, 1, inputs, 0, bias, 0, H[n, k], 0, G[n, k], 0, depth, False, True)
     np.testing.assert_array_equal(H[0][..., order], H[1])
     np.testing.assert_array_equal(G[0][..., order], G[1])
 
@@ -130,9 +125,9 @@ def test_silu_of_numbers_over_the_whole_range(width: int | str) -> None:
 
     Tried once over each of the 2.2e9 numbers of |x| <= 128: 7.6e-7 max(1, |x|), and 1.2e-6 for the slope at x = 8.6.
     """
-    kernels = compiled(width)
-    rows, lanes = kernels.rows, kernels.lanes
-    silu_tile, identity, bias = kernels.silu_tile, np.eye(rows, dtype=np.float32), np.zeros(rows, np.float32)
+    tiles = compiled(width)
+    rows, lanes = tiles.rows, tiles.lanes
+    silu_tile, identity, bias = tiles.silu_tile, np.eye(rows, dtype=np.float32), np.zeros(rows, np.float32)
 
     @njit(error_model="numpy")
     def run(x: np.ndarray, h: np.ndarray, slope: np.ndarray) -> None:
