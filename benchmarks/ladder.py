@@ -21,10 +21,10 @@ from numba import njit, prange, uint32
 
 from numpy_diffusion.kernels import noising
 from numpy_diffusion.kernels._jit import jit, parallel_jit
-from numpy_diffusion.kernels.mlp_plan import aligned
+from numpy_diffusion.kernels.memory import aligned
 from numpy_diffusion.kernels.random import box_muller, philox4x32
-from numpy_diffusion.kernels.registers import LANES, ROWS
-from numpy_diffusion.kernels.simd import tile
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS
+from numpy_diffusion.kernels.vector.tile import tile
 
 N, D = 4096, 768
 WIDTH, SAMPLES = 128, 8192

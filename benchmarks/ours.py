@@ -6,13 +6,18 @@ import numpy as np
 from numba import get_num_threads, prange
 
 import numpy_diffusion as nd
-from numpy_diffusion import losses, noise, training_step
-from numpy_diffusion.kernels import conv, images, winograd
+from numpy_diffusion import noise
 from numpy_diffusion.kernels._jit import parallel_jit
-from numpy_diffusion.kernels.mlp_plan import aligned
-from numpy_diffusion.kernels.unet_plan import CONV, IMAGES, WINDOW
-from numpy_diffusion.networks import unet_compiled
-from numpy_diffusion.optimizers import Adam
+from numpy_diffusion.kernels.layers import conv, images, winograd
+from numpy_diffusion.kernels.memory import aligned
+from numpy_diffusion.kernels.unet.calls import CONV, IMAGES, WINDOW
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.tasks import Adam, Task
+from numpy_diffusion.networks.unet import compiled as unet_compiled
+from numpy_diffusion.training import batch as training_batch
+from numpy_diffusion.training import losses
+from numpy_diffusion.training import step as training_step
+from numpy_diffusion.training.optimizers import average_decays
 
 SEED = 1
 
@@ -33,27 +38,21 @@ def start(n, dim):
 def train(model, schedule, data, batch, steps, rate, most=10_000_000):
     """run() takes `steps` steps; at most so many in all, each with its own entry in the table of rates."""
     state = training_step.start(model, schedule.T)
-    advance = training_step.prepare(
-        model,
-        schedule,
-        data,
-        batch=batch,
-        weighting=losses.weights(schedule),
-        adam=Adam(),
-        rates=np.full(most, rate),
-        average_decay=0.999,
-        seed=0,
-    )
+    rates, decays = np.full(most, rate), average_decays(0.999, 1, most)
+    task = Task(model, schedule, data, Condition(), batch=batch, adam=Adam(), rates=rates, decays=decays, seed=0)
+    advance = training_step.prepare(task, losses.weights(schedule))
     return lambda: advance(state, steps)
 
 
 def gradient(model, schedule, x0, t, eps):
     """The loss's gradient by the flat parameters [P], in float64 by the definition: what all must give."""
-    exact = type(model)(**model.config, dtype=np.float64)
+    exact = type(model)(**model.options, dtype=np.float64)
     exact.buffer[:] = model.buffer
     x0, eps = x0.astype(np.float64), eps.astype(np.float64)
     tables = losses.weights(schedule), losses.bound_table(schedule)
-    return training_step.losses_and_gradient(exact, schedule, exact.buffer, x0, t, eps, *tables)[1]
+    definition = training_batch.by_definition(exact)
+    drawn = x0, t, eps, *tables, Condition()
+    return training_batch.losses_and_gradient(definition, schedule, exact.buffer, *drawn)[1]
 
 
 def unet_flops(model, training=False):

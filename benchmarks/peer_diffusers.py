@@ -11,7 +11,7 @@ NAMES = ("PyTorch eager", "PyTorch channels_last", "PyTorch compiled")
 
 def _network(name, model):
     """diffusers' network with our weights."""
-    network = UNet2DModel(**model.config)
+    network = UNet2DModel(**model.options)
     network.load_state_dict({key: torch.tensor(values.copy()) for key, values in model.params.items()})
     return network.to(memory_format=torch.channels_last) if name == "PyTorch channels_last" else network
 

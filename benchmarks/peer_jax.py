@@ -51,7 +51,7 @@ def q_sample(name, x0, t, schedule):
 
 
 def chain(name, model, steps, n):
-    params, depth, dim = _parameters(model), model.config["depth"], model.shape[0]
+    params, depth, dim = _parameters(model), model.config.depth, model.shape[0]
     w_in = params["input.weight"]
     embedding = jnp.array(time_embedding.forward(steps.t, w_in.shape[1] - dim))
     bias = embedding @ w_in[:, dim:].T + params["input.bias"]
@@ -62,7 +62,7 @@ def chain(name, model, steps, n):
     def walk(x, key):
         def step(k, carry):
             x, key = carry
-            eps = _network(params, jax.nn.silu(x @ w_in[:, :dim].T + bias[k]), depth, model.residual)
+            eps = _network(params, jax.nn.silu(x @ w_in[:, :dim].T + bias[k]), depth, model.config.residual)
             x = a[k] * x + b[k] * eps
             if noisy:
                 key, sub = jax.random.split(key)
@@ -80,15 +80,15 @@ def chain(name, model, steps, n):
 
 def train(name, model, schedule, data, batch, steps, rate):
     params = _parameters(model)
-    embedding = jnp.array(time_embedding.forward(np.arange(schedule.T + 1), model.config["embedding"]))
+    embedding = jnp.array(time_embedding.forward(np.arange(schedule.T + 1), model.config.embedding))
     signal, sigma = _tables(schedule)
-    data, T, depth = jnp.array(data), schedule.T, model.config["depth"]
+    data, T, depth = jnp.array(data), schedule.T, model.config.depth
 
     def loss(params, x0, t, eps):
         xt = signal[t, None] * x0 + sigma[t, None] * eps
         h = jnp.concatenate([xt, embedding[t]], axis=1)
         h = jax.nn.silu(h @ params["input.weight"].T + params["input.bias"])
-        return jnp.mean((_network(params, h, depth, model.residual) - eps) ** 2)
+        return jnp.mean((_network(params, h, depth, model.config.residual) - eps) ** 2)
 
     @partial(jax.jit, donate_argnums=0)
     def several(state):

@@ -27,7 +27,7 @@ def q_sample(name, x0, t, schedule):
 
 def chain(name, model, steps, n):
     """The steps' embeddings meet the first layer's weights before the loop, here as in every contestant."""
-    rng, params, depth = np.random.default_rng(0), model.params, model.config["depth"]
+    rng, params, depth = np.random.default_rng(0), model.params, model.config.depth
     dim = model.shape[0]
     w_in = params["input.weight"]
     bias = time_embedding.forward(steps.t, w_in.shape[1] - dim) @ w_in[:, dim:].T + params["input.bias"]
@@ -39,7 +39,7 @@ def chain(name, model, steps, n):
             h = _silu(x @ w_in[:, :dim].T + bias[k])
             for layer in range(depth):
                 y = _silu(h @ params[f"hidden.{layer}.weight"].T + params[f"hidden.{layer}.bias"])
-                h = y + h if model.residual else y
+                h = y + h if model.config.residual else y
             eps = h @ params["output.weight"].T + params["output.bias"]
             x = a[k] * x + b[k] * eps
             if c[k] > 0.0:
@@ -51,11 +51,11 @@ def chain(name, model, steps, n):
 
 def train(name, model, schedule, data, batch, steps, rate):
     rng, T = np.random.default_rng(0), schedule.T
-    weights, embedding = model.buffer.copy(), time_embedding.forward(np.arange(T + 1), model.config["embedding"])
+    weights, embedding = model.buffer.copy(), time_embedding.forward(np.arange(T + 1), model.config.embedding)
     signal = np.sqrt(schedule.alpha_bar).astype(np.float32)
     sigma = np.sqrt(1.0 - schedule.alpha_bar).astype(np.float32)
     m, v, average, count = np.zeros_like(weights), np.zeros_like(weights), weights.copy(), 0
-    from numpy_diffusion.networks.parameters import views
+    from numpy_diffusion.models.parameters import views
 
     params = views(weights, model.shapes)
 
@@ -69,7 +69,7 @@ def train(name, model, schedule, data, batch, steps, rate):
             s = 1.0 / (1.0 + np.exp(-g))
             y = g * s
             kept.append(s + y * (1.0 - s))
-            hidden.append(y + hidden[-1] if model.residual and layer != "input" else y)
+            hidden.append(y + hidden[-1] if model.config.residual and layer != "input" else y)
         error = hidden[-1] @ params["output.weight"].T + params["output.bias"] - eps
         dy, grads = np.float32(2.0 / error.size) * error, {}
         for layer, h, slope in zip(reversed(layers), reversed(hidden), [None, *reversed(kept)], strict=True):
@@ -78,7 +78,7 @@ def train(name, model, schedule, data, batch, steps, rate):
             grads[f"{layer}.weight"], grads[f"{layer}.bias"] = dy.T @ h, dy.sum(axis=0)
             if layer != "input":
                 below = dy @ params[f"{layer}.weight"]
-                dy = below + dh if model.residual and slope is not None else below
+                dy = below + dh if model.config.residual and slope is not None else below
         return np.concatenate([grads[name].ravel() for name in params])
 
     def run():

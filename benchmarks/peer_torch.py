@@ -51,7 +51,7 @@ def q_sample(name, x0, t, schedule):
 
 
 def chain(name, model, steps, n):
-    params, depth, dim = _parameters(model), model.config["depth"], model.shape[0]
+    params, depth, dim = _parameters(model), model.config.depth, model.shape[0]
     w_in = params["input.weight"]
     embedding = torch.tensor(time_embedding.forward(steps.t, w_in.shape[1] - dim))
     bias = torch.nn.functional.linear(embedding, w_in[:, dim:], params["input.bias"])
@@ -61,7 +61,7 @@ def chain(name, model, steps, n):
 
     def step(x, bias, a, b, c, noisy: bool):
         h = torch.nn.functional.silu(torch.nn.functional.linear(x, w_x, bias))
-        x = a * x + b * _hidden(params, h, depth, model.residual)
+        x = a * x + b * _hidden(params, h, depth, model.config.residual)
         return x + c * torch.randn_like(x) if noisy else x
 
     step = _maybe_compiled(name, step)
@@ -86,16 +86,16 @@ def trainer(name, model, schedule, data, batch, steps, rate):
     params = {key: values.requires_grad_() for key, values in _parameters(model).items()}
     weights = list(params.values())
     average = [values.detach().clone() for values in weights]
-    embedding = torch.tensor(time_embedding.forward(np.arange(schedule.T + 1), model.config["embedding"]))
+    embedding = torch.tensor(time_embedding.forward(np.arange(schedule.T + 1), model.config.embedding))
     signal, sigma = _tables(schedule)
-    data, T, depth = torch.tensor(data), schedule.T, model.config["depth"]
+    data, T, depth = torch.tensor(data), schedule.T, model.config.depth
     optimizer = torch.optim.Adam(weights, fused=True)
 
     def loss(x0, t, eps):
         xt = signal[t, None] * x0 + sigma[t, None] * eps
         h = torch.cat([xt, embedding[t]], dim=1)
         h = torch.nn.functional.silu(torch.nn.functional.linear(h, params["input.weight"], params["input.bias"]))
-        return torch.nn.functional.mse_loss(_hidden(params, h, depth, model.residual), eps)
+        return torch.nn.functional.mse_loss(_hidden(params, h, depth, model.config.residual), eps)
 
     loss = _maybe_compiled(name, loss)
 

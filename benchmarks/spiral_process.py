@@ -53,8 +53,8 @@ def _torch(name: str, data: np.ndarray) -> np.ndarray:
     import torch
 
     import numpy_diffusion as nd
-    from numpy_diffusion.optimizers import learning_rates
-    from numpy_diffusion.solvers import coefficients
+    from numpy_diffusion.sampling.solvers import coefficients
+    from numpy_diffusion.training.optimizers import learning_rates
 
     shift, scale = data.mean(axis=0), data.std(axis=0)
     model, schedule = nd.MLP(dim=2, width=128, depth=3, seed=0), nd.Schedule.linear(T=T)

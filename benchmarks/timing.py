@@ -12,9 +12,9 @@ from pathlib import Path
 from numba import get_num_threads, prange
 
 from numpy_diffusion.kernels._jit import jit, parallel_jit
-from numpy_diffusion.kernels.mlp_plan import aligned
-from numpy_diffusion.kernels.registers import LANES, ROWS, register_bits
-from numpy_diffusion.kernels.simd import tile
+from numpy_diffusion.kernels.memory import aligned
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, register_bits
+from numpy_diffusion.kernels.vector.tile import tile
 
 BUDGET = 75.0  # seconds for the rounds of one work
 SHORT = 1.0  # seconds of a call before which another is made to warm the caches

@@ -12,7 +12,7 @@ import ours
 import timing
 
 import numpy_diffusion as nd
-from numpy_diffusion.solvers import coefficients
+from numpy_diffusion.sampling.solvers import coefficients
 
 OURS = "numpy_diffusion"
 TRAIN_STEPS = 20  # training steps a call
@@ -107,11 +107,11 @@ def train(peers: list[ModuleType], batch: int, target: float) -> Work:
 
 def _forward_flops(model: nd.MLP) -> float:
     """Of one sample in a chain: the products alone, without what the steps' embeddings add beforehand."""
-    dim, width, depth = (model.config[name] for name in ("dim", "width", "depth"))
+    dim, width, depth = (getattr(model.config, name) for name in ("dim", "width", "depth"))
     return 2.0 * (depth * width**2 + 2 * dim * width)
 
 
 def _train_flops(model: nd.MLP) -> float:
     """Of one sample: forward, and backward by inputs and by weights; the first layer's input has no gradient."""
-    dim, width, depth, embedding = (model.config[name] for name in ("dim", "width", "depth", "embedding"))
+    dim, width, depth, embedding = (getattr(model.config, name) for name in ("dim", "width", "depth", "embedding"))
     return 2.0 * (3 * depth * width**2 + 2 * (dim + embedding) * width + 3 * dim * width)

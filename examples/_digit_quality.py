@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import numpy_diffusion as nd
-from numpy_diffusion.image_datasets import Images
+from numpy_diffusion.data.image_datasets import Images
 
 DIRECTIONS, CELL = 8, 4  # of an edge; pixels a side of a cell, of which two by two make a histogram
 FAINT = 0.1  # of an edge, a pixel: what is taken off its strength, so that a faint grain has no direction

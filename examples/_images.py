@@ -12,7 +12,7 @@ import numpy as np
 
 import numpy_diffusion as nd
 from numpy_diffusion import figures
-from numpy_diffusion.image_datasets import Images
+from numpy_diffusion.data.image_datasets import Images
 
 GUIDANCE = 1.0  # w of Ho and Salimans 2022
 CHAIN = 100  # steps of the chain, at most, for pictures: its noise mends what a young network leaves behind

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 import numpy_diffusion as nd
-from numpy_diffusion import drawings
+from numpy_diffusion.data import drawings
 
 SCHEDULES = ("linear", "cosine", "quadratic", "sigmoid")
 IMAGES = {"spiral": drawings.spiral, "airplane": drawings.airplane, "tank": drawings.tank}

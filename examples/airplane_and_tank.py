@@ -9,7 +9,7 @@ from __future__ import annotations
 import _common
 
 import numpy_diffusion as nd
-from numpy_diffusion import drawings
+from numpy_diffusion.data import drawings
 
 
 def main() -> None:

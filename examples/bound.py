@@ -16,11 +16,12 @@ import _common
 import numpy as np
 
 import numpy_diffusion as nd
-from numpy_diffusion import figures, moments
-from numpy_diffusion.bound import Bound, gaussian_bound
+from numpy_diffusion import figures
+from numpy_diffusion.evaluation.bound import Bound, gaussian_bound
 from numpy_diffusion.figures import _style
-from numpy_diffusion.oracles import Gaussian
-from numpy_diffusion.solvers import coefficients
+from numpy_diffusion.oracles import moments
+from numpy_diffusion.oracles.gaussian_mixture import Gaussian
+from numpy_diffusion.sampling.solvers import coefficients
 
 HELD_OUT = 1000  # points of the bound
 FEW = 100  # points of the costly estimates

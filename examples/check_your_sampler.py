@@ -16,8 +16,8 @@ import _common
 import numpy as np
 
 import numpy_diffusion as nd
+from numpy_diffusion.evaluation.sampler_check import Report, Step, check_sampler
 from numpy_diffusion.figures import _style
-from numpy_diffusion.sampler_check import Report, Step, check_sampler
 
 # --- right samplers, as a reader might write them (the types are those of `Step`) ---------------------------------
 

@@ -15,7 +15,7 @@ import _images
 import numpy as np
 
 import numpy_diffusion as nd
-from numpy_diffusion.image_datasets import Images
+from numpy_diffusion.data.image_datasets import Images
 
 BATCH = 100  # samples drawn at a time
 STEPS = 50  # of DDIM, at most, for the many samples

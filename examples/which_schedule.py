@@ -22,7 +22,7 @@ import _common
 import numpy as np
 from _schedule_study import IMAGES, SCHEDULES, TERMINAL_SNR, Case, Row, schedule_of, study
 
-from numpy_diffusion import images
+from numpy_diffusion.data import pictures as images
 from numpy_diffusion.figures import _style
 
 LENGTHS, SEEDS = (10, 50, 200, 1000), 5

@@ -6,28 +6,31 @@
 >>> xt, eps = nd.q_sample(np.zeros((4, 2)), t=500, schedule=schedule, seed=1)
 """
 
-from numpy_diffusion import datasets, drawings, image_datasets, metrics, oracles
-from numpy_diffusion.bound import bound
-from numpy_diffusion.checkpoints import load
-from numpy_diffusion.density import DiffusionDensity
-from numpy_diffusion.forward import q_posterior, q_sample, q_step, q_trajectory
-from numpy_diffusion.guidance import guided
-from numpy_diffusion.inpainting import inpaint
-from numpy_diffusion.interpolation import interpolate
-from numpy_diffusion.likelihood import log_prob
-from numpy_diffusion.networks.mlp import MLP
-from numpy_diffusion.networks.unet import UNet
-from numpy_diffusion.pipelines import Pipeline
-from numpy_diffusion.predictions import as_eps, clipped
-from numpy_diffusion.reverse import karras_steps, log_snr_steps
-from numpy_diffusion.sampler_check import check_sampler
-from numpy_diffusion.samplers import sample
-from numpy_diffusion.schedules import Schedule
-from numpy_diffusion.training import Run, load_run, train
-from numpy_diffusion.trajectories import importance_weighted, trajectory_log_density
-from numpy_diffusion.variances import optimal_variance
-
-__version__ = "0.1.0"
+from numpy_diffusion import oracles
+from numpy_diffusion._version import __version__ as __version__
+from numpy_diffusion.data import datasets, drawings, image_datasets
+from numpy_diffusion.evaluation import metrics
+from numpy_diffusion.evaluation.bound import bound
+from numpy_diffusion.evaluation.likelihood import log_prob
+from numpy_diffusion.evaluation.optimal_variance import optimal_variance
+from numpy_diffusion.evaluation.sampler_check import check_sampler
+from numpy_diffusion.evaluation.trajectories import importance_weighted, trajectory_log_density
+from numpy_diffusion.interop.diffusers.folders import load_diffusers, save_diffusers
+from numpy_diffusion.interop.diffusers.pipelines import Pipeline
+from numpy_diffusion.interop.scikit_learn import DiffusionDensity
+from numpy_diffusion.models.converted import as_eps, clipped
+from numpy_diffusion.models.guided import guided
+from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.networks.unet.unet import UNet
+from numpy_diffusion.process.forward import q_posterior, q_sample, q_step, q_trajectory
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.steps import karras_steps, log_snr_steps
+from numpy_diffusion.sampling.inpainting import inpaint
+from numpy_diffusion.sampling.interpolation import interpolate
+from numpy_diffusion.sampling.samplers import sample
+from numpy_diffusion.training.checkpoints import load
+from numpy_diffusion.training.loop import train
+from numpy_diffusion.training.run import Run, load_run
 
 __all__ = [
     "MLP",
@@ -49,6 +52,7 @@ __all__ = [
     "interpolate",
     "karras_steps",
     "load",
+    "load_diffusers",
     "load_run",
     "log_prob",
     "log_snr_steps",
@@ -60,6 +64,7 @@ __all__ = [
     "q_step",
     "q_trajectory",
     "sample",
+    "save_diffusers",
     "train",
     "trajectory_log_density",
 ]

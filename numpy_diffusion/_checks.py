@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import operator
+import sys
+import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+PACKAGE = str(Path(__file__).parent)
 ROUNDING = 1e-9  # what a sum of weights, a covariance's symmetry and its least eigenvalue may be off, relative
 
 
@@ -166,3 +170,11 @@ def _bounds(low: float | None, high: float | None) -> str:
 def _short(value: Any) -> str:
     text = " ".join(f"{type(value).__name__} {value!r}".split())
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def warn(message: str) -> None:
+    """A UserWarning at the line outside the package that led here."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from numpy_diffusion import image_datasets
+from numpy_diffusion.data import image_datasets
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpy_diffusion import datasets
+from numpy_diffusion.data import datasets
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 OF_A_MODEL = [".png", "_loss.png", ".gif", ".html"]

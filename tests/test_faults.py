@@ -6,28 +6,30 @@ the right one wherever it was imported.  A line that the source no longer holds 
 
 from __future__ import annotations
 
-import inspect
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from exact import assert_gaussian_moments, kernel, posterior
-from test_losses import NO_SIGNAL, check_min_snr, check_vlb
-from test_optimizers import check_adam
-from test_samplers import DATA, KINDS, check_chain_moments
-from test_solvers import TIMES, check_as_printed, check_order_on_a_gaussian
-from test_training_step import check_every_step_is_drawn, check_gradients, check_loss, check_no_noise_is_shared
+from checks.exact import assert_gaussian_moments, kernel, posterior
+from checks.faults import Fault, with_fault
+from checks.losses import NO_SIGNAL, check_min_snr, check_vlb
+from checks.optimizers import check_adam
+from checks.samplers import DATA, KINDS, check_chain_moments
+from checks.solvers import TIMES, check_as_printed, check_order_on_a_gaussian
+from checks.training_step import check_every_step_is_drawn, check_gradients, check_loss, check_no_noise_is_shared
 
-from numpy_diffusion import forward, losses, noise, optimizers, reverse, samplers, schedules, solvers, training_step
-from numpy_diffusion.forward import q_posterior, q_sample, q_trajectory
+from numpy_diffusion import noise
 from numpy_diffusion.layers import linear, silu
-from numpy_diffusion.networks import mlp
-from numpy_diffusion.networks.mlp import MLP
-from numpy_diffusion.samplers import sample
-from numpy_diffusion.schedules import PRIOR_KL_MAX, Schedule
+from numpy_diffusion.networks.mlp import definition
+from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.process import forward, reverse, schedules, steps
+from numpy_diffusion.process.forward import q_posterior, q_sample, q_trajectory
+from numpy_diffusion.process.schedules import PRIOR_KL_MAX, Schedule
+from numpy_diffusion.sampling import chain, samplers, solvers
+from numpy_diffusion.sampling.samplers import sample
+from numpy_diffusion.training import batch, losses, optimizers
 
 SHORT = Schedule.from_beta([0.3, 0.6, 0.9, 0.97])  # few steps and each of weight: no fault hides in the statistics
 N = 20_000
@@ -108,13 +110,6 @@ def check_printed() -> None:
 # --- the faults ------------------------------------------------------------------------------------------------
 
 
-class Fault(NamedTuple):
-    function: Callable[..., Any]
-    right: str
-    wrong: str
-    check: Callable[[], None]
-
-
 VARIANCE = "np.sqrt(reverse_variance(schedule, t, variance, s))"
 
 FAULTS = {
@@ -137,7 +132,7 @@ FAULTS = {
         forward._noised, "np.sqrt(1.0 - kept), t,", "1.0 - kept, t,", check_jump_and_chain_moments
     ),
     "alpha_bar without its root in training": Fault(
-        training_step.losses_and_gradient, "column(np.sqrt(alpha_bar)", "column(alpha_bar", check_loss
+        batch.losses_and_gradient, "column(np.sqrt(alpha_bar)", "column(alpha_bar", check_loss
     ),
     "alpha_bar without its root in the posterior": Fault(
         forward.q_posterior, "np.sqrt(schedule.alpha_bar[t - 1])", "schedule.alpha_bar[t - 1]", check_posterior
@@ -168,25 +163,26 @@ FAULTS = {
         forward.q_posterior, "schedule.alpha_bar[t - 1]", "schedule.alpha_bar[t]", check_posterior
     ),
     "t off by one in training": Fault(
-        training_step.losses_and_gradient, "schedule.alpha_bar[t]", "schedule.alpha_bar[t - 1]", check_loss
+        batch.losses_and_gradient, "schedule.alpha_bar[t]", "schedule.alpha_bar[t - 1]", check_loss
     ),
     "t off by one in the chain": Fault(
         solvers.ddim, "= schedule.alpha_bar[t],", "= schedule.alpha_bar[np.maximum(t - 1, 1)],", check_ddim
     ),
     "t off by one for the model": Fault(
-        samplers._chain, "= model(y, int(t))", "= model(y, max(int(t) - 1, 1))", check_algorithm_1
+        chain._chain, "= model.model(y, int(t))", "= model.model(y, max(int(t) - 1, 1))", check_algorithm_1
     ),
     "lambda off by one": Fault(
         losses.weights, "np.concatenate([[0.0], values])", "np.append(values, 0.0)", lambda: check_vlb(SHORT)
     ),
-    "t = 0 trained and T never": Fault(
-        training_step.draw, "steps[place]", "steps[place] - 1", check_every_step_is_drawn
-    ),
+    "t = 0 trained and T never": Fault(batch.draw, "steps[place]", "steps[place] - 1", check_every_step_is_drawn),
     "the last step never trained": Fault(
-        training_step.draw, "[len(data), len(steps)]", "[len(data), len(steps) - 1]", check_every_step_is_drawn
+        batch.draw, "[len(data), len(steps)]", "[len(data), len(steps) - 1]", check_every_step_is_drawn
     ),
     "the embedding of the place in the batch": Fault(
-        mlp.forward, "time_embedding.forward(t,", "time_embedding.forward(np.arange(len(x)),", check_a_row_is_its_own
+        definition.forward,
+        "time_embedding.forward(t,",
+        "time_embedding.forward(np.arange(len(x)),",
+        check_a_row_is_its_own,
     ),
     # DDIM and skipped steps
     "the minus of Algorithm 1 lost": Fault(solvers.ancestral, "b = -a * beta", "b = a * beta", check_algorithm_1),
@@ -200,7 +196,7 @@ FAULTS = {
         check_ddim,
     ),
     "the first k steps for every k-th": Fault(
-        reverse.chosen_steps,
+        steps.chosen_steps,
         "np.round(np.arange(number, 0, -1) * (T / number)).astype(np.int64)",
         "np.arange(number, 0, -1)",
         check_some_steps,
@@ -238,7 +234,7 @@ FAULTS = {
         check_jump_and_chain_moments,
     ),
     "one noise for all steps": Fault(
-        samplers._chain, "STREAM_REVERSE, samples, step,", "STREAM_REVERSE, samples, 0,", check_algorithm_1
+        chain._chain, "STREAM_REVERSE, samples, step,", "STREAM_REVERSE, samples, 0,", check_algorithm_1
     ),
     "two samples share the noise of the jump": Fault(
         forward.noised,
@@ -247,7 +243,7 @@ FAULTS = {
         check_samples_share_no_noise,
     ),
     "two samples share the noise of the chain": Fault(
-        samplers._chain,
+        chain._chain,
         "first + np.arange(len(x))",
         "first + np.arange(len(x)) // 2",
         check_samples_share_no_noise,
@@ -256,7 +252,7 @@ FAULTS = {
         samplers.sample, "first + np.arange(n)", "first + np.arange(n) // 2", check_samples_share_no_noise
     ),
     "two samples share the noise of training": Fault(
-        training_step.draw, "STREAM_TRAIN, samples,", "STREAM_TRAIN, samples // 2,", check_no_noise_is_shared
+        batch.draw, "STREAM_TRAIN, samples,", "STREAM_TRAIN, samples // 2,", check_no_noise_is_shared
     ),
     # gradients
     "wrong sign of the loss's gradient": Fault(
@@ -266,7 +262,7 @@ FAULTS = {
     "wrong sign of a bias's gradient": Fault(linear.backward, "dy.sum(axis=0)", "-dy.sum(axis=0)", check_gradients),
     "wrong sign of an input's gradient": Fault(linear.backward, "dy @ weight", "-dy @ weight", check_gradients),
     "wrong sign in the slope of SiLU": Fault(silu.backward, "1.0 + x *", "1.0 - x *", check_gradients),
-    "wrong sign past a residual": Fault(mlp.backward, "dinput + dh", "dinput - dh", check_gradients),
+    "wrong sign past a residual": Fault(definition.backward, "dinput + dh", "dinput - dh", check_gradients),
     # Adam and the weights of the loss
     "Adam without the correction of its mean": Fault(
         optimizers.adam_step, "m / (1.0 - settings.beta1**step)", "m", check_adam
@@ -287,22 +283,13 @@ FAULTS = {
 }
 
 
-def with_fault(fault: Fault) -> Callable[..., Any]:
-    """The function compiled from its source with the fault in it, among the names of its own module."""
-    source = inspect.getsource(fault.function)
-    assert fault.right in source, f"{fault.function.__qualname__} no longer reads {fault.right!r}"
-    source = source.replace(fault.right, fault.wrong)
-    defined: dict[str, Any] = {}
-    exec(compile(source, "<fault>", "exec"), fault.function.__globals__, defined)
-    return defined[fault.function.__name__]
-
-
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_makes_its_check_fail(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fault = FAULTS[name]
     fault.check()
     wrong = with_fault(fault)
-    for module in [module for key, module in sys.modules.items() if key.startswith(("numpy_diffusion", "test_"))]:
+    ours = ("numpy_diffusion", "checks", "tests")
+    for module in [module for key, module in sys.modules.items() if key.startswith(ours)]:
         for attribute in [key for key, value in vars(module).items() if value is fault.function]:
             monkeypatch.setattr(module, attribute, wrong)
     with pytest.raises((AssertionError, KeyError)):  # a chain that does not start at T has nothing to show there

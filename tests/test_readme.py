@@ -33,7 +33,7 @@ def test_the_python_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_shell_commands_are_ones_that_the_program_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from numpy_diffusion.cli import main
+    from numpy_diffusion.cli.commands import main
 
     monkeypatch.chdir(tmp_path)
     lines = [line.split("#")[0].split() for block in blocks("sh") for line in block.splitlines()]
@@ -62,5 +62,5 @@ def test_the_two_commands_stand_first() -> None:
 
 def test_the_names_of_the_table_exist() -> None:
     for module, name in re.findall(r"`(forward|reverse)\.(?!py)(\w+)`\]", TEXT):
-        assert hasattr(__import__(f"numpy_diffusion.{module}", fromlist=[name]), name)
+        assert hasattr(__import__(f"numpy_diffusion.process.{module}", fromlist=[name]), name)
     assert nd.__version__ in (ROOT / "CHANGELOG.md").read_text()

@@ -14,8 +14,8 @@ from numpy_diffusion import _checks
 from numpy_diffusion._files import PathLike, told, write
 from numpy_diffusion.figures._style import ORANGE, bounding_box, canvas, panel, style, target
 from numpy_diffusion.figures.steps import telling_steps
-from numpy_diffusion.samplers import Model, sample
-from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.sampling.samplers import Model, sample
 
 RATE = 12  # frames a second
 HOLD = 2  # seconds that a GIF rests on the finished samples before it starts over

@@ -8,7 +8,7 @@ import numpy as np
 
 from numpy_diffusion import _checks
 from numpy_diffusion._files import PathLike
-from numpy_diffusion.bound import Bound
+from numpy_diffusion.evaluation.bound import Bound
 from numpy_diffusion.figures._style import BLUE, ORANGE, WIDTH, canvas, save, style, target
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.figure import SubFigure
 from numpy.typing import ArrayLike
 
-from numpy_diffusion import _checks, images
+from numpy_diffusion import _checks
 from numpy_diffusion._files import PathLike
+from numpy_diffusion.data import pictures
 from numpy_diffusion.figures._style import (
     BLUE,
     DOTS,
@@ -29,9 +30,10 @@ from numpy_diffusion.figures._style import (
     target,
 )
 from numpy_diffusion.figures.steps import telling_steps
-from numpy_diffusion.forward import q_sample, q_trajectory
-from numpy_diffusion.samplers import Model, sample
-from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.models.protocol import members
+from numpy_diffusion.process.forward import q_sample, q_trajectory
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.sampling.samplers import Model, sample
 
 CHAIN_FORMULA = r"$x_t = \sqrt{1-\beta_t}\, x_{t-1} + \sqrt{\beta_t}\,\varepsilon$"
 JUMP_FORMULA = r"$x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon$"
@@ -134,7 +136,7 @@ def forward_reverse(
     T = _checks.instance("schedule", schedule, Schedule).T
     chosen = telling_steps(schedule, 6) if steps is None else _checks.steps("steps", steps, 0, T).ravel().tolist()
     x0 = x0[:DOTS]
-    ink = None if image is None else images.darkness(image)
+    ink = None if image is None else pictures.darkness(image)
     with style():
         forward = _forward(model, schedule, x0, chosen, seed)
         reverse = sample(model, schedule, len(x0), seed, shape=(2,), keep=[0, *chosen])
@@ -153,9 +155,9 @@ def forward_reverse(
 
 def _forward(model: Model, schedule: Schedule, x0: np.ndarray, steps: Sequence[int], seed: int) -> dict[int, Any]:
     """x_t of the data at the steps, noised in the units in which the model works and shown in the data's."""
-    shift, scale = getattr(model, "shift", 0.0), getattr(model, "scale", 1.0)
-    standard = (x0 - shift) / scale
-    return {t: shift + scale * q_sample(standard, t, schedule, seed)[0] if t else x0 for t in steps}
+    units = members(model).units
+    standard = units.to_model(x0)
+    return {t: units.to_data(q_sample(standard, t, schedule, seed)[0]) if t else x0 for t in steps}
 
 
 def _image_data_samples(part: SubFigure, ink: np.ndarray | None, x0: np.ndarray, samples: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion._files import PathLike
 from numpy_diffusion.figures._style import BLUE, GRAY, GREEN, ORANGE, PINK, WIDTH, canvas, number, save, style, target
-from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.process.schedules import Schedule
 
 LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PINK, ":"))  # colour and dashes: either one tells them apart
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numpy_diffusion.schedules import Schedule
+from numpy_diffusion.process.schedules import Schedule
 
 
 def telling_steps(schedule: Schedule, count: int) -> list[int]:

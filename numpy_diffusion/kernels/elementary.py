@@ -6,7 +6,7 @@ from numba import float32, uint32
 
 from numpy_diffusion.kernels._jit import inline_jit
 from numpy_diffusion.kernels.random import bits_float, float_bits
-from numpy_diffusion.kernels.registers import EXP2
+from numpy_diffusion.kernels.vector.registers import EXP2
 
 RANGE = 60.0  # powers of two to which exp's argument is kept: 1e-18 from 0 beside 1
 _SCALE = 1.0 / math.log(2.0)

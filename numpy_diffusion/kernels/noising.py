@@ -11,7 +11,7 @@ from numba import prange, uint32
 
 from numpy_diffusion.kernels._jit import jit, parallel_jit
 from numpy_diffusion.kernels.random import float_bits, normal4
-from numpy_diffusion.kernels.simd import wide
+from numpy_diffusion.kernels.vector.tile import wide
 
 CHUNK = 64
 SHORT = 64  # elements a row below which it is short

@@ -13,7 +13,6 @@ from numba.extending import intrinsic
 
 from numpy_diffusion.kernels._jit import inline_jit
 
-NUMBER_SHIFT = 16  # bits of a stream's word below the number of the dropout that draws from it
 _UNIT24 = float32(2.0**-24)
 
 

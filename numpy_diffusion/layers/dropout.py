@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpy_diffusion.kernels.random import NUMBER_SHIFT
-from numpy_diffusion.noise import STREAM_DROPOUT, uniform
+from numpy_diffusion.noise import NUMBER_SHIFT, STREAM_DROPOUT, uniform
 
 
 def forward(

@@ -12,10 +12,9 @@ import pytest
 UNCOMPILED = """
 import numpy as np
 import numpy_diffusion as nd
-from numpy_diffusion import kernels
-from numpy_diffusion.kernels import simd
+from numpy_diffusion.kernels.vector import tile
 
-assert simd.tile is simd.plain_tile
+assert tile.tile is tile.plain_tile
 schedule, model = nd.Schedule.linear(T=3), nd.MLP(dim=2, width=5, depth=1, seed=0)
 model.params["output.weight"][:] = 0.1
 x = np.random.default_rng(0).normal(size=(3, 70)).astype(np.float32)
@@ -26,11 +25,12 @@ np.testing.assert_allclose(*(nd.sample(model, schedule, 2, backend=name) for nam
 # A block with attention, a convolution that suits Winograd's (64 pixels, 8 channels) and two that do not.
 UNCOMPILED_UNET = """
 import numpy as np
-from numpy_diffusion.kernels import simd, simd_attention, winograd
-from numpy_diffusion.networks.unet import UNet
-from test_unet_kernel import exact, gradient, outputs, shown
+from numpy_diffusion.kernels.layers import winograd
+from numpy_diffusion.kernels.vector import attention, tile
+from numpy_diffusion.networks.unet.unet import UNet
+from checks.unet_kernel import exact, gradient, outputs, shown
 
-assert simd.runs_tile is simd.plain_runs_tile and simd_attention.inner_tile is simd_attention.plain_inner_tile
+assert tile.runs_tile is tile.plain_runs_tile and attention.inner_tile is attention.plain_inner_tile
 assert winograd.suits(8, 8)
 model = UNet(sample_size=8, in_channels=1, out_channels=1, block_out_channels=[8], layers_per_block=1,
              down_block_types=["AttnDownBlock2D"], up_block_types=["UpBlock2D"], norm_num_groups=2)
@@ -58,7 +58,7 @@ def test_kernels_run_uncompiled(code: str) -> None:
 
 def test_importing_compiles_nothing_and_brings_no_matplotlib() -> None:
     check = (
-        "import sys, numpy_diffusion; from numpy_diffusion.kernels import mlp_train; "
-        "assert not mlp_train._steps.signatures; assert 'matplotlib' not in sys.modules"
+        "import sys, numpy_diffusion; from numpy_diffusion.kernels.mlp import train; "
+        "assert not train._steps.signatures; assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", check], check=True, timeout=120)

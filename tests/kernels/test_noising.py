@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from numpy_diffusion import noise
-from numpy_diffusion.forward import noised
 from numpy_diffusion.kernels import noising
+from numpy_diffusion.process.forward import noised
 
 SEED = 2**63 + 12345
 ROUNDING = 2.0**-24

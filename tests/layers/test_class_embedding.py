@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from checks.class_embedding import check_gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layer_gradients import drawn, wrong_gradients
 
 from numpy_diffusion.layers import class_embedding
-
-
-def check_gradients(labels: tuple[int, ...] = (2, 0, 2)) -> None:
-    given = drawn(0, weight=(4, 3))
-    forward = lambda weight: class_embedding.forward(np.array(labels), weight)  # noqa: E731
-    assert wrong_gradients(forward, class_embedding.backward, given) == []
 
 
 @settings(deadline=None, max_examples=30)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
+from checks.dropout import check_gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layer_gradients import drawn, wrong_gradients
 
 from numpy_diffusion.layers import dropout
 
@@ -18,11 +16,6 @@ SAMPLES = np.array([7, 0, 3, 2**31])
 
 def factors(samples: np.ndarray = SAMPLES, seed: int = 1, step: int = 2, number: int = 3) -> np.ndarray:
     return dropout.forward(np.ones((len(samples), 5, 3, 3)), 0.5, seed, samples, step, number)[0]
-
-
-def check_gradients(probability: float = 0.4) -> None:
-    drawing = dict(probability=probability, seed=5, samples=[3, 1], step=9, number=2)
-    assert wrong_gradients(partial(dropout.forward, **drawing), dropout.backward, drawn(0, x=(2, 3, 2, 3))) == []
 
 
 @settings(deadline=None, max_examples=20)

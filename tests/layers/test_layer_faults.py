@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 
 import pytest
-from test_attention_layer import check_gradients as check_attention
-from test_blocks import check_attention as check_attention_block
-from test_blocks import check_residual
-from test_class_embedding import check_gradients as check_class_embedding
-from test_conv_layer import check_gradients as check_conv
-from test_conv_layer import check_values as check_conv_values
-from test_dropout import check_gradients as check_dropout
-from test_faults import Fault, with_fault
-from test_group_norm_layer import check_gradients as check_group_norm
-from test_group_norm_layer import check_values as check_group_norm_values
-from test_upsample import check_gradients as check_upsample
+from checks.attention import check_gradients as check_attention
+from checks.blocks import check_attention as check_attention_block
+from checks.blocks import check_residual
+from checks.class_embedding import check_gradients as check_class_embedding
+from checks.conv import check_gradients as check_conv
+from checks.conv import check_values as check_conv_values
+from checks.dropout import check_gradients as check_dropout
+from checks.faults import Fault, with_fault
+from checks.group_norm import check_gradients as check_group_norm
+from checks.group_norm import check_values as check_group_norm_values
+from checks.upsample import check_gradients as check_upsample
 
 from numpy_diffusion.layers import (
     attention,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from gradcheck import BOUND, errors, relative_error, slope, wrong
+from checks.gradcheck import BOUND, errors, relative_error, slope, wrong
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from checks.layer_gradients import drawn
+from checks.upsample import check_gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layer_gradients import drawn, wrong_gradients
 
 from numpy_diffusion.layers import upsample
 
 SHAPES = st.tuples(*[st.integers(1, 4)] * 4)
-
-
-def check_gradients(shape: tuple[int, ...] = (2, 1, 3, 4)) -> None:
-    arrays = drawn(0, x=shape)
-    assert wrong_gradients(lambda x: (upsample.forward(x), None), lambda dy, _: upsample.backward(dy), arrays) == []
 
 
 @settings(deadline=None, max_examples=30)

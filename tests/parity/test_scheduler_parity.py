@@ -18,11 +18,11 @@ diffusers = pytest.importorskip("diffusers")
 from diffusers.pipelines.ddpm import pipeline_ddpm  # noqa: E402
 from diffusers.schedulers import scheduling_ddpm  # noqa: E402
 
-from numpy_diffusion.networks.unet import UNet  # noqa: E402
+from numpy_diffusion.interop.diffusers.pipelines import Pipeline  # noqa: E402
+from numpy_diffusion.networks.unet.unet import UNet  # noqa: E402
 from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal  # noqa: E402
-from numpy_diffusion.pipelines import Pipeline  # noqa: E402
-from numpy_diffusion.samplers import sample  # noqa: E402
-from numpy_diffusion.schedules import Schedule  # noqa: E402
+from numpy_diffusion.process.schedules import Schedule  # noqa: E402
+from numpy_diffusion.sampling.samplers import sample  # noqa: E402
 
 N, SHAPE, SEED = 4, (1, 4, 4), 9
 # Few where little happens.  A long step down from where alpha_bar is close to 0 would make float32's rounding of eps

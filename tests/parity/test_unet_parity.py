@@ -11,9 +11,10 @@ import pytest
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
-from numpy_diffusion import diffusers_files  # noqa: E402 - after the packages that it is compared with
-from numpy_diffusion.networks import unet  # noqa: E402
-from numpy_diffusion.networks.unet import UNet  # noqa: E402
+# After the packages that it is compared with.
+from numpy_diffusion.interop.diffusers import files, unets  # noqa: E402
+from numpy_diffusion.networks.unet import definition  # noqa: E402
+from numpy_diffusion.networks.unet.unet import UNet  # noqa: E402
 
 DRAWS = 14
 CIFAR10 = dict(  # the layout of google/ddpm-cifar10-32, an eighth as wide
@@ -74,7 +75,7 @@ class Pair:
                 values.add_(0.1 * torch.randn_like(values))  # so that no bias is 0 and no norm's weight 1
         self.folder = folder
         self.theirs.save_pretrained(folder)
-        self.ours = UNet.from_diffusers(folder)
+        self.ours = unets.read(folder)
         random = np.random.default_rng(1)
         self.x = random.normal(size=(3, *self.ours.shape)).astype(np.float32)
         self.t = np.array([1, 40, 1000])  # theirs 0, 39, 999
@@ -126,9 +127,9 @@ def test_the_same_gradients(pair: Pair) -> None:
     Some are 0 but for rounding, such as that of a key's bias, which moves all of a softmax's logits: for those a
     hundredth of the largest of all stands in.
     """
-    outputs, caches = unet.forward(pair.ours.params, pair.ours.config, pair.x, pair.t, pair.labels)
+    outputs, caches = definition.forward(pair.ours.params, pair.ours.config, pair.x, pair.t, pair.labels)
     direction = np.random.default_rng(2).normal(size=outputs.shape).astype(np.float32)
-    _, found = unet.backward(pair.ours.params, pair.ours.config, direction, caches)
+    _, found = definition.backward(pair.ours.params, pair.ours.config, direction, caches)
     pair.theirs.zero_grad()
     (pair.outputs_of_theirs() * torch.from_numpy(direction)).sum().backward()
     expected = {name: values.grad.numpy() for name, values in pair.theirs.named_parameters()}
@@ -140,8 +141,8 @@ def test_the_same_gradients(pair: Pair) -> None:
 
 
 def test_the_round_trip_is_bit_identical(pair: Pair, tmp_path: Path) -> None:
-    pair.ours.to_diffusers(tmp_path)
-    name = diffusers_files.WEIGHTS
+    unets.write(pair.ours, tmp_path)
+    name = files.WEIGHTS
     assert (tmp_path / name).read_bytes() == (pair.folder / name).read_bytes()
     again = diffusers.UNet2DModel.from_pretrained(tmp_path)
     for (name, values), (_, expected) in zip(again.named_parameters(), pair.theirs.named_parameters(), strict=True):
@@ -180,18 +181,18 @@ def test_an_option_that_is_not_supported_is_named(option: str, value: Any, tmp_p
     more = {"num_train_timesteps": 10} if value == "learned" else {}
     diffusers.UNet2DModel(**SMALL | {option: value} | more).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=rf"config\.json: {option}: expected"):
-        UNet.from_diffusers(tmp_path)
+        unets.read(tmp_path)
 
 
 def test_half_precision(tmp_path: Path) -> None:
     model = diffusers.UNet2DModel(**SMALL)
     model.half().save_pretrained(tmp_path / "half")
-    found = UNet.from_diffusers(tmp_path / "half")
+    found = unets.read(tmp_path / "half")
     for name, values in model.named_parameters():
         np.testing.assert_array_equal(found.params[name], values.detach().float().numpy())
     model.bfloat16().save_pretrained(tmp_path / "bfloat16")
     with pytest.raises(ValueError, match="dtype: expected one of 'F32', 'F16', got str 'BF16'"):
-        UNet.from_diffusers(tmp_path / "bfloat16")
+        unets.read(tmp_path / "bfloat16")
 
 
 def test_old_attention_names_are_read_as_diffusers_reads_them(tmp_path: Path) -> None:
@@ -200,12 +201,12 @@ def test_old_attention_names_are_read_as_diffusers_reads_them(tmp_path: Path) ->
     model = diffusers.UNet2DModel(**SMALL)
     model.save_pretrained(tmp_path)
     old = {}
-    for name, values in load_file(tmp_path / diffusers_files.WEIGHTS).items():
+    for name, values in load_file(tmp_path / files.WEIGHTS).items():
         for new, before in (("to_q", "query"), ("to_k", "key"), ("to_v", "value"), ("to_out.0", "proj_attn")):
             name = name.replace(new, before)
         old[name] = values
-    save_file(old, tmp_path / diffusers_files.WEIGHTS, metadata={"format": "pt"})
-    found = UNet.from_diffusers(tmp_path)
+    save_file(old, tmp_path / files.WEIGHTS, metadata={"format": "pt"})
+    found = unets.read(tmp_path)
     for name, values in diffusers.UNet2DModel.from_pretrained(tmp_path).named_parameters():
         np.testing.assert_array_equal(found.params[name], values.detach().numpy())
 
@@ -213,6 +214,6 @@ def test_old_attention_names_are_read_as_diffusers_reads_them(tmp_path: Path) ->
 def test_a_pickle_is_refused(tmp_path: Path) -> None:
     diffusers.UNet2DModel(**SMALL).save_pretrained(tmp_path, safe_serialization=False)
     with pytest.raises(ValueError, match=r"\.bin: .* a pickle"):
-        UNet.from_diffusers(tmp_path)
+        unets.read(tmp_path)
     diffusers.UNet2DModel.from_pretrained(tmp_path).save_pretrained(tmp_path)  # what the sentence says to do
-    assert isinstance(UNet.from_diffusers(tmp_path), UNet)
+    assert isinstance(unets.read(tmp_path), UNet)

@@ -1,0 +1,5 @@
+"""The command `numpy-diffusion`."""
+
+from numpy_diffusion.cli.commands import main
+
+__all__ = ["main"]

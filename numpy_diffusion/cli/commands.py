@@ -1,0 +1,204 @@
+"""The command `numpy-diffusion`: train, sample, figure and info, over the functions of the same purpose."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from numpy_diffusion import _checks, _files
+from numpy_diffusion.cli import networks, sources
+from numpy_diffusion.cli.options import DATA, DEFAULTS, PROGRAM, SAMPLES, SCHEDULES, Options, parser
+from numpy_diffusion.models.converted import clipped
+from numpy_diffusion.models.guided import guided
+from numpy_diffusion.models.network import Network
+from numpy_diffusion.process.forward import q_trajectory
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.sampling.samplers import sample
+from numpy_diffusion.training import checkpoints
+from numpy_diffusion.training.loop import train
+from numpy_diffusion.training.run import Run
+
+SHOWN, SHOWN_IMAGES = 4000, 4  # in a figure
+PREVIEW: Final[Options] = {"n": 40, "method": "ddim", "steps": 50}  # the images of a preview
+COLUMNS: Final = 10  # of images side by side, at most
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv`, that of the process unless given, and return the exit status."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
+        try:
+            options = vars(parser(_train, _sample, _figure, _info).parse_args(argv))
+            return options.pop("command")(options)
+        except KeyboardInterrupt:
+            _say("interrupted")
+            return 130
+        except (ValueError, OSError, ImportError, ArithmeticError, MemoryError) as error:
+            _say(f"error: {error}")
+            return 2
+
+
+def _train(options: Options) -> int:
+    out, stored, known = options["out"], None, DEFAULTS
+    if options["resume"]:
+        stored = checkpoints.read(out)
+        known = _settings(stored.config)
+    known = known | options
+    source = known["data"]
+    if "n" in options and source is not None and sources.is_whole(source):
+        raise ValueError(f"--n: expected none for {source}, which is used as a whole, got {options['n']}")
+    if options.keys() & {"size", "colour"} and not sources.is_folder(source):
+        raise ValueError(f"--size, --colour: expected none for {source}, which is no folder of pictures")
+    data = sources.load(**{name: known[name] for name in DATA})
+    model = networks.network(options, known, data, None if stored is None else stored.model)
+    if stored is None or options.keys() & {"schedule", "T"}:
+        _checks.choice("--schedule", known["schedule"], SCHEDULES)
+        schedule = getattr(Schedule, known["schedule"])(T=known["T"])
+    else:
+        schedule = stored.schedule
+    known |= {"model": model, "schedule": schedule, "data_name": sources.lasting(source)}
+    known |= {"x0": data.x0, "labels": data.labels}
+    if model.null_label is None:  # of a resumed run there may be what another network was trained with
+        known |= {"labels": None, "label_dropout": options.get("label_dropout")}
+    run = train(**_for(train, known), after_checkpoint=_preview if "preview" in options else None)
+    print(f"{out}: {_progress(run.losses, run.steps)}")
+    if run.interrupted:
+        _say(f"interrupted; to go on: {PROGRAM} train --out {out} --resume")
+    return 130 if run.interrupted else 0
+
+
+def _preview(run: Run) -> None:
+    """Write what the network draws so far beside its checkpoint."""
+    from numpy_diffusion import figures  # here, since matplotlib takes long to import
+
+    x = sample(_asked_for(run.model, run.schedule, {}, PREVIEW["n"]), run.schedule, **PREVIEW)
+    figures.image_grid(x, Path(run.path or "", f"preview-{run.step}.png"), columns=_columns(run.model))
+
+
+def _sample(options: Options) -> int:
+    run, path = checkpoints.read(options["run"]), Path(options["output"])
+    suffixes = (".npy", ".png") if run.model.takes_images else (".npy", ".csv")
+    if path.suffix not in suffixes:
+        raise ValueError(f"--output: expected a file name that ends in {' or '.join(suffixes)}, got {str(path)!r}")
+    if not os.access(path.parent, os.W_OK):
+        raise OSError(f"--output: cannot write to {path}: its folder is missing or not writable")
+    options["n"] = n = _checks.integer("n", options.get("n", SAMPLES[run.model.takes_images]), 1)
+    model = _asked_for(run.model, run.schedule, options, n)
+    x = sample(model, **_for(sample, options | {"schedule": run.schedule}))
+    if path.suffix == ".png":
+        from numpy_diffusion import figures  # here, since matplotlib takes long to import
+
+        figures.image_grid(x, path, columns=_columns(run.model))
+        return 0
+    content = io.BytesIO()
+    if path.suffix == ".npy":
+        np.save(content, x)
+    else:
+        np.savetxt(content, x, fmt="%.9g", delimiter=",")
+    with _files.told("--output", path):
+        _files.write(path, content.getvalue())
+    return 0
+
+
+def _columns(model: Network) -> int:
+    """So many images side by side that each column has one class, where they come in turn."""
+    classes = model.null_label or 1
+    return COLUMNS - COLUMNS % classes or COLUMNS
+
+
+def _asked_for(model: Network, schedule: Schedule, options: Options, n: int) -> Any:
+    """The model to draw n samples from: an image stays in -1..1, and is of the label that is asked for."""
+    null = model.null_label
+    if null is None:
+        for name in ("label", "guidance"):
+            if name in options:
+                raise ValueError(f"--{name}: expected none, as the network has no classes, got {options[name]}")
+        return clipped(model, schedule) if model.takes_images else model
+    if "label" in options:
+        labels = np.full(n, _checks.integer("--label", options["label"], 0, null))
+    else:
+        labels = (options.get("first", 0) + np.arange(n)) % null
+    return clipped(guided(model, labels, options.get("guidance", 1.0)), schedule)
+
+
+def _figure(options: Options) -> int:
+    from numpy_diffusion import figures  # here, since matplotlib takes long to import
+
+    run, seed, output = checkpoints.read(options["run"]), options["seed"], options["output"]
+    images = run.model.takes_images
+    animations = [path for path in (options["gif"], options["html"]) if path is not None]
+    if images and animations:
+        raise ValueError(f"--gif, --html: expected none for a run with images, got {animations[0]}")
+    if output is None and not animations:
+        output = Path(options["run"]) / "figure.png"
+    known = _settings(run.config) | {"n": SHOWN_IMAGES if images else SHOWN, "seed": seed}
+    known |= {"data": options["data"] or known["data"]}
+    if output is not None and images:
+        print(_image_rows(run, sources.load(**{name: known[name] for name in DATA}).x0, output, seed))
+    elif output is not None:
+        x0, image = sources.points(known["data"], known["n"], seed), sources.picture(known["data"])
+        print(figures.forward_reverse(run.model, run.schedule, x0, output, image=image, seed=seed))
+    for path in animations:
+        print(figures.animation(run.model, run.schedule, path, seed=seed))
+    return 0
+
+
+def _image_rows(run: checkpoints.Checkpoint, x0: np.ndarray, output: Any, seed: int) -> Path:
+    """Some images of the data on their way to noise, and as many samples on their way back."""
+    from numpy_diffusion import figures
+    from numpy_diffusion.figures.steps import telling_steps
+
+    x0 = x0[:: max(len(x0) // SHOWN_IMAGES, 1)][:SHOWN_IMAGES]
+    if x0.shape[1:] != run.model.shape:
+        raise ValueError(f"--data: expected images {list(run.model.shape)}, got {list(x0.shape[1:])}")
+    keep = telling_steps(run.schedule, COLUMNS)
+    forward = q_trajectory(x0, run.schedule, seed=seed, keep=keep)
+    model = _asked_for(run.model, run.schedule, {}, len(x0))
+    return figures.image_rows(forward, sample(model, run.schedule, len(x0), seed, keep=keep), output)
+
+
+def _info(options: Options) -> int:
+    run = checkpoints.read(options["run"])
+    data, training = run.config["data"], run.config["training"]
+    print(f"network   {run.model}")
+    print(f"schedule  {run.schedule}")
+    details = ", ".join(f"{name} {value}" for name, value in data.items() if name != "name")
+    print(f"data      {data['name'] or 'without a name'}, {details}")
+    print("training  " + ", ".join(f"{name} {value}" for name, value in training.items()))
+    print(f"progress  {_progress(run.training['losses'], training['steps'])}")
+    for path in sorted(Path(options["run"]).iterdir()):
+        print(f"file      {path}, {path.stat().st_size:,} bytes")
+    return 0
+
+
+def _settings(config: Options) -> Options:
+    """The settings in a run's config.json by the names of the options."""
+    data, schedule = config["data"], config["schedule"]
+    known = {"data": data["name"], "n": data["shape"][0], "schedule": schedule["name"], "T": schedule["T"]}
+    if len(data["shape"]) == 4:
+        known |= {"colour": data["shape"][1] == 3, "size": data["shape"][3]}
+    return DEFAULTS | known | networks.described(config["network"]["config"]) | config["training"]
+
+
+def _progress(losses: np.ndarray, steps: int) -> str:
+    last = losses[-100:]
+    loss = f", loss {last.mean():.4f} (mean of the last {len(last)})" if len(last) else ""
+    return f"{len(losses)} of {steps} steps{loss}"
+
+
+def _for(function: Callable[..., Any], options: Options) -> Options:
+    """Those of the options that are arguments of the function."""
+    names = inspect.signature(function).parameters
+    return {name: value for name, value in options.items() if name in names}
+
+
+def _say(message: str) -> None:
+    print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)

@@ -1,0 +1,203 @@
+"""The command line's options: each leaves no trace unless it is given, so that a resumed run's own setting stands."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Callable
+from typing import Any, Final
+
+from numpy_diffusion._version import __version__
+from numpy_diffusion.cli import sources
+from numpy_diffusion.cli.networks import MODELS, UNET
+from numpy_diffusion.kernels.backend import BACKENDS
+from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.networks.unet.unet import UNet
+from numpy_diffusion.process.variances import VARIANCES
+from numpy_diffusion.sampling import samplers
+from numpy_diffusion.sampling.solvers import METHODS
+from numpy_diffusion.training import loop as training
+from numpy_diffusion.training.losses import WEIGHTINGS
+from numpy_diffusion.training.settings import LABEL_DROPOUT, WARMUP
+from numpy_diffusion.training.step_sampling import SAMPLINGS
+
+PROGRAM: Final = "numpy-diffusion"
+SCHEDULES: Final = ("linear", "cosine", "quadratic", "sigmoid")
+DATA: Final[dict[str, Any]] = {"data": None, "n": 8192, "seed": 0, "size": 32, "colour": False}
+DEFAULTS: Final[dict[str, Any]] = DATA | {"schedule": "linear", "T": 1000}
+SAMPLES: Final = (4096, 40)  # points, images
+
+EXAMPLES: Final = """\
+examples:
+  numpy-diffusion train --data spiral --out runs/spiral
+  numpy-diffusion train --data digits --out runs/digits
+  numpy-diffusion sample runs/spiral -n 4096 -o x.npy
+  numpy-diffusion figure runs/spiral -o spiral.png --gif spiral.gif
+  numpy-diffusion info runs/spiral
+
+Each command has its own --help.  Exit status: 0, 2 after an error, 130 after Ctrl-C."""
+
+TRAIN_EXAMPLES: Final = """\
+examples:
+  numpy-diffusion train --data airplane --out runs/airplane
+  numpy-diffusion train --data photo.png --n 20000 --out runs/photo
+  numpy-diffusion train --data points.csv --steps 20000 --schedule cosine --out runs/points
+  numpy-diffusion train --data mnist --channels 32,64,64 --preview --out runs/mnist
+  numpy-diffusion train --data photos/ --mirror --steps 20000 --out runs/photos
+  numpy-diffusion train --out runs/points --resume
+
+Ctrl-C keeps what was trained.  --resume takes every setting from the run's folder and ends with the weights, to the
+bit, that the run would have had without the interruption; a setting given along with it must be what it was."""
+
+SAMPLE_EXAMPLES: Final = """\
+examples:
+  numpy-diffusion sample runs/spiral -n 4096 -o x.npy
+  numpy-diffusion sample runs/spiral -o x.csv --method ddim --steps 50
+  numpy-diffusion sample runs/spiral -n 4096 --first 4096 -o more.npy    (the next 4096 of the same seed)
+  numpy-diffusion sample runs/mnist -n 64 --label 7 --guidance 3 -o sevens.png
+
+Sample i of a seed is the same, to the bit, whatever -n is and on any number of threads.  Of images the x_0 that the
+network sees is kept in -1..1 at every step."""
+
+FIGURE_EXAMPLES: Final = """\
+examples:
+  numpy-diffusion figure runs/spiral                                      (writes runs/spiral/figure.png)
+  numpy-diffusion figure runs/spiral --gif spiral.gif --html spiral.html  (the page has a slider over t)"""
+
+Options = dict[str, Any]
+Command = Callable[[Options], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        raise ValueError(message)
+
+
+def parser(train: Command, sample: Command, figure: Command, info: Command) -> argparse.ArgumentParser:
+    """The parser of the whole command line; what it finds names one of the commands as `command`."""
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Train a diffusion model on points or images, draw samples from it, and see how it does it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="COMMAND", required=True)
+    _train_options(_command(commands, "train", train, "train a network on data, into a folder", TRAIN_EXAMPLES))
+    _sample_options(_command(commands, "sample", sample, "draw samples from a trained network", SAMPLE_EXAMPLES))
+    purpose = "draw the way to noise and back, or animate it"
+    _figure_options(_command(commands, "figure", figure, purpose, FIGURE_EXAMPLES))
+    _command(commands, "info", info, "say what a run's folder holds", "")
+    return parser
+
+
+def _train_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="DATA", default=argparse.SUPPRESS, help=sources.HELP)
+    parser.add_argument("--out", metavar="RUN", required=True, help="folder for the run, new or empty")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out; --data is not needed")
+    parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
+    _option(parser, {"model": "mlp for points, unet for images"}, "model", str, "kind of network", choices=MODELS)
+    _option(parser, DEFAULTS, "n", int, "points or scenes to draw from a data set or picture")
+    _option(parser, DEFAULTS, "schedule", str, "course of the noise", choices=SCHEDULES)
+    _option(parser, DEFAULTS, "T", int, "steps of the chain")
+    _flag(parser, "--learn-variance", "a second head for the variance of the reverse kernel")
+    defaults = _defaults(training.train) | {"warmup": f"a tenth of the steps, at most {WARMUP}"}
+    for name in ("batch", "learning_rate"):
+        defaults[name] = f"{getattr(MLP, name)} for points, {getattr(UNet, name)} for images"
+    _option(parser, defaults, "steps", int, "training steps")
+    _option(parser, defaults, "batch", int, "points or images a training step")
+    _option(parser, defaults, "learning_rate", float, "Adam's, at the end of the warm-up")
+    _option(parser, defaults, "warmup", int, "steps over which the learning rate rises")
+    _option(parser, defaults, "weight_decay", float, "AdamW's")
+    _option(parser, defaults, "average_decay", float, "of the moving average of the weights")
+    _option(parser, defaults, "weighting", str, "lambda(t) of the loss", choices=WEIGHTINGS)
+    _option(parser, defaults, "sampling", str, "how steps t are drawn", choices=SAMPLINGS)
+    _option(parser, defaults, "seed", int, "of the data, the first weights and the training")
+    _option(parser, defaults, "checkpoint_every", int, "steps between two writes to the folder")
+    _option(parser, defaults, "backend", str, "compiled kernels, or the definitions", choices=BACKENDS)
+    _points_options(parser.add_argument_group("options for points"))
+    _images_options(parser.add_argument_group("options for images"))
+
+
+def _points_options(group: Any) -> None:
+    network = _defaults(MLP)
+    _option(group, network, "width", int, "features of the network's hidden layers")
+    _option(group, network, "depth", int, "hidden layers behind the first")
+
+
+def _images_options(group: Any) -> None:
+    defaults = UNET | {"channels": "32,64,64", "attention": "the middle one", "label_dropout": LABEL_DROPOUT}
+    _option(group, DEFAULTS, "size", int, "pixels a side to which pictures of a folder are brought")
+    _flag(group, "--colour", "take pictures of a folder in colour")
+    _option(group, defaults, "channels", _integers, "channels at each size of the image, halved each time")
+    _option(group, defaults, "layers_per_block", int, "residual blocks at each size, and one more on the way up")
+    _option(group, defaults, "attention", _integers, "heights of the image at which there is attention, as in 16,8")
+    _option(group, defaults, "dropout", float, "of the network")
+    purpose = "train the network on the labels too, if the images have any (default: yes)"
+    _flag(group, "--labels", purpose, dest="classes", action=argparse.BooleanOptionalAction)
+    _option(group, defaults, "label_dropout", float, "how often a label is left out, for guidance")
+    _flag(group, "--mirror", "exchange left and right of every second image, by chance")
+    _flag(group, "--preview", "write samples to RUN/preview-STEP.png at every checkpoint")
+
+
+def _sample_options(parser: argparse.ArgumentParser) -> None:
+    purpose = ".npy; .csv, one point a row; .png, images side by side"
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help=purpose)
+    purpose = f"samples to draw (default: {SAMPLES[0]} points, {SAMPLES[1]} images)"
+    parser.add_argument("-n", type=int, default=argparse.SUPPRESS, help=purpose)
+    parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
+    defaults = _defaults(samplers.sample) | {"steps": "all", "label": "all in turn", "guidance": 1.0}
+    _option(parser, defaults, "seed", int, "of the samples")
+    _option(parser, defaults, "method", str, "Algorithm 1, DDIM, or a solver of the ODE", choices=METHODS)
+    _option(parser, defaults, "steps", int, "steps of the chain to take, evenly spaced")
+    _option(parser, defaults, "variance", str, "of Algorithm 1", choices=VARIANCES)
+    _option(parser, defaults, "eta", float, "DDIM's noise, 0..1")
+    _option(parser, defaults, "churn", float, "noise that euler and heun put back")
+    _option(parser, defaults, "first", int, "number of the first sample")
+    _option(
+        parser, defaults, "label", int, "number of the class to draw, from 0 on; one more than there are: no class"
+    )
+    _option(parser, defaults, "guidance", float, "classifier-free guidance: how strongly to ask for the class")
+
+
+def _figure_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE.png", help="image, data and samples; both rows of the chain")
+    parser.add_argument("--gif", metavar="FILE.gif", help="the reverse chain, animated")
+    parser.add_argument("--html", metavar="FILE.html", help="the reverse chain as a page with a slider over t")
+    parser.add_argument("--data", metavar="DATA", help="the data to show (default: what the run was trained on)")
+    parser.add_argument("--seed", type=int, default=0, help="of data, noise and samples (default: 0)")
+
+
+def _command(commands: Any, name: str, run: Callable[[Options], int], purpose: str, epilog: str) -> _Parser:
+    parser = commands.add_parser(
+        name,
+        help=purpose,
+        description=purpose[0].upper() + purpose[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if name != "train":
+        parser.add_argument("run", metavar="RUN", help="the run's folder")
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _option(group: Any, defaults: Options, name: str, kind: Any, purpose: str, **more: Any) -> None:
+    help_text = f"{purpose} (default: {defaults[name]})"
+    _flag(group, f"--{name.replace('_', '-')}", help_text, action="store", dest=name, type=kind, **more)
+
+
+def _flag(group: Any, option: str, purpose: str, action: Any = "store_true", **more: Any) -> None:
+    group.add_argument(option, action=action, default=argparse.SUPPRESS, help=purpose, **more)
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(",")) if text != "none" else ()
+
+
+_integers.__name__ = "list of integers"  # what argparse says of a value that is none
+
+
+def _defaults(function: Callable[..., Any]) -> Options:
+    return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}

@@ -1,0 +1,122 @@
+"""The data that a word on the command line stands for: a data set's name, a table of points, a picture, a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from numpy_diffusion import _checks
+from numpy_diffusion.data import datasets, drawings, image_datasets
+
+TABLES: Final = (".npy", ".csv")
+DRAWINGS: Final = {"airplane": drawings.airplane, "tank": drawings.tank, "spiral_image": drawings.spiral}
+HELP: Final = f"""{", ".join(datasets.BY_NAME)}; or a file: .npy or .csv with one point a row, or a picture \
+(.png, .jpg, ...) that is dark where points are wanted; or images: {", ".join(image_datasets.BY_NAME)}, or a folder \
+of pictures, with a subfolder for each class if there are any"""
+
+
+class Data(NamedTuple):
+    """What to train on."""
+
+    x0: np.ndarray  # points [N, D] or images [N, C, H, W]
+    labels: np.ndarray | None = None  # [N]
+    classes: int = 0  # how many labels there are
+
+
+def load(data: str | None, n: int, seed: int, size: int, colour: bool) -> Data:
+    """The points or images: all of what is a whole (see `is_whole`), else n that are drawn.
+
+    size and colour are for a folder of pictures: pixels a side, and whether it is three numbers a pixel or one.
+
+    Raises
+    ------
+    OSError, ValueError : as for `points` and `image_datasets.folder`
+    ImportError : a data set that needs a package
+    """
+    if data in image_datasets.BY_NAME:
+        found = image_datasets.BY_NAME[data](n, seed)
+    elif data is not None and is_folder(data):
+        found = image_datasets.folder(data, size, 3 if colour else 1)
+    else:
+        return Data(points(data, n, seed))
+    return Data(found.x0, found.labels, len(found.names)) if len(found.names) > 1 else Data(found.x0)
+
+
+def points(source: str | None, n: int, seed: int) -> np.ndarray:
+    """The points: float32 [N, D].  A table has as many as it has; of all else n are drawn.
+
+    Raises
+    ------
+    OSError : a file that cannot be read
+    ValueError : no such name, a file that holds something else
+    """
+    if source in datasets.BY_NAME:
+        return datasets.BY_NAME[source](n, seed)
+    if source is None or not Path(source).suffix:
+        raise ValueError(f"--data: expected {HELP}; got {source!r}")
+    return _table(Path(source)) if is_table(source) else datasets.from_image(source, n, seed)
+
+
+def is_whole(source: str) -> bool:
+    """Whether there is a given number of it, so that nothing is drawn."""
+    return source in ("digits", "mnist") or is_folder(source) or is_table(source)
+
+
+def is_folder(source: str | None) -> bool:
+    """Whether it is a folder of pictures."""
+    return source is not None and not _is_name(source) and Path(source).is_dir()
+
+
+def is_table(source: str) -> bool:
+    """Whether it is a file of points."""
+    return Path(source).suffix.lower() in TABLES
+
+
+def lasting(source: str) -> str:
+    """The source in a form that stands for the same in any current folder."""
+    return source if _is_name(source) else str(Path(source).resolve())
+
+
+def picture(source: str) -> Any:
+    """What the points were drawn from, as `datasets.from_image` takes it; None if from no picture."""
+    if source in datasets.BY_NAME:
+        return DRAWINGS[source]() if source in DRAWINGS else None
+    return None if is_table(source) else source
+
+
+def _is_name(source: str) -> bool:
+    return source in datasets.BY_NAME or source in image_datasets.BY_NAME
+
+
+def _table(path: Path) -> np.ndarray:
+    try:
+        if path.suffix.lower() == ".npy":
+            with open(path, "rb") as file:
+                values = np.lib.format.read_array(file, allow_pickle=False)
+        else:
+            values = _numbers(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise OSError(f"--data: cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"--data: expected numbers in {path}, one point a row: {error}") from None
+    return _checks.array(f"--data {path}", values, ("N", "D"), np.float32)
+
+
+def _numbers(text: str) -> np.ndarray:
+    """The rows of a CSV file, after a first one with the columns' names if there is one: float64 [N, D]."""
+    rows = [row for line in text.splitlines() if (row := line.partition("#")[0].strip())]
+    if rows and not _is_numeric(rows[0]):
+        rows = rows[1:]
+    if not rows:
+        raise ValueError("no row has any")
+    return np.loadtxt(rows, delimiter=",", ndmin=2)
+
+
+def _is_numeric(row: str) -> bool:
+    try:
+        np.loadtxt([row], delimiter=",")
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,131 @@
+"""A whole pipeline of diffusers: the network, the chain, and what leads from the network's answer to eps.
+
+    model_index.json                                            names the parts
+    unet/config.json, unet/diffusion_pytorch_model.safetensors  the network
+    scheduler/scheduler_config.json                             the chain
+
+The parts may also lie in the folder itself, as they do in google/ddpm-cifar10-32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from numpy_diffusion import _checks, _files
+from numpy_diffusion.interop.diffusers import files, schedulers, unets
+from numpy_diffusion.models.converted import as_eps, clipped
+from numpy_diffusion.models.protocol import Model
+from numpy_diffusion.networks.unet.unet import UNet
+from numpy_diffusion.process.predictions import PREDICTIONS, Prediction
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.variances import VARIANCES
+
+INDEX: Final = "model_index.json"
+PIPELINES: Final = ("DDPMPipeline", "DDIMPipeline")
+PREDICTION: Final[dict[str, Prediction]] = {"epsilon": "eps", "sample": "x0", "v_prediction": "v"}
+VARIANCE: Final = {
+    "fixed_small": "beta_tilde",
+    "fixed_small_log": "beta_tilde",  # to the same numbers by way of their logarithm
+    "fixed_large": "beta",
+    "learned_range": "learned",
+}
+
+
+class Pipeline(NamedTuple):
+    """A network with all that sampling from it needs.
+
+    Attributes
+    ----------
+    unet : prediction = unet(x, t), t in 1..T
+    schedule : of the forward chain
+    prediction : what the network predicts: "eps", "x0" or "v"
+    clip : x_0 is kept in -clip..clip on the way; None for not at all
+    variance : of the reverse kernel: "beta", "beta_tilde" or "learned"; "beta" where the scheduler's class has none
+
+    Examples
+    --------
+    A network that says x_0 = 0 whatever it sees:
+
+    >>> import numpy as np
+    >>> from numpy_diffusion import sample
+    >>> p = Pipeline(lambda x, t: 0.0 * x, Schedule.linear(T=10), prediction="x0")
+    >>> bool(np.allclose(sample(p.model, p.schedule, n=3, variance=p.variance, shape=(2,)), 0.0, atol=1e-6))
+    True
+
+    One that was trained elsewhere; and one with classes, which takes labels, by a function that knows them:
+
+    >>> p = Pipeline.from_diffusers("ddpm-cifar10-32")  # doctest: +SKIP
+    >>> threes = p._replace(unet=lambda x, t: p.unet(x, t, labels=3)).model  # doctest: +SKIP
+    """
+
+    unet: Any
+    schedule: Schedule
+    prediction: Prediction = "eps"
+    clip: float | None = 1.0
+    variance: str = "beta"
+
+    @property
+    def model(self) -> Model:
+        """eps = model(x, t): the network's answer turned into eps, with x_0 kept in its range."""
+        eps = as_eps(self.unet, self.schedule, self.prediction)
+        return eps if self.clip is None else clipped(eps, self.schedule, -self.clip, self.clip)
+
+    @classmethod
+    def from_diffusers(cls, folder: _files.PathLike) -> Pipeline:
+        """What is in a DDPMPipeline's or DDIMPipeline's folder.
+
+        Raises
+        ------
+        OSError : a folder or file that is missing or cannot be read
+        ValueError : a file that is foreign, cut, altered or hostile, or an option that is not supported
+        """
+        folder = _files.as_path("folder", folder)
+        files.read_json(folder, INDEX, PIPELINES)
+        unet, scheduler = (_part(folder, name) for name in ("unet", "scheduler"))
+        options = schedulers.read(scheduler)
+        return cls(
+            unets.read(unet),
+            schedulers.read_schedule(scheduler),
+            PREDICTION[options["prediction_type"]],
+            options["clip_sample_range"] if options.get("clip_sample") else None,
+            VARIANCE[options.get("variance_type", "fixed_large")],
+        )
+
+    def to_diffusers(self, folder: _files.PathLike) -> None:
+        """Write a folder that diffusers' DDPMPipeline.from_pretrained opens, and `from_diffusers`.
+
+        Raises
+        ------
+        OSError : a place that cannot be written
+        ValueError : a network that is no UNet, or a part that diffusers' files have no place for
+        """
+        folder = _files.as_path("folder", folder)
+        _checks.instance("unet", self.unet, UNet)
+        _checks.instance("schedule", self.schedule, Schedule)
+        options = {
+            **schedulers.to_options(self.schedule),
+            "prediction_type": _key("prediction", PREDICTION, self.prediction, PREDICTIONS),
+            "variance_type": _key("variance", VARIANCE, self.variance, VARIANCES),
+            "clip_sample": self.clip is not None,
+            "clip_sample_range": 1.0 if self.clip is None else _checks.real("clip", self.clip, 1e-6),
+        }
+        if (self.variance == "learned") != self.unet.learn_variance:
+            raise ValueError(
+                f"variance: expected 'learned' just where the network has a head for it, got {self.variance!r}"
+            )
+        unets.write(self.unet, folder / "unet")
+        files.write_json(folder / "scheduler", schedulers.FILE, "DDPMScheduler", options)
+        parts = {"scheduler": ["diffusers", "DDPMScheduler"], "unet": ["diffusers", "UNet2DModel"]}
+        files.write_json(folder, INDEX, "DDPMPipeline", parts)
+
+
+def _part(folder: Path, name: str) -> Path:
+    return folder / name if (folder / name).is_dir() else folder
+
+
+def _key(name: str, table: Mapping[str, str], value: Any, options: tuple[str, ...]) -> str:
+    """Diffusers' word for ours."""
+    _checks.choice(name, value, options)
+    return next(theirs for theirs, ours in table.items() if ours == value)

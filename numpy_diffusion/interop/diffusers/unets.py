@@ -1,0 +1,59 @@
+"""A U-Net's folder of diffusers, that of `UNet2DModel`: its options and weights have the same names here."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from numpy_diffusion import _checks, _files
+from numpy_diffusion.interop.diffusers.files import LARGEST_SIDE, read_network, write_network
+from numpy_diffusion.networks.unet.config import UNetConfig, checked
+from numpy_diffusion.networks.unet.program import shapes
+from numpy_diffusion.networks.unet.unet import UNet
+
+KIND: Final = "UNet2DModel"
+
+
+def read(folder: _files.PathLike) -> UNet:
+    """The network of a folder, of its config.json and diffusion_pytorch_model.safetensors.
+
+    Weights there are float32, or float16, which becomes float32.  t is 1..T here, one more than there.
+
+    Raises
+    ------
+    OSError : a folder or file that is missing or cannot be read
+    ValueError : a file that is foreign, cut, altered or hostile, or an option that is not supported
+
+    Examples
+    --------
+    >>> read("no/such/folder")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
+    """
+    config, tensors = read_network(folder, KIND, _checked, shapes)
+    model = UNet(**vars(config))
+    for name, values in model.params.items():
+        values[:] = tensors[name]
+    return model
+
+
+def write(unet: UNet, folder: _files.PathLike) -> None:
+    """Write a folder that diffusers' UNet2DModel.from_pretrained opens, and `read`.
+
+    Raises
+    ------
+    OSError : a place that cannot be written
+    ValueError : what is no UNet; weights that are not float32 or not finite; a shift or scale, for which there is no
+        place there
+    """
+    _checks.instance("model", unet, UNet)
+    if unet.shift.any() or (unet.scale != 1.0).any():
+        raise ValueError("model: expected shift 0 and scale 1, as diffusers' files have no place for others")
+    write_network(folder, KIND, unet.options, unet.params)
+
+
+def _checked(options: dict[str, Any]) -> UNetConfig:
+    config = checked(options)
+    for side in config.image_size:
+        _checks.integer("sample_size", side, 1, LARGEST_SIDE)
+    return config

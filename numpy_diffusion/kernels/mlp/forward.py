@@ -1,0 +1,225 @@
+"""The MLP's forward pass, and the whole reverse chain in one call: twins of `networks/mlp.py` and `samplers.py`.
+
+Each thread takes blocks of LANES samples; in the chain it takes a block through all the steps, so that the
+activations never leave the cache.  What a sample becomes does not depend on the block or lane it stands in.
+"""
+
+import numpy as np
+from numba import get_num_threads, prange
+
+from numpy_diffusion.kernels._jit import jit, parallel_jit
+from numpy_diffusion.kernels.memory import aligned, blocks, round_up
+from numpy_diffusion.kernels.mlp.layout import BIAS, JP, KP, WEIGHT, J, K, Network
+from numpy_diffusion.kernels.random import normal4
+from numpy_diffusion.kernels.vector.mlp import silu_tile
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS
+from numpy_diffusion.kernels.vector.tile import tile
+
+P, Q, A, B, C = 0, 1, 2, 3, 6  # where a row of a chain's table keeps p, q, a, b0..b2, and c of each coordinate
+
+
+@jit
+def silu_layer(matrix, weights, bias, bias0, inputs, depth, residual, outputs, slopes, keep):
+    """outputs = silu(W[:, :depth] inputs + bias) (+ inputs), all [features, LANES]; see `silu_tile`."""
+    for j in range(0, matrix[J], ROWS):
+        a0, h0 = matrix[WEIGHT] + j * matrix[K], j * LANES
+        silu_tile(
+            weights, a0, 1, matrix[K], inputs, 0, bias, bias0 + j, outputs, h0, slopes, h0, depth, residual, keep
+        )
+
+
+@jit
+def linear_layer(matrix, weights, inputs, depth, skip, outputs):
+    """outputs = W[:, skip : skip + depth] inputs + bias: [depth, LANES] to [J, LANES], filled up to whole tiles."""
+    for j in range(0, matrix[J], ROWS):
+        a0 = matrix[WEIGHT] + j * matrix[K] + skip
+        tile(weights, a0, 1, matrix[K], inputs, 0, LANES, outputs, j * LANES, LANES, depth)
+        for row in range(j, j + ROWS):
+            for i in range(LANES):
+                outputs[row, i] += weights[matrix[BIAS] + row]
+
+
+@jit
+def hidden_and_output(table, weights, residual, h, g, eps):
+    """The layers behind the first: from h [width, LANES] to eps [D, LANES]; h and g are overwritten."""
+    for layer in range(1, table.shape[0] - 1):
+        matrix = table[layer]
+        silu_layer(matrix, weights, weights, matrix[BIAS], h, matrix[K], residual, g, g, False)
+        h, g = g, h
+    output = table[table.shape[0] - 1]
+    linear_layer(output, weights, h, output[K], 0, eps)
+
+
+@parallel_jit
+def _forward(table, weights, residual, x, t, embedding, scratch, eps):
+    workers = scratch.shape[0]
+    for worker in prange(workers):
+        for low in range(worker * LANES, x.shape[0], workers * LANES):
+            _forward_block(table, weights, residual, x, t, embedding, low, scratch[worker], eps)
+
+
+@jit
+def _forward_block(table, weights, residual, x, t, embedding, low, scratch, eps):
+    D, width = x.shape[1], scratch.shape[0] // 3
+    inputs, h, g = scratch[:width], scratch[width : 2 * width], scratch[2 * width :]
+    count = min(LANES, x.shape[0] - low)
+    for i in range(LANES):
+        n = low + min(i, count - 1)
+        for d in range(D):
+            inputs[d, i] = x[n, d]
+        for d in range(embedding.shape[1]):
+            inputs[D + d, i] = embedding[t[n], d]
+    matrix = table[0]
+    silu_layer(matrix, weights, weights, matrix[BIAS], inputs, matrix[K], False, h, h, False)
+    hidden_and_output(table, weights, residual, h, g, inputs)
+    for i in range(count):
+        for d in range(eps.shape[1]):
+            eps[low + i, d] = inputs[d, i]
+
+
+@parallel_jit
+def _chain(table, weights, residual, first, noise, accept, coefficients, time_bias, stream, k0, k1, scratch, state):
+    workers = scratch.shape[0]
+    for worker in prange(workers):
+        for block in range(worker, state.shape[0], workers):
+            low = first + block * LANES
+            _chain_block(
+                table,
+                weights,
+                residual,
+                low,
+                noise,
+                accept,
+                coefficients,
+                time_bias,
+                stream,
+                k0,
+                k1,
+                scratch[worker],
+                state[block],
+            )
+
+
+@jit
+def _chain_block(
+    table, weights, residual, low, noise, accept, coefficients, time_bias, stream, k0, k1, scratch, state
+):
+    width, D = scratch.shape[0] // 3, coefficients.shape[1] - C
+    eps, h, g = scratch[:width], scratch[width : 2 * width], scratch[2 * width :]
+    x, y = state[0], state[1]
+    for k in range(coefficients.shape[0]):
+        silu_layer(table[0], weights, time_bias, k * time_bias.shape[1], y, D, False, h, h, False)
+        hidden_and_output(table, weights, residual, h, g, eps)
+        _land(coefficients[k], D, eps, state)
+        if coefficients[k, C:].any():
+            draw_lanes(low, noise[k], stream, k0, k1, D, g)
+            for d in range(D):
+                for i in range(LANES):
+                    y[d, i] += coefficients[k, C + d] * g[d, i]
+        if accept[k]:
+            for d in range(D):
+                for i in range(LANES):
+                    x[d, i] = y[d, i]
+
+
+@jit
+def _land(row, D, eps, state):
+    """y = a x + b0 d0 + b1 d1 + b2 d2 with d0 = p y + q eps, and the predictions one further back."""
+    x, y, d1, d2 = state[0], state[1], state[2], state[3]
+    for d in range(D):
+        for i in range(LANES):
+            newest = row[P] * y[d, i] + row[Q] * eps[d, i]
+            y[d, i] = row[A] * x[d, i] + row[B] * newest + row[B + 1] * d1[d, i] + row[B + 2] * d2[d, i]
+            d2[d, i] = d1[d, i]
+            d1[d, i] = newest
+
+
+@jit
+def draw_lanes(low, step, stream, k0, k1, D, z):
+    """z [D and up to three more, LANES] of samples low..low + LANES - 1: `noise.normal`, element by sample."""
+    quads = (D + 3) // 4
+    for j in range(quads):
+        for i in range(LANES):
+            z[j, i], z[quads + j, i], z[2 * quads + j, i], z[3 * quads + j, i] = normal4(
+                j, low + i, step, stream, k0, k1
+            )
+
+
+@parallel_jit
+def _time_bias(table, weights, embedding, scratch, bias):
+    workers, D = scratch.shape[0], table[0, K] - embedding.shape[1]
+    for worker in prange(workers):
+        rows = scratch[worker]
+        for low in range(worker * LANES, embedding.shape[0], workers * LANES):
+            count = min(LANES, embedding.shape[0] - low)
+            for i in range(LANES):
+                for d in range(embedding.shape[1]):
+                    rows[d, i] = embedding[low + min(i, count - 1), d]
+            linear_layer(table[0], weights, rows, embedding.shape[1], D, rows[rows.shape[0] // 3 :])
+            for i in range(count):
+                for j in range(bias.shape[1]):
+                    bias[low + i, j] = rows[rows.shape[0] // 3 + j, i]
+
+
+def forward(network: Network, residual, x, t, embedding):
+    """The MLP's outputs at x [N, D], t [N] int64: float32 [N, J], eps first; embedding [T + 1, E] by t."""
+    eps = np.empty((len(x), network.table[-1, J]), np.float32)
+    _forward(network.table, network.weights, residual, x, t, embedding, _scratch(network.table), eps)
+    return eps
+
+
+def time_bias(network: Network, embedding):
+    """What the embeddings [K, E] add to the first layer, its bias included: float32 [K, JP]."""
+    bias = np.zeros((len(embedding), network.table[0, JP]), np.float32)
+    _time_bias(network.table, network.weights, embedding, _scratch(network.table), bias)
+    return bias
+
+
+def chain(network: Network, residual, first, noise, accept, coefficients, bias, stream, key, state):
+    """Take the state (see `start`) in place through the rows of a table (`solvers`), whatever it has been through.
+
+    coefficients float32 [K, C + D]: p, q, a, b0, b1, b2 and c for each coordinate; accept bool [K]; bias [K, JP] is
+    `time_bias` of the steps t at which the model is asked; z is that of (key, stream, first + sample, noise [K]).
+    """
+    k0, k1 = np.uint32(key[0]), np.uint32(key[1])
+    table, weights = network
+    scratch = _scratch(table)
+    _chain(table, weights, residual, first, noise, accept, coefficients, bias, stream, k0, k1, scratch, state)
+
+
+def start(x):
+    """The state of a chain at x [N, D]: base and point, and no predictions: [blocks, 4, features, LANES]."""
+    packed = lanes(x)
+    count, features, _ = packed.shape
+    state = aligned(4 * packed.size).reshape(count, 4, features, LANES)
+    state[:, :2] = packed[:, None]
+    return state
+
+
+def point(state, n, D):
+    """Where a chain stands: [n, D]."""
+    return rows(state[:, 1], n, D)
+
+
+def lanes(x):
+    """x [N, D] as blocks [blocks, features, LANES], the last filled up with zeros."""
+    n, D = x.shape
+    count, features = blocks(n), round_up(D, ROWS)
+    full = np.zeros((count * LANES, features), np.float32)
+    full[:n, :D] = x
+    packed = aligned(full.size).reshape(count, features, LANES)
+    packed[:] = full.reshape(count, LANES, features).transpose(0, 2, 1)
+    return packed
+
+
+def rows(x, n, D):
+    """The inverse of `lanes`: [n, D], a copy even where one block of one feature lies as it should."""
+    return np.array(x.transpose(0, 2, 1).reshape(-1, x.shape[1])[:n, :D], order="C")
+
+
+def _scratch(table):
+    """Three activations [features, LANES] a thread."""
+    D = int(table[-1, J])
+    features = max(int(table[:, JP].max()), int(table[:, KP].max()), round_up(D, 4) + 4)
+    threads = get_num_threads()
+    return aligned(threads * 3 * features * LANES).reshape(threads, 3 * features, LANES)

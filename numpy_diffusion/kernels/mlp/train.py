@@ -1,0 +1,317 @@
+"""The whole training step of an MLP in one call: the twin of `training_step.py`.
+
+A step has two parts, each spread over the threads.  First, block by block of LANES samples: draw data, t and
+noise, jump, forward, loss, and the gradient by every activation.  Then, ROWS rows of a weight matrix at a time: the
+sum over samples of (gradient by output) x (input); and Adam and the average.  The sums are always those of the two
+halves of the batch, so the result is the same for any number of threads; with two threads each half stays in the
+cache of the one that made it.
+
+The second part's sums run over samples, so what the first computes as [feature, lane] is stored for it as
+[sample, feature]: the inputs in panels of LANES features, the gradients in panels of VECTOR.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import get_num_threads, prange, uint32
+
+from numpy_diffusion.kernels._jit import jit, parallel_jit
+from numpy_diffusion.kernels.adam import adam, adam_rule
+from numpy_diffusion.kernels.loss import bound_term
+from numpy_diffusion.kernels.memory import aligned, blocks, round_up
+from numpy_diffusion.kernels.mlp.forward import draw_lanes, linear_layer, silu_layer
+from numpy_diffusion.kernels.mlp.layout import BIAS, JP, KP, WEIGHT, J, K
+from numpy_diffusion.kernels.random import below, philox4x32
+from numpy_diffusion.kernels.vector.mlp import slope_tile
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.vector.tile import tile, transpose
+
+
+class Problem(NamedTuple):
+    """What training reads: float32, but for the table and the steps."""
+
+    table: np.ndarray  # of the MLP's matrices, see `mlp_plan`
+    data: np.ndarray  # [N, D]
+    steps: np.ndarray  # to draw t from, int64 [M]
+    signal: np.ndarray  # sqrt(alpha_bar), by t [T + 1]
+    sigma: np.ndarray  # sqrt(1 - alpha_bar), by t [T + 1]
+    lambda_t: np.ndarray  # [T + 1]
+    bound: np.ndarray  # `losses.bound_table` [T + 1, 6], of which nothing is read without a head for the variance
+    embedding: np.ndarray  # by t [T + 1, E]
+
+
+class Workspace(NamedTuple):
+    """The buffers of a step, made once: float32, but for places, tiles and t."""
+
+    weights: np.ndarray  # of the MLP, see `mlp_plan`
+    inputs: np.ndarray  # of each matrix, [panel, sample, LANES], flat
+    inputs_at: np.ndarray  # where each matrix's start, int64
+    grads: np.ndarray  # by each matrix's outputs, [panel, sample, VECTOR], flat
+    grads_at: np.ndarray
+    rows: np.ndarray  # the second part's work: matrix and its first row, int64 [.., 2]
+    gradient: np.ndarray  # by those rows, [threads, ROWS * K and more]
+    halves: np.ndarray  # by all parameters, of either half of the batch, [2, P]
+    x: np.ndarray  # the first layer's input of a block, [threads, features, LANES]
+    h: np.ndarray  # the SiLU layers' outputs, [threads, layers, width, LANES]
+    slopes: np.ndarray  # of those SiLUs, likewise
+    dh: np.ndarray  # the gradient by a SiLU layer's output, [threads, width, LANES]
+    dg: np.ndarray  # that by its sums, and by those of the layer below, [threads, 2, width, LANES]
+    eps_hat: np.ndarray  # [threads, D filled up, LANES]
+    eps: np.ndarray  # [threads, D filled up, LANES]
+    loss: np.ndarray  # of each block
+    t: np.ndarray  # of each sample, int64
+    sample_loss: np.ndarray  # of each sample
+
+
+def workspace(table, weights, batch):
+    """The buffers for batches of this size."""
+    D, width, layers = int(table[-1, J]), int(table[0, JP]), len(table) - 1
+    count, threads = blocks(batch), get_num_threads()
+    in_sizes = [round_up(k, LANES) * count * LANES for k in table[:, KP].tolist()]
+    out_sizes = [j * count * LANES for j in table[:, JP].tolist()]
+    rows = [(matrix, row) for matrix, j in enumerate(table[:, J].tolist()) for row in range(0, j, ROWS)]
+
+    def buffer(*shape):
+        return aligned(int(np.prod(shape))).reshape(shape)
+
+    return Workspace(
+        weights=weights,
+        inputs=buffer(sum(in_sizes)),
+        inputs_at=np.cumsum([0, *in_sizes[:-1]]),
+        grads=buffer(sum(out_sizes)),
+        grads_at=np.cumsum([0, *out_sizes[:-1]]),
+        rows=np.array(rows),
+        gradient=buffer(threads, ROWS * int(table[:, KP].max()) + LANES),
+        halves=buffer(2, int(table[-1, BIAS] + table[-1, J])),
+        x=buffer(threads, int(table[0, KP]), LANES),
+        h=buffer(threads, layers, width, LANES),
+        slopes=buffer(threads, layers, width, LANES),
+        dh=buffer(threads, width, LANES),
+        dg=buffer(threads, 2, width, LANES),
+        eps_hat=buffer(threads, int(table[-1, JP]), LANES),
+        eps=buffer(threads, round_up(D, 4), LANES),
+        loss=buffer(count),
+        t=np.zeros(count * LANES, np.int64),
+        sample_loss=buffer(count * LANES),
+    )
+
+
+@parallel_jit
+def _steps(problem, work, residual, state, batch, first, rates, decays, adam, key, losses):
+    # Numba carries no tuple into a parallel loop: they are taken apart here and put together again inside it.
+    table, data, draws, signal, sigma, lambda_t, bound, embedding = problem
+    (weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
+     x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss) = work  # fmt: skip
+    m, v, average = state
+    beta1, beta2, epsilon, weight_decay = adam
+    seed0, seed1, batch_stream, noise_stream = key
+    workers, count, P = x.shape[0], loss.shape[0], halves.shape[1]
+    for k in range(rates.shape[0]):
+        step, rate, decay = first + k, rates[k], decays[k]
+        for worker in prange(workers):
+            part = Problem(table, data, draws, signal, sigma, lambda_t, bound, embedding)
+            room = Workspace(weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
+                             x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss)  # fmt: skip
+            for block in range(worker * count // workers, (worker + 1) * count // workers):
+                _block(part, room, residual, block, worker, batch, step, (seed0, seed1, batch_stream, noise_stream))
+            if workers <= 2:  # a half's samples are all this thread's own: it need not wait for the other
+                _gradients(table, room, worker, workers)
+        if workers > 2:
+            for worker in prange(workers):
+                room = Workspace(weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
+                                 x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss)  # fmt: skip
+                _gradients(table, room, worker, workers)
+        losses[k] = _sum(loss) / np.float32(batch * data.shape[1])
+        for worker in prange(workers):
+            rule = adam_rule(step, rate, decay, beta1, beta2, epsilon, weight_decay)
+            _descend(halves, worker * P // workers, (worker + 1) * P // workers, weights, (m, v, average), rule)
+
+
+@jit
+def _sum(values):
+    """The sum in order: in a parallel function `values.sum()` would be one sum a thread."""
+    total = np.float32(0)
+    for value in values:
+        total += value
+    return total
+
+
+@jit
+def _block(problem, work, residual, block, worker, batch, step, key):
+    """One block of samples up to the gradients by its activations, stored for the second part."""
+    table, weights = problem.table, work.weights
+    x, h, slopes, eps_hat, eps = (
+        work.x[worker],
+        work.h[worker],
+        work.slopes[worker],
+        work.eps_hat[worker],
+        work.eps[worker],
+    )
+    t = work.t[block * LANES : (block + 1) * LANES]
+    _draw(problem, work, block, batch, step, key, t, x, eps)
+
+    for layer in range(h.shape[0]):
+        matrix, before = table[layer], x if layer == 0 else h[layer - 1]
+        silu_layer(
+            matrix,
+            weights,
+            weights,
+            matrix[BIAS],
+            before,
+            matrix[K],
+            residual and layer > 0,
+            h[layer],
+            slopes[layer],
+            True,
+        )
+        _to_samples(h[layer], LANES, work.inputs, work.inputs_at[layer + 1], block, work.loss.shape[0])
+    output = table[h.shape[0]]
+    linear_layer(output, weights, h[h.shape[0] - 1], output[K], 0, eps_hat)
+
+    work.loss[block] = _loss(problem, block, batch, t, eps, eps_hat, work.sample_loss)
+    _backward(table, work, residual, block, worker)
+
+
+@jit
+def _draw(problem, work, block, batch, step, key, t, x, eps):
+    """Data, t and noise of a block's samples; x_t and the embedding as the first layer's input, in both layouts."""
+    k0, k1, batch_stream, noise_stream = key
+    D, features = problem.data.shape[1], problem.table[0, KP]
+    samples = work.loss.shape[0] * LANES
+    index = np.empty(LANES, np.int64)
+    draw_lanes(block * LANES, step, noise_stream, k0, k1, D, eps)
+    for i in range(LANES):
+        n = block * LANES + i
+        r0, r1, _, _ = philox4x32(uint32(0), uint32(n), uint32(step), uint32(batch_stream), k0, k1)
+        index[i], t[i] = below(r0, problem.data.shape[0]), problem.steps[below(r1, problem.steps.shape[0])]
+    for i in range(LANES):
+        at = work.inputs_at[0] + (block * LANES + i) * LANES
+        for d in range(D):
+            xt = problem.signal[t[i]] * problem.data[index[i], d] + problem.sigma[t[i]] * eps[d, i]
+            work.inputs[at + d // LANES * samples * LANES + d % LANES] = xt
+        for e in range(problem.embedding.shape[1]):
+            f = D + e
+            work.inputs[at + f // LANES * samples * LANES + f % LANES] = problem.embedding[t[i], e]
+    for f in range(0, features, VECTOR):
+        for half in range(0, LANES, VECTOR):
+            at = work.inputs_at[0] + (f // LANES * samples + block * LANES + half) * LANES + f % LANES
+            transpose(work.inputs, at, LANES, x, f * LANES + half, LANES)
+
+
+@jit
+def _loss(problem, block, batch, t, eps, outputs, sample_loss):
+    """Sum of lambda(t) (eps - eps_hat)^2 over a block, and of `losses.variance_loss` where there is a head for it;
+    the outputs become the gradient of the batch's mean by them."""
+    D, features, total = problem.data.shape[1], problem.table[problem.table.shape[0] - 1, J], np.float32(0)
+    for i in range(LANES):
+        inside = block * LANES + i < batch
+        weight, own = problem.lambda_t[t[i]] if inside else np.float32(0), np.float32(0)
+        for d in range(D):
+            error = outputs[d, i] - eps[d, i]
+            own += weight * error * error
+            outputs[d, i] = np.float32(2) * weight * error / np.float32(batch * D)
+            if features > D:
+                term, slope = bound_term(problem.bound[t[i]], outputs[D + d, i], error)
+                own += term if inside else np.float32(0)
+                outputs[D + d, i] = slope / np.float32(batch * D) if inside else np.float32(0)
+        sample_loss[block * LANES + i] = own / np.float32(D)
+        total += own
+    outputs[features:] = 0
+    return total
+
+
+@jit
+def _backward(table, work, residual, block, worker):
+    """From the gradient by eps_hat down to that by the first layer's sums; each is stored for the second part."""
+    dh, dg, below, count = work.dh[worker], work.dg[worker, 0], work.dg[worker, 1], work.loss.shape[0]
+    _to_samples(work.eps_hat[worker], VECTOR, work.grads, work.grads_at[table.shape[0] - 1], block, count)
+    dy = work.eps_hat[worker]
+    for layer in range(table.shape[0] - 1, 0, -1):
+        matrix, add = table[layer], residual and layer < table.shape[0] - 1
+        _silu_layer_backward(matrix, work.weights, dy, dh, work.slopes[worker, layer - 1], dg, add)
+        _to_samples(dg, VECTOR, work.grads, work.grads_at[layer - 1], block, count)
+        dy, dg, below = dg, below, dg
+
+
+@jit
+def _silu_layer_backward(matrix, weights, dy, dh, slopes, dg, add):
+    """dh = W^T dy (+ dh) and dg = dh * slopes: [J, LANES] to [K, LANES], filled up; see `slope_tile`."""
+    for k in range(0, matrix[K], ROWS):
+        a0, h0 = matrix[WEIGHT] + k, k * LANES
+        slope_tile(weights, a0, matrix[K], 1, dy, 0, dh, h0, slopes, h0, dg, h0, matrix[J], add)
+
+
+@jit
+def _to_samples(h, panel, target, at, block, count):
+    """Store h [features, LANES] as [panel, sample, feature in the panel]."""
+    samples = count * LANES
+    for f in range(0, h.shape[0], VECTOR):
+        for half in range(0, LANES, VECTOR):
+            place = at + (f // panel * samples + block * LANES + half) * panel + f % panel
+            transpose(h, f * LANES + half, LANES, target, place, panel)
+
+
+@jit
+def _gradients(table, work, worker, workers):
+    """One thread's share of the gradients by the parameters; of two threads, each takes a half of the batch."""
+    count = work.rows.shape[0]
+    for number in range(worker * 2 * count // workers, (worker + 1) * 2 * count // workers):
+        _gradient(table, work, number // count, number % count, worker)
+
+
+@jit
+def _gradient(table, work, half, number, worker):
+    """The gradient by a few rows of a weight matrix and by their biases, from one half of the batch.
+
+    The last tile of a row may reach past its end, into the next row's beginning: so the last comes first.
+    """
+    layer, row = work.rows[number]
+    matrix, blocks, gradient = table[layer], work.loss.shape[0], work.gradient[worker]
+    samples, low = blocks * LANES, half * (blocks // 2) * LANES
+    depth = (samples if half else blocks // 2 * LANES) - low
+    at = work.grads_at[layer] + (row // VECTOR * samples + low) * VECTOR + row % VECTOR
+    for k in range((matrix[K] - 1) // LANES * LANES, -1, -LANES):
+        inputs = work.inputs_at[layer] + k * samples + low * LANES
+        tile(work.grads, at, VECTOR, 1, work.inputs, inputs, LANES, gradient, k, matrix[K], depth)
+    count = min(ROWS, matrix[J] - row)
+    place = matrix[WEIGHT] + row * matrix[K]
+    work.halves[half, place : place + count * matrix[K]] = gradient[: count * matrix[K]]
+    _bias_sums(work.grads, at, depth, gradient)
+    place = matrix[BIAS] + row
+    work.halves[half, place : place + count] = gradient[:count]
+
+
+@jit
+def _bias_sums(grads, at, samples, sums):
+    """sums[:ROWS] = sum over samples of one panel's rows, four samples at a time to fill whole registers."""
+    partial = np.zeros(4 * VECTOR, np.float32)
+    first = at % VECTOR
+    panel = grads[at - first : at - first + samples * VECTOR]
+    for n in range(0, panel.shape[0], 4 * VECTOR):
+        for c in range(4 * VECTOR):
+            partial[c] += panel[n + c]
+    for r in range(ROWS):
+        c = first + r
+        sums[r] = (partial[c] + partial[VECTOR + c]) + (partial[2 * VECTOR + c] + partial[3 * VECTOR + c])
+
+
+@jit
+def _descend(halves, low, high, weights, state, rule):
+    """Adam and the average on parameters low..high - 1, from the gradients of the batch's two halves."""
+    first, second = halves[0, low:high], halves[1, low:high]
+    for c in range(first.shape[0]):
+        first[c] += second[c]
+    m, v, average = state
+    adam(first, weights[low:high], m[low:high], v[low:high], average[low:high], rule)
+
+
+def steps(problem, work, residual, state, batch, first, rates, decays, adam, key):
+    """Take the training steps first, first + 1, ... in place, one for each of `rates`; their losses, float32.
+
+    The weights are those of `work`; `state`: m, v and average, float32 [P] each.  `key`: the two words of the
+    seed, the stream that draws data and t, and that of the noise.
+    """
+    losses = np.empty(len(rates), np.float32)
+    key = tuple(np.uint32(word) for word in key)
+    _steps(problem, work, residual, state, batch, first, rates, decays, adam, key, losses)
+    return losses

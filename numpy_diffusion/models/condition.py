@@ -1,0 +1,144 @@
+"""What a model is told beside x and t: the class, an embedding, a caption's tokens, a low-resolution image.
+
+One record goes all the way: from the data, whose rows it has, through training, which draws some of the rows and
+now and then leaves them out, to sampling, where `guided` asks for it.  A model takes it as arguments of the fields'
+names, eps = model(x, t, labels=...), so that a plain function with such an argument is a conditional model too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from numpy_diffusion import _checks
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """One value of a field for all samples, or one for each of N.  None is a field that the model does not take.
+
+    To be told nothing is a value too, so that one network learns the noise with and without (classifier-free
+    guidance, Ho and Salimans 2022): each network says which, by its attribute `nothing`.
+
+    Attributes
+    ----------
+    labels : classes, int64 [] or [N]
+    embedding : what another network made of a picture or text, float32 [E] or [N, E]
+    tokens : numbers of words, int64 [L] or [N, L]
+    mask : which tokens are there, bool [L] or [N, L]
+    low_resolution : an image to go by, float32 [C, H, W] or [N, C, H, W]
+
+    Raises
+    ------
+    ValueError : a field of another number of axes or other values; samples that differ in number
+
+    Examples
+    --------
+    >>> told = Condition(labels=[3, 1, 4])
+    >>> told.rows(np.array([2, 2])).labels.tolist()
+    [4, 4]
+    >>> told.left_out(np.array([True, False, True]), Condition(labels=9)).labels.tolist()
+    [9, 1, 9]
+    """
+
+    labels: Any = None
+    embedding: Any = None
+    tokens: Any = None
+    mask: Any = None
+    low_resolution: Any = None
+
+    def __post_init__(self) -> None:
+        for name, value in self.arguments().items():
+            object.__setattr__(self, name, _checked(name, value))
+        counts = {name: len(value) for name, value in self.arguments().items() if value.ndim > AXES[name]}
+        if len(set(counts.values())) > 1:
+            raise ValueError(f"condition: expected as many samples in each field, got {counts}")
+
+    def arguments(self) -> dict[str, np.ndarray]:
+        """The fields that are not None, by name: model(x, t, **condition.arguments())."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def each(self, n: int) -> Condition:
+        """The same with a row for each of n samples.
+
+        Raises
+        ------
+        ValueError : another number of rows
+        """
+
+        def spread(name: str, value: np.ndarray) -> np.ndarray:
+            if value.ndim == AXES[name]:
+                return np.broadcast_to(value, (n, *value.shape))
+            if len(value) != n:
+                raise ValueError(f"{name}: expected {_WHAT[name]}, or one for each of {n} samples, got {len(value)}")
+            return value
+
+        return self._with(spread)
+
+    def rows(self, index: np.ndarray | slice) -> Condition:
+        """Some of the samples, where there is a row for each."""
+        return self._with(lambda _, value: value[index])
+
+    def followed_by(self, other: Condition) -> Condition:
+        """The rows of both, one behind the other; both have the same fields."""
+        return self._with(lambda name, value: np.concatenate([value, other.arguments()[name]]))
+
+    def left_out(self, where: np.ndarray, nothing: Condition) -> Condition:
+        """These rows [N], and where it says so [N] those of `nothing`."""
+
+        def chosen(name: str, value: np.ndarray) -> np.ndarray:
+            mark = where.reshape(-1, *(1,) * AXES[name])
+            return np.where(mark, nothing.arguments()[name], value)
+
+        return self._with(chosen)
+
+    def _with(self, change: Callable[[str, np.ndarray], np.ndarray]) -> Condition:
+        changed = object.__new__(Condition)  # the values are checked already
+        given = self.arguments()
+        for field in fields(self):
+            value = given.get(field.name)
+            object.__setattr__(changed, field.name, None if value is None else change(field.name, value))
+        return changed
+
+
+AXES = {"labels": 0, "embedding": 1, "tokens": 1, "mask": 1, "low_resolution": 3}  # of one sample's value
+_WHAT = {
+    "labels": "an integer",
+    "embedding": "one vector",
+    "tokens": "one row of tokens",
+    "mask": "one row of marks",
+    "low_resolution": "one image",
+}
+
+
+def _checked(name: str, value: Any) -> np.ndarray:
+    """The field as an array of its dtype, one sample's value or a row for each."""
+    if name == "labels":
+        return _labels(value)
+    if name in ("embedding", "low_resolution"):
+        array = _checks.array(name, value, dtype=np.float32)
+    else:
+        array = np.asarray(value)
+        if array.dtype.kind not in ("b" if name == "mask" else "iu") or array.size == 0:
+            expected = "True and False" if name == "mask" else "integers"
+            raise ValueError(f"{name}: expected {expected}, got {array.dtype} of shape {list(array.shape)}")
+        array = array.astype(bool if name == "mask" else np.int64)
+    if array.ndim - AXES[name] not in (0, 1):
+        raise ValueError(f"{name}: expected {_WHAT[name]}, or one for each sample, got shape {list(array.shape)}")
+    return array
+
+
+def _labels(labels: Any) -> np.ndarray:
+    given = np.asarray(labels)
+    integers = given.dtype.kind in "iu" and given.size > 0
+    if not integers or given.ndim > 1 or given.min() < 0:
+        got = f"{given.min()}..{given.max()}" if integers else str(given.dtype)
+        raise ValueError(
+            f"labels: expected an integer of at least 0, or an array [n] of them, got {got} of shape "
+            f"{list(given.shape)}"
+        )
+    return given.astype(np.int64)

@@ -1,0 +1,148 @@
+"""Models of eps made of others: of one that predicts x_0 or v, and of one whose x_0 is to stay in a range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numpy_diffusion import _checks
+from numpy_diffusion.models.protocol import Model, Units, check_callable, members
+from numpy_diffusion.models.wrapper import Wrapper
+from numpy_diffusion.process.columns import column
+from numpy_diffusion.process.predictions import PREDICTIONS, Prediction, eps_from
+from numpy_diffusion.process.reverse import x0_from_eps
+from numpy_diffusion.process.schedules import Schedule
+
+
+def as_eps(model: Model, schedule: Schedule, prediction: Prediction) -> AsEps:
+    """A model of eps from one that predicts something else: for every sampler, bound and likelihood.
+
+    Parameters
+    ----------
+    model : prediction = model(x, t), x [N, ...], t an int or ints [N]
+    schedule : of the model
+    prediction : "eps", "x0" or "v"
+
+    Returns
+    -------
+    eps = model(x, t), with what the model has of shape, shift, scale, learn_variance, jvp and a condition
+
+    Raises
+    ------
+    ValueError : what cannot be called, no schedule, an unknown prediction
+
+    Examples
+    --------
+    A network that says x_0 = 0 whatever it sees takes all for noise:
+
+    >>> schedule = Schedule.linear(T=1000)
+    >>> model = as_eps(lambda x, t: 0.0 * x, schedule, "x0")
+    >>> bool(np.allclose(model(np.ones((1, 2)), 700), 1.0 / np.sqrt(1.0 - schedule.alpha_bar[700])))
+    True
+    """
+    check_callable(model, "prediction = model(x, t)")
+    _checks.instance("schedule", schedule, Schedule)
+    _checks.choice("prediction", prediction, PREDICTIONS)
+    return AsEps(model, schedule, prediction)
+
+
+@dataclass(frozen=True, eq=False)
+class AsEps(Wrapper):
+    """eps of what the model predicts; made by `as_eps`."""
+
+    schedule: Schedule
+    prediction: Prediction
+
+    def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
+        return self._eps(x, t, self.model(x, t, **told))
+
+    def eps_and_fraction(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, np.ndarray]:
+        predicted, fraction = self.model.eps_and_fraction(x, t, **told)
+        return self._eps(x, t, predicted), fraction
+
+    def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
+        """eps, and its Jacobian times the tangent: the conversion is linear in x and the prediction."""
+        predicted, along = self.model.jvp(x, t, tangent, **told)
+        return self._eps(x, t, predicted), self._eps(tangent, t, along)
+
+    def _eps(self, x: np.ndarray, t: Any, predicted: np.ndarray) -> np.ndarray:
+        return eps_from(self.prediction, x, predicted, t, self.schedule)
+
+
+def clipped(model: Model, schedule: Schedule, low: float = -1.0, high: float = 1.0) -> Clipped:
+    """A model of eps whose x_0 stays in the range that the data has: eps -> x_0 -> clip -> eps.
+
+    Ho et al. (2020) sample images so, and diffusers with its clip_sample (its DDIM only with
+    use_clipped_model_output: else it steps from the clipped x_0 in the unclipped direction).  Where x_0 is inside,
+    eps stays what it is to the bit.
+
+    Parameters
+    ----------
+    model : eps = model(x, t), x [N, ...], t an int or ints [N]
+    schedule : of the model
+    low, high : of x_0, in the data's units; low below high
+
+    Returns
+    -------
+    eps = model(x, t), with what the model has of shape, shift, scale, learn_variance, jvp and a condition
+
+    Raises
+    ------
+    ValueError : what cannot be called, no schedule, no range
+
+    Examples
+    --------
+    >>> schedule = Schedule.from_beta([0.36, 0.99])  # x_1 = 0.8 x_0 + 0.6 eps
+    >>> clipped(lambda x, t: 0.0 * x, schedule)(np.array([[0.4, 1.4]]), 1).round(6).tolist()  # x_0 is 0.5 and 1.75
+    [[0.0, 1.0]]
+    """
+    check_callable(model)
+    _checks.instance("schedule", schedule, Schedule)
+    low, high = _checks.real("low", low), _checks.real("high", high)
+    if low >= high:
+        raise ValueError(f"low: expected a number below high = {high:g}, got {low:g}")
+    return Clipped(model, schedule, low, high)
+
+
+@dataclass(frozen=True, eq=False)
+class Clipped(Wrapper):
+    """eps whose x_0 is within low..high; made by `clipped`."""
+
+    schedule: Schedule
+    low: float
+    high: float
+
+    def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
+        return self._clip(x, t, self.model(x, t, **told))
+
+    def eps_and_fraction(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, np.ndarray]:
+        eps, fraction = self.model.eps_and_fraction(x, t, **told)
+        return self._clip(x, t, eps), fraction
+
+    def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
+        """eps, and its Jacobian times the tangent: where x_0 stays at an end, eps moves with x alone."""
+        eps, along = self.model.jvp(x, t, tangent, **told)
+        out = self._excess(x, t, eps) != 0.0
+        moved = out * self._ratio(t, along) * x0_from_eps(tangent, along, t, self.schedule)
+        return self._clip(x, t, eps), along + moved
+
+    def _clip(self, x: np.ndarray, t: Any, eps: np.ndarray) -> np.ndarray:
+        eps = _checks.array("eps", eps, np.shape(x))
+        return eps + self._excess(x, t, eps) * self._ratio(t, eps)
+
+    def _excess(self, x: np.ndarray, t: Any, eps: np.ndarray) -> np.ndarray:
+        """By how much x_0 is out of the range, with its sign."""
+        x0, units = x0_from_eps(x, eps, t, self.schedule), members(self.model).units
+        return x0 - np.clip(x0, *(_end(end, units, x0.dtype) for end in (self.low, self.high)))
+
+    def _ratio(self, t: ArrayLike, x: np.ndarray) -> np.ndarray:
+        """sqrt(snr_t) = sqrt(alpha_bar_t / (1 - alpha_bar_t)), by which eps falls where x_0 rises by 1."""
+        return column(np.sqrt(self.schedule.snr[np.asarray(t)]), x)
+
+
+def _end(end: float, units: Units, dtype: Any) -> np.ndarray:
+    """An end of the range in the model's units."""
+    return np.asarray(units.to_model(np.float64(end)), dtype)

@@ -1,0 +1,202 @@
+"""A network: a model with parameters, and all that training, checkpoints and sampling need of it, whichever it is.
+
+A new network is a subclass of `Network` that brings a definition (`forward`, `backward`) and its first weights; this
+file has what all share.  What it may bring besides are kernels, `own_outputs`, `own_chain`, `own_gradient` and
+`own_steps`: each gives the same as the definition, faster, or None where it does not know how.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numpy_diffusion import _checks
+from numpy_diffusion.kernels.backend import BACKENDS, Backend
+from numpy_diffusion.models import parameters
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.tasks import Dropout, Gradient, Take, Task
+from numpy_diffusion.process.coefficients import Coefficients
+
+
+class Network(ABC):
+    """eps = model(x, t) with parameters that can be trained.
+
+    Parameters
+    ----------
+    config : the structure, a frozen dataclass: its fields are arguments of the class, and what config.json says
+    shape : of one sample
+    shapes : of the parameters, by name
+    learn_variance : whether there are twice the outputs, for the variance of the reverse kernel
+    seed : of the initial weights, see `initialise`
+    dtype : float32, or float64 for gradient checks
+
+    Attributes
+    ----------
+    buffer : all parameters in one array [P]
+    params : the named parameters, views of `buffer`
+    shift, scale : float32 [*shape]: the network works on (data - shift) / scale; `train` sets both, and `sample`
+        returns the data's units
+    """
+
+    batch: ClassVar[int]  # samples of a training step, unless the caller says otherwise
+    learning_rate: ClassVar[float]  # of Adam, likewise
+
+    def __init__(
+        self,
+        config: Any,
+        shape: tuple[int, ...],
+        shapes: parameters.Shapes,
+        *,
+        learn_variance: bool = False,
+        seed: int = 0,
+        dtype: Any = np.float32,
+    ) -> None:
+        if dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype: expected float32 or float64, got {dtype}")
+        self.config, self.shape, self.shapes, self.learn_variance = config, shape, shapes, learn_variance
+        self.buffer = np.zeros(parameters.size(shapes), dtype)
+        self.params = parameters.views(self.buffer, shapes)
+        self.shift, self.scale = np.zeros(shape, np.float32), np.ones(shape, np.float32)
+        self.initialise(_checks.seed(seed))
+
+    # What a network brings ---------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def initialise(self, seed: int) -> None:
+        """Write the first weights to `params`, which are zero."""
+
+    @abstractmethod
+    def forward(
+        self,
+        params: parameters.Parameters,
+        x: np.ndarray,
+        t: np.ndarray,
+        condition: Condition,
+        dropout: Dropout | None = None,
+    ) -> tuple[np.ndarray, Any]:
+        """The outputs [N, J, ...] at these parameters by the NumPy definition, eps first, and what `backward` needs.
+
+        t is [N], and the condition has a row for each sample; `dropout` is None but in training.
+        """
+
+    @abstractmethod
+    def backward(
+        self, params: parameters.Parameters, doutputs: np.ndarray, caches: Any
+    ) -> tuple[np.ndarray, parameters.Parameters]:
+        """dx [N, ...] and the gradient of every parameter, from doutputs [N, J, ...]."""
+
+    @property
+    def nothing(self) -> Condition | None:
+        """What stands for being told nothing, a value of each field that the network takes; None if it takes none."""
+        return None
+
+    def check_values(self, condition: Condition) -> None:  # noqa: B027 - a network without conditions has none
+        """ValueError where a field of the condition holds what the network does not know, as a class too many."""
+
+    # Kernels that it may bring -----------------------------------------------------------------------------------
+
+    def own_outputs(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray | None:
+        """The outputs of `forward` at the network's own weights."""
+        return None
+
+    def own_chain(
+        self, x: np.ndarray, table: Coefficients, seed: int, first: int, stops: Sequence[int]
+    ) -> Iterator[tuple[int, np.ndarray]] | None:
+        """The loop of `sampling.chain` in one kernel: (k, y) after each row k of `stops`, the last row among them."""
+        return None
+
+    def own_gradient(self, task: Task) -> Gradient | None:
+        """The losses and their gradient, for batches of the task."""
+        return None
+
+    def own_steps(self, task: Task) -> Take | None:
+        """Whole training steps, Adam among them."""
+        return None
+
+    # What all networks share -------------------------------------------------------------------------------------
+
+    def __call__(
+        self, x: ArrayLike, t: ArrayLike, labels: ArrayLike | None = None, *, backend: Backend = "numba", **told: Any
+    ) -> np.ndarray:
+        """eps [N, ...], the noise that the network sees in x [N, ...] at step t (an int, or ints [N]).
+
+        labels, and other fields of a `Condition` by name: one for all samples or one for each, of a network that
+        takes them, and of no other.
+        """
+        return self._outputs(x, t, Condition(labels, **told), backend)[:, : self.shape[0]]
+
+    def eps_and_fraction(
+        self, x: ArrayLike, t: ArrayLike, labels: ArrayLike | None = None, *, backend: Backend = "numba", **told: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """eps and the fraction v of `variances.learned_variance`, [N, ...] each; of a network that learns it.
+
+        The head's output 0 is v = 1/2, half way between the two fixed variances.
+        """
+        if not self.learn_variance:
+            raise ValueError(
+                f"model: expected a {type(self).__name__} that learns its variance, got one without that head"
+            )
+        outputs = self._outputs(x, t, Condition(labels, **told), backend)
+        return outputs[:, : self.shape[0]], 0.5 * (outputs[:, self.shape[0] :] + 1.0)
+
+    def _outputs(self, x: ArrayLike, t: ArrayLike, condition: Condition, backend: Backend) -> np.ndarray:
+        x = _checks.array("x", x, ("N", *self.shape), self.buffer.dtype)
+        t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
+        condition = self.checked(condition, len(x))
+        outputs = None
+        if _checks.choice("backend", backend, BACKENDS) == "numba" and self.buffer.dtype == np.float32:
+            outputs = self.own_outputs(x, t, condition)
+        return self.forward(self.params, x, t, condition)[0] if outputs is None else outputs
+
+    def checked(self, condition: Condition, n: int) -> Condition:
+        """The condition with a row for each of n samples.
+
+        Raises
+        ------
+        ValueError : a field that the network does not take, one that is missing, a value that it does not know
+        """
+        given, taken = condition.arguments(), {} if self.nothing is None else self.nothing.arguments()
+        for name in given.keys() - taken.keys():
+            what = "classes" if name == "labels" else f"use of {name}"
+            raise ValueError(f"{name}: expected None, as the network has no {what}, got some")
+        for name in taken.keys() - given.keys():
+            raise ValueError(f"{name}: expected one for all, or one for each of {n} samples, got None")
+        self.check_values(condition)
+        return condition.each(n)
+
+    @property
+    def null_label(self) -> int | None:
+        """The label that stands for "no class"; None of a network without classes."""
+        known = None if self.nothing is None else self.nothing.arguments().get("labels")
+        return None if known is None else int(known)
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether a sample is an image [C, H, W]."""
+        return len(self.shape) == 3
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments that make a network of this structure."""
+        return dataclasses.asdict(self.config)
+
+    def copy(self) -> Self:
+        """A network of the same structure, weights and units."""
+        return copy.deepcopy(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy's parameters are views of its own buffer."""
+        self.__dict__ |= state
+        self.params = parameters.views(self.buffer, self.shapes)
+
+    def __repr__(self) -> str:
+        fields = {field.name: field.default for field in dataclasses.fields(self.config)}
+        chosen = {name: value for name, value in vars(self.config).items() if value != fields[name]}
+        arguments = ", ".join(f"{name}={value}" for name, value in chosen.items())
+        return f"{type(self).__name__}({arguments}): {self.buffer.size:,} parameters"

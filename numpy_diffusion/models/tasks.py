@@ -1,0 +1,97 @@
+"""What training hands to a network, and what it gets back: records that both sides know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.process.schedules import Schedule
+
+if TYPE_CHECKING:
+    from numpy_diffusion.models.network import Network
+
+
+class Adam(NamedTuple):
+    """Adam's settings (Kingma and Ba 2015, Algorithm 1) with the decay of AdamW (Loshchilov and Hutter 2019)."""
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+
+
+class Dropout(NamedTuple):
+    """What decides which activations are dropped, so that a sample's are the same in any batch."""
+
+    seed: int  # of the run
+    samples: np.ndarray  # the samples' own numbers [N]
+    step: int  # of training
+
+
+class Batch(NamedTuple):
+    """What the network is shown in a step, and what it is judged by."""
+
+    xt: np.ndarray  # [N, ...]
+    t: np.ndarray  # [N]
+    condition: Condition  # a row for each sample
+    dropout: Dropout | None  # None for none
+    eps: np.ndarray  # [N, ...]
+    weighting: np.ndarray  # lambda of each sample's step [N]
+    table: np.ndarray  # rows of `training.losses.bound_table` [N, 6]
+
+
+@dataclass
+class State:
+    """What training changes: arrays [P] in the order of `Network.buffer`, the losses by t (see
+    `training.step_sampling`), and how many steps are done."""
+
+    parameters: np.ndarray
+    m: np.ndarray
+    v: np.ndarray
+    average: np.ndarray
+    history: np.ndarray
+    step: int
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What stays the same from step to step.
+
+    Attributes
+    ----------
+    data : [N, ...], in the network's units
+    condition : a row for each of the data
+    batch : samples of a step
+    adam : its settings
+    rates, decays : Adam's learning rate and the average's decay, of every step [steps]
+    seed : of all that is drawn
+    label_dropout : how often a sample is told nothing
+    mirror : whether every second image is exchanged left and right, by chance
+    """
+
+    model: Network
+    schedule: Schedule
+    data: np.ndarray
+    condition: Condition
+    batch: int
+    adam: Adam
+    rates: np.ndarray
+    decays: np.ndarray
+    seed: int
+    label_dropout: float = 0.0
+    mirror: bool = False
+
+
+# Weights [P] and a batch -> the weighted losses [N], and their mean's gradient by the weights [P].
+Gradient = Callable[[np.ndarray, Batch], tuple[np.ndarray, np.ndarray]]
+
+# Takes steps in place: state, how many, the steps t to draw from, lambda by t [T + 1], the bound's table [T + 1, 6]
+# -> the losses of the steps [count], and of the last one's samples t [batch] and loss [batch].
+Take = Callable[
+    [State, int, np.ndarray, np.ndarray, np.ndarray],
+    tuple[np.ndarray, np.ndarray, np.ndarray],
+]

@@ -1,0 +1,60 @@
+"""What all wrappers have in common: a model made of another passes on what that one has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numpy_diffusion.models.condition import Condition
+
+
+@dataclass(frozen=True, eq=False)
+class Wrapper:
+    """A model that asks another; its members are that one's (see `protocol.Members`).
+
+    A subclass says what becomes of the answers: `__call__`, `eps_and_fraction`, and `jvp_of_model` if there is a
+    derivative.  It passes on what the model is told, so that wrappers nest in any order.
+    """
+
+    model: Any
+
+    def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
+        raise NotImplementedError
+
+    def _member(self, name: str) -> Any:
+        return getattr(self.model, name, None)
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        return self._member("shape")
+
+    @property
+    def shift(self) -> np.ndarray | float | None:
+        return self._member("shift")
+
+    @property
+    def scale(self) -> np.ndarray | float | None:
+        return self._member("scale")
+
+    @property
+    def learn_variance(self) -> bool:
+        return bool(self._member("learn_variance"))
+
+    @property
+    def nothing(self) -> Condition | None:
+        return self._member("nothing")
+
+    @property
+    def null_label(self) -> int | None:
+        return self._member("null_label")
+
+    @property
+    def jvp(self) -> Callable[..., tuple[np.ndarray, np.ndarray]] | None:
+        """eps and its derivative along a tangent, where the model has its own."""
+        return None if self._member("jvp") is None else self.jvp_of_model
+
+    def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
+        raise NotImplementedError

@@ -1,0 +1,180 @@
+"""The multilayer perceptron as eps-network: its structure, its weights, and which form of it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numpy_diffusion import _checks
+from numpy_diffusion.layers import time_embedding
+from numpy_diffusion.models import parameters
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.tasks import Dropout, Take, Task
+from numpy_diffusion.networks.mlp import compiled, definition
+from numpy_diffusion.networks.registry import register
+from numpy_diffusion.noise import STREAM_WEIGHTS, normal
+from numpy_diffusion.process.coefficients import Coefficients
+
+
+@dataclass(frozen=True)
+class MLPConfig:
+    """The structure of an `MLP`, which says what each field is.
+
+    Raises
+    ------
+    ValueError : a field out of its range
+    """
+
+    dim: int
+    width: int = 128
+    depth: int = 3
+    residual: bool = True
+    embedding: int = 16
+    learn_variance: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low in (("dim", 1), ("width", 1), ("depth", 0), ("embedding", 2)):
+            object.__setattr__(self, name, _checks.integer(name, getattr(self, name), low))
+        if self.embedding % 2:
+            raise ValueError(f"embedding: expected an even number, got {self.embedding}")
+        _checks.instance("residual", self.residual, bool)
+        _checks.instance("learn_variance", self.learn_variance, bool)
+
+
+@register
+class MLP(Network):
+    """eps-network for points [N, D]: a callable eps = model(x, t).
+
+    Parameters
+    ----------
+    dim : D, the number of coordinates of a point
+    width : features of the hidden layers
+    depth : hidden layers of width x width, behind the input layer
+    residual : add each hidden layer's input to its output
+    embedding : numbers that stand for t, an even number
+    learn_variance : a second head of D outputs, for the variance of the reverse kernel
+    seed : of the initial weights, normal with variance 1 / inputs (of x and of the embedding, each by itself); the
+        output layer starts at zero
+    dtype : float32, or float64 for gradient checks (with backend="numpy" only)
+
+    Attributes
+    ----------
+    shape : (D,), the shape of one sample
+    params : the named parameters, views of `buffer`
+    shift, scale : float32 [D]: the network works on (data - shift) / scale; `train` sets both, and `sample`
+        returns the data's units
+
+    Examples
+    --------
+    >>> model = MLP(dim=2, width=16, depth=1)
+    >>> model(np.zeros((5, 2), np.float32), t=3).shape
+    (5, 2)
+    >>> list(model.params)
+    ['input.weight', 'input.bias', 'hidden.0.weight', 'hidden.0.bias', 'output.weight', 'output.bias']
+    """
+
+    batch = 512
+    learning_rate = 5e-3
+    config: MLPConfig
+
+    def __init__(
+        self,
+        dim: int,
+        width: int = 128,
+        depth: int = 3,
+        *,
+        residual: bool = True,
+        embedding: int = 16,
+        learn_variance: bool = False,
+        seed: int = 0,
+        dtype: Any = np.float32,
+    ) -> None:
+        config = MLPConfig(dim, width, depth, residual, embedding, learn_variance)
+        super().__init__(
+            config, (config.dim,), _shapes(config), learn_variance=learn_variance, seed=seed, dtype=dtype
+        )
+
+    def initialise(self, seed: int) -> None:
+        """Normal weights of variance 1 / inputs, zero biases, and a zero output layer: training starts at eps = 0.
+
+        In the first layer x and the embedding count as two inputs of their own sizes: the few coordinates of x would
+        otherwise drown in the many numbers that stand for t, and fine detail takes far longer to learn.
+        """
+        dim = self.config.dim
+        for number, (name, values) in enumerate(self.params.items()):
+            if name.endswith("weight") and not name.startswith("output"):
+                rows = np.arange(len(values))
+                values[:] = normal(seed, STREAM_WEIGHTS, rows, number, values.shape[1])
+                parts = (values[:, :dim], values[:, dim:]) if name == "input.weight" else (values,)
+                for part in parts:
+                    part /= np.sqrt(part.shape[1])
+
+    def forward(
+        self,
+        params: parameters.Parameters,
+        x: np.ndarray,
+        t: np.ndarray,
+        condition: Condition,
+        dropout: Dropout | None = None,
+    ) -> tuple[np.ndarray, Any]:
+        return definition.forward(params, x, t, self.config.residual)
+
+    def backward(
+        self, params: parameters.Parameters, doutputs: np.ndarray, caches: Any
+    ) -> tuple[np.ndarray, parameters.Parameters]:
+        return definition.backward(params, doutputs, caches, self.config.residual)
+
+    def jvp(self, x: ArrayLike, t: ArrayLike, tangent: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """eps [N, D], and its derivative J tangent by x along the tangent [N, D]; or [K, N, D], K of them at once.
+
+        In float64 whatever the weights' dtype, by the NumPy definition.
+        """
+        x = _checks.array("x", x, ("N", *self.shape), np.float64)
+        t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
+        tangent = _checks.array("tangent", tangent, x.shape if np.ndim(tangent) == 2 else ("K", *x.shape), np.float64)
+        params = parameters.views(self.buffer.astype(np.float64, copy=False), self.shapes)
+        outputs, along = definition.jvp(params, x, t, tangent, self.config.residual)
+        return outputs[:, : self.shape[0]], along[..., : self.shape[0]]
+
+    def embed(self, t: np.ndarray) -> np.ndarray:
+        """The embedding of the steps t [K]: [K, embedding]."""
+        return time_embedding.forward(t, self.config.embedding, self.buffer.dtype)
+
+    def own_outputs(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
+        steps, place = np.unique(t, return_inverse=True)
+        return compiled.outputs(self._weights(), x, place, self.embed(steps))
+
+    def own_chain(
+        self, x: np.ndarray, table: Coefficients, seed: int, first: int, stops: Sequence[int]
+    ) -> Iterator[tuple[int, np.ndarray]] | None:
+        """The chain in its kernel; None for float64, and where the network says the variance on the way."""
+        if self.buffer.dtype != np.float32 or table.learned.any():
+            return None
+        return compiled.chain(self._weights(), x, table, self.embed(table.t), seed, first, stops)
+
+    def own_steps(self, task: Task) -> Take:
+        return compiled.steps(self._weights(), task, self.embed(np.arange(task.schedule.T + 1)))
+
+    def _weights(self) -> compiled.Weights:
+        shapes = [shape for name, shape in self.shapes.items() if name.endswith("weight")]
+        return compiled.weights(shapes, self.buffer, self.config.residual)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value}" for name, value in self.options.items())
+        return f"MLP({arguments}): {self.buffer.size:,} parameters"
+
+
+def _shapes(config: MLPConfig) -> parameters.Shapes:
+    width, outputs = config.width, (1 + config.learn_variance) * config.dim
+    sizes = {"input": (width, config.dim + config.embedding)}
+    sizes |= {f"hidden.{layer}": (width, width) for layer in range(config.depth)}
+    sizes |= {"output": (outputs, width)}
+    shapes: parameters.Shapes = {}
+    for layer, (rows, columns) in sizes.items():
+        shapes |= {f"{layer}.weight": (rows, columns), f"{layer}.bias": (rows,)}
+    return shapes

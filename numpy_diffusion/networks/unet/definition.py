@@ -1,0 +1,112 @@
+"""The U-Net in NumPy: forward and backward, which walk over `program.program`, a line or two a kind of operation."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+import numpy as np
+
+from numpy_diffusion.layers import attention_block, conv, group_norm, residual_block, silu, upsample
+from numpy_diffusion.layers.named import kept, of
+from numpy_diffusion.models import parameters
+from numpy_diffusion.models.tasks import Dropout
+from numpy_diffusion.networks.unet import embedding
+from numpy_diffusion.networks.unet.config import UNetConfig
+from numpy_diffusion.networks.unet.program import heads, program
+
+
+def forward(
+    params: parameters.Parameters,
+    config: UNetConfig,
+    x: np.ndarray,
+    t: np.ndarray,
+    labels: np.ndarray | None = None,
+    dropout: Dropout | None = None,
+) -> tuple[np.ndarray, list[Any]]:
+    """The outputs [N, J, H, W], eps first, and the cache of every operation.
+
+    Parameters
+    ----------
+    params, config : of a `UNet`
+    x : [N, C, H, W], in the parameters' dtype
+    t : steps [N]
+    labels : classes [N], of a network with classes
+    dropout : what is dropped, in training; without, nothing is.  A dropout's number is its block's place in the
+        program
+    """
+    temb, temb_cache = embedding.forward(params, config, t, labels, x.dtype)
+    groups, eps = config.norm_num_groups, config.norm_eps
+    h, skips = x, []
+    caches: list[Any] = [temb_cache]
+    for number, op in enumerate(program(config)):
+        inside = _inside(params, op.name)
+        cache: Any = None
+        match op.kind:
+            case "save":
+                skips.append(h)
+            case "concat":
+                h = np.concatenate([h, skips.pop()], axis=1)
+            case "resnet":
+                dropped = None
+                if dropout is not None and config.dropout > 0.0:
+                    dropped = residual_block.Dropped(config.dropout, *dropout, number)
+                h, cache = residual_block.forward(h, temb, inside, groups, eps, dropped)
+            case "attention":
+                h, cache = attention_block.forward(h, inside, groups, eps, heads(config, op.inputs))
+            case "downsample":
+                h, cache = conv.forward(h, *of(params, op.name), stride=2, pad=(config.downsample_padding, 1))
+            case "upsample":
+                h, cache = conv.forward(upsample.forward(h), *of(params, op.name))
+            case "conv_in":
+                h, cache = conv.forward(h, *of(params, op.name))
+            case "conv_out":
+                h, norm_cache = group_norm.forward(h, *of(params, "conv_norm_out"), groups, eps)
+                h, silu_cache = silu.forward(h)
+                h, conv_cache = conv.forward(h, *of(params, op.name))
+                cache = norm_cache, silu_cache, conv_cache
+            case _:
+                assert_never(op.kind)
+        caches.append(cache)
+    return np.ascontiguousarray(h), caches
+
+
+def backward(
+    params: parameters.Parameters, config: UNetConfig, doutputs: np.ndarray, caches: list[Any]
+) -> tuple[np.ndarray, parameters.Parameters]:
+    """dx [N, C, H, W] and the gradient of every parameter, from doutputs [N, J, H, W]."""
+    grads: parameters.Parameters = {}
+    temb_cache, *caches = caches
+    dh, dtemb = doutputs, np.zeros((1, 1), doutputs.dtype)
+    dskips: list[np.ndarray] = []
+    for op, cache in zip(reversed(program(config)), reversed(caches), strict=True):
+        inside: parameters.Parameters = {}
+        match op.kind:
+            case "save":
+                dh = dh + dskips.pop()
+            case "concat":
+                dskips.append(dh[:, op.inputs :])
+                dh = dh[:, : op.inputs]
+            case "resnet":
+                dh, dtemb_here, inside = residual_block.backward(dh, cache)
+                dtemb = dtemb + dtemb_here
+            case "attention":
+                dh, inside = attention_block.backward(dh, cache)
+            case "upsample":
+                dh = upsample.backward(kept(grads, op.name, conv.backward(dh, cache)))
+            case "downsample" | "conv_in":
+                dh = kept(grads, op.name, conv.backward(dh, cache))
+            case "conv_out":
+                norm_cache, silu_cache, conv_cache = cache
+                dh = silu.backward(kept(grads, op.name, conv.backward(dh, conv_cache)), silu_cache)
+                dh = kept(grads, "conv_norm_out", group_norm.backward(dh, norm_cache))
+            case _:
+                assert_never(op.kind)
+        grads |= {f"{op.name}.{name}": gradient for name, gradient in inside.items()}
+    grads |= embedding.backward(dtemb, temb_cache)
+    return dh, {name: grads[name] for name in params}
+
+
+def _inside(params: parameters.Parameters, name: str) -> parameters.Parameters:
+    """The parameters of one operation, by the rest of their names."""
+    start = f"{name}."
+    return {key.removeprefix(start): values for key, values in params.items() if key.startswith(start)}

@@ -1,0 +1,151 @@
+"""The U-Net's structure as one flat list of operations, which the NumPy definition and the kernels both walk.
+
+The U-Net of Ho et al. (2020, appendix B), with the names, options and defaults of diffusers' `UNet2DModel`, so that
+a configuration and its weights mean the same here and there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple, assert_never
+
+from numpy_diffusion.models.parameters import Shapes
+from numpy_diffusion.networks.unet.config import UNetConfig, checked
+
+__all__ = ["Kind", "Op", "checked", "embedding_size", "heads", "program", "shapes"]
+
+Kind = Literal["conv_in", "resnet", "attention", "downsample", "upsample", "conv_out", "save", "concat"]
+
+
+class Op(NamedTuple):
+    """One operation on h [N, inputs, H, W].
+
+    kind : "conv_in", "resnet", "attention", "downsample", "upsample", "conv_out" (with its norm and SiLU); or "save",
+        which puts h on the stack of skips, and "concat", which takes the top one and joins it behind h's channels
+    name : what its parameters' names start with, "" where it has none
+    inputs, outputs : channels of h before and after
+    """
+
+    kind: Kind
+    name: str
+    inputs: int
+    outputs: int
+
+
+def program(config: UNetConfig) -> list[Op]:
+    """The operations in order, of a `checked` configuration.
+
+    Examples
+    --------
+    >>> config = checked({"sample_size": 8, "block_out_channels": [32], "layers_per_block": 1, "add_attention": False,
+    ...                   "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]})
+    >>> [op.kind for op in program(config)]  # doctest: +NORMALIZE_WHITESPACE
+    ['conv_in', 'save', 'resnet', 'save', 'resnet', 'resnet', 'concat', 'resnet', 'concat', 'resnet', 'conv_out']
+    >>> program(config)[7]
+    Op(kind='resnet', name='up_blocks.0.resnets.0', inputs=64, outputs=32)
+    """
+    first, last = config.block_out_channels[0], config.block_out_channels[-1]
+    ops = [Op("conv_in", "conv_in", config.in_channels, first), Op("save", "", first, first)]
+    skips = [first]
+    for op in _down(config):
+        ops += [op]
+        if op.kind == "save":
+            skips += [op.outputs]
+    ops += [Op("resnet", "mid_block.resnets.0", last, last)]
+    if config.add_attention:
+        ops += [Op("attention", "mid_block.attentions.0", last, last)]
+    ops += [Op("resnet", "mid_block.resnets.1", last, last)]
+    ops += _up(config, skips)
+    return [*ops, Op("conv_out", "conv_out", first, config.out_channels)]
+
+
+def _down(config: UNetConfig) -> Iterator[Op]:
+    """The way down: what each layer and each halving leaves is saved."""
+    channels = config.block_out_channels
+    h = channels[0]
+    for block, (kind, n) in enumerate(zip(config.down_block_types, channels, strict=True)):
+        for layer in range(config.layers_per_block):
+            yield Op("resnet", f"down_blocks.{block}.resnets.{layer}", h, n)
+            h = n
+            if kind == "AttnDownBlock2D":
+                yield Op("attention", f"down_blocks.{block}.attentions.{layer}", n, n)
+            yield Op("save", "", n, n)
+        if block < len(channels) - 1:
+            yield Op("downsample", f"down_blocks.{block}.downsamplers.0.conv", n, n)
+            yield Op("save", "", n, n)
+
+
+def _up(config: UNetConfig, skips: list[int]) -> Iterator[Op]:
+    """The way up: one layer more a block than down, each with the saved h of the same size behind its own."""
+    channels = config.block_out_channels[::-1]
+    h = channels[0]
+    for block, (kind, n) in enumerate(zip(config.up_block_types, channels, strict=True)):
+        for layer in range(config.layers_per_block + 1):
+            joined = h + skips.pop()
+            yield Op("concat", "", h, joined)
+            yield Op("resnet", f"up_blocks.{block}.resnets.{layer}", joined, n)
+            h = n
+            if kind == "AttnUpBlock2D":
+                yield Op("attention", f"up_blocks.{block}.attentions.{layer}", n, n)
+        if block < len(channels) - 1:
+            yield Op("upsample", f"up_blocks.{block}.upsamplers.0.conv", n, n)
+
+
+def shapes(config: UNetConfig) -> Shapes:
+    """Every parameter's shape by the name that it has in diffusers' state dict, in the program's order.
+
+    Examples
+    --------
+    >>> found = shapes(checked({"sample_size": 32, "block_out_channels": [32, 64, 64, 64], "num_class_embeds": 11}))
+    >>> found["time_embedding.linear_1.weight"], found["class_embedding.weight"], found["conv_in.weight"]
+    ((128, 32), (11, 128), (32, 3, 3, 3))
+    """
+    size, embedding = config.block_out_channels[0], embedding_size(config)
+    found = _layer("time_embedding.linear_1", (embedding, size))
+    found |= _layer("time_embedding.linear_2", (embedding, embedding))
+    if config.num_class_embeds is not None:
+        found["class_embedding.weight"] = (config.num_class_embeds, embedding)
+    for op in program(config):
+        found |= _shapes_of(op, embedding)
+    return found
+
+
+def embedding_size(config: UNetConfig) -> int:
+    """How many numbers the time embedding's layers make of a step."""
+    return config.time_embedding_dim or 4 * config.block_out_channels[0]
+
+
+def heads(config: UNetConfig, channels: int) -> int:
+    """Heads of an attention with so many channels; without attention_head_dim there is one."""
+    return channels // (config.attention_head_dim or channels)
+
+
+def _shapes_of(op: Op, embedding: int) -> Shapes:
+    name, inputs, outputs = op.name, op.inputs, op.outputs
+    match op.kind:
+        case "resnet":
+            found = _norm(f"{name}.norm1", inputs) | _layer(f"{name}.conv1", (outputs, inputs, 3, 3))
+            found |= _layer(f"{name}.time_emb_proj", (outputs, embedding))
+            found |= _norm(f"{name}.norm2", outputs) | _layer(f"{name}.conv2", (outputs, outputs, 3, 3))
+            return found | (_layer(f"{name}.conv_shortcut", (outputs, inputs, 1, 1)) if inputs != outputs else {})
+        case "attention":
+            found = _norm(f"{name}.group_norm", inputs)
+            for part in ("to_q", "to_k", "to_v", "to_out.0"):
+                found |= _layer(f"{name}.{part}", (inputs, inputs))
+            return found
+        case "conv_out":
+            return _norm("conv_norm_out", inputs) | _layer(name, (outputs, inputs, 3, 3))
+        case "conv_in" | "downsample" | "upsample":
+            return _layer(name, (outputs, inputs, 3, 3))
+        case "save" | "concat":
+            return {}
+        case _:
+            assert_never(op.kind)
+
+
+def _layer(name: str, weight: tuple[int, ...]) -> Shapes:
+    return {f"{name}.weight": weight, f"{name}.bias": weight[:1]}
+
+
+def _norm(name: str, channels: int) -> Shapes:
+    return _layer(name, (channels,))

@@ -1,0 +1,123 @@
+"""The U-Net as eps-network: its structure, its weights, and which form of it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from numpy_diffusion.models import parameters
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.tasks import Batch, Dropout, Gradient, Task
+from numpy_diffusion.networks.registry import register
+from numpy_diffusion.networks.unet import compiled, definition, embedding
+from numpy_diffusion.networks.unet.config import UNetConfig, checked
+from numpy_diffusion.networks.unet.program import shapes
+from numpy_diffusion.noise import STREAM_WEIGHTS, normal
+
+
+@register
+class UNet(Network):
+    """eps-network for images [N, C, H, W]: a callable eps = model(x, t), or model(x, t, labels) with classes.
+
+    Parameters
+    ----------
+    seed : of the initial weights, normal with variance 1 / inputs; the last convolution starts at zero
+    dtype : float32, or float64 for gradient checks
+    options : the options of diffusers' `UNet2DModel` by name, with its defaults; `config.SUPPORTED` says what
+        there is.  sample_size is needed: the images' height and width, an int or a pair.  With num_class_embeds
+        classes, the last is `null_label`, the "no class" of classifier-free guidance.  With out_channels twice
+        in_channels the network has a head for the variance of the reverse kernel.
+
+    Attributes
+    ----------
+    shape : (C, H, W), the shape of one sample
+    config : every option, a `UNetConfig`
+    params : the named parameters, views of `buffer`; the names are those of diffusers' state dict
+    shift, scale : float32 [C, H, W]: the network works on (data - shift) / scale
+
+    Raises
+    ------
+    ValueError : an option that does not exist or a value that is not supported, see `config.checked`
+
+    Examples
+    --------
+    >>> model = UNet(sample_size=8, in_channels=1, out_channels=1, block_out_channels=(8, 16), norm_num_groups=4,
+    ...              down_block_types=("DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D"))
+    >>> model(np.zeros((5, 1, 8, 8), np.float32), t=3).shape
+    (5, 1, 8, 8)
+    >>> list(model.params)[:3]
+    ['time_embedding.linear_1.weight', 'time_embedding.linear_1.bias', 'time_embedding.linear_2.weight']
+    """
+
+    batch = 32
+    learning_rate = 1e-3
+    config: UNetConfig
+
+    def __init__(self, *, seed: int = 0, dtype: Any = np.float32, **options: Any) -> None:
+        config = checked(options)
+        learns = config.out_channels == 2 * config.in_channels
+        shape = (config.in_channels, *config.image_size)
+        self._laid_out: compiled.Weights | None = None  # the weights as the kernels read them
+        super().__init__(config, shape, shapes(config), learn_variance=learns, seed=seed, dtype=dtype)
+
+    def initialise(self, seed: int) -> None:
+        """Normal weights of variance 1 / inputs, norms of weight 1, zero biases; the last convolution starts at zero.
+
+        A class has one input, so that its row is of variance 1.
+        """
+        for number, (name, values) in enumerate(self.params.items()):
+            if name.endswith("weight") and values.ndim == 1:
+                values[:] = 1.0
+            elif name.endswith("weight") and name != "conv_out.weight":
+                inputs = 1 if name == "class_embedding.weight" else math.prod(values.shape[1:])
+                drawn = normal(seed, STREAM_WEIGHTS, np.arange(len(values)), number, math.prod(values.shape[1:]))
+                values[:] = drawn.reshape(values.shape) / np.sqrt(inputs)
+
+    @property
+    def nothing(self) -> Condition | None:
+        """The last class stands for none; None of a network without classes."""
+        classes = self.config.num_class_embeds
+        return None if classes is None else Condition(labels=classes - 1)
+
+    def check_values(self, condition: Condition) -> None:
+        labels = condition.labels
+        if labels is not None and np.max(labels) > (last := self.null_label):
+            raise ValueError(
+                f"labels: expected integers in 0..{last}, {last} for no class, got {np.min(labels)}..{np.max(labels)}"
+            )
+
+    def forward(
+        self,
+        params: parameters.Parameters,
+        x: np.ndarray,
+        t: np.ndarray,
+        condition: Condition,
+        dropout: Dropout | None = None,
+    ) -> tuple[np.ndarray, Any]:
+        return definition.forward(params, self.config, x, t, condition.labels, dropout)
+
+    def backward(
+        self, params: parameters.Parameters, doutputs: np.ndarray, caches: Any
+    ) -> tuple[np.ndarray, parameters.Parameters]:
+        return definition.backward(params, self.config, doutputs, caches)
+
+    def own_outputs(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
+        steps, place = np.unique(t, return_inverse=True)
+        embedded = embedding.embed(self.config, steps, np.float32)
+        self._laid_out = compiled.laid_out(self.config, self.buffer, self._laid_out)
+        return compiled.predict(self.config, self._laid_out, x, embedded, place, condition.labels)
+
+    def own_gradient(self, task: Task) -> Gradient:
+        gradient: Callable[..., tuple[np.ndarray, np.ndarray]] = compiled.gradients(self.config, task.batch)
+        embedded = embedding.embed(self.config, np.arange(task.schedule.T + 1), np.float32)
+
+        def of_batch(weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+            shown = batch.xt, batch.eps, embedded[batch.t], batch.condition.labels, batch.weighting, batch.table
+            seed, step = (task.seed, 0) if batch.dropout is None else (batch.dropout.seed, batch.dropout.step)
+            return gradient(weights, *shown, seed, step)
+
+        return of_batch

@@ -1,0 +1,158 @@
+"""The forward chain q (article, eqs 1-6; Ho et al. 2020, eqs 2, 4, 6-7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numpy_diffusion import _checks
+from numpy_diffusion.kernels import noising
+from numpy_diffusion.kernels.backend import BACKENDS, Backend
+from numpy_diffusion.noise import STREAM_CHAIN, STREAM_JUMP, normal, split_seed
+from numpy_diffusion.process.columns import column
+from numpy_diffusion.process.schedules import Schedule
+
+
+def q_sample(
+    x0: ArrayLike, t: ArrayLike, schedule: Schedule, seed: int = 0, *, first: int = 0, backend: Backend = "numba"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Jump to x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (article eqs 5-6, Ho et al. eq 4).
+
+    Parameters
+    ----------
+    x0 : [N, ...] float32 or float64
+    t : int in 1..T, or an int array [N]
+    seed : of the noise; sample first + n at step t gets the same eps whatever else is in the call
+    first : number of the first sample
+    backend : "numba", or "numpy" to step through the definition
+
+    Returns
+    -------
+    xt, eps : [N, ...], in x0's dtype
+
+    Raises
+    ------
+    ValueError : x0 empty, NaN or infinite; t outside 1..T or of another length
+
+    Examples
+    --------
+    >>> xt, eps = q_sample(np.zeros((3, 2)), t=500, schedule=Schedule.linear(T=1000), seed=1)
+    >>> xt.shape, eps.shape
+    ((3, 2), (3, 2))
+    """
+    x0 = _checks.array("x0", x0, min_ndim=2, finite=False)
+    t = _checks.steps("t", t, 1, _checks.instance("schedule", schedule, Schedule).T, len(x0))
+    return _noised("x0", x0, t, schedule.alpha_bar[t], seed, first, STREAM_JUMP, backend)
+
+
+def q_step(
+    x: ArrayLike, t: ArrayLike, schedule: Schedule, seed: int = 0, *, first: int = 0, backend: Backend = "numba"
+) -> tuple[np.ndarray, np.ndarray]:
+    """One step from x_{t-1} to x_t: x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps (article eq 4, Ho et al. eq 2).
+
+    Parameters and returns as for `q_sample`, with x = x_{t-1}.
+
+    Examples
+    --------
+    >>> xt, eps = q_step(np.zeros((3, 2)), t=1, schedule=Schedule.linear(T=1000))
+    >>> bool(np.allclose(xt, 0.01 * eps))
+    True
+    """
+    x = _checks.array("x", x, min_ndim=2, finite=False)
+    t = _checks.steps("t", t, 1, _checks.instance("schedule", schedule, Schedule).T, len(x))
+    return _noised("x", x, t, schedule.alpha[t], seed, first, STREAM_CHAIN, backend)
+
+
+def q_trajectory(
+    x0: ArrayLike,
+    schedule: Schedule,
+    seed: int = 0,
+    *,
+    keep: Sequence[int] | None = None,
+    first: int = 0,
+    backend: Backend = "numba",
+) -> dict[int, np.ndarray]:
+    """The chain x_0, x_1, ..., x_T step by step (article eqs 1-3, Ho et al. eq 2).
+
+    Parameters
+    ----------
+    keep : the steps to return, in 0..T; all unless given
+    others : as for `q_sample`
+
+    Returns
+    -------
+    {t: x_t [N, ...]}, in the order of `keep`
+
+    Examples
+    --------
+    >>> chain = q_trajectory(np.zeros((3, 2)), Schedule.linear(T=10), keep=[0, 5, 10])
+    >>> list(chain)
+    [0, 5, 10]
+    """
+    x = _checks.array("x0", x0, min_ndim=2)
+    T = _checks.instance("schedule", schedule, Schedule).T
+    wanted = _checks.steps("keep", range(T + 1) if keep is None else keep, 0, T).ravel().tolist()
+    chain = {0: x.copy()}
+    for t in range(1, max(wanted) + 1):
+        x, _ = q_step(x, t, schedule, seed, first=first, backend=backend)
+        if t in wanted:
+            chain[t] = x
+    return {t: chain[t] for t in wanted}
+
+
+def q_posterior(x0: ArrayLike, xt: ArrayLike, t: ArrayLike, schedule: Schedule) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of q(x_{t-1} | x_t, x_0) (Ho et al. eqs 6-7).
+
+    mu_tilde = sqrt(alpha_bar_{t-1}) beta_t / (1 - alpha_bar_t) x_0
+             + sqrt(alpha_t) (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t) x_t
+
+    Parameters
+    ----------
+    x0, xt : [N, ...]
+    t : int in 1..T, or an int array [N]
+
+    Returns
+    -------
+    mu_tilde [N, ...] and beta_tilde, [] or [N] as t is
+
+    Examples
+    --------
+    >>> mean, variance = q_posterior(np.ones((1, 2)), np.zeros((1, 2)), 1, Schedule.linear(T=10))
+    >>> mean, float(variance)
+    (array([[1., 1.]]), 0.0)
+    """
+    x0 = _checks.array("x0", x0, min_ndim=2)
+    xt = _checks.array("xt", xt, x0.shape)
+    t = _checks.steps("t", t, 1, _checks.instance("schedule", schedule, Schedule).T, len(x0))
+    noise = 1.0 - schedule.alpha_bar[t]
+    on_x0 = np.sqrt(schedule.alpha_bar[t - 1]) * schedule.beta[t] / noise
+    on_xt = np.sqrt(schedule.alpha[t]) * (1.0 - schedule.alpha_bar[t - 1]) / noise
+    return column(on_x0, x0) * x0 + column(on_xt, xt) * xt, schedule.beta_tilde[t]
+
+
+def _noised(
+    name: str, x: np.ndarray, t: np.ndarray, kept: np.ndarray, seed: int, first: int, stream: int, backend: Backend
+) -> tuple[np.ndarray, np.ndarray]:
+    """The jump by the chosen backend; a ValueError about `name` where x is not finite."""
+    seed, first = _checks.seed(seed), _checks.integer("first", first, 0, 2**32 - len(x))
+    if _checks.choice("backend", backend, BACKENDS) == "numpy" or x.dtype != np.float32:
+        _checks.array(name, x)
+        return noised(x, np.sqrt(kept), np.sqrt(1.0 - kept), t, first, stream, seed)
+    signal, sigma, steps = (
+        np.broadcast_to(values, len(x)).astype(dtype)
+        for values, dtype in ((np.sqrt(kept), np.float32), (np.sqrt(1.0 - kept), np.float32), (t, np.int64))
+    )
+    xt, eps, finite = noising.noised(x.reshape(len(x), -1), signal, sigma, steps, first, stream, split_seed(seed))
+    if not finite:
+        _checks.array(name, x)
+    return xt.reshape(x.shape), eps.reshape(x.shape)
+
+
+def noised(
+    x: np.ndarray, signal: np.ndarray, sigma: np.ndarray, t: np.ndarray, first: int, stream: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """signal x + sigma eps, and the eps that was drawn: the definition."""
+    eps = normal(seed, stream, first + np.arange(len(x)), t, x[0].size).reshape(x.shape).astype(x.dtype)
+    return column(signal, x) * x + column(sigma, x) * eps, eps

@@ -1,0 +1,99 @@
+"""The one loop of all samplers, down a table of coefficients which `solvers` makes and explains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from numpy_diffusion import _checks
+from numpy_diffusion.kernels.backend import Backend
+from numpy_diffusion.models.protocol import Described
+from numpy_diffusion.noise import STREAM_REVERSE, normal
+from numpy_diffusion.process.coefficients import Coefficients
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.variances import learned_variance
+
+OnArrival = Callable[[int, np.ndarray], np.ndarray]  # (the row, where it arrives) -> where the chain goes on
+
+REPORTS = 50  # how often a chain comes back from the kernel to move its progress bar
+
+
+def run(
+    model: Described,
+    x: np.ndarray,
+    table: Coefficients,
+    schedule: Schedule,
+    seed: int,
+    first: int = 0,
+    wanted: Sequence[int] = (0,),
+    *,
+    progress: bool = False,
+    backend: Backend = "numba",
+    shared: bool = False,
+    on_arrival: OnArrival | None = None,
+) -> dict[int, np.ndarray]:
+    """Down the table from x, in the model's units: {t: x_t} of the steps wanted, float32 in the data's units.
+
+    With `shared` all samples of x take the noise of sample `first`; `on_arrival` may change x wherever a row arrives.
+    A model's own kernel has neither, and the loop below is taken.
+    """
+    kept = {int(table.t[0]): x}
+    with tqdm(total=len(table.t), desc="sampling", unit="evaluation", disable=not progress) as bar:
+        rows = None
+        if model.own_chain is not None and backend == "numba" and not shared and on_arrival is None:
+            rows = model.own_chain(x, table, seed, first, _stops(table, wanted, progress))
+        for k, y in rows or _chain(model, x, table, seed, first, schedule, shared, on_arrival):
+            s = int(table.s[k])
+            if not np.isfinite(y).all():
+                raise ValueError(f"model: expected a chain of finite numbers, got NaN or infinite x at t = {s}")
+            bar.update(k + 1 - bar.n)
+            if table.accept[k] and s in wanted:
+                kept[s] = y
+    return {t: model.units.to_data(kept[t]).astype(np.float32) for t in wanted}
+
+
+def _stops(table: Coefficients, wanted: Sequence[int], progress: bool) -> list[int]:
+    """The rows after which a kernel is to come back: what is wanted, the last, and what moves the bar."""
+    K = len(table.t)
+    stops = {*np.flatnonzero(np.isin(table.s, wanted)).tolist(), K - 1}
+    if progress:
+        stops |= {row - 1 for row in range(0, K, -(-K // REPORTS))}
+    return sorted(stops - {-1})
+
+
+def _chain(
+    model: Described,
+    x: np.ndarray,
+    table: Coefficients,
+    seed: int,
+    first: int,
+    schedule: Schedule,
+    shared: bool = False,
+    on_arrival: OnArrival | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The rows of the table, line by line (see `solvers`): yields (k, y) after row k.
+
+    For Algorithm 1 that is x = a x + b eps + c z.
+    """
+    samples, size = np.full(len(x), first) if shared else first + np.arange(len(x)), x[0].size
+    y, history = x, [x, x]  # no row uses a prediction before it was made
+    for k, (t, s, step, p, q, a, b, c, accept, learned) in enumerate(zip(*table, strict=True)):
+        if learned and model.eps_and_fraction is not None:
+            answer, fraction = model.eps_and_fraction(y, int(t))
+            c = np.sqrt(learned_variance(schedule, fraction, t, s))
+        else:
+            answer = model.model(y, int(t))
+        eps = _checks.array(f"model: eps at t = {t}", answer, x.shape, np.float32)
+        history = [eps if p == 0.0 else np.float32(p) * y + np.float32(q) * eps, *history[:2]]
+        y = np.float32(a) * x
+        for weight, prediction in zip(b, history, strict=True):
+            if weight != 0.0:
+                y = y + np.float32(weight) * prediction
+        if np.any(c):  # z = 0 at the last step
+            y = y + np.float32(c) * normal(seed, STREAM_REVERSE, samples, step, size).reshape(x.shape)
+        y = y if on_arrival is None else on_arrival(k, y)
+        if accept:
+            x = y
+        yield k, y

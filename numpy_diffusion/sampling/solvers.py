@@ -1,0 +1,226 @@
+"""Every sampler as a table: rows of coefficients, one evaluation of the model each.
+
+The state is a base x, the point y at which the model is asked, and the last three predictions d0, d1, d2.  A row does
+
+    d0 = p y + q eps(y, t)                    what the method reckons with: eps itself, or the x_0 that eps stands for
+    y  = a x + b0 d0 + b1 d1 + b2 d2 + c z    where it lands, at step s
+    x  = y                                    if it accepts; if not, y was a trial point
+    d1, d2 = d0, d1
+
+and `samplers` is one loop over such rows.  Below, each method is one function (schedule, t, s, its own option) of the
+steps t [K] that it sets out from and the steps s [K] that it goes to, s[k] = t[k + 1]; a whole chain ends at s = 0.
+
+The probability-flow ODE is dx' = eps dsigma in x' = x / sqrt(alpha_bar) and sigma = sqrt((1 - alpha_bar) / alpha_bar)
+(Song et al. 2021, eq 14; Karras et al. 2022, eq 1).  lambda = -log sigma is half the log-SNR.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, assert_never, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numpy_diffusion import _checks
+from numpy_diffusion.process import variances
+from numpy_diffusion.process.coefficients import Coefficients
+from numpy_diffusion.process.reverse import reverse_variance, skipped
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.steps import chosen_pairs, nearest_steps
+
+Method = Literal["ancestral", "ddim", "euler", "heun", "dpm++2m", "dpm++3m"]
+METHODS: tuple[Method, ...] = get_args(Method)
+OPTIONS = {"variance": ("ancestral",), "eta": ("ddim",), "churn": ("euler", "heun")}  # and the methods that use them
+
+
+def coefficients(
+    schedule: Schedule,
+    method: Method = "ancestral",
+    *,
+    steps: int | ArrayLike | None = None,
+    variance: str | ArrayLike = "beta",
+    eta: float = 0.0,
+    churn: float = 0.0,
+) -> Coefficients:
+    """The table of a whole chain, from T down to 0; arguments as for `samplers.sample`.
+
+    With variance "learned" the rows with noise are `learned`: the network says how much on the way.
+
+    Examples
+    --------
+    >>> coefficients(Schedule.linear(T=1000), "heun", steps=2).t.tolist()  # the last step is Euler's
+    [1000, 500, 500]
+    """
+    _checks.choice("method", method, METHODS)
+    eta, churn = _checks.real("eta", eta, 0.0, 1.0), _checks.real("churn", churn, 0.0)
+    t, s = chosen_pairs(schedule, steps)
+    if isinstance(variance, str):
+        _checks.choice("variance", variance, variances.VARIANCES)
+    else:
+        variance = _checks.array("variance", variance, None, np.float64, min_ndim=1)
+        variance = variances.checked(variance, schedule, variance.shape[1:])
+    for name, value, unset in (("variance", variance, "beta"), ("eta", eta, 0.0), ("churn", churn, 0.0)):
+        if method not in OPTIONS[name] and not (isinstance(value, type(unset)) and value == unset):
+            got = "an array" if isinstance(value, np.ndarray) else repr(value)
+            raise ValueError(f"{name}: expected {unset!r} with method {method!r}, which does not use it, got {got}")
+    match method:
+        case "ancestral":
+            return ancestral(schedule, t, s, variance)
+        case "ddim":
+            return ddim(schedule, t, s, eta)
+        case "euler":
+            return euler(schedule, t, s, churn)
+        case "heun":
+            return heun(schedule, t, s, churn)
+        case "dpm++2m":
+            return dpm_2m(schedule, t, s)
+        case "dpm++3m":
+            return dpm_3m(schedule, t, s)
+        case _:
+            assert_never(method)
+
+
+# The methods -----------------------------------------------------------------------------------------------------
+
+
+def ancestral(schedule: Schedule, t: np.ndarray, s: np.ndarray, variance: str | np.ndarray = "beta") -> Coefficients:
+    """Algorithm 1 (Ho et al. 2020, Algorithm 2): mu of their eq 11, and sigma_t z.
+
+    A named variance adds no noise at s = 0, as the algorithm is printed.  An array [T + 1, ...] counts there too: the
+    reverse kernel of data that has a density ends with noise.
+    """
+    alpha, beta = skipped(schedule, t, s)
+    a = 1.0 / np.sqrt(alpha)
+    b = -a * beta / np.sqrt(1.0 - schedule.alpha_bar[t])
+    if isinstance(variance, np.ndarray):
+        return _of_eps(t, s, a, b, np.sqrt(variance[t]))
+    if variance == "learned":
+        return _of_eps(t, s, a, b, np.zeros(len(t)))._replace(learned=s > 0)
+    return _of_eps(t, s, a, b, np.where(s > 0, np.sqrt(reverse_variance(schedule, t, variance, s)), 0.0))
+
+
+def ddim(schedule: Schedule, t: np.ndarray, s: np.ndarray, eta: float = 0.0) -> Coefficients:
+    """sqrt(alpha_bar_s) x0 + sqrt(1 - alpha_bar_s - sigma^2) eps + sigma z (Song et al. 2021, eq 12).
+
+    x0 is that of eps, and sigma = eta sqrt(beta_tilde_ts) (their eq 16).
+    """
+    alpha, _ = skipped(schedule, t, s)
+    alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
+    a = 1.0 / np.sqrt(alpha)
+    c = eta * np.sqrt(reverse_variance(schedule, t, "beta_tilde", s))
+    b = np.sqrt(np.maximum(1.0 - alpha_bar_s - c**2, 0.0)) - a * np.sqrt(1.0 - alpha_bar_t)
+    return _of_eps(t, s, a, b, c)
+
+
+def euler(schedule: Schedule, t: np.ndarray, s: np.ndarray, churn: float = 0.0) -> Coefficients:
+    """Euler's x'_s = x'_t + (sigma_s - sigma_t) eps (Karras et al. 2022, Algorithm 2 without its lines 9-11).
+
+    That is DDIM with eta = 0, number for number; what is Euler's own is the churn.
+    """
+    begin = _churned(schedule, t, churn)
+    return _risen(schedule, ddim(schedule, begin, s), t, np.append(begin[1:], s[-1]))
+
+
+def heun(schedule: Schedule, t: np.ndarray, s: np.ndarray, churn: float = 0.0) -> Coefficients:
+    """Heun's method, the trapezium of the slopes at both ends (Karras et al. 2022, Algorithms 1 and 2).
+
+    Two evaluations a step.  At s = 0 there is no slope, and the step is Euler's, as theirs is.
+    """
+    begin = _churned(schedule, t, churn)
+    trial = ddim(schedule, begin, s)
+    half = 0.5 * trial.b[:, 0]
+    b = np.stack([half, half, 0.0 * half], axis=1)  # eps at the trial point, then the one before it: at the base
+    corrected = _risen(schedule, trial._replace(t=s, b=b), t, np.append(begin[1:], s[-1]))
+    trial = trial._replace(noise=t, accept=s == 0)
+    pairs = zip(trial, corrected, strict=True)
+    rows = Coefficients(*(np.stack(pair, axis=1).reshape(-1, *pair[0].shape[1:]) for pair in pairs))
+    return Coefficients(*(column[rows.t > 0] for column in rows))
+
+
+def dpm_2m(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> Coefficients:
+    """DPM-Solver++(2M): two-step, in x_0 (Lu et al. 2022, arXiv 2211.01095, Algorithm 2).
+
+    x_s = sigma_s / sigma_t x_t + sqrt(alpha_bar_s) (1 - exp(-h)) ((1 + 1 / 2r) d0 - 1 / 2r d1), where h is
+    lambda_s - lambda_t, r the last h over this one, and sigma their sqrt(1 - alpha_bar).  Of first order in the first
+    step and in that to s = 0, where lambda is infinite.
+    """
+    h, (psi1, _, _) = _log_snr_step(schedule, t, s)
+    last = np.append(np.inf, h[:-1])
+    more = np.where(s > 0, h, 0.0) / (2.0 * last)
+    b = np.stack([psi1 * (1.0 + more), -psi1 * more, np.zeros(len(t))], axis=1)
+    return _of_x0(schedule, t, s, b)
+
+
+def dpm_3m(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> Coefficients:
+    """DPM-Solver++(3M): three-step, in x_0 (Lu et al. 2022, the exact solution of their Proposition 4.1).
+
+    x_0 is taken for the parabola in lambda through the last three predictions, and the integral over it is exact.
+    (Code in wide use takes half of the parabola's square term, and is of order 2.)  The first step is a trapezium of
+    two evaluations, and the next two lay a line through two predictions: each is off by h^3, once, so the whole is of
+    order 3.  The step to s = 0 is of first order.
+    """
+    h, (psi1, psi2, psi3) = _log_snr_step(schedule, t, s)
+    number, finite = np.arange(len(t)), np.where(s > 0, h, 1.0)
+    r0, r1 = (np.append(np.ones(back), h[: len(h) - back])[: len(h)] / finite for back in (1, 2))
+    parabola = np.where((number >= 3) & (s > 0), (psi2 * r0 + psi3) / (r0 + r1), 0.0)
+    line = np.where((number >= 1) & (s > 0), psi2 / r0, 0.0) + parabola / r0
+    b = np.stack([psi1 + line, -line - parabola / r1, parabola / r1], axis=1)
+    b[1:2] = b[1:2, [0, 2, 1]]  # the second step: the last prediction was at a trial point
+    rows = _of_x0(schedule, t, s, b)
+    if s[0] == 0:
+        return rows
+    trapezium = np.array([[psi2[0], psi1[0] - psi2[0], 0.0]])  # on x_0 at the trial point, and at the base
+    corrected = _of_x0(schedule, t[:1], s[:1], trapezium, at=s[:1])
+    rows.accept[0] = False
+    return Coefficients(*(np.insert(one, 1, two[0], axis=0) for one, two in zip(rows, corrected, strict=True)))
+
+
+# Parts of the tables ---------------------------------------------------------------------------------------------
+
+
+def _of_eps(t: np.ndarray, s: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Coefficients:
+    """Rows x_s = a x_t + b eps + c z."""
+    none, one = np.zeros(len(t)), np.ones(len(t))
+    return Coefficients(t, s, t, none, one, a, np.stack([b, none, none], axis=1), c, one > 0.0, one < 0.0)
+
+
+def _of_x0(
+    schedule: Schedule, t: np.ndarray, s: np.ndarray, b: np.ndarray, at: np.ndarray | None = None
+) -> Coefficients:
+    """Rows x_s = sigma_s / sigma_t x_t + sqrt(alpha_bar_s) b x_0, the model asked at step `at`, t unless given."""
+    at = t if at is None else at
+    signal, sigma = np.sqrt(schedule.alpha_bar), np.sqrt(1.0 - schedule.alpha_bar)
+    p, q, none = 1.0 / signal[at], -sigma[at] / signal[at], np.zeros(len(t))
+    return Coefficients(at, s, t, p, q, sigma[s] / sigma[t], signal[s, None] * b, none, none == 0.0, none > 0.0)
+
+
+def _log_snr_step(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """h = lambda_s - lambda_t, and psi_j = int_0^h exp(u - h) (u / h)^(j - 1) du for j = 1, 2, 3: [K] each.
+
+    By parts, psi_{j + 1} = 1 - j psi_j / h.  (Lu et al. write phi_1 = -psi_1, phi_2 = psi_2 and phi_3 = -psi_3 / 2.)
+    At s = 0 h is infinite and each psi is 1.
+    """
+    h = 0.5 * (schedule.log_snr[s] - schedule.log_snr[t])
+    psi = [-np.expm1(-h)]
+    for j in (1, 2):
+        psi.append(1.0 - j * psi[-1] / h)
+    return h, psi
+
+
+def _churned(schedule: Schedule, t: np.ndarray, churn: float) -> np.ndarray:
+    """Where each step begins after the rise to (1 + gamma) sigma (Karras et al. 2022, Algorithm 2, lines 4-6): [K].
+
+    gamma = min(S_churn / N, sqrt(2) - 1).  A first step has nothing before it, and T nothing above it: neither rises.
+    """
+    if churn == 0.0:
+        return t
+    gamma = min(churn / len(t), np.sqrt(2.0) - 1.0)
+    risen = np.maximum(nearest_steps(schedule, schedule.log_snr[t] - 2.0 * np.log1p(gamma)), t)
+    return np.append(t[:1], risen[1:])
+
+
+def _risen(schedule: Schedule, rows: Coefficients, noise: np.ndarray, begin: np.ndarray) -> Coefficients:
+    """Rows without noise that after their step go on up from s to `begin`, by exact forward noise."""
+    kept = schedule.alpha_bar[begin] / schedule.alpha_bar[rows.s]
+    root = np.sqrt(kept)
+    return rows._replace(s=begin, noise=noise, a=root * rows.a, b=root[:, None] * rows.b, c=np.sqrt(1.0 - kept))

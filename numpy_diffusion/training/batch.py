@@ -1,0 +1,93 @@
+"""What a training step draws, and the loss of it with its gradient.
+
+Every draw is a function of (seed, sample in the batch, step): a run can go on anywhere, on any number of threads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numpy_diffusion.models import parameters
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.tasks import Batch, Dropout, Gradient
+from numpy_diffusion.noise import (
+    STREAM_BATCH,
+    STREAM_FLIP,
+    STREAM_LABEL_DROPOUT,
+    STREAM_TRAIN,
+    integers,
+    normal,
+    uniform,
+)
+from numpy_diffusion.process.columns import column
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.training import losses
+
+
+def draw(
+    data: np.ndarray, steps: np.ndarray, batch: int, seed: int, step: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x0 [batch, ...], t [batch], one of `steps` [M], and eps like x0, of one training step."""
+    samples = np.arange(batch)
+    index, place = integers(seed, STREAM_BATCH, samples, step, [len(data), len(steps)]).T
+    eps = normal(seed, STREAM_TRAIN, samples, step, data[0].size).reshape(batch, *data.shape[1:])
+    return data[index], steps[place], eps.astype(data.dtype, copy=False)
+
+
+def mirrored(x0: np.ndarray, seed: int, step: int) -> np.ndarray:
+    """The images [N, C, H, W], each with left and right exchanged or as it is, by the toss of a coin."""
+    flip = uniform(seed, STREAM_FLIP, np.arange(len(x0)), step, 1) < 0.5
+    return np.where(flip[:, :, None, None], x0[..., ::-1], x0)
+
+
+def drawn_condition(
+    condition: Condition, nothing: Condition, n: int, dropout: float, batch: int, seed: int, step: int
+) -> Condition:
+    """The conditions [batch] of what `draw` draws of n samples, each with probability `dropout` nothing instead.
+
+    So that one network learns the noise of every class and of all together, for classifier-free guidance.
+    """
+    samples = np.arange(batch)
+    index = integers(seed, STREAM_BATCH, samples, step, [n])[:, 0]
+    left_out = uniform(seed, STREAM_LABEL_DROPOUT, samples, step, 1)[:, 0] < dropout
+    return condition.rows(index).left_out(left_out, nothing)
+
+
+def by_definition(model: Network) -> Gradient:
+    """The losses and their gradient by the network's NumPy definition."""
+
+    def gradient(weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        params, eps = parameters.views(weights, model.shapes), batch.eps
+        outputs, caches = model.forward(params, batch.xt, batch.t, batch.condition, batch.dropout)
+        eps_hat, head = np.split(outputs, [eps.shape[1]], axis=1)
+        found, doutputs = losses.noise_prediction(eps_hat, eps, batch.weighting)
+        if model.learn_variance:
+            more, dhead = losses.variance_loss(head, eps_hat, eps, batch.table)
+            found, doutputs = found + more, np.concatenate([doutputs, dhead], axis=1)
+        _, grads = model.backward(params, doutputs, caches)
+        return found, np.concatenate([grads[name].ravel() for name in params])
+
+    return gradient
+
+
+def losses_and_gradient(
+    gradient: Gradient,
+    schedule: Schedule,
+    weights: np.ndarray,
+    x0: np.ndarray,
+    t: np.ndarray,
+    eps: np.ndarray,
+    weighting: np.ndarray,
+    table: np.ndarray,
+    condition: Condition,
+    dropout: Dropout | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The weighted losses of a batch [N] at these weights [P], and their mean's gradient by them [P].
+
+    `weighting` [T + 1] is lambda by t; `table` [T + 1, 6], `losses.bound_table`, is for a learned variance alone.
+    `gradient` is the definition or its kernel.
+    """
+    alpha_bar = schedule.alpha_bar[t]
+    xt = column(np.sqrt(alpha_bar), x0) * x0 + column(np.sqrt(1.0 - alpha_bar), x0) * eps
+    return gradient(weights, Batch(xt, t, condition, dropout, eps, weighting[t], table[t]))

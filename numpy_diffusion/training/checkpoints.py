@@ -1,0 +1,237 @@
+"""A training run on disk: a folder that loads and resumes at any moment, whatever kills the process.
+
+    config.json            network, schedule, data and training settings; written once
+    model.safetensors      averaged weights by name, shift and scale [*shape], beta [T + 1]: all that sampling needs
+    training.safetensors   parameters, m, v, average [P], history [T + 1, 11] and losses [step]: all to go on with
+    loss.csv               step, loss and learning rate, to look at; never read
+
+A file is written under a temporary name, flushed to the disk and renamed; a new folder likewise, as a whole.  So
+a name holds the old contents or the new, never a half.  Both safetensors carry a checksum over config.json and
+their own arrays.  Each stands alone: after a crash between the two, one may be a checkpoint older.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import reprlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from numpy_diffusion import _files
+from numpy_diffusion.models.condition import AXES
+from numpy_diffusion.models.network import Network
+from numpy_diffusion.networks import registry
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.training import step_sampling, tensors
+from numpy_diffusion.training.optimizers import learning_rates
+
+FORMAT: Final = "numpy_diffusion run"
+VERSION: Final = 1
+CONFIG, MODEL, TRAINING, LOSSES = FILES = ("config.json", "model.safetensors", "training.safetensors", "loss.csv")
+STATE: Final = ("parameters", "m", "v", "average", "history")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    text : config.json, to the letter
+    model : with the averaged weights, shift and scale
+    schedule : Schedule
+    training : parameters, m, v, average [P], history (see `step_sampling`), losses [step], all float32
+    """
+
+    text: str
+    model: Network
+    schedule: Schedule
+    training: tensors.Tensors
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """`text` as Python values: format, version, network, schedule, data, training."""
+        return json.loads(self.text)
+
+
+def describe(model: Network, schedule: Schedule, data: dict[str, Any], training: dict[str, Any]) -> str:
+    """The text of config.json."""
+    config = {
+        "format": FORMAT,
+        "version": VERSION,
+        "network": {"class": type(model).__name__, "config": model.options},
+        "schedule": {"name": schedule.name, "T": schedule.T},
+        "data": data,
+        "training": training,
+    }
+    return json.dumps(config, indent=2, allow_nan=False) + "\n"
+
+
+def load(folder: _files.PathLike) -> Network:
+    """The trained network of a run, `MLP` or `UNet`: the moving average of its weights, with the scaling of its data.
+
+    Parameters
+    ----------
+    folder : what `train` got as `out`
+
+    Raises
+    ------
+    OSError : a folder or file that is missing or cannot be read
+    ValueError : a folder that is no checkpoint; a file that was cut, altered or written by something else
+
+    Examples
+    --------
+    >>> load("no/such/run")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: no/such/run: expected a folder with a checkpoint, found no such folder
+    """
+    folder = _files.as_path("folder", folder)
+    return _model_and_schedule(folder, _read_config(folder))[0]
+
+
+def read(folder: _files.PathLike) -> Checkpoint:
+    """All that is in a folder, checked; errors as for `load`."""
+    folder = _files.as_path("folder", folder)
+    text = _read_config(folder)
+    model, schedule = _model_and_schedule(folder, text)
+    training = tensors.unpack(folder / TRAINING, text)
+    shapes: tensors.Shapes = {**dict.fromkeys(STATE, (model.buffer.size,)), "losses": ("step",)}
+    shapes["history"] = step_sampling.start(schedule.T).shape
+    tensors.check(folder / TRAINING, training, shapes)
+    model.buffer[:] = training["average"]  # of the same step as all the rest
+    return Checkpoint(text, model, schedule, training)
+
+
+def create(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
+    """Make a new folder with its first checkpoint: whole, or not at all.
+
+    Raises
+    ------
+    OSError : a place that cannot be written, or that holds files already; those are not touched
+    """
+    folder = _files.as_path("out", folder).resolve()
+    building = _files.temporary(folder)
+    with _files.told("out", folder):
+        _check_new(folder)
+        remove_leftovers(folder)
+        try:
+            building.mkdir(parents=True)
+            _files.write(building / CONFIG, checkpoint.text.encode())
+            _write_tensors(building, checkpoint)
+            if folder.exists():  # and is empty
+                folder.rmdir()
+            os.replace(building, folder)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+        _files.sync_folder(folder.parent)
+
+
+def write(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
+    """Bring the files of an existing folder up to date, each whole or not at all.
+
+    Raises
+    ------
+    OSError : a file that cannot be written; the old one stays
+    """
+    with _files.told("out", folder):
+        _write_tensors(Path(folder), checkpoint)
+
+
+def remove_leftovers(folder: _files.PathLike) -> None:
+    """Delete the temporary files that a killed run left in its folder and beside it."""
+    folder = Path(folder).resolve()
+    for path in (folder, *(folder / name for name in FILES)):
+        _files.remove_temporaries(path)
+
+
+def check_same(stored: Checkpoint, given: Checkpoint) -> None:
+    """ValueError where an argument that decides the final weights is not what it was."""
+    then, now = _terms(stored), _terms(given)
+    for name, value in now.items():
+        if then[name] != value:
+            raise ValueError(f"{name}: expected {_short(then[name])} as in the checkpoint, got {_short(value)}")
+
+
+def _terms(checkpoint: Checkpoint) -> dict[str, Any]:
+    data, beta = checkpoint.config["data"], hashlib.sha256(checkpoint.schedule.beta.tobytes())
+    given = " or ".join(["x0", *(name for name in AXES if name in data)])
+    return {
+        "model": str(checkpoint.model),
+        **checkpoint.config["training"],
+        "schedule": f"{checkpoint.schedule} (sha256 of beta {beta.hexdigest()[:12]})",
+        given: f"shape {data['shape']} (sha256 {data['sha256'][:12]})",
+    }
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else reprlib.repr(value)
+
+
+def _check_new(folder: Path) -> None:
+    if folder == Path.cwd():
+        raise FileExistsError(f"out: expected a new folder, got the current one, {folder}")
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"out: expected a new folder, but {folder} is a file")
+    if folder.is_dir() and any(folder.iterdir()):
+        holds = "a checkpoint: resume it, or choose another" if (folder / CONFIG).exists() else "files"
+        raise FileExistsError(f"out: expected a new or empty folder, but {folder} holds {holds}")
+
+
+def _write_tensors(folder: Path, checkpoint: Checkpoint) -> None:
+    model, text = checkpoint.model, checkpoint.text
+    weights = {**model.params, "shift": model.shift, "scale": model.scale, "beta": checkpoint.schedule.beta}
+    _files.write(folder / TRAINING, tensors.pack(checkpoint.training, text))
+    _files.write(folder / MODEL, tensors.pack(weights, text))
+    _files.write(folder / LOSSES, _loss_table(checkpoint).encode())
+
+
+def _loss_table(checkpoint: Checkpoint) -> str:
+    settings, losses = checkpoint.config["training"], checkpoint.training["losses"].tolist()
+    rates = learning_rates(settings["learning_rate"], settings["steps"], settings["warmup"])[: len(losses)].tolist()
+    rows = (f"{step},{loss:.9g},{rate:.9g}\n" for step, (loss, rate) in enumerate(zip(losses, rates, strict=True), 1))
+    return "step,loss,learning_rate\n" + "".join(rows)
+
+
+def _read_config(folder: Path) -> str:
+    """The text of config.json, if it is one."""
+    path = folder / CONFIG
+    if not path.exists():
+        found = f"no {CONFIG} in it" if folder.is_dir() else "a file" if folder.exists() else "no such folder"
+        raise FileNotFoundError(f"{folder}: expected a folder with a checkpoint, found {found}")
+    try:
+        text = path.read_bytes().decode()
+        config = json.loads(text)
+    except OSError as error:
+        raise OSError(f"{path}: cannot read this file of the checkpoint: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: expected JSON, got a file that was cut or altered: {error}") from None
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ValueError(f'{path}: expected the settings of a run, with "format": "{FORMAT}"')
+    if config.get("version") != VERSION:
+        raise ValueError(f"{path}: expected format version {VERSION}, got {config.get('version')!r}")
+    return text
+
+
+def _model_and_schedule(folder: Path, text: str) -> tuple[Network, Schedule]:
+    path, config = folder / MODEL, json.loads(text)
+    arrays = tensors.unpack(path, text)
+    try:
+        model = registry.named(config["network"]["class"])(**config["network"]["config"])
+        name, T = config["schedule"]["name"], config["schedule"]["T"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder / CONFIG}: {error}") from None
+    shapes = model.shapes | {"shift": model.shape, "scale": model.shape, "beta": (T + 1,)}
+    tensors.check(path, arrays, shapes, double="beta")
+    for weight, values in model.params.items():
+        values[:] = arrays[weight]
+    model.shift, model.scale = arrays["shift"], arrays["scale"]
+    try:
+        return model, Schedule.from_beta(arrays["beta"][1:], name=name)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

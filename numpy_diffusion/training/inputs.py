@@ -1,0 +1,78 @@
+"""The data and conditions that `train` is given, checked once and brought into the form that the steps take."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numpy_diffusion import _checks
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.network import Network
+
+RANGE_ROUNDING: Final = 1e-5  # what an image's values may be outside [-1, 1]
+
+
+class Data(NamedTuple):
+    """What is trained on, and the copy of the model that carries its shift and scale."""
+
+    model: Network
+    values: np.ndarray  # in the network's units, float32 [N, ...]
+    condition: Condition  # with a row for each
+
+    def origin(self, name: str | None) -> dict[str, Any]:
+        """What config.json says of it: any other value, scaling, order or condition is told by the checksum."""
+        total = hashlib.sha256()
+        for values in (self.model.shift, self.model.scale, self.values):
+            total.update(values.tobytes())
+        found = {"name": None if name is None else _checks.instance("data_name", name, str)}
+        found |= {"shape": list(self.values.shape)}
+        for field, values in self.condition.arguments().items():
+            total.update(values.tobytes())
+            found |= {field: np.bincount(values).tolist() if field == "labels" else list(values.shape)}
+        return found | {"sha256": total.hexdigest()}
+
+
+def data(model: Network, x0: ArrayLike, condition: Condition) -> Data:
+    """The data [N, ...] and its conditions, checked, and a copy of the model, checked too."""
+    if not isinstance(model, Network):
+        raise ValueError(f"model: expected a network such as MLP or UNet, got {type(model).__name__}")
+    if model.buffer.dtype != np.float32:
+        raise ValueError(f"model: expected float32 weights, got {model.buffer.dtype}")
+    given = _checks.array("x0", x0, ("N", *model.shape), np.float32)
+    copied = model.copy()
+    values = _in_range(copied, given) if model.takes_images else _standardised(copied, given)
+    return Data(copied, values, _checked(condition, model, len(values)))
+
+
+def _standardised(model: Network, x0: np.ndarray) -> np.ndarray:
+    """(x0 - shift) / scale: float32 [N, ...]; gives the model the data's shift and scale."""
+    data = x0.astype(np.float64)
+    model.shift, scale = data.mean(axis=0).astype(np.float32), data.std(axis=0).astype(np.float32)
+    model.scale = np.where(scale == 0.0, np.float32(1.0), scale)  # a coordinate that is constant
+    return ((data - model.shift) / model.scale).astype(np.float32)
+
+
+def _in_range(model: Network, x0: np.ndarray) -> np.ndarray:
+    """Images are not standardised: each pixel by itself would make the background as loud as the subject."""
+    low, high = x0.min(), x0.max()
+    if low < -1.0 - RANGE_ROUNDING or high > 1.0 + RANGE_ROUNDING:
+        raise ValueError(f"x0: expected images with values in -1..1, black to white, got {low:g}..{high:g}")
+    model.shift, model.scale = np.zeros(model.shape, np.float32), np.ones(model.shape, np.float32)
+    return x0
+
+
+def _checked(condition: Condition, model: Network, n: int) -> Condition:
+    """The condition with a row for each of n samples, of a network that takes it; no label stands for no class."""
+    null, labels = model.null_label, condition.labels
+    if null is not None:
+        expected = f"labels: expected {n} integers in 0..{null - 1}, one for each image ({null} stands for no class)"
+        if labels is None:
+            raise ValueError(f"{expected}, got None")
+        if labels.shape != (n,):
+            raise ValueError(f"{expected}, got shape {list(labels.shape)}")
+        if labels.max() >= null:
+            raise ValueError(f"{expected}, got {labels.min()}..{labels.max()}")
+    return model.checked(condition, n)

@@ -1,0 +1,58 @@
+"""A training run: what `train` leaves, and what its folder gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from numpy_diffusion import _files
+from numpy_diffusion.models.network import Network
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.training import checkpoints
+
+
+@dataclass
+class Run:
+    """What training leaves.
+
+    Attributes
+    ----------
+    model : the network, with the moving average of its weights
+    schedule : Schedule
+    losses : of every step done, float32 [step]
+    steps : how many there are to do
+    path : the run's folder, None where it has none
+    """
+
+    model: Network
+    schedule: Schedule
+    losses: np.ndarray
+    steps: int
+    path: Path | None
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return len(self.losses)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether steps are left to do."""
+        return self.step < self.steps
+
+
+def load_run(folder: _files.PathLike) -> Run:
+    """The run in a folder, as `train` returned it at its last checkpoint; errors as for `load`.
+
+    Examples
+    --------
+    >>> load_run("no/such/run")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: no/such/run: expected a folder with a checkpoint, found no such folder
+    """
+    stored = checkpoints.read(folder)
+    steps = stored.config["training"]["steps"]
+    return Run(stored.model, stored.schedule, stored.training["losses"], steps, Path(folder))

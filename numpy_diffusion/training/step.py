@@ -1,0 +1,119 @@
+"""One training step: draw, jump, predict, descend (article, training; Ho et al. 2020, Algorithm 1).
+
+repeat: x_0 ~ data, t ~ uniform{1..T}, eps ~ N(0, I); descend on
+        lambda(t) |eps - eps_theta(sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, t)|^2
+
+and, where the network learns its variance, on the bound by that head (Nichol and Dhariwal 2021, eq 16).  With
+a condition, x_0 comes with it, and now and then it is left out (Ho and Salimans 2022, Algorithm 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from numpy_diffusion.kernels import adam
+from numpy_diffusion.kernels.backend import Backend
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.tasks import Adam, Dropout, Gradient, State, Take, Task
+from numpy_diffusion.training import losses, step_sampling
+from numpy_diffusion.training.batch import by_definition, draw, drawn_condition, losses_and_gradient, mirrored
+from numpy_diffusion.training.optimizers import adam_step, average_step
+from numpy_diffusion.training.step_sampling import Sampling
+
+Advance = Callable[[State, int], np.ndarray]
+
+
+def start(model: Network, T: int) -> State:
+    """The state before the first step."""
+    weights = model.buffer
+    moments = np.zeros_like(weights), np.zeros_like(weights)
+    return State(weights.copy(), *moments, weights.copy(), step_sampling.start(T), 0)
+
+
+def prepare(
+    task: Task, weighting: np.ndarray, *, sampling: Sampling = "uniform", backend: Backend = "numba"
+) -> Advance:
+    """A function advance(state, count) that does `count` steps in place and returns their losses [count].
+
+    Parameters
+    ----------
+    weighting : lambda by t [T + 1]
+    sampling : how t is drawn, "uniform" or "importance"; see `step_sampling`
+
+    What a step draws depends on (seed, step) alone: steps may be taken one by one or all at once.
+    """
+    take, table = _take(task, backend), losses.bound_table(task.schedule)
+
+    def advance(state: State, count: int) -> np.ndarray:
+        if sampling == "uniform":
+            chosen, _ = step_sampling.uniform(task.schedule.T)
+            return take(state, count, chosen, weighting, table)[0]
+        found = []
+        for _ in range(count):
+            chosen, factors = step_sampling.by_history(state.history)
+            loss, t, weighted = take(state, 1, chosen, weighting * factors, losses.weighted(table, factors))
+            step_sampling.remember(state.history, t, weighted / factors[t])
+            found.append(loss[0])
+        return np.array(found, np.float32)
+
+    return advance
+
+
+def _take(task: Task, backend: Backend) -> Take:
+    """The steps in the form that there is for the network: its kernels, or the definition."""
+    model = task.model
+    if backend == "numpy" or model.buffer.dtype != np.float32:
+        return _stepwise(task, by_definition(model), _descend)
+    whole = model.own_steps(task)
+    return _stepwise(task, model.own_gradient(task) or by_definition(model), adam.step) if whole is None else whole
+
+
+def _stepwise(task: Task, gradient: Gradient, descend: Callable[..., None]) -> Take:
+    """The steps as they are printed at the head of this file; gradient and descent by the definitions or kernels."""
+
+    def take(
+        state: State, count: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        found, t, sample_losses = [], np.empty(0, np.int64), np.empty(0)
+        for step in range(state.step + 1, state.step + count + 1):
+            x0, t, eps = draw(task.data, chosen, task.batch, task.seed, step)
+            x0 = mirrored(x0, task.seed, step) if task.mirror else x0
+            condition, dropout = _condition(task, step), Dropout(task.seed, np.arange(task.batch), step)
+            sample_losses, slope = losses_and_gradient(
+                gradient, task.schedule, state.parameters, x0, t, eps, weighting, table, condition, dropout
+            )
+            moved = state.m, state.v, state.average
+            descend(state.parameters, slope, *moved, step, task.rates[step - 1], task.decays[step - 1], task.adam)
+            state.step = step
+            found.append(sample_losses.mean())
+        return np.array(found, np.float32), t, sample_losses
+
+    return take
+
+
+def _descend(
+    parameters: np.ndarray,
+    gradient: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    average: np.ndarray,
+    step: int,
+    rate: float,
+    decay: float,
+    settings: Adam,
+) -> None:
+    """A step of Adam and of the average of the weights, in place: arrays [P]."""
+    adam_step(parameters, gradient, m, v, step, rate, settings)
+    average_step(average, parameters, decay)
+
+
+def _condition(task: Task, step: int) -> Condition:
+    """What the samples of a step are told."""
+    nothing = task.model.nothing
+    if nothing is None:
+        return task.condition
+    drawn = task.batch, task.seed, step
+    return drawn_condition(task.condition, nothing, len(task.data), task.label_dropout, *drawn)

@@ -1,0 +1,55 @@
+"""Training steps and their loss, called with a network and arrays in place of the records that `train` makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.tasks import Dropout, Task
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.training import batch as training_batch
+from numpy_diffusion.training import step as training_step
+from numpy_diffusion.training.optimizers import average_decays
+
+
+def prepare(
+    model: Network,
+    schedule: Schedule,
+    data: np.ndarray,
+    labels: Any = None,
+    *,
+    weighting: np.ndarray,
+    rates: np.ndarray,
+    average_decay: float,
+    sampling: Any = "uniform",
+    backend: Any = "numba",
+    **task: Any,
+) -> training_step.Advance:
+    """`training.step.prepare` of a task that is written out."""
+    decays = average_decays(average_decay, 1, len(rates))
+    given = Task(model, schedule, data, Condition(labels=labels), rates=rates, decays=decays, **task)
+    return training_step.prepare(given, weighting, sampling=sampling, backend=backend)
+
+
+def losses_and_gradient(
+    model: Network,
+    schedule: Schedule,
+    weights: np.ndarray,
+    x0: np.ndarray,
+    t: np.ndarray,
+    eps: np.ndarray,
+    weighting: np.ndarray,
+    table: np.ndarray,
+    labels: Any = None,
+    dropout: tuple[int, np.ndarray, int] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`training.batch.losses_and_gradient` by the network's definition."""
+    told, dropped = Condition(labels=labels), None if dropout is None else Dropout(*dropout)
+    gradient = training_batch.by_definition(model)
+    # By its module, so that a planted fault stands in for it.
+    return training_batch.losses_and_gradient(
+        gradient, schedule, weights, x0, t, eps, weighting, table, told, dropped
+    )
