@@ -116,8 +116,7 @@ def train(
     (20, [1.0])
     """
     lambda_t = weights(_checks.instance("schedule", schedule, Schedule), weighting)
-    condition = labels if isinstance(labels, Condition) else Condition(labels=labels)
-    data = inputs.data(model, x0, condition)
+    data = inputs.data(model, x0, labels if isinstance(labels, Condition) else Condition(labels))
     chosen = settings(
         model,
         steps=steps,
@@ -135,7 +134,9 @@ def train(
         label_dropout=label_dropout,
     )
     checkpoint_every = _checks.integer("checkpoint_every", checkpoint_every, 1)
-    advance = prepare(_task(data, schedule, chosen), lambda_t, sampling=chosen.sampling, backend=chosen.backend)
+    advance = prepare(
+        data.model, _task(data, schedule, chosen), lambda_t, sampling=chosen.sampling, backend=chosen.backend
+    )
     begun = _begun(out, resume, _first(data, schedule, data_name, chosen))
     state, losses = _restored(begun, chosen.steps)
     states, saved = _states(advance, state, losses, checkpoint_every), state.step
@@ -155,7 +156,6 @@ def train(
 def _task(data: inputs.Data, schedule: Schedule, settings: Settings) -> Task:
     """What stays the same from step to step."""
     return Task(
-        model=data.model,
         schedule=schedule,
         data=data.values,
         condition=data.condition,
