@@ -101,7 +101,10 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     _option(parser, DEFAULTS, "schedule", str, "course of the noise", choices=SCHEDULES)
     _option(parser, DEFAULTS, "T", int, "steps of the chain")
     _flag(parser, "--learn-variance", "a second head for the variance of the reverse kernel")
-    defaults = _defaults(training.train) | {"warmup": f"a tenth of the steps, at most {WARMUP}"}
+    defaults = _defaults(training.train) | {
+        "warmup": f"a tenth of the steps, at most {WARMUP}",
+        "backend": BACKENDS[0],
+    }
     for name in ("batch", "learning_rate"):
         defaults[name] = f"{getattr(MLP, name)} for points, {getattr(UNet, name)} for images"
     _option(parser, defaults, "steps", int, "training steps")

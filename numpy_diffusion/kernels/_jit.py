@@ -14,6 +14,8 @@ from functools import partial
 
 from numba import njit
 
+from numpy_diffusion.kernels import _compiling as _compiling
+
 # A thread that waits for the others looks for their end this often, and then sleeps (libgomp reads it when the first
 # parallel kernel runs).  By default it would keep a core busy for milliseconds, a hundred steps of training, while
 # the thread that it waits for may want that very core.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from numpy_diffusion import _checks
+from numpy_diffusion._progress import Bar
 from numpy_diffusion.kernels.backend import chosen
 from numpy_diffusion.models.protocol import Described
 from numpy_diffusion.noise import STREAM_REVERSE, normal
@@ -29,7 +29,7 @@ def run(
     first: int = 0,
     wanted: Sequence[int] = (0,),
     *,
-    progress: bool = False,
+    progress: bool = True,
     shared: bool = False,
     on_arrival: OnArrival | None = None,
 ) -> dict[int, np.ndarray]:
@@ -39,7 +39,7 @@ def run(
     A model's own kernel has neither, and the loop below is taken.
     """
     kept = {int(table.t[0]): x}
-    with tqdm(total=len(table.t), desc="sampling", unit="evaluation", disable=not progress) as bar:
+    with Bar("sampling", len(table.t), "evaluations", show=progress) as bar:
         rows = None
         if model.own_chain is not None and chosen() == "numba" and not shared and on_arrival is None:
             rows = model.own_chain(x, table, seed, first, _stops(table, wanted, progress))
@@ -47,7 +47,7 @@ def run(
             s = int(table.s[k])
             if not np.isfinite(y).all():
                 raise ValueError(f"model: expected a chain of finite numbers, got NaN or infinite x at t = {s}")
-            bar.update(k + 1 - bar.n)
+            bar.to(k + 1)
             if table.accept[k] and s in wanted:
                 kept[s] = y
     return {t: model.units.to_data(kept[t]).astype(np.float32) for t in wanted}

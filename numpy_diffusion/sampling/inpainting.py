@@ -29,7 +29,7 @@ def inpaint(
     resample: int = 10,
     jump: int = 10,
     first: int = 0,
-    progress: bool = False,
+    progress: bool = True,
 ) -> np.ndarray:
     """Draw n samples that agree with x0 where the mask is 1: RePaint.
 

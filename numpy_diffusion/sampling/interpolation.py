@@ -28,7 +28,7 @@ def interpolate(
     eta: float = 0.0,
     churn: float = 0.0,
     steps: int | ArrayLike | None = None,
-    progress: bool = False,
+    progress: bool = True,
 ) -> np.ndarray:
     """Samples between a and b: both noised to x_t with one noise, mixed, and taken back down the chain.
 

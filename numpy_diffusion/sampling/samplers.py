@@ -38,7 +38,7 @@ def sample(
     keep: Sequence[int] | None = None,
     first: int = 0,
     shape: tuple[int, ...] | None = None,
-    progress: bool = False,
+    progress: bool = True,
     backend: Backend | None = None,
 ) -> Any:
     """Draw n samples from the model, down the reverse chain from x_T ~ N(0, I).
@@ -58,7 +58,7 @@ def sample(
     keep : steps whose x_t to return: T, 0 or any step that the chain visits; with churn, those that it rises to
     first : number of the first sample, to draw more of the same seed or to split the work
     shape : of one sample, where the model has no attribute `shape`
-    progress : show a bar on standard error
+    progress : show a bar on standard error, if it takes longer than a second
     backend : "numba": compiled kernels, for a network that has one the whole chain in one; "numpy": the definitions,
         from the loop of `chain` to the model's; that of `nd.backend` unless given
 

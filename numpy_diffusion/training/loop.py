@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from tqdm import tqdm
 
 from numpy_diffusion import _checks, _files
+from numpy_diffusion._progress import Bar
 from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
@@ -231,11 +231,10 @@ def _restored(checkpoint: checkpoints.Checkpoint, steps: int) -> tuple[State, np
 
 def _with_bar(states: Iterator[State], done: int, losses: np.ndarray, progress: bool) -> Iterator[State]:
     """The states as they come, under a bar with the mean of the last losses."""
-    with tqdm(total=len(losses), initial=done, desc="training", unit=" steps", disable=not progress) as bar:
+    with Bar("training", len(losses), "steps", show=progress, done=done) as bar:
         for state in states:
             recent = losses[max(0, state.step - RECENT) : state.step]
-            bar.set_postfix(loss=f"{recent.mean():.4f}", refresh=False)
-            bar.update(state.step - bar.n)
+            bar.to(state.step, loss=f"{recent.mean():.4f}")
             yield state
 
 

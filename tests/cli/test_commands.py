@@ -14,6 +14,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
+from checks.bars import at_once
 from checks.command_line import call, failure, interrupted
 from PIL import Image
 
@@ -88,7 +89,8 @@ def test_train_passes_every_option_on(capsys, tmp_path):
     np.testing.assert_allclose(run.model.shift, expected, rtol=1e-5)
 
 
-def test_train_shows_a_bar_unless_quiet(capsys, tmp_path):
+def test_train_shows_a_bar_unless_quiet(capsys, tmp_path, monkeypatch):
+    at_once(monkeypatch)
     status, _, err = call(capsys, f"train --data moons --out {{}} {FEW.removesuffix('--quiet')}", tmp_path / "run")
     assert status == 0
     assert "30/30" in err

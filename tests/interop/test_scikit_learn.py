@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
+from checks.bars import at_once
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -318,7 +319,8 @@ def test_a_fit_that_fails_or_is_interrupted_leaves_the_one_before(monkeypatch):
     assert (density.score_samples(X) == before).all()
 
 
-def test_bars_only_where_asked_for(capsys):
+def test_bars_only_where_asked_for(capsys, monkeypatch):
+    at_once(monkeypatch)
     for verbose in (False, True):
         density = quick(verbose=verbose).fit(X)
         density.sample(2)

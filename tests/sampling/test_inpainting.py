@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checks.bars import at_once
 from checks.chains import large, small
 from checks.exact import SCHEDULES, assert_gaussian_moments
 from hypothesis import given, settings
@@ -163,7 +164,10 @@ def test_a_step_of_algorithm_1_is_repeated_on_the_spot() -> None:
     assert chain.noise.tolist() == [2, 4, 6, 1]
 
 
-def test_the_model_is_called_that_often_and_the_bar_counts_it(capsys: pytest.CaptureFixture) -> None:
+def test_the_model_is_called_that_often_and_the_bar_counts_it(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once(monkeypatch)
     calls: list[int] = []
 
     def model(x: np.ndarray, t: int) -> np.ndarray:

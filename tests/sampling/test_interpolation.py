@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checks.bars import at_once
 from checks.chains import affine, large, small
 from checks.exact import SCHEDULES, assert_gaussian_moments
 
@@ -167,7 +168,8 @@ def test_images_of_one_class() -> None:
     np.testing.assert_allclose(found.reshape(4, 12), flat, rtol=0, atol=1e-6)
 
 
-def test_steps_are_of_those_up_to_t(capsys: pytest.CaptureFixture) -> None:
+def test_steps_are_of_those_up_to_t(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once(monkeypatch)
     calls: list[int] = []
 
     def model(x: np.ndarray, t: int) -> np.ndarray:

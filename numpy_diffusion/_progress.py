@@ -1,0 +1,74 @@
+"""What those who wait are told on standard error: one look for all bars, and a line where no bar can move."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Final, Self
+
+from tqdm.auto import tqdm
+
+DELAY: Final = 1.0  # seconds before a bar appears: what is done by then needs none
+BRIEF: Final = 20.0  # seconds between two states of a bar that no terminal shows, as in a log file
+
+_told: ContextVar[bool] = ContextVar("told", default=True)
+_left_out = 0.0  # seconds that compilers have worked, which are no part of any rate
+
+
+class Bar:
+    """A bar of `total` steps, for a `with`; it appears after `DELAY`, and not at all where `show` is False.
+
+    What compiling took in the meantime is no part of its rate.
+    """
+
+    def __init__(self, what: str, total: int, unit: str, *, show: bool, done: int = 0, delay: float = DELAY) -> None:
+        self._show = show and sys.stderr is not None
+        seen = self._show and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+        self._bar = tqdm(
+            total=total,
+            initial=done,
+            desc=what,
+            unit=f" {unit}",
+            delay=delay,
+            mininterval=0.1 if seen else BRIEF,
+            disable=not self._show,
+        )
+        self._left_out = _left_out
+
+    def to(self, step: int, **said: str) -> None:
+        """Move to so many steps done, with a few words behind."""
+        if not self._show:
+            return
+        waited, self._left_out = _left_out - self._left_out, _left_out
+        if waited:
+            self._bar.start_t += waited
+            self._bar.last_print_t += waited
+        if said:
+            self._bar.set_postfix(refresh=False, **said)
+        self._bar.update(step - self._bar.n)
+
+    def __enter__(self) -> Self:
+        self._token = _told.set(self._show)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _told.reset(self._token)
+        if self._show and time.time() - self._bar.start_t > self._bar.delay:
+            self._bar.delay = 0.0  # else what was never due, as in a log file, would not be shown at the end either
+        self._bar.close()
+
+
+def say(sentence: str) -> None:
+    """A line on standard error for who waits; not where a bar is hidden, or where there is no standard error."""
+    if _told.get() and sys.stderr is not None:
+        print(sentence, file=sys.stderr, flush=True)
+
+
+def leave_out(seconds: float) -> None:
+    """Take so many seconds off the clocks of the bars."""
+    global _left_out
+    _left_out += seconds

@@ -1,0 +1,83 @@
+"""What those who wait are told: bars that appear in time, keep quiet when asked to, and do not count the compiler."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+import tqdm.std
+
+from numpy_diffusion import _progress
+from numpy_diffusion._progress import Bar
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that bars see: [seconds]."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    monkeypatch.setattr(tqdm.std, "time", lambda: now[0])
+    return now
+
+
+def last(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err.strip().split("\r")[-1].strip()
+
+
+def test_a_bar_says_what_how_many_and_how_fast(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+    with Bar("training", 200, "steps", show=True) as bar:
+        clock[0] += 2.0
+        bar.to(50, loss="0.25")
+        clock[0] += 2.0
+        bar.to(200, loss="0.20")
+    assert last(capsys).startswith("training: 100%")
+    with Bar("training", 200, "steps", show=True, done=100) as bar:
+        clock[0] += 4.0
+        bar.to(200, loss="0.20")
+    said = last(capsys)
+    assert "200/200" in said
+    assert "25.00 steps/s, loss=0.20" in said
+
+
+def test_what_is_done_within_a_second_shows_none(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+    with Bar("sampling", 10, "evaluations", show=True) as bar:
+        clock[0] += 0.9
+        bar.to(10)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_hidden_bar_hides_what_is_said_inside_it(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+    with Bar("sampling", 10, "evaluations", show=False) as bar:
+        clock[0] += 5.0
+        bar.to(10)
+        _progress.say("compiling")
+    assert capsys.readouterr().err == ""
+    _progress.say("compiling")
+    assert capsys.readouterr().err == "compiling\n"
+
+
+def test_compiling_is_no_part_of_the_rate(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+    with Bar("training", 100, "steps", show=True) as bar:
+        clock[0] += 30.0
+        _progress.leave_out(30.0)
+        bar.to(1)
+        clock[0] += 4.0
+        bar.to(100)
+    assert "[00:04<00:00, 25.00 steps/s]" in last(capsys)
+
+
+def test_a_log_file_gets_few_states(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+    with Bar("training", 1000, "steps", show=True) as bar:
+        for step in range(1, 1001):
+            clock[0] += 0.05  # 50 s in all
+            bar.to(step)
+    assert len(capsys.readouterr().err.strip("\r\n").split("\r")) <= 4
+
+
+def test_no_standard_error_is_no_hindrance(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    with Bar("training", 100, "steps", show=True) as bar:
+        clock[0] += 5.0
+        bar.to(100)
+        _progress.say("compiling")
