@@ -36,13 +36,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.evaluation.trajectories import (
+from numpy_diffusion.evaluation.setting import (
     LOG_2PI,
     Setting,
     along_axes,
     checked,
-    draw,
     fixed_log_variance,
+    forward_noise,
     forward_steps,
     log_step,
     predicted,
@@ -166,7 +166,7 @@ def _posterior_terms(setting: Setting, seed: int, draws: int) -> Terms:
     """Each term for each sample and draw [N * draws], in the order t = 1..T, prior."""
     schedule, u = setting.schedule, np.repeat(setting.u, draws, axis=0)
     for t in range(1, schedule.T + 1):
-        eps = draw(seed, STREAM_BOUND, draws, t, schedule, u.shape)
+        eps = forward_noise(seed, STREAM_BOUND, draws, t, schedule, u.shape)
         xt = np.sqrt(schedule.alpha_bar[t]) * u + np.exp(0.5 * log_noise(schedule, t)) * eps
         if t == 1:
             yield RECONSTRUCTION, -log_step(setting, u, xt, 1)

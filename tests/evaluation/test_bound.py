@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from numpy_diffusion.evaluation.bound import FORMS, Bound, bound, gaussian_bound
-from numpy_diffusion.evaluation.trajectories import draw
+from numpy_diffusion.evaluation.setting import forward_noise
 from numpy_diffusion.figures.bound_terms import bound_terms
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
@@ -297,9 +297,9 @@ def test_a_sample_s_bound_does_not_depend_on_the_others(form: str) -> None:
 
 
 def test_draws_are_those_of_fewer_and_more_draws_and_no_two_alike() -> None:
-    one, three = (draw(0, 9, draws, 5, SCHEDULE, (4 * draws, 2)) for draws in (1, 3))
+    one, three = (forward_noise(0, 9, draws, 5, SCHEDULE, (4 * draws, 2)) for draws in (1, 3))
     np.testing.assert_array_equal(three[::3], one)
-    later = draw(0, 9, 3, 6, SCHEDULE, (12, 2))
+    later = forward_noise(0, 9, 3, 6, SCHEDULE, (12, 2))
     assert len(np.unique(np.concatenate([three, later]))) == 48
 
 

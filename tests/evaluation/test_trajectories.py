@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpy_diffusion.evaluation.bound import bound
-from numpy_diffusion.evaluation.trajectories import importance_weighted, log_bin, trajectory_log_density
+from numpy_diffusion.evaluation.eight_bits import log_bin
+from numpy_diffusion.evaluation.trajectories import importance_weighted, trajectory_log_density
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.oracles.moments import optimal_variance
