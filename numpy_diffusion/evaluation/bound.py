@@ -149,11 +149,11 @@ def gaussian_bound(
     --------
     The optimal variance of axis-aligned data and the exact prior leave nothing but the data's entropy:
 
-    >>> from numpy_diffusion.oracles.moments import optimal_variance
+    >>> from numpy_diffusion.oracles.moments import gaussian_optimal_variance
     >>> schedule, data = Schedule.linear(T=10), Gaussian([3.0], [[4.0]])
     >>> end = schedule.alpha_bar[10]
     >>> prior = Gaussian(np.sqrt(end) * data.mean, end * data.covariance + (1.0 - end) * np.eye(1))
-    >>> total = gaussian_bound(data, schedule, optimal_variance(data, schedule), prior).total
+    >>> total = gaussian_bound(data, schedule, gaussian_optimal_variance(data, schedule), prior).total
     >>> bool(np.isclose(total, 0.5 * np.log(2.0 * np.pi * np.e * 4.0), rtol=0.0, atol=1e-12))
     True
     """

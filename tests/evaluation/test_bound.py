@@ -18,7 +18,7 @@ from numpy_diffusion.evaluation.setting import forward_noise
 from numpy_diffusion.figures.bound_terms import bound_terms
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
-from numpy_diffusion.oracles.moments import optimal_variance
+from numpy_diffusion.oracles.moments import gaussian_optimal_variance
 from numpy_diffusion.process.reverse import mu_from_eps
 from numpy_diffusion.process.schedules import Schedule
 
@@ -74,7 +74,7 @@ def assert_near(value: Any, expected: Any, error: Any) -> None:
 @pytest.mark.parametrize("variances", [[1.0], [4.0, 0.01], [1e-4, 1.0, 25.0]], ids=str)
 def test_perfect_model_has_the_exact_likelihood_as_its_bound(name: str, T: int, variances: list[float]) -> None:
     schedule, data = getattr(Schedule, name)(T), Gaussian(np.arange(len(variances)) - 1.0, np.diag(variances))
-    found = gaussian_bound(data, schedule, optimal_variance(data, schedule), end(data, schedule))
+    found = gaussian_bound(data, schedule, gaussian_optimal_variance(data, schedule), end(data, schedule))
     assert abs(found.total - entropy(data)) < 1e-8
     assert found.total_error == found.prior_error == found.reconstruction_error == 0.0
     np.testing.assert_array_equal(found.consistency_error, 0.0)
@@ -86,7 +86,7 @@ def test_perfect_model_has_the_exact_likelihood_as_its_bound(name: str, T: int, 
 )
 def test_another_prior_costs_its_mismatch_exactly(seed: int, D: int, T: int, kind: str) -> None:
     schedule, data, other = drawn_schedule(seed, T), gaussian(seed, D), gaussian(seed + 1, D)
-    variance = optimal_variance(data, schedule) if kind == "optimal" else kind
+    variance = gaussian_optimal_variance(data, schedule) if kind == "optimal" else kind
     exact = gaussian_bound(data, schedule, variance, end(data, schedule)).total
     for prior, standing in ((None, Gaussian(np.zeros(D), np.eye(D))), (other, other)):
         gap = gaussian_bound(data, schedule, variance, prior).total - exact
@@ -105,10 +105,9 @@ def test_bound_is_never_below_the_likelihood(seed: int, D: int, T: int, kind: st
     rng = np.random.default_rng(seed)
     schedule, scale = drawn_schedule(seed, T), 10.0 ** rng.uniform(-2.0, 2.0)
     data = Gaussian(scale * rng.normal(size=D), scale**2 * covariance(rng, D))
-    variance = {"optimal": optimal_variance(data, schedule), "drawn": rng.uniform(0.01, 2.0, (T + 1, D))}.get(
-        kind, kind
-    )
-    best = gaussian_bound(data, schedule, optimal_variance(data, schedule), prior=end(data, schedule)).total
+    optimal = gaussian_optimal_variance(data, schedule)
+    variance = {"optimal": optimal, "drawn": rng.uniform(0.01, 2.0, (T + 1, D))}.get(kind, kind)
+    best = gaussian_bound(data, schedule, optimal, prior=end(data, schedule)).total
     found = gaussian_bound(data, schedule, variance, prior=end(data, schedule) if own_prior else None).total
     rounding = 1e-9 * (1.0 + abs(found))
     assert entropy(data) <= best + rounding

@@ -17,7 +17,7 @@ from numpy_diffusion.evaluation.eight_bits import log_bin
 from numpy_diffusion.evaluation.trajectories import importance_weighted, trajectory_log_density
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
-from numpy_diffusion.oracles.moments import optimal_variance
+from numpy_diffusion.oracles.moments import gaussian_optimal_variance
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
 
@@ -126,7 +126,7 @@ def test_perfect_model_weighs_all_trajectories_alike(T: int, variances: list[flo
     kept = schedule.alpha_bar[-1]
     prior = Gaussian(math.sqrt(kept) * data.mean, kept * data.covariance + (1.0 - kept) * np.eye(len(variances)))
     x0 = data.sample(20, seed=T).astype(np.float64)
-    variance = optimal_variance(data, schedule)
+    variance = gaussian_optimal_variance(data, schedule)
     found = importance_weighted(data.eps(schedule), schedule, x0, K, seed=1, variance=variance, prior=prior)
     np.testing.assert_allclose(found, log_normal(x0, data.mean, data.covariance), atol=1e-9)
 
@@ -178,7 +178,7 @@ def test_estimate_is_in_the_data_s_units() -> None:
 def test_estimates_of_8_bit_data_are_probabilities() -> None:
     """All 256, unbiased at any K, sum to one; the data lies well inside 0..255, where the weights are tame."""
     values, data = np.arange(256, dtype=np.uint8)[:, None], Gaussian([0.0], [[0.08]])
-    model, variance = data.eps(SHORT), optimal_variance(data, SHORT)
+    model, variance = data.eps(SHORT), gaussian_optimal_variance(data, SHORT)
     found = np.exp([importance_weighted(model, SHORT, values, 20, seed=s, variance=variance) for s in range(20)])
     sums = found.sum(axis=1)
     assert abs(sums.mean() - 1.0) < 5.0 * sums.std(ddof=1) / math.sqrt(20.0)

@@ -174,7 +174,7 @@ def test_moments_are_those_of_the_draws() -> None:
         (lambda data: FiniteData(np.zeros((0, 2))), "x0: expected at least one value"),
         (lambda data: FiniteData([[np.nan, 0.0]]), "x0: expected finite values"),
         (lambda data: data.eps("linear"), "schedule: expected a Schedule"),
-        (lambda data: data.eps(LINEAR)(np.zeros((3, 3)), 1), r"x: expected shape \[M, 2\]"),
+        (lambda data: data.eps(LINEAR)(np.zeros((3, 3)), 1), r"x: expected shape \[N, 2\]"),
         (lambda data: data.eps(LINEAR)(np.zeros((3, 2)), 0), r"t: expected a step in 1\.\.1000, got 0"),
         (lambda data: data.score(np.zeros((3, 2)), 1001, LINEAR), r"t: expected a step in 1\.\.1000"),
         (lambda data: data.log_density(np.zeros((3, 2)), [1, 2], LINEAR), r"t: expected one step or an array"),

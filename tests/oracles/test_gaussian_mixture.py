@@ -12,7 +12,8 @@ from checks.gradcheck import BOUND, relative_error, slope
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_diffusion.oracles.gaussian_mixture import ExactEps, Gaussian, GaussianMixture
+from numpy_diffusion.oracles.exact_eps import ExactEps
+from numpy_diffusion.oracles.gaussian_mixture import Gaussian, GaussianMixture
 from numpy_diffusion.process.schedules import Schedule
 
 FLAT = settings(deadline=None, max_examples=60)

@@ -62,7 +62,7 @@ def test_steps_may_differ_from_sample_to_sample() -> None:
 @pytest.mark.parametrize("variance", [0.0, 0.25, 1.0, 9.0])
 def test_the_closed_form_on_isotropic_data_is_the_true_reverse_variance(schedule: Schedule, variance: float) -> None:
     """Of jointly Gaussian x_s and x_t, by the variance of x_s given x_t: its own less what x_t explains."""
-    found = moments.optimal_variance(Gaussian([1.0], [[variance]]), schedule)
+    found = moments.gaussian_optimal_variance(Gaussian([1.0], [[variance]]), schedule)
     t = np.arange(1, schedule.T + 1)
     now, then = (schedule.alpha_bar[k] * variance + 1.0 - schedule.alpha_bar[k] for k in (t, t - 1))
     expected = then - schedule.alpha[t] * then**2 / now
@@ -76,7 +76,7 @@ def test_the_estimate_is_the_closed_form(seed: int, D: int, steps: Any) -> None:
     """The mean of n squares of Gaussians has the relative standard error sqrt(2 / n); beta_tilde is exact."""
     data, n = gaussian(seed, D), 4_000
     found = optimal_variance(data.eps(LINEAR), LINEAR, data.sample(n, seed), seed, steps=steps)
-    exact = moments.optimal_variance(data, LINEAR, steps)
+    exact = moments.gaussian_optimal_variance(data, LINEAR, steps)
     assert found.shape == exact.shape == (11, D)
     assert (np.abs(found - exact) <= 5.0 * np.sqrt(2.0 / n) * exact).all()
     visited = {None: range(1, 11), 3: (10, 7, 3)}.get(steps, (10, 6, 5, 1)) if not isinstance(steps, list) else steps

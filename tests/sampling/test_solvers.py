@@ -290,7 +290,7 @@ def end_error(schedule: Schedule, spread: float, variance: np.ndarray) -> float:
 @pytest.mark.parametrize("spread", [0.0, 0.01, 0.5, 1.0, 9.0])
 def test_the_optimal_variance_gives_isotropic_data_back(schedule: Schedule, spread: float) -> None:
     data = Gaussian([1.0, -3.0], spread * np.eye(2))
-    assert end_error(schedule, spread, moments.optimal_variance(data, schedule)) < 1e-10
+    assert end_error(schedule, spread, moments.gaussian_optimal_variance(data, schedule)) < 1e-10
 
 
 @EACH
