@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,8 +15,9 @@ from numpy_diffusion.models.protocol import Described, Units, check_callable, me
 from numpy_diffusion.noise import normal
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.process import variances
-from numpy_diffusion.process.reverse import mu_from_eps
+from numpy_diffusion.process.reverse import step_mean
 from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.variances import Variance
 
 LOG_2PI = math.log(2.0 * math.pi)
 MIDDLE_OF_8_BITS = 127.5  # a model without units of its own sees 0..255 as -1..1 (Ho et al. section 3.3)
@@ -27,7 +28,7 @@ class Setting(NamedTuple):
 
     model: Described
     schedule: Schedule
-    variance: str | np.ndarray
+    variance: Variance | np.ndarray
     prior: Gaussian | None
     units: Units  # with a number for each coordinate
     u: np.ndarray  # float64 [N, *shape]
@@ -48,7 +49,7 @@ def checked(
     model: Any,
     schedule: Schedule,
     x0: ArrayLike,
-    variance: str | ArrayLike,
+    variance: Variance | ArrayLike,
     prior: Gaussian | None,
     name: str = "x0",
 ) -> Setting:
@@ -62,10 +63,10 @@ def checked(
     own = known.own_shape
     if own is not None and own != shape:
         raise ValueError(f"{name}: expected shape {['N', *own]}, as the model's, got {list(x.shape)}")
-    kind = variances.checked(variance, schedule, shape, known.learn_variance)
-    if not isinstance(kind, str) and kind[1:].min() <= 0.0:
-        t = 1 + int(np.argmin(kind[1:].reshape(schedule.T, -1).min(axis=1)))
-        raise ValueError(f"variance: expected positive values for t = 1..{schedule.T}, got {kind[t].min():g} at {t}")
+    found = variances.checked(variance, schedule, shape, known.learn_variance)
+    if isinstance(found, np.ndarray) and found[1:].min() <= 0.0:
+        t = 1 + int(np.argmin(found[1:].reshape(schedule.T, -1).min(axis=1)))
+        raise ValueError(f"variance: expected positive values for t = 1..{schedule.T}, got {found[t].min():g} at {t}")
     if prior is not None:
         D = math.prod(shape)
         if len(_checks.instance("prior", prior, Gaussian).mean) != D or prior.eigenvalues.min() <= 0.0:
@@ -74,7 +75,7 @@ def checked(
     if known.own_units is None and eight_bits:
         units = Units(MIDDLE_OF_8_BITS, MIDDLE_OF_8_BITS)
     units = units.spread(shape)
-    return Setting(known, schedule, kind, prior, units, units.to_model(x), eight_bits)
+    return Setting(known, schedule, found, prior, units, units.to_model(x), eight_bits)
 
 
 def forward_steps(setting: Setting, seed: int, stream: int, draws: int) -> Iterator[Step]:
@@ -118,17 +119,26 @@ def predicted(setting: Setting, xt: np.ndarray, t: int) -> tuple[np.ndarray, np.
 
 
 def fixed_log_variance(setting: Setting, t: int) -> np.ndarray:
-    """log sigma_t^2 where x_t has no part in it: [] or [...]."""
-    if isinstance(setting.variance, str):
-        log_beta_tilde, log_beta = variances.log_bounds(setting.schedule, t)
-        return log_beta if setting.variance == "beta" else log_beta_tilde
-    return np.log(setting.variance[t])
+    """log sigma_t^2 where it is the same for every x_t: [] or [...]."""
+    variance = setting.variance
+    if isinstance(variance, np.ndarray):
+        return np.log(variance[t])
+    log_beta_tilde, log_beta = variances.log_bounds(setting.schedule, t)
+    match variance:
+        case "beta":
+            return log_beta
+        case "beta_tilde":
+            return log_beta_tilde
+        case "learned":
+            raise ValueError("variance: expected one that is the same for every x_t, got 'learned'")
+        case _:
+            assert_never(variance)
 
 
 def log_step(setting: Setting, x: np.ndarray, xt: np.ndarray, t: int) -> np.ndarray:
     """log p(x_{t-1} | x_t) at x_{t-1} = x: [N]; in the model's units, at t = 1 in the data's."""
     eps, log_variance = predicted(setting, xt, t)
-    mean = mu_from_eps(xt, eps, t, setting.schedule)
+    mean = step_mean(xt, eps, t, t - 1, setting.schedule)
     if t > 1 or not setting.eight_bits:
         return log_normal(x, mean, log_variance) - (setting.units.log_scale if t == 1 else 0.0)
     values, means = (setting.units.to_data(u) for u in (x, mean))

@@ -16,16 +16,17 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.evaluation.setting import checked, forward_steps, log_prior, log_step
-from numpy_diffusion.noise import STREAM_TRAJECTORY
+from numpy_diffusion.noise import STREAM_TRAJECTORY, WORD_RANGE
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.variances import Variance
 
 
 def trajectory_log_density(
     model: Any,
     schedule: Schedule,
     chain: Mapping[int, ArrayLike] | ArrayLike,
-    variance: str | ArrayLike = "beta",
+    variance: Variance | ArrayLike = "beta",
     prior: Gaussian | None = None,
 ) -> np.ndarray:
     """log p(x_{0:T}) of whole reverse chains, in nats (article eq 7; Ho et al. eq 1).
@@ -75,7 +76,7 @@ def importance_weighted(
     K: int,
     seed: int = 0,
     *,
-    variance: str | ArrayLike = "beta",
+    variance: Variance | ArrayLike = "beta",
     prior: Gaussian | None = None,
 ) -> np.ndarray:
     """log of the mean of p(x_{0:T}) / q(x_{1:T} | x_0) over K forward trajectories (Burda et al. 2016, eq 8).
@@ -105,7 +106,7 @@ def importance_weighted(
     [-0.92, -1.42]
     """
     setting = checked(model, schedule, x0, variance, prior)
-    K = _checks.integer("K", K, 1, 2**32 // (schedule.T + 1))
+    K = _checks.integer("K", K, 1, WORD_RANGE // (schedule.T + 1))
     log_weight = np.zeros(len(setting.u) * K)
     for step in forward_steps(setting, _checks.seed(seed), STREAM_TRAJECTORY, K):
         log_weight += step.log_p - step.log_q

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.noise import STREAM_DATA, integers
+from numpy_diffusion.noise import STREAM_DATA, WORD_RANGE, integers
 from numpy_diffusion.oracles.exact_eps import ExactEps
 from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.schedules import Schedule
@@ -118,7 +118,7 @@ class FiniteData:
         >>> FiniteData([[5.0, 0.0]]).sample(2, seed=0).tolist()
         [[5.0, 0.0], [5.0, 0.0]]
         """
-        n = _checks.integer("n", n, 1, 2**32)
+        n = _checks.integer("n", n, 1, WORD_RANGE)
         drawn = integers(_checks.seed(seed), STREAM_DATA, np.arange(n), 0, [len(self.x0)])[:, 0]
         return self.x0[drawn].astype(np.float32)
 

@@ -7,11 +7,13 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models.protocol import Model, described, members
-from numpy_diffusion.noise import STREAM_INPAINT, STREAM_START, normal
+from numpy_diffusion.noise import STREAM_INPAINT
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.forward import noised
 from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.variances import Variance
+from numpy_diffusion.sampling import start
 from numpy_diffusion.sampling.chain import OnArrival, run
 from numpy_diffusion.sampling.solvers import coefficients
 
@@ -24,7 +26,7 @@ def inpaint(
     n: int,
     seed: int = 0,
     *,
-    variance: str | ArrayLike = "beta",
+    variance: Variance | ArrayLike = "beta",
     steps: int | ArrayLike | None = None,
     resample: int = 10,
     jump: int = 10,
@@ -66,8 +68,7 @@ def inpaint(
     [3.0, 3.0]
     """
     _checks.instance("schedule", schedule, Schedule)
-    n = _checks.integer("n", n, 1, 2**32)
-    seed, first = _checks.seed(seed), _checks.integer("first", first, 0, 2**32 - n)
+    n, seed, first = start.checked(n, seed, first)
     x0 = _checks.array("x0", x0, dtype=np.float32, finite=False)
     known_model = described(model, x0.shape if members(model).own_shape is None else None)
     shape = known_model.shape
@@ -83,7 +84,7 @@ def inpaint(
     chain = with_jumps(down, resample, jump)
     standard = known_model.units.to_model(x0).astype(np.float32)
     on_arrival = _with_known(standard, known, schedule, chain, seed, first)
-    xT = normal(seed, STREAM_START, first + np.arange(n), 0, x0[0].size).reshape(x0.shape)
+    xT = start.noise(n, shape, seed, first)
     x = run(known_model, xT, chain, schedule, seed, first, progress=progress, on_arrival=on_arrival)[0]
     return np.where(known, x0, x)
 

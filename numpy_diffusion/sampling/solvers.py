@@ -16,7 +16,7 @@ The probability-flow ODE is dx' = eps dsigma in x' = x / sqrt(alpha_bar) and sig
 
 from __future__ import annotations
 
-from typing import Literal, assert_never, get_args
+from typing import Any, Final, Literal, assert_never, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,10 +27,15 @@ from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.reverse import reverse_variance, skipped
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import chosen_pairs, nearest_steps
+from numpy_diffusion.process.variances import VARIANCES, Variance
 
 Method = Literal["ancestral", "ddim", "euler", "heun", "dpm++2m", "dpm++3m"]
 METHODS: tuple[Method, ...] = get_args(Method)
-OPTIONS = {"variance": ("ancestral",), "eta": ("ddim",), "churn": ("euler", "heun")}  # and the methods that use them
+OPTIONS: Final[dict[str, tuple[Method, ...]]] = {  # and the methods that use them
+    "variance": ("ancestral",),
+    "eta": ("ddim",),
+    "churn": ("euler", "heun"),
+}
 
 
 def coefficients(
@@ -38,7 +43,7 @@ def coefficients(
     method: Method = "ancestral",
     *,
     steps: int | ArrayLike | None = None,
-    variance: str | ArrayLike = "beta",
+    variance: Variance | ArrayLike = "beta",
     eta: float = 0.0,
     churn: float = 0.0,
 ) -> Coefficients:
@@ -54,18 +59,13 @@ def coefficients(
     _checks.choice("method", method, METHODS)
     eta, churn = _checks.real("eta", eta, 0.0, 1.0), _checks.real("churn", churn, 0.0)
     t, s = chosen_pairs(schedule, steps)
-    if isinstance(variance, str):
-        _checks.choice("variance", variance, variances.VARIANCES)
-    else:
-        variance = _checks.array("variance", variance, None, np.float64, min_ndim=1)
-        variance = variances.checked(variance, schedule, variance.shape[1:])
-    for name, value, unset in (("variance", variance, "beta"), ("eta", eta, 0.0), ("churn", churn, 0.0)):
-        if method not in OPTIONS[name] and not (isinstance(value, type(unset)) and value == unset):
-            got = "an array" if isinstance(value, np.ndarray) else repr(value)
-            raise ValueError(f"{name}: expected {unset!r} with method {method!r}, which does not use it, got {got}")
+    sigma = _checked_variance(schedule, variance)
+    _check_used("variance", sigma, "beta", method)
+    _check_used("eta", eta, 0.0, method)
+    _check_used("churn", churn, 0.0, method)
     match method:
         case "ancestral":
-            return ancestral(schedule, t, s, variance)
+            return ancestral(schedule, t, s, sigma)
         case "ddim":
             return ddim(schedule, t, s, eta)
         case "euler":
@@ -80,10 +80,28 @@ def coefficients(
             assert_never(method)
 
 
+def _checked_variance(schedule: Schedule, variance: Variance | ArrayLike) -> Variance | np.ndarray:
+    """A name, or an array by t for samples of whatever shape it has."""
+    if isinstance(variance, str):
+        return _checks.choice("variance", variance, VARIANCES)
+    given = _checks.array("variance", variance, None, np.float64, min_ndim=1)
+    return variances.checked(given, schedule, given.shape[1:])
+
+
+def _check_used(name: str, value: Any, default: str | float, method: Method) -> None:
+    """ValueError where an option is given to a method that would pass over it."""
+    if method in OPTIONS[name] or (not isinstance(value, np.ndarray) and value == default):
+        return
+    got = "an array" if isinstance(value, np.ndarray) else repr(value)
+    raise ValueError(f"{name}: expected {default!r} with method {method!r}, which does not use it, got {got}")
+
+
 # The methods -----------------------------------------------------------------------------------------------------
 
 
-def ancestral(schedule: Schedule, t: np.ndarray, s: np.ndarray, variance: str | np.ndarray = "beta") -> Coefficients:
+def ancestral(
+    schedule: Schedule, t: np.ndarray, s: np.ndarray, variance: Variance | np.ndarray = "beta"
+) -> Coefficients:
     """Algorithm 1 (Ho et al. 2020, Algorithm 2): mu of their eq 11, and sigma_t z.
 
     A named variance adds no noise at s = 0, as the algorithm is printed.  An array [T + 1, ...] counts there too: the
@@ -94,9 +112,13 @@ def ancestral(schedule: Schedule, t: np.ndarray, s: np.ndarray, variance: str | 
     b = -a * beta / np.sqrt(1.0 - schedule.alpha_bar[t])
     if isinstance(variance, np.ndarray):
         return _of_eps(t, s, a, b, np.sqrt(variance[t]))
-    if variance == "learned":
-        return _of_eps(t, s, a, b, np.zeros(len(t)))._replace(learned=s > 0)
-    return _of_eps(t, s, a, b, np.where(s > 0, np.sqrt(reverse_variance(schedule, t, variance, s)), 0.0))
+    match variance:
+        case "learned":
+            return _of_eps(t, s, a, b, np.zeros(len(t)))._replace(learned=s > 0)
+        case "beta" | "beta_tilde":
+            return _of_eps(t, s, a, b, np.where(s > 0, np.sqrt(reverse_variance(schedule, t, variance, s)), 0.0))
+        case _:
+            assert_never(variance)
 
 
 def ddim(schedule: Schedule, t: np.ndarray, s: np.ndarray, eta: float = 0.0) -> Coefficients:

@@ -34,7 +34,7 @@ from numpy_diffusion.oracles import moments
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.oracles.moments import chain_moments
 from numpy_diffusion.process.coefficients import Coefficients
-from numpy_diffusion.process.reverse import VARIANCES, mu_from_eps, reverse_variance
+from numpy_diffusion.process.reverse import FIXED_VARIANCES, mu_from_eps, reverse_variance
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.solvers import METHODS, OPTIONS, coefficients
 
@@ -61,7 +61,7 @@ def step(chain: Coefficients, k: int, xt: np.ndarray, eps: np.ndarray) -> np.nda
 
 
 @FLAT
-@given(chains(), st.sampled_from(VARIANCES))
+@given(chains(), st.sampled_from(FIXED_VARIANCES))
 def test_ancestral_coefficients_are_mu_and_the_variance(case: tuple[Schedule, list[int]], variance: str) -> None:
     schedule, times = case
     chain = coefficients(schedule, "ancestral", steps=times, variance=variance)
