@@ -101,10 +101,13 @@ def step_variance(
 
 
 def skipped(schedule: Schedule, t: np.ndarray | int, s: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
-    """alpha_ts and beta_ts of the step from s to t; those of the schedule itself where s = t - 1."""
+    """alpha_ts and beta_ts of the step from s to t.
+
+    Where s = t - 1 they are the schedule's own to the bit: a quotient of two alpha_bar would round.
+    """
     alpha = schedule.alpha_bar[t] / schedule.alpha_bar[s]
-    one = s == t - 1
-    return np.where(one, schedule.alpha[t], alpha), np.where(one, schedule.beta[t], 1.0 - alpha)
+    neighbours = s == t - 1
+    return np.where(neighbours, schedule.alpha[t], alpha), np.where(neighbours, schedule.beta[t], 1.0 - alpha)
 
 
 def error_weight(schedule: Schedule, t: np.ndarray | int, s: np.ndarray | int) -> np.ndarray:
@@ -118,7 +121,7 @@ def error_weight(schedule: Schedule, t: np.ndarray | int, s: np.ndarray | int) -
 
 
 def log_noise(schedule: Schedule, t: np.ndarray | int) -> np.ndarray:
-    """log(1 - alpha_bar_t), exact where alpha_bar_t is close to 1."""
+    """log(1 - alpha_bar_t), as -log(1 + SNR_t): exact where alpha_bar_t is so near 1 that 1 - alpha_bar_t rounds."""
     return -np.logaddexp(0.0, schedule.log_snr[t])
 
 

@@ -151,9 +151,10 @@ def heun(schedule: Schedule, t: np.ndarray, s: np.ndarray, churn: float = 0.0) -
     begin = _churned(schedule, t, churn)
     trial = ddim(schedule, begin, s)
     half = 0.5 * trial.b[:, 0]
-    b = np.stack([half, half, 0.0 * half], axis=1)  # eps at the trial point, then the one before it: at the base
+    b = np.stack([half, half, 0.0 * half], axis=1)  # d0 is eps at the trial point, d1 eps at the base
     corrected = _risen(schedule, trial._replace(t=s, b=b), t, np.append(begin[1:], s[-1]))
-    trial = trial._replace(noise=t, accept=s == 0)
+    trial = trial._replace(noise=t, accept=s == 0)  # Euler's step to 0 is accepted; its correction is dropped below
+    # Row by row in turns: the first trial, its correction, the second trial, its correction, ...
     pairs = zip(trial, corrected, strict=True)
     rows = Coefficients(*(np.stack(pair, axis=1).reshape(-1, *pair[0].shape[1:]) for pair in pairs))
     return Coefficients(*(column[rows.t > 0] for column in rows))
@@ -167,8 +168,8 @@ def dpm_2m(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> Coefficients:
     step and in that to s = 0, where lambda is infinite.
     """
     h, (psi1, _, _) = _log_snr_step(schedule, t, s)
-    last = np.append(np.inf, h[:-1])
-    more = np.where(s > 0, h, 0.0) / (2.0 * last)
+    last = np.append(np.inf, h[:-1])  # infinite before the first step, so that d1 has no weight in it
+    more = np.where(s > 0, h, 0.0) / (2.0 * last)  # 1 / 2r
     b = np.stack([psi1 * (1.0 + more), -psi1 * more, np.zeros(len(t))], axis=1)
     return _of_x0(schedule, t, s, b)
 
@@ -183,15 +184,18 @@ def dpm_3m(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> Coefficients:
     """
     h, (psi1, psi2, psi3) = _log_snr_step(schedule, t, s)
     number, finite = np.arange(len(t)), np.where(s > 0, h, 1.0)
+    # The last step of lambda and the one before it, over this one.  Where there was none, any number will do: the
+    # weights that it enters are 0 there.
     r0, r1 = (np.append(np.ones(back), h[: len(h) - back])[: len(h)] / finite for back in (1, 2))
     parabola = np.where((number >= 3) & (s > 0), (psi2 * r0 + psi3) / (r0 + r1), 0.0)
     line = np.where((number >= 1) & (s > 0), psi2 / r0, 0.0) + parabola / r0
     b = np.stack([psi1 + line, -line - parabola / r1, parabola / r1], axis=1)
-    b[1:2] = b[1:2, [0, 2, 1]]  # the second step: the last prediction was at a trial point
+    # In the second step the prediction at the base of the first is d2: d1 is that at its trial point.
+    b[1:2] = b[1:2, [0, 2, 1]]
     rows = _of_x0(schedule, t, s, b)
     if s[0] == 0:
         return rows
-    trapezium = np.array([[psi2[0], psi1[0] - psi2[0], 0.0]])  # on x_0 at the trial point, and at the base
+    trapezium = np.array([[psi2[0], psi1[0] - psi2[0], 0.0]])  # d0 is x_0 at the trial point, d1 x_0 at the base
     corrected = _of_x0(schedule, t[:1], s[:1], trapezium, at=s[:1])
     rows.accept[0] = False
     return Coefficients(*(np.insert(one, 1, two[0], axis=0) for one, two in zip(rows, corrected, strict=True)))
@@ -232,7 +236,8 @@ def _log_snr_step(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> tuple[np.
 def _churned(schedule: Schedule, t: np.ndarray, churn: float) -> np.ndarray:
     """Where each step begins after the rise to (1 + gamma) sigma (Karras et al. 2022, Algorithm 2, lines 4-6): [K].
 
-    gamma = min(S_churn / N, sqrt(2) - 1).  A first step has nothing before it, and T nothing above it: neither rises.
+    gamma = min(S_churn / N, sqrt(2) - 1), and the step nearest to (1 + gamma) sigma is taken.  The rise belongs to
+    the row before, which the first step does not have; and no step is above T.
     """
     if churn == 0.0:
         return t
@@ -242,7 +247,11 @@ def _churned(schedule: Schedule, t: np.ndarray, churn: float) -> np.ndarray:
 
 
 def _risen(schedule: Schedule, rows: Coefficients, noise: np.ndarray, begin: np.ndarray) -> Coefficients:
-    """Rows without noise that after their step go on up from s to `begin`, by exact forward noise."""
+    """Rows without noise that are followed by the churn: from s up to the noisier `begin`, by q(x_begin | x_s).
+
+    That is x_begin = sqrt(kept) x_s + sqrt(1 - kept) z, so that each row stays one row: its factors are multiplied by
+    the root, and z has what was 0.
+    """
     kept = schedule.alpha_bar[begin] / schedule.alpha_bar[rows.s]
     root = np.sqrt(kept)
     return rows._replace(s=begin, noise=noise, a=root * rows.a, b=root[:, None] * rows.b, c=np.sqrt(1.0 - kept))
