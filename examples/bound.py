@@ -115,7 +115,7 @@ def _prepared(name: str, variance: float, T: int) -> tuple[Gaussian, nd.Schedule
     end = schedule.alpha_bar[T]
     prior = Gaussian([0.0], [[end * variance + 1.0 - end]])
     kinds = {"beta": schedule.beta, "beta_tilde": schedule.beta_tilde}
-    values = moments.optimal_variance(data, schedule) if name == "optimal" else kinds[name][:, None]
+    values = moments.gaussian_optimal_variance(data, schedule) if name == "optimal" else kinds[name][:, None]
     return data, schedule, prior, values
 
 

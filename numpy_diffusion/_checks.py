@@ -7,9 +7,11 @@ import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+Kind = TypeVar("Kind", bound=str)
 
 PACKAGE = str(Path(__file__).parent)
 ROUNDING = 1e-9  # what a sum of weights, a covariance's symmetry and its least eigenvalue may be off, relative
@@ -56,12 +58,13 @@ def instance(name: str, value: Any, kind: type) -> Any:
     return value
 
 
-def choice(name: str, value: Any, options: Iterable[str]) -> str:
+def choice(name: str, value: Any, options: Iterable[Kind]) -> Kind:
     """`value` if it is one of `options`, or a ValueError that lists them."""
     options = tuple(options)
-    if not isinstance(value, str) or value not in options:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {_short(value)}")
-    return value
+    for option in options:
+        if isinstance(value, str) and value == option:
+            return option
+    raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {_short(value)}")
 
 
 def array(

@@ -58,8 +58,8 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def told(name: str, path: PathLike) -> Iterator[None]:
-    """Turn the system's OSError into a sentence: argument, path, reason."""
+def os_errors_about(name: str, path: PathLike) -> Iterator[None]:
+    """Turn an OSError of the system into a sentence: the argument `name`, the path, the reason."""
     try:
         yield
     except OSError as error:

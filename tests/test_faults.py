@@ -27,7 +27,7 @@ from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.process import forward, reverse, schedules, steps
 from numpy_diffusion.process.forward import q_posterior, q_sample, q_trajectory
 from numpy_diffusion.process.schedules import PRIOR_KL_MAX, Schedule
-from numpy_diffusion.sampling import chain, samplers, solvers
+from numpy_diffusion.sampling import chain, solvers, start
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training import batch, losses, optimizers
 
@@ -115,7 +115,10 @@ VARIANCE = "np.sqrt(reverse_variance(schedule, t, variance, s))"
 FAULTS = {
     # the variance of the reverse step
     "sigma_t^2 swapped": Fault(
-        reverse.reverse_variance, 'if kind == "beta":', 'if kind != "beta":', check_algorithm_1
+        reverse.step_variance,
+        "match kind:",
+        'match {"beta": "beta_tilde", "beta_tilde": "beta"}[kind]:',
+        check_algorithm_1,
     ),
     "one sigma_t^2 for both": Fault(
         solvers.ancestral, VARIANCE, "np.sqrt(reverse_variance(schedule, t))", check_algorithm_1
@@ -144,7 +147,7 @@ FAULTS = {
         check_algorithm_1,
     ),
     "beta_t / (1 - alpha_bar_t) in mu": Fault(
-        reverse.mu_from_eps,
+        reverse.step_mean,
         "beta / np.sqrt(1.0 - schedule.alpha_bar[t])",
         "beta / (1.0 - schedule.alpha_bar[t])",
         lambda: check_vlb(SHORT),
@@ -157,7 +160,7 @@ FAULTS = {
         forward.q_sample, "schedule.alpha_bar[t]", "schedule.alpha_bar[t - 1]", check_jump_and_chain_moments
     ),
     "t off by one in the step": Fault(
-        forward.q_step, "schedule.alpha[t]", "schedule.alpha[t - 1]", check_jump_and_chain_moments
+        forward._step, "schedule.alpha[t]", "schedule.alpha[t - 1]", check_jump_and_chain_moments
     ),
     "t off by one in the posterior": Fault(
         forward.q_posterior, "schedule.alpha_bar[t - 1]", "schedule.alpha_bar[t]", check_posterior
@@ -249,7 +252,7 @@ FAULTS = {
         check_samples_share_no_noise,
     ),
     "two samples share their start": Fault(
-        samplers.sample, "first + np.arange(n)", "first + np.arange(n) // 2", check_samples_share_no_noise
+        start.noise, "first + np.arange(n)", "first + np.arange(n) // 2", check_samples_share_no_noise
     ),
     "two samples share the noise of training": Fault(
         batch.draw, "STREAM_TRAIN, samples,", "STREAM_TRAIN, samples // 2,", check_no_noise_is_shared

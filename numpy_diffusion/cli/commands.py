@@ -103,7 +103,7 @@ def _sample(options: Options) -> int:
         np.save(content, x)
     else:
         np.savetxt(content, x, fmt="%.9g", delimiter=",")
-    with _files.told("--output", path):
+    with _files.os_errors_about("--output", path):
         _files.write(path, content.getvalue())
     return 0
 

@@ -15,8 +15,6 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks, noise
 from numpy_diffusion.data import drawings, pictures
 
-N_MAX: Final = 2**32  # the generator's counter numbers the samples with one word
-
 # What a point uses its numbers for: each use is a step of its own in the generator's counter.
 _SHAPE, _NOISE = 0, 1
 
@@ -213,7 +211,7 @@ BY_NAME: Final[dict[str, Callable[[int, int], np.ndarray]]] = {
 
 
 def _rows(n: int) -> np.ndarray:
-    return np.arange(_checks.integer("n", n, 1, N_MAX))
+    return np.arange(_checks.integer("n", n, 1, noise.WORD_RANGE))
 
 
 def _plane_noise(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

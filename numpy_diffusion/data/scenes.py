@@ -7,16 +7,16 @@ at four places a pixel and between four entries at each: outlines are smooth at 
 from __future__ import annotations
 
 import functools
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, assert_never, get_args
 
 import numpy as np
 
 from numpy_diffusion import _checks, noise
 from numpy_diffusion.data import drawings
 
-NAMES: Final = ("spiral", "airplane", "tank")
+Name = Literal["spiral", "airplane", "tank"]
+NAMES: Final[tuple[Name, ...]] = get_args(Name)
 SIZE: Final = 32  # pixels a side
-N_MAX: Final = 2**32  # the generator's counter numbers the scenes with one word
 
 TABLE = 64  # entries a side of a drawing's table: near two a place looked up, for the sizes below
 FINE = 4  # pixels of the drawing averaged to one entry, along each side
@@ -64,7 +64,7 @@ def draw(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     >>> x0.shape, [NAMES[k] for k in labels]
     ((5, 1, 32, 32), ['airplane', 'airplane', 'spiral', 'tank', 'airplane'])
     """
-    n, seed = _checks.integer("n", n, 1, N_MAX), _checks.seed(seed)
+    n, seed = _checks.integer("n", n, 1, noise.WORD_RANGE), _checks.seed(seed)
     x0, labels = np.empty((n, 1, SIZE, SIZE), np.float32), np.empty(n, np.int64)
     for start in range(0, n, BLOCK):
         rows = slice(start, min(start + BLOCK, n))
@@ -124,10 +124,22 @@ def _look_up(label: np.ndarray, across: np.ndarray, height: np.ndarray) -> np.nd
 @functools.cache
 def _tables() -> np.ndarray:
     """The ink of the three drawings, 0 is paper, with a frame of paper: float32 [3, TABLE + 2, TABLE + 2]."""
-    images = [getattr(drawings, name)(TABLE * FINE) for name in NAMES]
+    images = [_drawing(name, TABLE * FINE) for name in NAMES]
     ink = 1.0 - np.stack(images) / 255.0
     means = ink.reshape(len(NAMES), TABLE, FINE, TABLE, FINE).mean(axis=(2, 4))
     return np.pad(means, ((0, 0), (1, 1), (1, 1))).astype(np.float32)
+
+
+def _drawing(name: Name, size: int) -> np.ndarray:
+    match name:
+        case "spiral":
+            return drawings.spiral(size)
+        case "airplane":
+            return drawings.airplane(size)
+        case "tank":
+            return drawings.tank(size)
+        case _:
+            assert_never(name)
 
 
 def _between(limits: tuple[float, float], u: np.ndarray) -> np.ndarray:

@@ -30,28 +30,31 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, assert_never, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.evaluation.trajectories import (
+from numpy_diffusion.evaluation.setting import (
     LOG_2PI,
     Setting,
     along_axes,
     checked,
-    draw,
     fixed_log_variance,
+    forward_noise,
     forward_steps,
     log_step,
     predicted,
 )
-from numpy_diffusion.noise import STREAM_BOUND, STREAM_BOUND_CHAIN
+from numpy_diffusion.noise import STREAM_BOUND, STREAM_BOUND_CHAIN, WORD_RANGE
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.process.reverse import error_weight, log_noise
 from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.variances import Variance
 
+Form = Literal["posterior", "article"]
+FORMS: tuple[Form, ...] = get_args(Form)
 RECONSTRUCTION, PRIOR = 0, -1  # where these terms stand beside consistency_t, which stands at t
 Terms = Iterator[tuple[int, np.ndarray]]
 
@@ -93,9 +96,9 @@ def bound(
     x0: ArrayLike,
     seed: int = 0,
     *,
-    variance: str | ArrayLike = "beta",
+    variance: Variance | ArrayLike = "beta",
     prior: Gaussian | None = None,
-    form: str = "posterior",
+    form: Form = "posterior",
     draws: int = 1,
 ) -> Bound:
     """The variational bound on -log p(x_0), estimated from data.
@@ -125,13 +128,13 @@ def bound(
     True
     """
     setting = checked(model, schedule, x0, variance, prior)
-    draws = _checks.integer("draws", draws, 1, 2**32 // (schedule.T + 1))
-    terms = FORMS[_checks.choice("form", form, FORMS)](setting, _checks.seed(seed), draws)
+    draws = _checks.integer("draws", draws, 1, WORD_RANGE // (schedule.T + 1))
+    terms = _terms(_checks.choice("form", form, FORMS), setting, _checks.seed(seed), draws)
     return _collected(((place, values.reshape(-1, draws).mean(axis=1)) for place, values in terms), setting)
 
 
 def gaussian_bound(
-    gaussian: Gaussian, schedule: Schedule, variance: str | ArrayLike = "beta", prior: Gaussian | None = None
+    gaussian: Gaussian, schedule: Schedule, variance: Variance | ArrayLike = "beta", prior: Gaussian | None = None
 ) -> Bound:
     """The exact expectation of the bound (posterior form) where the data is Gaussian and the model is its oracle.
 
@@ -149,11 +152,11 @@ def gaussian_bound(
     --------
     The optimal variance of axis-aligned data and the exact prior leave nothing but the data's entropy:
 
-    >>> from numpy_diffusion.oracles.moments import optimal_variance
+    >>> from numpy_diffusion.oracles.moments import gaussian_optimal_variance
     >>> schedule, data = Schedule.linear(T=10), Gaussian([3.0], [[4.0]])
     >>> end = schedule.alpha_bar[10]
     >>> prior = Gaussian(np.sqrt(end) * data.mean, end * data.covariance + (1.0 - end) * np.eye(1))
-    >>> total = gaussian_bound(data, schedule, optimal_variance(data, schedule), prior).total
+    >>> total = gaussian_bound(data, schedule, gaussian_optimal_variance(data, schedule), prior).total
     >>> bool(np.isclose(total, 0.5 * np.log(2.0 * np.pi * np.e * 4.0), rtol=0.0, atol=1e-12))
     True
     """
@@ -162,11 +165,21 @@ def gaussian_bound(
     return _collected(_gaussian_terms(gaussian, setting), setting, exact=True)
 
 
+def _terms(form: Form, setting: Setting, seed: int, draws: int) -> Terms:
+    match form:
+        case "posterior":
+            return _posterior_terms(setting, seed, draws)
+        case "article":
+            return _article_terms(setting, seed, draws)
+        case _:
+            assert_never(form)
+
+
 def _posterior_terms(setting: Setting, seed: int, draws: int) -> Terms:
     """Each term for each sample and draw [N * draws], in the order t = 1..T, prior."""
     schedule, u = setting.schedule, np.repeat(setting.u, draws, axis=0)
     for t in range(1, schedule.T + 1):
-        eps = draw(seed, STREAM_BOUND, draws, t, schedule, u.shape)
+        eps = forward_noise(seed, STREAM_BOUND, draws, t, schedule, u.shape)
         xt = np.sqrt(schedule.alpha_bar[t]) * u + np.exp(0.5 * log_noise(schedule, t)) * eps
         if t == 1:
             yield RECONSTRUCTION, -log_step(setting, u, xt, 1)
@@ -184,9 +197,6 @@ def _article_terms(setting: Setting, seed: int, draws: int) -> Terms:
         log_q = step.log_q
     beta = setting.schedule.beta[-1]
     yield PRIOR, _prior(setting, np.sqrt(1.0 - beta) * step.x, np.log(beta))
-
-
-FORMS = {"posterior": _posterior_terms, "article": _article_terms}
 
 
 def _gaussian_terms(gaussian: Gaussian, setting: Setting) -> Terms:

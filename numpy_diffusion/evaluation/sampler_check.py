@@ -16,23 +16,25 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, assert_never, get_args
 
 import numpy as np
 
 from numpy_diffusion import _checks
+from numpy_diffusion.evaluation.sampler_report import DataName, Distance, Report, Row, order, verdict
 from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian, GaussianMixture
 from numpy_diffusion.process.forward import q_sample
+from numpy_diffusion.process.reverse import FIXED_VARIANCES, FixedVariance
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import chosen_steps
 
 Step = Callable[[Any, np.ndarray, int, int, Schedule, np.ndarray], Any]
 
-KINDS = ("ddim", "ancestral")
+Kind = Literal["ddim", "ancestral"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 STEPS = (8, 16, 32, 64, 128)
 PROBES = 4  # random rows that an affine map must foretell
-SIGMAS = 5.0  # standard errors that a right sampler may be off on the mixture
 
 # Correlated, off centre, and with variances on both sides of 1, for which some samplers are exact by accident.
 GAUSSIAN = Gaussian([1.0, -0.5], [[2.0, 0.9], [0.9, 0.7]])
@@ -43,75 +45,12 @@ MIXTURE = GaussianMixture(
 )
 
 
-class Distance(NamedTuple):
-    """How far apart two means and two covariances are, and the standard errors of both, 0 where they are exact.
-
-    All of a mean are in the data's standard deviations, sqrt(trace C / D); all of a covariance are shares of |C|, in
-    the Frobenius norm.
-    """
-
-    mean: float
-    covariance: float
-    mean_error: float = 0.0
-    covariance_error: float = 0.0
-
-
-class Row(NamedTuple):
-    """One line of the report.
-
-    Attributes
-    ----------
-    data : "Gaussian" or "mixture"
-    steps : of the chain
-    error : from the data's own mean and covariance
-    order : p where the covariance's error falls with steps^-p, from the row before to this one; NaN in the first,
-        and where an error is not above five of its standard errors
-    off : from what a right sampler of the declared kind gives with as many steps; None where no kind was declared
-    verdict : "right", or what deviates and by how many times the tolerance; "" where no kind was declared
-    """
-
-    data: str
-    steps: int
-    error: Distance
-    order: float
-    off: Distance | None
-    verdict: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """What `check_sampler` found; `print(report)` shows it as a table."""
-
-    kind: str
-    rows: tuple[Row, ...]
-
-    @property
-    def right(self) -> bool:
-        """True where every row is right; False where no kind was declared."""
-        return all(row.verdict == "right" for row in self.rows)
-
-    def of(self, data: str) -> list[Row]:
-        """The rows of the "Gaussian" or of the "mixture", from few steps to many."""
-        return [row for row in self.rows if row.data == data]
-
-    def __str__(self) -> str:
-        head = f"{'':14}{'distance from the data':^46}{self.kind and f'from the exact {self.kind}':>26}"
-        names = f"{'data':8}{'steps':>6}{'mean':>9}{'std.err.':>10}{'covariance':>12}{'std.err.':>10}{'order':>7}"
-        lines = [head, f"{names}{'mean':>12}{'covariance':>12}  verdict"]
-        for data, steps, error, order, off, verdict in self.rows:
-            own = f"{error.mean:9.1e}{_cell(error.mean_error or None, 10, '.0e')}"
-            own += f"{error.covariance:12.1e}{_cell(error.covariance_error or None, 10, '.0e')}"
-            gaps = f"{_cell(off and off.mean, 12, '.1e')}{_cell(off and off.covariance, 12, '.1e')}"
-            lines.append(f"{data:8}{steps:6}{own}{_cell(order, 7, '.2f')}{gaps}  {verdict}")
-        return "\n".join(line.rstrip() for line in lines)
-
-
 def check_sampler(
     step: Step,
     schedule: Schedule | None = None,
     *,
-    kind: str | None,
-    variance: str | float = "beta",
+    kind: Kind | None,
+    variance: FixedVariance | float = "beta",
     steps: Sequence[int] = STEPS,
     tolerance: float = 1e-6,
     n: int = 4096,
@@ -163,13 +102,14 @@ def check_sampler(
     numbers = sorted(set(_checks.steps("steps", np.atleast_1d(steps), 1, schedule.T).tolist()))
     tolerance, n = _checks.real("tolerance", tolerance, 1e-10), _checks.integer("n", n, 2, 2**20)
     rows: list[Row] = []
-    for name, data in (("Gaussian", GAUSSIAN), ("mixture", MIXTURE)):
+    on: dict[DataName, GaussianMixture] = {"Gaussian": GAUSSIAN, "mixture": MIXTURE}
+    for name, data in on.items():
         before = None
         for number in numbers:
             chain = _Chain(data, schedule, chosen_steps(schedule, number).tolist(), n, _checks.seed(seed))
             error, off, affine = _compared(chain, step, reference, tolerance)
-            verdict = _verdict(off, tolerance) if affine else "not affine in x and z: noise of its own, or a clip?"
-            before = Row(name, number, error, _order(error, number, before), off, verdict)
+            found = verdict(off, tolerance) if affine else "not affine in x and z: noise of its own, or a clip?"
+            before = Row(name, number, error, order(error, number, before), off, found)
             rows.append(before)
     return Report(f"{kind or ''}{f', {variance}' if kind == 'ancestral' else ''}", tuple(rows))
 
@@ -177,14 +117,28 @@ def check_sampler(
 # --- the references, as the papers print them --------------------------------------------------------------------
 
 
-def _reference(kind: str, variance: str | float) -> Step:
-    if kind == "ddim":
-        return _ddim
-    if isinstance(variance, str):
-        v = {"beta": 1.0, "beta_tilde": 0.0}[_checks.choice("variance", variance, ("beta", "beta_tilde"))]
-    else:
-        v = _checks.real("variance", variance, 0.0, 1.0)
-    return partial(_ancestral, v=v)
+def _reference(kind: Kind, variance: FixedVariance | float) -> Step:
+    match kind:
+        case "ddim":
+            return _ddim
+        case "ancestral":
+            return partial(_ancestral, v=_fraction(variance))
+        case _:
+            assert_never(kind)
+
+
+def _fraction(variance: FixedVariance | float) -> float:
+    """v where log sigma^2 = v log beta + (1 - v) log beta_tilde."""
+    if not isinstance(variance, str):
+        return _checks.real("variance", variance, 0.0, 1.0)
+    name = _checks.choice("variance", variance, FIXED_VARIANCES)
+    match name:
+        case "beta":
+            return 1.0
+        case "beta_tilde":
+            return 0.0
+        case _:
+            assert_never(name)
 
 
 def _ddim(eps_model: Any, x: np.ndarray, t: int, s: int, schedule: Schedule, z: np.ndarray) -> np.ndarray:
@@ -308,27 +262,3 @@ def _distance(data: GaussianMixture, mean: np.ndarray, covariance: np.ndarray) -
     deviation = np.sqrt(np.trace(data.covariance) / len(data.mean))
     size = np.linalg.norm(data.covariance)
     return Distance(float(np.linalg.norm(mean) / deviation), float(np.linalg.norm(covariance) / size))
-
-
-def _verdict(off: Distance | None, tolerance: float) -> str:
-    if off is None:
-        return ""
-    ratios = {
-        "mean": off.mean / (tolerance + SIGMAS * off.mean_error),
-        "covariance": off.covariance / (tolerance + SIGMAS * off.covariance_error),
-    }
-    wrong = [f"{name} {ratio:.3g}" for name, ratio in ratios.items() if ratio > 1.0]
-    return f"{' and '.join(wrong)} times the tolerance" if wrong else "right"
-
-
-def _order(error: Distance, steps: int, before: Row | None) -> float:
-    if before is None or any(
-        gap.covariance <= max(SIGMAS * gap.covariance_error, 1e-12) for gap in (error, before.error)
-    ):
-        return np.nan
-    return float(np.log(before.error.covariance / error.covariance) / np.log(steps / before.steps))
-
-
-def _cell(value: float | None, width: int, form: str) -> str:
-    """The number, or a dash where there is none."""
-    return f"{'-':>{width}}" if value is None or np.isnan(value) else f"{value:{width}{form}}"

@@ -106,7 +106,7 @@ def target(path: _files.PathLike, *suffixes: str) -> Path:
     place = _files.as_path("path", path)
     if place.suffix not in suffixes:
         raise ValueError(f"path: expected a name that ends in {' or '.join(suffixes)}, got {place}")
-    with _files.told("path", place):
+    with _files.os_errors_about("path", place):
         place.parent.mkdir(parents=True, exist_ok=True)
     return place
 
@@ -115,6 +115,6 @@ def save(figure: Figure, path: Path) -> Path:
     """The figure as a PNG that appears whole or not at all; the path."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
-    with _files.told("path", path):
+    with _files.os_errors_about("path", path):
         _files.write(path, picture.getvalue())
     return path

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.animation import AbstractMovieWriter, HTMLWriter, PillowWriter
 
 from numpy_diffusion import _checks
-from numpy_diffusion._files import PathLike, told, write
+from numpy_diffusion._files import PathLike, os_errors_about, write
 from numpy_diffusion.figures._style import ORANGE, bounding_box, canvas, panel, style, target
 from numpy_diffusion.figures.steps import telling_steps
 from numpy_diffusion.process.schedules import Schedule
@@ -96,7 +96,7 @@ def animation(
         else:
             _draw(chain, shown, HTMLWriter(RATE, embed_frames=True, default_mode="once"), drawn)
             content = _self_contained(drawn.read_text(encoding="utf-8")).encode()
-    with told("path", place):
+    with os_errors_about("path", place):
         write(place, content)
     return place
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.evaluation.likelihood import log_prob
 from numpy_diffusion.networks.mlp.mlp import MLP
-from numpy_diffusion.noise import STREAM_START, uniform
+from numpy_diffusion.noise import STREAM_START, WORD_RANGE, uniform
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training.loop import train
@@ -137,7 +137,7 @@ class DiffusionDensity:
         ValueError : not fitted; a label that `fit` has not seen; an argument out of its range
         """
         self._check_fitted()
-        n = _checks.integer("n_samples", n_samples, 1, 2**32 // len(self.models_))
+        n = _checks.integer("n_samples", n_samples, 1, WORD_RANGE // len(self.models_))
         seed = _seed(self.random_state if random_state is None else random_state)
         if y is not None:
             place = self._places(y, n)
@@ -148,7 +148,7 @@ class DiffusionDensity:
         for c, model in enumerate(self.models_):
             rows = np.flatnonzero(place == c)
             if len(rows):
-                first = c * (2**32 // len(self.models_))  # noise of its own for each class
+                first = c * (WORD_RANGE // len(self.models_))  # noise of its own for each class
                 x[rows] = sample(model, self.schedule_, len(rows), seed, first=first, progress=self.verbose)
         return x if self.classes_ is None else (x, self.classes_[place])
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from numpy_diffusion.layers import attention, group_norm, linear
-from numpy_diffusion.layers.named import Gradients, kept, of
+from numpy_diffusion.layers.named import Gradients, store_gradients, weight_and_bias
 
 
 def forward(
@@ -22,10 +22,10 @@ def forward(
     N, C = x.shape[:2]
 
     def through(layer: str, rows: np.ndarray) -> np.ndarray:
-        y, caches[layer] = linear.forward(rows.reshape(-1, C), *of(params, layer))
+        y, caches[layer] = linear.forward(rows.reshape(-1, C), *weight_and_bias(params, layer))
         return y.reshape(N, -1, C)
 
-    z, caches["group_norm"] = group_norm.forward(x, *of(params, "group_norm"), groups, eps)
+    z, caches["group_norm"] = group_norm.forward(x, *weight_and_bias(params, "group_norm"), groups, eps)
     rows = _rows(z)
     q, k, v = (through(layer, rows) for layer in ("to_q", "to_k", "to_v"))
     o, caches["attention"] = attention.forward(q, k, v, heads)
@@ -38,12 +38,12 @@ def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, Gradie
     N, C = dy.shape[:2]
 
     def through(layer: str, drows: np.ndarray) -> np.ndarray:
-        return kept(grads, layer, linear.backward(drows.reshape(-1, C), caches[layer])).reshape(N, -1, C)
+        return store_gradients(grads, layer, linear.backward(drows.reshape(-1, C), caches[layer])).reshape(N, -1, C)
 
     do = through("to_out.0", _rows(dy))
     dq, dk, dv = attention.backward(do, caches["attention"])
     drows = through("to_q", dq) + through("to_k", dk) + through("to_v", dv)
-    dx = kept(grads, "group_norm", group_norm.backward(_image(drows, dy.shape), caches["group_norm"]))
+    dx = store_gradients(grads, "group_norm", group_norm.backward(_image(drows, dy.shape), caches["group_norm"]))
     return dx + dy, grads
 
 

@@ -9,12 +9,12 @@ import numpy as np
 Gradients = dict[str, np.ndarray]
 
 
-def of(params: Mapping[str, np.ndarray], layer: str) -> tuple[np.ndarray, np.ndarray]:
+def weight_and_bias(params: Mapping[str, np.ndarray], layer: str) -> tuple[np.ndarray, np.ndarray]:
     """The weight and bias of `layer`."""
     return params[f"{layer}.weight"], params[f"{layer}.bias"]
 
 
-def kept(grads: Gradients, layer: str, gradients: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
-    """Of a layer's dx, dweight and dbias: puts the last two into `grads`, and returns dx."""
+def store_gradients(grads: Gradients, layer: str, gradients: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+    """Put dweight and dbias of a layer's (dx, dweight, dbias) into `grads` under their names, and return dx."""
     dx, grads[f"{layer}.weight"], grads[f"{layer}.bias"] = gradients
     return dx

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpy_diffusion.layers import conv, dropout, group_norm, linear, silu
-from numpy_diffusion.layers.named import Gradients, kept, of
+from numpy_diffusion.layers.named import Gradients, store_gradients, weight_and_bias
 
 
 class Dropped(NamedTuple):
@@ -38,32 +38,32 @@ def forward(
     params: weight and bias of norm1, conv1, time_emb_proj, norm2, conv2 and, where C is not J, conv_shortcut.
     """
     caches: dict[str, Any] = {}
-    h, caches["norm1"] = group_norm.forward(x, *of(params, "norm1"), groups, eps)
+    h, caches["norm1"] = group_norm.forward(x, *weight_and_bias(params, "norm1"), groups, eps)
     h, caches["silu1"] = silu.forward(h)
-    h, caches["conv1"] = conv.forward(h, *of(params, "conv1"))
+    h, caches["conv1"] = conv.forward(h, *weight_and_bias(params, "conv1"))
     a, caches["silu_temb"] = silu.forward(temb)
-    a, caches["time_emb_proj"] = linear.forward(a, *of(params, "time_emb_proj"))
-    h, caches["norm2"] = group_norm.forward(h + a[:, :, None, None], *of(params, "norm2"), groups, eps)
+    a, caches["time_emb_proj"] = linear.forward(a, *weight_and_bias(params, "time_emb_proj"))
+    h, caches["norm2"] = group_norm.forward(h + a[:, :, None, None], *weight_and_bias(params, "norm2"), groups, eps)
     h, caches["silu2"] = silu.forward(h)
     if dropped is not None:
         h, caches["dropout"] = dropout.forward(h, *dropped)
-    h, caches["conv2"] = conv.forward(h, *of(params, "conv2"))
+    h, caches["conv2"] = conv.forward(h, *weight_and_bias(params, "conv2"))
     if "conv_shortcut.weight" in params:
-        x, caches["conv_shortcut"] = conv.forward(x, *of(params, "conv_shortcut"), pad=(0, 0))
+        x, caches["conv_shortcut"] = conv.forward(x, *weight_and_bias(params, "conv_shortcut"), pad=(0, 0))
     return h + x, caches
 
 
 def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, Gradients]:
     """dx [N, C, H, W], dtemb [N, E], and the gradient of each of params, from dy [N, J, H, W]."""
     grads: Gradients = {}
-    dh = kept(grads, "conv2", conv.backward(dy, caches["conv2"]))
+    dh = store_gradients(grads, "conv2", conv.backward(dy, caches["conv2"]))
     if "dropout" in caches:
         dh = dropout.backward(dh, caches["dropout"])
-    dh = kept(grads, "norm2", group_norm.backward(silu.backward(dh, caches["silu2"]), caches["norm2"]))
-    da = kept(grads, "time_emb_proj", linear.backward(dh.sum(axis=(2, 3)), caches["time_emb_proj"]))
+    dh = store_gradients(grads, "norm2", group_norm.backward(silu.backward(dh, caches["silu2"]), caches["norm2"]))
+    da = store_gradients(grads, "time_emb_proj", linear.backward(dh.sum(axis=(2, 3)), caches["time_emb_proj"]))
     dtemb = silu.backward(da, caches["silu_temb"])
-    dh = kept(grads, "conv1", conv.backward(dh, caches["conv1"]))
-    dh = kept(grads, "norm1", group_norm.backward(silu.backward(dh, caches["silu1"]), caches["norm1"]))
+    dh = store_gradients(grads, "conv1", conv.backward(dh, caches["conv1"]))
+    dh = store_gradients(grads, "norm1", group_norm.backward(silu.backward(dh, caches["silu1"]), caches["norm1"]))
     shortcut = "conv_shortcut" in caches
-    dx = kept(grads, "conv_shortcut", conv.backward(dy, caches["conv_shortcut"])) if shortcut else dy
+    dx = store_gradients(grads, "conv_shortcut", conv.backward(dy, caches["conv_shortcut"])) if shortcut else dy
     return dh + dx, dtemb, grads

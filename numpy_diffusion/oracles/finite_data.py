@@ -17,7 +17,6 @@ All is computed in float64, over blocks of the data.  What else is in the batch 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +24,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.noise import STREAM_DATA, integers
+from numpy_diffusion.noise import STREAM_DATA, WORD_RANGE, integers
+from numpy_diffusion.oracles.exact_eps import ExactEps
 from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.schedules import Schedule
 
@@ -73,9 +73,9 @@ class FiniteData:
     def covariance(self) -> np.ndarray:
         return self._offsets.T @ self._offsets / len(self.x0)
 
-    def eps(self, schedule: Schedule) -> FiniteEps:
-        """The perfect network: a model `eps = model(x, t)`.  See `FiniteEps`."""
-        return FiniteEps(self, _checks.instance("schedule", schedule, Schedule))
+    def eps(self, schedule: Schedule) -> ExactEps:
+        """The perfect network: a model `eps = model(x, t)`.  See `ExactEps`."""
+        return ExactEps(self, _checks.instance("schedule", schedule, Schedule))
 
     def score(self, x: ArrayLike, t: Any, schedule: Schedule) -> np.ndarray:
         """grad log q(x_t) at x: float64 [M, ...].
@@ -92,7 +92,7 @@ class FiniteData:
         [[-2.0, 4.0]]
         """
         x, alpha_bar = self._checked(x, t, schedule)
-        return -self._eps(x, alpha_bar) / column(np.sqrt(1.0 - alpha_bar), x)
+        return -self.exact_eps(x, alpha_bar) / column(np.sqrt(1.0 - alpha_bar), x)
 
     def log_density(self, x: ArrayLike, t: Any, schedule: Schedule) -> np.ndarray:
         """log q(x_t) at x in nats: float64 [M].  Parameters as for `score`.
@@ -118,33 +118,34 @@ class FiniteData:
         >>> FiniteData([[5.0, 0.0]]).sample(2, seed=0).tolist()
         [[5.0, 0.0], [5.0, 0.0]]
         """
-        n = _checks.integer("n", n, 1, 2**32)
+        n = _checks.integer("n", n, 1, WORD_RANGE)
         drawn = integers(_checks.seed(seed), STREAM_DATA, np.arange(n), 0, [len(self.x0)])[:, 0]
         return self.x0[drawn].astype(np.float32)
+
+    def exact_eps(self, x: np.ndarray, alpha_bar: np.ndarray) -> np.ndarray:
+        """E[eps | x_t] = (x_t - sqrt(alpha_bar_t) E[x_0 | x_t]) / sqrt(1 - alpha_bar_t); see `ExactData`."""
+        offset = self._offset(x, alpha_bar)
+        return _eps(offset, self._posterior(offset, alpha_bar)[1], alpha_bar).reshape(x.shape)
+
+    def exact_jvp(self, x: np.ndarray, alpha_bar: np.ndarray, tangents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same, and J v = (v - alpha_bar / (1 - alpha_bar) Cov[x_0 | x_t] v) / sqrt(1 - alpha_bar) of each v."""
+        offset = self._offset(x, alpha_bar)
+        log_sum, posterior = self._posterior(offset, alpha_bar)
+        v = tangents.reshape(len(tangents), *offset.shape)
+        along_covariance = np.zeros(v.shape)
+        for x0, log_w in self._blocks(offset, alpha_bar):
+            weights = np.exp(log_w - log_sum[:, None])
+            for along, one in zip(along_covariance, v, strict=True):
+                along += (weights * (one @ x0.T - (one * posterior).sum(axis=1, keepdims=True))) @ x0
+        noise = (1.0 - alpha_bar)[:, None]
+        along_eps = (v - alpha_bar[:, None] / noise * along_covariance) / np.sqrt(noise)
+        return _eps(offset, posterior, alpha_bar).reshape(x.shape), along_eps.reshape(tangents.shape)
 
     def _checked(self, x: ArrayLike, t: Any, schedule: Schedule) -> tuple[np.ndarray, np.ndarray]:
         """x in float64, and the alpha_bar of each row [M] or of all [1]."""
         x = _checks.array("x", x, ("M", *self.mean.shape), np.float64)
         t = _checks.steps("t", t, 1, _checks.instance("schedule", schedule, Schedule).T, len(x))
         return x, np.atleast_1d(schedule.alpha_bar[t])
-
-    def _eps(self, x: np.ndarray, alpha_bar: np.ndarray) -> np.ndarray:
-        offset = self._offset(x, alpha_bar)
-        posterior = self._posterior(offset, alpha_bar)[1]
-        eps = (offset - np.sqrt(alpha_bar)[:, None] * posterior) / np.sqrt(1.0 - alpha_bar)[:, None]
-        return eps.reshape(x.shape)
-
-    def _jvp(self, x: np.ndarray, alpha_bar: np.ndarray, tangents: np.ndarray) -> np.ndarray:
-        """J v of each v [M, D], J = (I - alpha_bar / (1 - alpha_bar) Cov[x_0 | x_t]) / sqrt(1 - alpha_bar)."""
-        offset = self._offset(x, alpha_bar)
-        log_sum, posterior = self._posterior(offset, alpha_bar)
-        along_covariance = np.zeros(tangents.shape)
-        for x0, log_w in self._blocks(offset, alpha_bar):
-            weights = np.exp(log_w - log_sum[:, None])
-            for along, v in zip(along_covariance, tangents, strict=True):
-                along += (weights * (v @ x0.T - (v * posterior).sum(axis=1, keepdims=True))) @ x0
-        noise = (1.0 - alpha_bar)[:, None]
-        return (tangents - alpha_bar[:, None] / noise * along_covariance) / np.sqrt(noise)
 
     def _offset(self, x: np.ndarray, alpha_bar: np.ndarray) -> np.ndarray:
         """x_t from the mean of q(x_t): [M, D]."""
@@ -173,49 +174,6 @@ class FiniteData:
             yield x0, signal * (offset @ x0.T - signal * half_norms) / noise
 
 
-@dataclass(frozen=True)
-class FiniteEps:
-    """eps*(x_t, t) = E[eps | x_t] of a finite data set.
-
-    Made by `FiniteData.eps`; a model as every other, `eps = model(x, t)`.
-
-    Parameters of the call
-    ----------
-    x : [M, ...]
-    t : int or int array [M], in 1..T
-
-    Returns
-    -------
-    [M, ...] in the dtype of x, float32 or float64
-    """
-
-    data: FiniteData
-    schedule: Schedule
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one sample."""
-        return self.data.mean.shape
-
-    def __call__(self, x: ArrayLike, t: Any) -> np.ndarray:
-        given = _checks.array("x", x, ("M", *self.shape))
-        return self.data._eps(*self.data._checked(given, t, self.schedule)).astype(given.dtype)
-
-    def jvp(self, x: ArrayLike, t: Any, tangent: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        """eps*, and its derivative by x along the tangent [M, ...]; or [K, M, ...], K of them at once.
-
-        Examples
-        --------
-        A single point leaves eps* = (x - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar):
-
-        >>> model = FiniteData([[0.0, 0.0]]).eps(Schedule.from_beta([0.75, 0.999]))
-        >>> model.jvp(np.ones((1, 2)), 1, np.array([[3.0, 0.0]]))[1].round(4).tolist()
-        [[3.4641, 0.0]]
-        """
-        given = _checks.array("x", x, ("M", *self.shape))
-        shape = given.shape if np.ndim(tangent) == given.ndim else ("K", *given.shape)
-        tangent = _checks.array("tangent", tangent, shape, np.float64)
-        checked, alpha_bar = self.data._checked(given, t, self.schedule)
-        eps = self.data._eps(checked, alpha_bar)
-        along = self.data._jvp(checked, alpha_bar, tangent.reshape(-1, len(given), eps[0].size))
-        return eps.astype(given.dtype), along.reshape(tangent.shape).astype(given.dtype)
+def _eps(offset: np.ndarray, posterior: np.ndarray, alpha_bar: np.ndarray) -> np.ndarray:
+    """E[eps | x_t] from x_t and E[x_0 | x_t], each from its mean: [M, D]."""
+    return (offset - np.sqrt(alpha_bar)[:, None] * posterior) / np.sqrt(1.0 - alpha_bar)[:, None]

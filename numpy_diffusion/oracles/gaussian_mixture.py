@@ -22,7 +22,6 @@ features and components are loops of one order, since a matrix product may round
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.data import datasets
+from numpy_diffusion.oracles.exact_eps import ExactEps
 from numpy_diffusion.process.schedules import Schedule
 
 
@@ -81,8 +81,7 @@ class GaussianMixture:
 
     def eps(self, schedule: Schedule) -> ExactEps:
         """The perfect network: a model `eps = model(x, t)`.  See `ExactEps`."""
-        _checks.instance("schedule", schedule, Schedule)
-        return ExactEps(self, schedule)
+        return ExactEps(self, _checks.instance("schedule", schedule, Schedule))
 
     def score(self, x: ArrayLike, t: Any, schedule: Schedule) -> np.ndarray:
         """grad log q(x_t) at x: float64 [N, D].
@@ -126,6 +125,16 @@ class GaussianMixture:
         """
         return datasets.mixture(n, self.weights, self.means, self.covariances, seed)
 
+    def exact_eps(self, x: np.ndarray, alpha_bar: np.ndarray) -> np.ndarray:
+        """E[eps | x_t] = -sqrt(1 - alpha_bar_t) grad log q(x_t), [N, D]; see `ExactData`."""
+        return -np.sqrt(1.0 - alpha_bar)[:, None] * self._log_density_and_score(x, alpha_bar)[1]
+
+    def exact_jvp(self, x: np.ndarray, alpha_bar: np.ndarray, tangents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same, and J v = -sqrt(1 - alpha_bar_t) H v of each tangent v, H the Hessian of log q(x_t)."""
+        score, along = self._score_and_hessian(x, alpha_bar, tangents)
+        to_eps = -np.sqrt(1.0 - alpha_bar)[:, None]
+        return to_eps * score, to_eps * along
+
     def _checked(self, x: ArrayLike, t: Any, schedule: Schedule) -> tuple[np.ndarray, np.ndarray]:
         x = _checks.array("x", x, ("N", self.means.shape[1]), np.float64)
         _checks.instance("schedule", schedule, Schedule)
@@ -149,15 +158,15 @@ class GaussianMixture:
         return largest + np.log(total), np.ascontiguousarray((score / total).T)
 
     def _score_and_hessian(
-        self, x: np.ndarray, alpha_bar: np.ndarray, tangent: np.ndarray
+        self, x: np.ndarray, alpha_bar: np.ndarray, tangents: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """grad log q(x_t) [N, D], and its Hessian times the tangent [..., N, D], by the components' g_k and H_k:
+        """grad log q(x_t) [N, D], and its Hessian times the tangents [K, N, D], by the components' g_k and H_k:
 
         sum over k of r_k (H_k v + (g_k - score) ((g_k - score) . v)), r_k the probability of component k given x_t.
         """
         log_q, score = self._log_density_and_score(x, alpha_bar)
         columns, alpha_bar = np.ascontiguousarray(x.T), np.atleast_1d(alpha_bar)
-        v = np.moveaxis(tangent.reshape(-1, *x.shape), 2, 0)  # [D, K, N]
+        v = np.moveaxis(tangents, 2, 0)  # [D, K, N]
         along = np.zeros(v.shape)
         for k, weight in enumerate(self.weights):
             log_q_k, grad = self._component(k, columns, alpha_bar)
@@ -166,7 +175,7 @@ class GaussianMixture:
             variance = alpha_bar * self.eigenvalues[k][:, None] + (1.0 - alpha_bar)
             for vector, variance_d in zip(self.eigenvectors[k].T, variance, strict=True):
                 along -= share / variance_d * vector[:, None, None] * _dot(vector, v)
-        return score, np.moveaxis(along, 0, 2).reshape(tangent.shape)
+        return score, np.moveaxis(along, 0, 2)
 
     def _component(self, k: int, x: np.ndarray, alpha_bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log N(x; mean, covariance) of x_t's component k and its gradient: [N] and [D, N].
@@ -207,57 +216,6 @@ class Gaussian(GaussianMixture):
     def __init__(self, mean: ArrayLike, covariance: ArrayLike) -> None:
         mean = _checks.array("mean", mean, ("D",), np.float64)
         super().__init__([1.0], mean[None], _checks.covariance("covariance", covariance, len(mean))[None])
-
-
-@dataclass(frozen=True)
-class ExactEps:
-    """eps*(x_t, t) = E[eps | x_t], the answer of a perfect network (Ho et al. 2020, eq 14 at its minimum).
-
-    Made by `GaussianMixture.eps`; a model as every other, `eps = model(x, t)`.
-
-    Parameters of the call
-    ----------
-    x : [N, D]
-    t : int or int array [N], in 1..T
-
-    Returns
-    -------
-    [N, D] in the dtype of x, float32 or float64
-    """
-
-    data: GaussianMixture
-    schedule: Schedule
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one sample: (D,)."""
-        return self.data.mean.shape
-
-    def __call__(self, x: ArrayLike, t: Any) -> np.ndarray:
-        x = _checks.array("x", x, ("N", *self.shape))
-        t = _checks.steps("t", t, 1, self.schedule.T, len(x))
-        alpha_bar = self.schedule.alpha_bar[t]
-        score = self.data._log_density_and_score(x, alpha_bar)[1]
-        return (-np.sqrt(1.0 - alpha_bar)[..., None] * score).astype(x.dtype)
-
-    def jvp(self, x: ArrayLike, t: Any, tangent: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        """eps*, and its derivative by x along the tangent [N, D]; or [K, N, D], K of them at once.
-
-        J tangent = -sqrt(1 - alpha_bar_t) H tangent, H the Hessian of log q(x_t).
-
-        Examples
-        --------
-        >>> model = Gaussian([0.0], [[1.0]]).eps(Schedule.from_beta([0.36, 0.99]))
-        >>> [values.round(2).tolist() for values in model.jvp([[2.0]], 1, [[1.0]])]  # eps* = sqrt(1 - alpha_bar) x
-        [[[1.2]], [[0.6]]]
-        """
-        x = _checks.array("x", x, ("N", *self.shape))
-        t = _checks.steps("t", t, 1, self.schedule.T, len(x))
-        tangent = _checks.array("tangent", tangent, x.shape if np.ndim(tangent) == 2 else ("K", *x.shape), np.float64)
-        alpha_bar = self.schedule.alpha_bar[t]
-        score, along = self.data._score_and_hessian(x, alpha_bar, tangent)
-        to_eps = -np.sqrt(1.0 - alpha_bar)[..., None]
-        return (to_eps * score).astype(x.dtype), (to_eps * along).astype(x.dtype)
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> Any:

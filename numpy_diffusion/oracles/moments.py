@@ -95,15 +95,15 @@ def _row(
     return np.stack([base, point, newest, before], axis=1), added
 
 
-def optimal_variance(gaussian: Gaussian, schedule: Schedule, steps: Any = None) -> np.ndarray:
-    """`optimal_variance` in closed form, where the model is the Gaussian's eps*: float64 [T + 1, D].
+def gaussian_optimal_variance(gaussian: Gaussian, schedule: Schedule, steps: Any = None) -> np.ndarray:
+    """`evaluation.optimal_variance` in closed form, where the model is the Gaussian's eps*: float64 [T + 1, D].
 
     Given x_t, eps has the covariance I - (1 - alpha_bar_t) S^-1, S = alpha_bar_t C + (1 - alpha_bar_t) I.
 
     Examples
     --------
     >>> schedule = Schedule.linear(T=10)
-    >>> variance = optimal_variance(Gaussian([0.0], [[1.0]]), schedule)
+    >>> variance = gaussian_optimal_variance(Gaussian([0.0], [[1.0]]), schedule)
     >>> bool(np.allclose(variance[:, 0], schedule.beta))  # N(0, I) keeps its variance by beta
     True
     """

@@ -8,20 +8,15 @@ import numpy as np
 
 
 class Coefficients(NamedTuple):
-    """The rows of a chain, in the order taken: arrays [K], and b [K, 3].
+    """The K rows of a chain, in the order taken; `sampling.solvers` has the formula of a row."""
 
-    c is [K], or [K, ...] with a value for each coordinate of a sample.  `noise` is the number of the step whose z the
-    row takes: that from which the method set out, before any churn.  Where `learned` is set, the network says on the
-    way what stands in the place of c.
-    """
-
-    t: np.ndarray
-    s: np.ndarray
-    noise: np.ndarray
-    p: np.ndarray
-    q: np.ndarray
-    a: np.ndarray
-    b: np.ndarray
-    c: np.ndarray
-    accept: np.ndarray
-    learned: np.ndarray
+    t: np.ndarray  # int [K], the step at which the model is asked
+    s: np.ndarray  # int [K], the step at which the row arrives
+    noise: np.ndarray  # int [K], the step whose z it takes: that from which the method set out, before any churn
+    p: np.ndarray  # [K], of the point, in the prediction
+    q: np.ndarray  # [K], of eps, in the prediction
+    a: np.ndarray  # [K], of the base
+    b: np.ndarray  # [K, 3], of the last three predictions, the newest first
+    c: np.ndarray  # [K], or [K, ...] with a value for each coordinate of a sample: of the noise z
+    accept: np.ndarray  # bool [K], whether the row ends a step; if not, it ends at a trial point
+    learned: np.ndarray  # bool [K], whether c is left open, for the network to say on the way

@@ -1,4 +1,4 @@
-"""Numbers of a step made to stand beside the samples that are at it."""
+"""One number a sample, in the shape in which NumPy multiplies it with the whole sample."""
 
 from __future__ import annotations
 
@@ -6,5 +6,11 @@ import numpy as np
 
 
 def column(values: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Values a sample [N], or one for all [], shaped to stand beside x [N, ...], in x's dtype."""
+    """Values [N], one for each sample, or [] for all, as [N, 1, ...] or [1, ...] in the dtype of x [N, ...].
+
+    Examples
+    --------
+    >>> column(np.array([1.0, 2.0]), np.ones((2, 3), np.float32)).tolist()
+    [[1.0], [2.0]]
+    """
     return values.astype(x.dtype).reshape(values.shape + (1,) * (x.ndim - 1))

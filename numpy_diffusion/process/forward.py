@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend, chosen
-from numpy_diffusion.noise import STREAM_CHAIN, STREAM_JUMP, normal, split_seed
+from numpy_diffusion.noise import STREAM_CHAIN, STREAM_JUMP, WORD_RANGE, normal, split_seed
 from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.schedules import Schedule
 
@@ -43,7 +44,8 @@ def q_sample(
     """
     x0 = _checks.array("x0", x0, min_ndim=2, finite=False)
     t = _checks.steps("t", t, 1, _checks.instance("schedule", schedule, Schedule).T, len(x0))
-    return _noised("x0", x0, t, schedule.alpha_bar[t], seed, first, STREAM_JUMP, backend)
+    seed, first = _checked_source(seed, first, len(x0))
+    return _noised("x0", x0, t, schedule.alpha_bar[t], seed, first, STREAM_JUMP, chosen(backend))
 
 
 def q_step(
@@ -61,7 +63,8 @@ def q_step(
     """
     x = _checks.array("x", x, min_ndim=2, finite=False)
     t = _checks.steps("t", t, 1, _checks.instance("schedule", schedule, Schedule).T, len(x))
-    return _noised("x", x, t, schedule.alpha[t], seed, first, STREAM_CHAIN, backend)
+    seed, first = _checked_source(seed, first, len(x))
+    return _step(x, t, schedule, seed, first, chosen(backend))
 
 
 def q_trajectory(
@@ -93,9 +96,10 @@ def q_trajectory(
     x = _checks.array("x0", x0, min_ndim=2)
     T = _checks.instance("schedule", schedule, Schedule).T
     wanted = _checks.steps("keep", range(T + 1) if keep is None else keep, 0, T).ravel().tolist()
+    seed, first = _checked_source(seed, first, len(x))
     chain = {0: x.copy()}
     for t in range(1, max(wanted) + 1):
-        x, _ = q_step(x, t, schedule, seed, first=first, backend=backend)
+        x, _ = _step(x, np.array(t), schedule, seed, first, chosen(backend))
         if t in wanted:
             chain[t] = x
     return {t: chain[t] for t in wanted}
@@ -131,6 +135,18 @@ def q_posterior(x0: ArrayLike, xt: ArrayLike, t: ArrayLike, schedule: Schedule) 
     return column(on_x0, x0) * x0 + column(on_xt, xt) * xt, schedule.beta_tilde[t]
 
 
+def _checked_source(seed: Any, first: Any, n: int) -> tuple[int, int]:
+    """`seed` and `first` of n samples' noise; a ValueError where it cannot be drawn."""
+    return _checks.seed(seed), _checks.integer("first", first, 0, WORD_RANGE - n)
+
+
+def _step(
+    x: np.ndarray, t: np.ndarray, schedule: Schedule, seed: int, first: int, backend: Backend
+) -> tuple[np.ndarray, np.ndarray]:
+    """`q_step`, unchecked."""
+    return _noised("x", x, t, schedule.alpha[t], seed, first, STREAM_CHAIN, backend)
+
+
 def _noised(
     name: str,
     x: np.ndarray,
@@ -139,11 +155,13 @@ def _noised(
     seed: int,
     first: int,
     stream: int,
-    backend: Backend | None,
+    backend: Backend,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The jump by the chosen backend; a ValueError about `name` where x is not finite."""
-    seed, first = _checks.seed(seed), _checks.integer("first", first, 0, 2**32 - len(x))
-    if chosen(backend) == "numpy" or x.dtype != np.float32:
+    """sqrt(kept) x + sqrt(1 - kept) eps by the chosen backend; a ValueError about `name` where x is not finite.
+
+    The definition looks for NaN beforehand, the kernel while it works.
+    """
+    if backend == "numpy" or x.dtype != np.float32:
         _checks.array(name, x)
         return noised(x, np.sqrt(kept), np.sqrt(1.0 - kept), t, first, stream, seed)
     from numpy_diffusion.kernels import noising

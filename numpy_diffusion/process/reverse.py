@@ -8,6 +8,8 @@ they are printed.
 
 from __future__ import annotations
 
+from typing import Literal, assert_never, get_args
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -15,7 +17,8 @@ from numpy_diffusion import _checks
 from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.schedules import Schedule
 
-VARIANCES = ("beta", "beta_tilde")
+FixedVariance = Literal["beta", "beta_tilde"]
+FIXED_VARIANCES: tuple[FixedVariance, ...] = get_args(FixedVariance)
 
 
 def mu_from_eps(
@@ -41,8 +44,7 @@ def mu_from_eps(
     """
     xt, eps = _arrays(xt, eps)
     t, s = _pair(t, s, schedule, len(xt))
-    alpha, beta = skipped(schedule, t, s)
-    return column(1.0 / np.sqrt(alpha), xt) * (xt - column(beta / np.sqrt(1.0 - schedule.alpha_bar[t]), xt) * eps)
+    return step_mean(xt, eps, t, s, schedule)
 
 
 def x0_from_eps(xt: ArrayLike, eps: ArrayLike, t: ArrayLike, schedule: Schedule) -> np.ndarray:
@@ -53,7 +55,9 @@ def x0_from_eps(xt: ArrayLike, eps: ArrayLike, t: ArrayLike, schedule: Schedule)
     return column(1.0 / np.sqrt(alpha_bar), xt) * (xt - column(np.sqrt(1.0 - alpha_bar), xt) * eps)
 
 
-def reverse_variance(schedule: Schedule, t: ArrayLike, kind: str = "beta", s: ArrayLike | None = None) -> np.ndarray:
+def reverse_variance(
+    schedule: Schedule, t: ArrayLike, kind: FixedVariance = "beta", s: ArrayLike | None = None
+) -> np.ndarray:
     """sigma^2 of p(x_s | x_t) (Ho et al. section 3.2).
 
     Parameters
@@ -66,30 +70,58 @@ def reverse_variance(schedule: Schedule, t: ArrayLike, kind: str = "beta", s: Ar
     >>> float(reverse_variance(schedule, 1000)), float(reverse_variance(schedule, 1, "beta_tilde"))
     (0.02, 0.0)
     """
-    _checks.choice("kind", kind, VARIANCES)
+    _checks.choice("kind", kind, FIXED_VARIANCES)
     t, s = _pair(t, s, schedule)
+    return step_variance(schedule, t, s, kind)
+
+
+# The same formulas without checks, for loops over the steps of a chain; t and s are ints or int arrays.
+
+
+def step_mean(
+    xt: np.ndarray, eps: np.ndarray, t: np.ndarray | int, s: np.ndarray | int, schedule: Schedule
+) -> np.ndarray:
+    """`mu_from_eps`, unchecked."""
+    alpha, beta = skipped(schedule, t, s)
+    return column(1.0 / np.sqrt(alpha), xt) * (xt - column(beta / np.sqrt(1.0 - schedule.alpha_bar[t]), xt) * eps)
+
+
+def step_variance(
+    schedule: Schedule, t: np.ndarray | int, s: np.ndarray | int, kind: FixedVariance = "beta"
+) -> np.ndarray:
+    """`reverse_variance`, unchecked."""
     beta = skipped(schedule, t, s)[1]
-    if kind == "beta":
-        return beta
-    return beta * (1.0 - schedule.alpha_bar[s]) / (1.0 - schedule.alpha_bar[t])
+    match kind:
+        case "beta":
+            return beta
+        case "beta_tilde":
+            return beta * (1.0 - schedule.alpha_bar[s]) / (1.0 - schedule.alpha_bar[t])
+        case _:
+            assert_never(kind)
 
 
-def skipped(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """alpha_ts and beta_ts of the step from s to t; those of the schedule itself where s = t - 1."""
+def skipped(schedule: Schedule, t: np.ndarray | int, s: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
+    """alpha_ts and beta_ts of the step from s to t.
+
+    Where s = t - 1 they are the schedule's own to the bit: a quotient of two alpha_bar would round.
+    """
     alpha = schedule.alpha_bar[t] / schedule.alpha_bar[s]
-    one = s == t - 1
-    return np.where(one, schedule.alpha[t], alpha), np.where(one, schedule.beta[t], 1.0 - alpha)
+    neighbours = s == t - 1
+    return np.where(neighbours, schedule.alpha[t], alpha), np.where(neighbours, schedule.beta[t], 1.0 - alpha)
 
 
 def error_weight(schedule: Schedule, t: np.ndarray | int, s: np.ndarray | int) -> np.ndarray:
-    """beta_ts^2 / (alpha_ts (1 - alpha_bar_t)): the means of q(x_s | x_t, x_0) and of p(x_s | x_t) lie apart by the
-    root of it times eps - eps_hat (Ho et al. eq 12, before it is divided by 2 sigma^2)."""
-    alpha, beta = skipped(schedule, np.asarray(t), np.asarray(s))
+    """w = beta_ts^2 / (alpha_ts (1 - alpha_bar_t)), what an error of eps weighs in the bound (Ho et al. eq 12).
+
+    The means of q(x_s | x_t, x_0) and p(x_s | x_t) differ by sqrt(w) (eps - eps_hat); in eq 12 stands
+    w / (2 sigma^2).
+    """
+    alpha, beta = skipped(schedule, t, s)
     return beta**2 / (alpha * np.exp(log_noise(schedule, t)))
 
 
 def log_noise(schedule: Schedule, t: np.ndarray | int) -> np.ndarray:
-    """log(1 - alpha_bar_t), exact where alpha_bar_t is close to 1."""
+    """log(1 - alpha_bar_t), as -log(1 + SNR_t): exact where alpha_bar_t is so near 1 that 1 - alpha_bar_t rounds."""
     return -np.logaddexp(0.0, schedule.log_snr[t])
 
 

@@ -6,9 +6,8 @@ what it is on paper.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, assert_never
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +19,8 @@ BETA_END = 0.02
 BETA_MAX = 0.999  # Nichol and Dhariwal 2021, section 3.2
 COSINE_OFFSET = 0.008  # the same, eq 17
 PRIOR_KL_MAX = 0.01  # nats a dimension above which the end of the chain is not taken for a Gaussian
+
+Spacing = Literal["linear", "quadratic", "sigmoid"]  # of the betas between their two ends
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -131,7 +132,7 @@ class Schedule:
         beta[2:] = 1.0 - alpha_bar[2:] / alpha_bar[1:-1]
         if beta[-1] == 1.0:
             raise ValueError(f"snr: expected a number that leaves beta_T below 1 in float64, got {snr:g}")
-        return _checked(Schedule(f"{self.name}_rescaled", beta))
+        return _warned(Schedule(f"{self.name}_rescaled", beta))
 
     def __repr__(self) -> str:
         return (
@@ -141,12 +142,7 @@ class Schedule:
 
     @classmethod
     def linear(
-        cls,
-        T: int = 1000,
-        *,
-        beta_start: float = BETA_START,
-        beta_end: float = BETA_END,
-        scale_to_T: bool = True,
+        cls, T: int = 1000, *, beta_start: float = BETA_START, beta_end: float = BETA_END, scale_to_T: bool = True
     ) -> Schedule:
         """beta evenly spaced from beta_start to beta_end (Ho et al. 2020, section 4).
 
@@ -163,31 +159,21 @@ class Schedule:
         >>> Schedule.linear(T=10).beta[[1, 10]].tolist()
         [0.01, 0.999]
         """
-        return _checked(_between(cls, "linear", T, beta_start, beta_end, scale_to_T, _linear))
+        return _between(cls, "linear", T, beta_start, beta_end, scale_to_T)
 
     @classmethod
     def quadratic(
-        cls,
-        T: int = 1000,
-        *,
-        beta_start: float = BETA_START,
-        beta_end: float = BETA_END,
-        scale_to_T: bool = True,
+        cls, T: int = 1000, *, beta_start: float = BETA_START, beta_end: float = BETA_END, scale_to_T: bool = True
     ) -> Schedule:
         """sqrt(beta) evenly spaced; elsewhere "scaled linear" (Rombach et al. 2022).  Arguments as for `linear`."""
-        return _checked(_between(cls, "quadratic", T, beta_start, beta_end, scale_to_T, _quadratic))
+        return _between(cls, "quadratic", T, beta_start, beta_end, scale_to_T)
 
     @classmethod
     def sigmoid(
-        cls,
-        T: int = 1000,
-        *,
-        beta_start: float = BETA_START,
-        beta_end: float = BETA_END,
-        scale_to_T: bool = True,
+        cls, T: int = 1000, *, beta_start: float = BETA_START, beta_end: float = BETA_END, scale_to_T: bool = True
     ) -> Schedule:
         """beta_start + (beta_end - beta_start) sigmoid(u), u evenly from -6 to 6.  Arguments as for `linear`."""
-        return _checked(_between(cls, "sigmoid", T, beta_start, beta_end, scale_to_T, _sigmoid))
+        return _between(cls, "sigmoid", T, beta_start, beta_end, scale_to_T)
 
     @classmethod
     def cosine(cls, T: int = 1000, *, s: float = COSINE_OFFSET, beta_max: float = BETA_MAX) -> Schedule:
@@ -200,8 +186,9 @@ class Schedule:
         beta_max : clip of beta, in (0, 1)
         """
         T = _checks.integer("T", T, 1)
-        s = _checks.real("s", s, 0.0, 1.0)
-        return _checked(_cosine(cls, T, s, _open_unit("beta_max", beta_max)))
+        s, beta_max = _checks.real("s", s, 0.0, 1.0), _open_unit("beta_max", beta_max)
+        f = np.cos((np.arange(T + 1) / T + s) / (1.0 + s) * np.pi / 2.0) ** 2
+        return _made(cls, "cosine", np.minimum(1.0 - f[1:] / f[:-1], beta_max))
 
     @classmethod
     def from_beta(cls, beta: ArrayLike, *, name: str = "from_beta") -> Schedule:
@@ -212,47 +199,34 @@ class Schedule:
         >>> Schedule.from_beta([0.5, 0.9, 0.99]).T
         3
         """
-        return _checked(_given(cls, name, _checks.array("beta", beta, ("T",), np.float64)))
-
-
-def _given(cls: type[Schedule], name: str, beta: np.ndarray) -> Schedule:
-    if beta.min() <= 0.0 or beta.max() >= 1.0:
-        raise ValueError(f"beta: expected values inside (0, 1), got {beta.min():g}..{beta.max():g}")
-    return cls(name, np.concatenate([[0.0], beta]))
-
-
-def _cosine(cls: type[Schedule], T: int, s: float = COSINE_OFFSET, beta_max: float = BETA_MAX) -> Schedule:
-    f = np.cos((np.arange(T + 1) / T + s) / (1.0 + s) * np.pi / 2.0) ** 2
-    return cls("cosine", np.concatenate([[0.0], np.minimum(1.0 - f[1:] / f[:-1], beta_max)]))
+        beta = _checks.array("beta", beta, ("T",), np.float64)
+        if beta.min() <= 0.0 or beta.max() >= 1.0:
+            raise ValueError(f"beta: expected values inside (0, 1), got {beta.min():g}..{beta.max():g}")
+        return _made(cls, name, beta)
 
 
 def _between(
-    cls: type[Schedule],
-    name: str,
-    T: Any,
-    start: Any,
-    end: Any,
-    scale_to_T: bool,
-    shape: Callable[..., np.ndarray],
+    cls: type[Schedule], spacing: Spacing, T: Any, beta_start: Any, beta_end: Any, scale_to_T: bool
 ) -> Schedule:
+    """The schedules whose betas lie between two ends; arguments as for `Schedule.linear`."""
     T = _checks.integer("T", T, 1)
-    start, end = _open_unit("beta_start", start), _open_unit("beta_end", end)
+    start, end = _open_unit("beta_start", beta_start), _open_unit("beta_end", beta_end)
     if _checks.instance("scale_to_T", scale_to_T, bool) and T != 1000:
         start, end = (min(beta * 1000.0 / T, BETA_MAX) for beta in (start, end))
-    beta = shape(start, end, T) if T > 1 else np.array([end])
-    return cls(name, np.concatenate([[0.0], beta]))
+    return _made(cls, spacing, _spaced(spacing, start, end, T) if T > 1 else np.array([end]))
 
 
-def _linear(start: float, end: float, T: int) -> np.ndarray:
-    return np.linspace(start, end, T)
-
-
-def _quadratic(start: float, end: float, T: int) -> np.ndarray:
-    return np.linspace(np.sqrt(start), np.sqrt(end), T) ** 2
-
-
-def _sigmoid(start: float, end: float, T: int) -> np.ndarray:
-    return start + (end - start) / (1.0 + np.exp(-np.linspace(-6.0, 6.0, T)))
+def _spaced(spacing: Spacing, start: float, end: float, T: int) -> np.ndarray:
+    """beta_1..beta_T: [T]."""
+    match spacing:
+        case "linear":
+            return np.linspace(start, end, T)
+        case "quadratic":
+            return np.linspace(np.sqrt(start), np.sqrt(end), T) ** 2
+        case "sigmoid":
+            return start + (end - start) / (1.0 + np.exp(-np.linspace(-6.0, 6.0, T)))
+        case _:
+            assert_never(spacing)
 
 
 def _open_unit(name: str, value: Any) -> float:
@@ -262,7 +236,12 @@ def _open_unit(name: str, value: Any) -> float:
     return value
 
 
-def _checked(schedule: Schedule) -> Schedule:
+def _made(cls: type[Schedule], name: str, beta: np.ndarray) -> Schedule:
+    """The schedule of beta_1..beta_T [T]."""
+    return _warned(cls(name, np.concatenate([[0.0], beta])))
+
+
+def _warned(schedule: Schedule) -> Schedule:
     """Warn where x_T is not noise: sampling starts from N(0, I), so what is left of the data is an error."""
     if schedule.prior_kl() > PRIOR_KL_MAX:
         _checks.warn(

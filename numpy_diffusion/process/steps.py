@@ -78,13 +78,17 @@ def log_snr_steps(schedule: Schedule, n: int) -> np.ndarray:
 
 
 def _distinct(schedule: Schedule, log_snr: np.ndarray) -> np.ndarray:
-    """The steps nearest to rising levels of log-SNR, moved as little as keeps them distinct and above 0."""
+    """The steps nearest to rising levels of log-SNR [n], moved as little as keeps them distinct and above 0.
+
+    Steps t_0 > t_1 > ... that fall by at least one each time are, with k added to t_k, numbers that never rise.
+    """
     n = len(log_snr)
-    shifted = np.minimum.accumulate(nearest_steps(schedule, log_snr) + np.arange(n))  # a fall by one is now none
-    return np.maximum(shifted, n) - np.arange(n)
+    never_rising = np.minimum.accumulate(nearest_steps(schedule, log_snr) + np.arange(n))
+    return np.maximum(never_rising, n) - np.arange(n)  # the last, t_{n-1}, is then at least 1
 
 
 def nearest_steps(schedule: Schedule, log_snr: np.ndarray) -> np.ndarray:
-    """The step of 1..T whose log-SNR is nearest."""
-    falling = -schedule.log_snr[1:]
-    return 1 + np.searchsorted((falling[1:] + falling[:-1]) / 2.0, -log_snr)
+    """The step of 1..T whose log-SNR is nearest to each of the levels [n]: int64 [n]."""
+    rising = -schedule.log_snr[1:]  # as searchsorted needs it
+    halfway = (rising[1:] + rising[:-1]) / 2.0  # between a step and the next
+    return 1 + np.searchsorted(halfway, -log_snr)

@@ -10,6 +10,8 @@ value for each coordinate of a sample.
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -18,23 +20,25 @@ from numpy_diffusion.process import reverse
 from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.schedules import Schedule
 
-VARIANCES = (*reverse.VARIANCES, "learned")
+Variance = Literal[reverse.FixedVariance, "learned"]
+VARIANCES: tuple[Variance, ...] = get_args(Variance)
 
 
 def checked(
-    variance: str | ArrayLike, schedule: Schedule, shape: tuple[int, ...], learn_variance: bool = True
-) -> str | np.ndarray:
+    variance: Variance | ArrayLike, schedule: Schedule, shape: tuple[int, ...], learn_variance: bool = True
+) -> Variance | np.ndarray:
     """`variance` as a name of VARIANCES or a float64 array [T + 1] or [T + 1, *shape], not negative.
 
     `learn_variance` says whether the model has a head for the name "learned".
     """
     if isinstance(variance, str):
-        if _checks.choice("variance", variance, VARIANCES) == "learned" and not learn_variance:
+        name = _checks.choice("variance", variance, VARIANCES)
+        if name == "learned" and not learn_variance:
             raise ValueError(
                 'variance: expected "learned" with a model that learns its variance, such as '
                 "MLP(..., learn_variance=True), got it with another"
             )
-        return variance
+        return name
     given = _checks.array("variance", variance, None, np.float64, min_ndim=1)
     if given.shape not in ((schedule.T + 1,), (schedule.T + 1, *shape)):
         raise ValueError(
@@ -46,7 +50,7 @@ def checked(
 
 
 def learned_variance(
-    schedule: Schedule, fraction: np.ndarray, t: ArrayLike, s: ArrayLike | None = None
+    schedule: Schedule, fraction: np.ndarray, t: np.ndarray | int, s: np.ndarray | int | None = None
 ) -> np.ndarray:
     """sigma^2 = exp(v log beta_t + (1 - v) log beta_tilde_t), v the network's fraction (Nichol and Dhariwal eq 15).
 
@@ -69,16 +73,17 @@ def learned_variance(
     return np.exp(column(low, fraction) + column(high - low, fraction) * fraction)
 
 
-def log_bounds(schedule: Schedule, t: ArrayLike, s: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+def log_bounds(
+    schedule: Schedule, t: np.ndarray | int, s: np.ndarray | int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """log beta_tilde, with the value that stands for its 0, and log beta, of p(x_s | x_t): [] or [N]."""
-    high = np.asarray(reverse.reverse_variance(schedule, t, "beta", s))
-    low = np.asarray(reverse.reverse_variance(schedule, t, "beta_tilde", s))
+    s = t - 1 if s is None else s
+    high, low = (reverse.step_variance(schedule, t, s, kind) for kind in reverse.FIXED_VARIANCES)
     second = schedule.beta_tilde[2] if schedule.T > 1 else schedule.beta[1]
     return np.log(np.where(low > 0.0, low, np.minimum(second, high))), np.log(high)
 
 
-def from_error(schedule: Schedule, error: np.ndarray, t: ArrayLike, s: ArrayLike) -> np.ndarray:
+def from_error(schedule: Schedule, error: np.ndarray, t: np.ndarray | int, s: np.ndarray | int) -> np.ndarray:
     """The optimal variance of p(x_s | x_t) where E (eps - eps_hat)^2 is `error`: [...], or [K, ...] of steps [K]."""
-    t, s = np.asarray(t), np.asarray(s)
-    tilde = reverse.reverse_variance(schedule, t, "beta_tilde", s)
+    tilde = reverse.step_variance(schedule, t, s, "beta_tilde")
     return column(tilde, error) + column(reverse.error_weight(schedule, t, s), error) * error

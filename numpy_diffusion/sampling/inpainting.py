@@ -7,11 +7,13 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models.protocol import Model, described, members
-from numpy_diffusion.noise import STREAM_INPAINT, STREAM_START, normal
+from numpy_diffusion.noise import STREAM_INPAINT
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.forward import noised
 from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.variances import Variance
+from numpy_diffusion.sampling import start
 from numpy_diffusion.sampling.chain import OnArrival, run
 from numpy_diffusion.sampling.solvers import coefficients
 
@@ -24,7 +26,7 @@ def inpaint(
     n: int,
     seed: int = 0,
     *,
-    variance: str | ArrayLike = "beta",
+    variance: Variance | ArrayLike = "beta",
     steps: int | ArrayLike | None = None,
     resample: int = 10,
     jump: int = 10,
@@ -66,8 +68,7 @@ def inpaint(
     [3.0, 3.0]
     """
     _checks.instance("schedule", schedule, Schedule)
-    n = _checks.integer("n", n, 1, 2**32)
-    seed, first = _checks.seed(seed), _checks.integer("first", first, 0, 2**32 - n)
+    n, seed, first = start.checked(n, seed, first)
     x0 = _checks.array("x0", x0, dtype=np.float32, finite=False)
     known_model = described(model, x0.shape if members(model).own_shape is None else None)
     shape = known_model.shape
@@ -83,7 +84,7 @@ def inpaint(
     chain = with_jumps(down, resample, jump)
     standard = known_model.units.to_model(x0).astype(np.float32)
     on_arrival = _with_known(standard, known, schedule, chain, seed, first)
-    xT = normal(seed, STREAM_START, first + np.arange(n), 0, x0[0].size).reshape(x0.shape)
+    xT = start.noise(n, shape, seed, first)
     x = run(known_model, xT, chain, schedule, seed, first, progress=progress, on_arrival=on_arrival)[0]
     return np.where(known, x0, x)
 
@@ -91,21 +92,23 @@ def inpaint(
 def with_jumps(down: Coefficients, resample: int, jump: int) -> Coefficients:
     """The rows of a chain in the order in which RePaint takes them: a row may start above where the last one arrived.
 
-    With places counted from 0 at x_0 to K at x_T, it jumps from places 1, 1 + jump, 1 + 2 jump, ... (as
-    get_schedule_jump of the paper's code).  A row taken again has noise of its own, that of step t + T, t + 2 T, ...
+    Its places are counted from 0 at x_0 to K at x_T.  Whenever it arrives at one of the places 1, 1 + jump,
+    1 + 2 jump, ... it goes back up by `jump` places, `resample` - 1 times from each (get_schedule_jump of the paper's
+    code does the same).  A row that is taken again needs fresh noise: it draws as step t + T, then t + 2 T, ..., and
+    no step of the chain has these numbers.
     """
     K, T = len(down.t), int(down.t[0])
-    left = dict.fromkeys(range(1, K - jump + 1, jump), resample - 1)
+    jumps_left = dict.fromkeys(range(1, K - jump + 1, jump), resample - 1)  # of each place
+    next_noise = down.noise.copy()  # of each row, for when it is taken the next time
     rows, noise, place = [], [], K
-    following = down.noise.copy()  # numbers of the noise when a row is taken the next time
     while place > 0:
         row = K - place
         rows.append(row)
-        noise.append(following[row])
-        following[row] += T
+        noise.append(next_noise[row])
+        next_noise[row] += T
         place -= 1
-        if left.get(place, 0) > 0:
-            left[place] -= 1
+        if jumps_left.get(place, 0) > 0:
+            jumps_left[place] -= 1
             place += jump
     return Coefficients(*(column[rows] for column in down))._replace(noise=np.array(noise))
 
@@ -113,18 +116,22 @@ def with_jumps(down: Coefficients, resample: int, jump: int) -> Coefficients:
 def _with_known(
     x0: np.ndarray, known: np.ndarray, schedule: Schedule, chain: Coefficients, seed: int, first: int
 ) -> OnArrival:
-    """What RePaint does wherever a row arrives: put in what is known, and jump to where the next row starts."""
-    alpha_bar = schedule.alpha_bar[chain.s]
-    following = np.append(chain.t[1:], 0)
-    kept = schedule.alpha_bar[following] / alpha_bar
+    """What RePaint does wherever a row arrives: put in what is known, and jump to where the next row starts.
 
-    def noisier(x: np.ndarray, kept: float, draw: int) -> np.ndarray:
+    Each row has two noises of its own: row k draws them as the generator's steps 2 k and 2 k + 1.
+    """
+    alpha_bar = schedule.alpha_bar[chain.s]
+    next_t = np.append(chain.t[1:], 0)
+    kept = schedule.alpha_bar[next_t] / alpha_bar
+
+    def noisier(x: np.ndarray, kept: float, step: int) -> np.ndarray:
+        """sqrt(kept) x + sqrt(1 - kept) eps."""
         signal, sigma = np.sqrt(np.array([kept, 1.0 - kept]))
-        return noised(x, signal, sigma, np.array(draw), first, STREAM_INPAINT, seed)[0]
+        return noised(x, signal, sigma, np.array(step), first, STREAM_INPAINT, seed)[0]
 
     def on_arrival(k: int, y: np.ndarray) -> np.ndarray:
         y = np.where(known, noisier(x0, alpha_bar[k], 2 * k), y)
-        return y if following[k] == chain.s[k] else noisier(y, kept[k], 2 * k + 1)
+        return y if next_t[k] == chain.s[k] else noisier(y, kept[k], 2 * k + 1)
 
     return on_arrival
 

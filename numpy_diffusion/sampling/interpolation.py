@@ -10,6 +10,7 @@ from numpy_diffusion.models.protocol import Model, described, members
 from numpy_diffusion.noise import STREAM_INTERPOLATE, normal
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.variances import Variance
 from numpy_diffusion.sampling.chain import run
 from numpy_diffusion.sampling.solvers import Method, coefficients
 
@@ -24,7 +25,7 @@ def interpolate(
     seed: int = 0,
     *,
     method: Method = "ancestral",
-    variance: str | ArrayLike = "beta",
+    variance: Variance | ArrayLike = "beta",
     eta: float = 0.0,
     churn: float = 0.0,
     steps: int | ArrayLike | None = None,

@@ -6,20 +6,19 @@ Every sampler is the one loop of `chain` over a table of coefficients, which `so
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels import backend as backends
 from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models.protocol import Model, described
-from numpy_diffusion.noise import STREAM_START, normal
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.variances import Variance
+from numpy_diffusion.sampling import start
 from numpy_diffusion.sampling.chain import run
 from numpy_diffusion.sampling.solvers import Method, coefficients
 
@@ -31,7 +30,7 @@ def sample(
     seed: int = 0,
     *,
     method: Method = "ancestral",
-    variance: str | ArrayLike = "beta",
+    variance: Variance | ArrayLike = "beta",
     eta: float = 0.0,
     churn: float = 0.0,
     steps: int | ArrayLike | None = None,
@@ -77,8 +76,7 @@ def sample(
     >>> x.shape, x.dtype
     ((3, 2), dtype('float32'))
     """
-    n = _checks.integer("n", n, 1, 2**32)
-    seed, first = _checks.seed(seed), _checks.integer("first", first, 0, 2**32 - n)
+    n, seed, first = start.checked(n, seed, first)
     known = described(model, shape)
     form = chosen(backend)
     _checks.instance("schedule", schedule, Schedule)
@@ -89,7 +87,7 @@ def sample(
     if missing := sorted(set(wanted) - set(visited)):
         raise ValueError(f"keep: expected steps that the chain visits, got {missing[0]}, which it does not")
 
-    x = normal(seed, STREAM_START, first + np.arange(n), 0, math.prod(known.shape)).reshape(n, *known.shape)
+    xT = start.noise(n, known.shape, seed, first)
     with backends.backend(form):
-        snapshots = run(known, x, table, schedule, seed, first, wanted, progress=progress)
+        snapshots = run(known, xT, table, schedule, seed, first, wanted, progress=progress)
     return snapshots[0] if keep is None else snapshots

@@ -16,7 +16,7 @@ The probability-flow ODE is dx' = eps dsigma in x' = x / sqrt(alpha_bar) and sig
 
 from __future__ import annotations
 
-from typing import Literal, assert_never, get_args
+from typing import Any, Final, Literal, assert_never, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,10 +27,15 @@ from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.reverse import reverse_variance, skipped
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import chosen_pairs, nearest_steps
+from numpy_diffusion.process.variances import VARIANCES, Variance
 
 Method = Literal["ancestral", "ddim", "euler", "heun", "dpm++2m", "dpm++3m"]
 METHODS: tuple[Method, ...] = get_args(Method)
-OPTIONS = {"variance": ("ancestral",), "eta": ("ddim",), "churn": ("euler", "heun")}  # and the methods that use them
+OPTIONS: Final[dict[str, tuple[Method, ...]]] = {  # and the methods that use them
+    "variance": ("ancestral",),
+    "eta": ("ddim",),
+    "churn": ("euler", "heun"),
+}
 
 
 def coefficients(
@@ -38,7 +43,7 @@ def coefficients(
     method: Method = "ancestral",
     *,
     steps: int | ArrayLike | None = None,
-    variance: str | ArrayLike = "beta",
+    variance: Variance | ArrayLike = "beta",
     eta: float = 0.0,
     churn: float = 0.0,
 ) -> Coefficients:
@@ -54,18 +59,13 @@ def coefficients(
     _checks.choice("method", method, METHODS)
     eta, churn = _checks.real("eta", eta, 0.0, 1.0), _checks.real("churn", churn, 0.0)
     t, s = chosen_pairs(schedule, steps)
-    if isinstance(variance, str):
-        _checks.choice("variance", variance, variances.VARIANCES)
-    else:
-        variance = _checks.array("variance", variance, None, np.float64, min_ndim=1)
-        variance = variances.checked(variance, schedule, variance.shape[1:])
-    for name, value, unset in (("variance", variance, "beta"), ("eta", eta, 0.0), ("churn", churn, 0.0)):
-        if method not in OPTIONS[name] and not (isinstance(value, type(unset)) and value == unset):
-            got = "an array" if isinstance(value, np.ndarray) else repr(value)
-            raise ValueError(f"{name}: expected {unset!r} with method {method!r}, which does not use it, got {got}")
+    sigma = _checked_variance(schedule, variance)
+    _check_used("variance", sigma, "beta", method)
+    _check_used("eta", eta, 0.0, method)
+    _check_used("churn", churn, 0.0, method)
     match method:
         case "ancestral":
-            return ancestral(schedule, t, s, variance)
+            return ancestral(schedule, t, s, sigma)
         case "ddim":
             return ddim(schedule, t, s, eta)
         case "euler":
@@ -80,10 +80,28 @@ def coefficients(
             assert_never(method)
 
 
+def _checked_variance(schedule: Schedule, variance: Variance | ArrayLike) -> Variance | np.ndarray:
+    """A name, or an array by t for samples of whatever shape it has."""
+    if isinstance(variance, str):
+        return _checks.choice("variance", variance, VARIANCES)
+    given = _checks.array("variance", variance, None, np.float64, min_ndim=1)
+    return variances.checked(given, schedule, given.shape[1:])
+
+
+def _check_used(name: str, value: Any, default: str | float, method: Method) -> None:
+    """ValueError where an option is given to a method that would pass over it."""
+    if method in OPTIONS[name] or (not isinstance(value, np.ndarray) and value == default):
+        return
+    got = "an array" if isinstance(value, np.ndarray) else repr(value)
+    raise ValueError(f"{name}: expected {default!r} with method {method!r}, which does not use it, got {got}")
+
+
 # The methods -----------------------------------------------------------------------------------------------------
 
 
-def ancestral(schedule: Schedule, t: np.ndarray, s: np.ndarray, variance: str | np.ndarray = "beta") -> Coefficients:
+def ancestral(
+    schedule: Schedule, t: np.ndarray, s: np.ndarray, variance: Variance | np.ndarray = "beta"
+) -> Coefficients:
     """Algorithm 1 (Ho et al. 2020, Algorithm 2): mu of their eq 11, and sigma_t z.
 
     A named variance adds no noise at s = 0, as the algorithm is printed.  An array [T + 1, ...] counts there too: the
@@ -94,9 +112,13 @@ def ancestral(schedule: Schedule, t: np.ndarray, s: np.ndarray, variance: str | 
     b = -a * beta / np.sqrt(1.0 - schedule.alpha_bar[t])
     if isinstance(variance, np.ndarray):
         return _of_eps(t, s, a, b, np.sqrt(variance[t]))
-    if variance == "learned":
-        return _of_eps(t, s, a, b, np.zeros(len(t)))._replace(learned=s > 0)
-    return _of_eps(t, s, a, b, np.where(s > 0, np.sqrt(reverse_variance(schedule, t, variance, s)), 0.0))
+    match variance:
+        case "learned":
+            return _of_eps(t, s, a, b, np.zeros(len(t)))._replace(learned=s > 0)
+        case "beta" | "beta_tilde":
+            return _of_eps(t, s, a, b, np.where(s > 0, np.sqrt(reverse_variance(schedule, t, variance, s)), 0.0))
+        case _:
+            assert_never(variance)
 
 
 def ddim(schedule: Schedule, t: np.ndarray, s: np.ndarray, eta: float = 0.0) -> Coefficients:
@@ -129,9 +151,10 @@ def heun(schedule: Schedule, t: np.ndarray, s: np.ndarray, churn: float = 0.0) -
     begin = _churned(schedule, t, churn)
     trial = ddim(schedule, begin, s)
     half = 0.5 * trial.b[:, 0]
-    b = np.stack([half, half, 0.0 * half], axis=1)  # eps at the trial point, then the one before it: at the base
+    b = np.stack([half, half, 0.0 * half], axis=1)  # d0 is eps at the trial point, d1 eps at the base
     corrected = _risen(schedule, trial._replace(t=s, b=b), t, np.append(begin[1:], s[-1]))
-    trial = trial._replace(noise=t, accept=s == 0)
+    trial = trial._replace(noise=t, accept=s == 0)  # Euler's step to 0 is accepted; its correction is dropped below
+    # Row by row in turns: the first trial, its correction, the second trial, its correction, ...
     pairs = zip(trial, corrected, strict=True)
     rows = Coefficients(*(np.stack(pair, axis=1).reshape(-1, *pair[0].shape[1:]) for pair in pairs))
     return Coefficients(*(column[rows.t > 0] for column in rows))
@@ -145,8 +168,8 @@ def dpm_2m(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> Coefficients:
     step and in that to s = 0, where lambda is infinite.
     """
     h, (psi1, _, _) = _log_snr_step(schedule, t, s)
-    last = np.append(np.inf, h[:-1])
-    more = np.where(s > 0, h, 0.0) / (2.0 * last)
+    last = np.append(np.inf, h[:-1])  # infinite before the first step, so that d1 has no weight in it
+    more = np.where(s > 0, h, 0.0) / (2.0 * last)  # 1 / 2r
     b = np.stack([psi1 * (1.0 + more), -psi1 * more, np.zeros(len(t))], axis=1)
     return _of_x0(schedule, t, s, b)
 
@@ -161,15 +184,18 @@ def dpm_3m(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> Coefficients:
     """
     h, (psi1, psi2, psi3) = _log_snr_step(schedule, t, s)
     number, finite = np.arange(len(t)), np.where(s > 0, h, 1.0)
+    # The last step of lambda and the one before it, over this one.  Where there was none, any number will do: the
+    # weights that it enters are 0 there.
     r0, r1 = (np.append(np.ones(back), h[: len(h) - back])[: len(h)] / finite for back in (1, 2))
     parabola = np.where((number >= 3) & (s > 0), (psi2 * r0 + psi3) / (r0 + r1), 0.0)
     line = np.where((number >= 1) & (s > 0), psi2 / r0, 0.0) + parabola / r0
     b = np.stack([psi1 + line, -line - parabola / r1, parabola / r1], axis=1)
-    b[1:2] = b[1:2, [0, 2, 1]]  # the second step: the last prediction was at a trial point
+    # In the second step the prediction at the base of the first is d2: d1 is that at its trial point.
+    b[1:2] = b[1:2, [0, 2, 1]]
     rows = _of_x0(schedule, t, s, b)
     if s[0] == 0:
         return rows
-    trapezium = np.array([[psi2[0], psi1[0] - psi2[0], 0.0]])  # on x_0 at the trial point, and at the base
+    trapezium = np.array([[psi2[0], psi1[0] - psi2[0], 0.0]])  # d0 is x_0 at the trial point, d1 x_0 at the base
     corrected = _of_x0(schedule, t[:1], s[:1], trapezium, at=s[:1])
     rows.accept[0] = False
     return Coefficients(*(np.insert(one, 1, two[0], axis=0) for one, two in zip(rows, corrected, strict=True)))
@@ -210,7 +236,8 @@ def _log_snr_step(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> tuple[np.
 def _churned(schedule: Schedule, t: np.ndarray, churn: float) -> np.ndarray:
     """Where each step begins after the rise to (1 + gamma) sigma (Karras et al. 2022, Algorithm 2, lines 4-6): [K].
 
-    gamma = min(S_churn / N, sqrt(2) - 1).  A first step has nothing before it, and T nothing above it: neither rises.
+    gamma = min(S_churn / N, sqrt(2) - 1), and the step nearest to (1 + gamma) sigma is taken.  The rise belongs to
+    the row before, which the first step does not have; and no step is above T.
     """
     if churn == 0.0:
         return t
@@ -220,7 +247,11 @@ def _churned(schedule: Schedule, t: np.ndarray, churn: float) -> np.ndarray:
 
 
 def _risen(schedule: Schedule, rows: Coefficients, noise: np.ndarray, begin: np.ndarray) -> Coefficients:
-    """Rows without noise that after their step go on up from s to `begin`, by exact forward noise."""
+    """Rows without noise that are followed by the churn: from s up to the noisier `begin`, by q(x_begin | x_s).
+
+    That is x_begin = sqrt(kept) x_s + sqrt(1 - kept) z, so that each row stays one row: its factors are multiplied by
+    the root, and z has what was 0.
+    """
     kept = schedule.alpha_bar[begin] / schedule.alpha_bar[rows.s]
     root = np.sqrt(kept)
     return rows._replace(s=begin, noise=noise, a=root * rows.a, b=root[:, None] * rows.b, c=np.sqrt(1.0 - kept))

@@ -116,7 +116,7 @@ def create(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
     """
     folder = _files.as_path("out", folder).resolve()
     building = _files.temporary(folder)
-    with _files.told("out", folder):
+    with _files.os_errors_about("out", folder):
         _check_new(folder)
         remove_leftovers(folder)
         try:
@@ -139,7 +139,7 @@ def write(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
     ------
     OSError : a file that cannot be written; the old one stays
     """
-    with _files.told("out", folder):
+    with _files.os_errors_about("out", folder):
         _write_tensors(Path(folder), checkpoint)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.noise import WORD_RANGE
 from numpy_diffusion.training.losses import Weighting
 from numpy_diffusion.training.step_sampling import SAMPLINGS, Sampling
 
@@ -71,12 +72,12 @@ def settings(
     ------
     ValueError : one that is out of its range, or means nothing for this network
     """
-    steps = _checks.integer("steps", steps, 1, 2**32 - 1)
+    steps = _checks.integer("steps", steps, 1, WORD_RANGE - 1)
     rate = model.learning_rate if learning_rate is None else _checks.real("learning_rate", learning_rate, 0.0)
     _checks.choice("sampling", sampling, SAMPLINGS)
     return Settings(
         steps=steps,
-        batch=model.batch if batch is None else _checks.integer("batch", batch, 1, 2**32),
+        batch=model.batch if batch is None else _checks.integer("batch", batch, 1, WORD_RANGE),
         learning_rate=rate,
         warmup=min(WARMUP, steps // 10) if warmup is None else _checks.integer("warmup", warmup, 0, steps),
         weight_decay=_checks.real("weight_decay", weight_decay, 0.0),

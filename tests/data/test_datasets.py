@@ -186,31 +186,6 @@ def test_pixel_is_chosen_with_more_than_32_bits(monkeypatch):
         assert (datasets.from_image(image, 1)[0, 0] < 0) == hit
 
 
-def test_kinds_of_array_that_show_the_same_picture_give_the_same_points():
-    gray = np.arange(0, 255, 17, dtype=np.uint8).reshape(3, 5)
-    x = datasets.from_image(gray, 500, seed=9)
-    np.testing.assert_array_equal(datasets.from_image(gray / 255.0, 500, seed=9), x)
-    # Colour weights sum to 1 up to rounding: the same pixel but for a draw within 1e-15 of a border.
-    rgb = np.stack([gray] * 3, axis=2)
-    np.testing.assert_array_equal(datasets.from_image(rgb, 500, seed=9), x)
-    opaque = np.full((3, 5, 1), 255, np.uint8)
-    np.testing.assert_array_equal(datasets.from_image(np.concatenate([rgb, opaque], axis=2), 500, seed=9), x)
-
-
-def test_transparent_is_white():
-    image = np.zeros((1, 2, 4))
-    image[0, 1, 3] = 1.0  # both black, the left one transparent
-    assert (datasets.from_image(image, 100)[:, 0] >= 0).all()
-
-
-def test_green_is_lighter_than_blue():
-    image = np.zeros((1, 2, 3), np.uint8)
-    image[0, 0, 1] = image[0, 1, 2] = 255
-    left = (datasets.from_image(image, N, seed=10)[:, 0] < 0).mean()
-    p = (1 - 0.587) / (2 - 0.587 - 0.114)
-    assert abs(left - p) < 5 * np.sqrt(p * (1 - p) / N)
-
-
 @pytest.mark.parametrize("name", ["airplane", "tank", "spiral"])
 def test_drawings_become_points(tmp_path, name):
     image = getattr(drawings, name)()
@@ -222,72 +197,17 @@ def test_drawings_become_points(tmp_path, name):
     assert (image[row, column] < 255).all()
 
 
-def half_black(mode):
-    """Left half black, right half white."""
-    image = Image.new("L", (8, 4), 255)
-    image.paste(0, (0, 0, 4, 4))
-    return image.convert(mode)
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-def test_png_of_any_mode(tmp_path, mode):
-    image = half_black("RGB" if mode == "I;16" else mode)
-    if mode == "I;16":
-        image = Image.fromarray(np.asarray(half_black("L"), dtype=np.uint16) * 257)
-    image.save(tmp_path / "x.png")
-    x = datasets.from_image(str(tmp_path / "x.png"), 1000, seed=12)
-    np.testing.assert_array_equal(x, datasets.from_image(np.asarray(half_black("L")), 1000, seed=12))
-
-
-def test_photo_is_turned_as_the_camera_says(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 3  # upside down
-    half_black("L").save(tmp_path / "x.jpg", exif=exif, quality=100)
-    assert (datasets.from_image(tmp_path / "x.jpg", 1000)[:, 0] > 0).mean() > 0.95  # JPEG grays the border a little
-
-
-@pytest.mark.parametrize("kind", ["missing", "folder", "text", "empty", "truncated", "altered"])
-def test_unreadable_picture_is_one_sentence(tmp_path, kind):
-    path = tmp_path / "picture.png"
-    Image.fromarray(drawings.tank(64)).save(path)
-    content = path.read_bytes()
-    path.unlink()
-    if kind == "folder":
-        path.mkdir()
-    elif kind != "missing":
-        altered = content[:60] + bytes([content[60] ^ 0xFF]) + content[61:]
-        kinds = {"text": b"no picture", "empty": b"", "truncated": content[: len(content) // 2], "altered": altered}
-        path.write_bytes(kinds[kind])
-    with pytest.raises(OSError, match=r"^image: cannot read a picture from '.*picture\.png': .+") as error:
-        datasets.from_image(path, 10)
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("image", "message"),
-    [
-        (np.ones((4, 4)), "white all over"),
-        (np.full((4, 4), 255, np.uint8), "white all over"),
-        (np.zeros((4, 4, 4)), "white all over"),  # transparent all over
-        (np.zeros((0, 4)), "empty"),
-        (np.zeros(4), "at least 2 axes"),
-        (np.zeros((4, 4, 2)), "expected shape"),
-        (np.zeros((4, 4, 3, 1)), "expected shape"),
-        (np.full((4, 4), np.nan), "finite"),
-        (np.full((4, 4), np.inf), "finite"),
-        (np.full((4, 4), 1.5), r"0\.\.1"),
-        (np.full((4, 4), -0.1), r"0\.\.1"),
-        (np.zeros((4, 4), np.int64), "uint8"),
-        (np.zeros((4, 4), bool), "bool"),
-        (np.zeros((4, 4), complex), "complex"),
-        ([[0.0], [0.0, 1.0]], "array of real numbers"),
-        (None, "object"),
-        (b"picture.png", "dtype"),
-    ],
-)
-def test_bad_image(image, message):
-    with pytest.raises(ValueError, match=rf"^image: .*{message}"):
+@pytest.mark.parametrize("image", [np.ones((4, 4)), np.full((4, 4), 255, np.uint8), np.zeros((4, 4, 4))])
+def test_a_picture_without_ink_is_refused(image):
+    with pytest.raises(ValueError, match=r"^image: expected something darker than white, .* white all over"):
         datasets.from_image(image, 10)
+
+
+def test_a_picture_that_is_none_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"^image: expected at least 2 axes"):
+        datasets.from_image(np.zeros(4), 10)
+    with pytest.raises(OSError, match=r"^image: cannot read a picture from '.*missing\.png'"):
+        datasets.from_image(tmp_path / "missing.png", 10)
 
 
 @pytest.mark.parametrize("name", ALL)

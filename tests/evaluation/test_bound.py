@@ -11,14 +11,11 @@ import pytest
 from checks.gaussians import covariance, gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
-from numpy_diffusion.evaluation.bound import FORMS, Bound, bound, gaussian_bound
-from numpy_diffusion.evaluation.trajectories import draw
-from numpy_diffusion.figures.bound_terms import bound_terms
+from numpy_diffusion.evaluation.bound import FORMS, bound, gaussian_bound
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
-from numpy_diffusion.oracles.moments import optimal_variance
+from numpy_diffusion.oracles.moments import gaussian_optimal_variance
 from numpy_diffusion.process.reverse import mu_from_eps
 from numpy_diffusion.process.schedules import Schedule
 
@@ -74,7 +71,7 @@ def assert_near(value: Any, expected: Any, error: Any) -> None:
 @pytest.mark.parametrize("variances", [[1.0], [4.0, 0.01], [1e-4, 1.0, 25.0]], ids=str)
 def test_perfect_model_has_the_exact_likelihood_as_its_bound(name: str, T: int, variances: list[float]) -> None:
     schedule, data = getattr(Schedule, name)(T), Gaussian(np.arange(len(variances)) - 1.0, np.diag(variances))
-    found = gaussian_bound(data, schedule, optimal_variance(data, schedule), end(data, schedule))
+    found = gaussian_bound(data, schedule, gaussian_optimal_variance(data, schedule), end(data, schedule))
     assert abs(found.total - entropy(data)) < 1e-8
     assert found.total_error == found.prior_error == found.reconstruction_error == 0.0
     np.testing.assert_array_equal(found.consistency_error, 0.0)
@@ -86,7 +83,7 @@ def test_perfect_model_has_the_exact_likelihood_as_its_bound(name: str, T: int, 
 )
 def test_another_prior_costs_its_mismatch_exactly(seed: int, D: int, T: int, kind: str) -> None:
     schedule, data, other = drawn_schedule(seed, T), gaussian(seed, D), gaussian(seed + 1, D)
-    variance = optimal_variance(data, schedule) if kind == "optimal" else kind
+    variance = gaussian_optimal_variance(data, schedule) if kind == "optimal" else kind
     exact = gaussian_bound(data, schedule, variance, end(data, schedule)).total
     for prior, standing in ((None, Gaussian(np.zeros(D), np.eye(D))), (other, other)):
         gap = gaussian_bound(data, schedule, variance, prior).total - exact
@@ -105,10 +102,9 @@ def test_bound_is_never_below_the_likelihood(seed: int, D: int, T: int, kind: st
     rng = np.random.default_rng(seed)
     schedule, scale = drawn_schedule(seed, T), 10.0 ** rng.uniform(-2.0, 2.0)
     data = Gaussian(scale * rng.normal(size=D), scale**2 * covariance(rng, D))
-    variance = {"optimal": optimal_variance(data, schedule), "drawn": rng.uniform(0.01, 2.0, (T + 1, D))}.get(
-        kind, kind
-    )
-    best = gaussian_bound(data, schedule, optimal_variance(data, schedule), prior=end(data, schedule)).total
+    optimal = gaussian_optimal_variance(data, schedule)
+    variance = {"optimal": optimal, "drawn": rng.uniform(0.01, 2.0, (T + 1, D))}.get(kind, kind)
+    best = gaussian_bound(data, schedule, optimal, prior=end(data, schedule)).total
     found = gaussian_bound(data, schedule, variance, prior=end(data, schedule) if own_prior else None).total
     rounding = 1e-9 * (1.0 + abs(found))
     assert entropy(data) <= best + rounding
@@ -296,13 +292,6 @@ def test_a_sample_s_bound_does_not_depend_on_the_others(form: str) -> None:
     assert (np.abs(other - some) > 1e-6).all()
 
 
-def test_draws_are_those_of_fewer_and_more_draws_and_no_two_alike() -> None:
-    one, three = (draw(0, 9, draws, 5, SCHEDULE, (4 * draws, 2)) for draws in (1, 3))
-    np.testing.assert_array_equal(three[::3], one)
-    later = draw(0, 9, 3, 6, SCHEDULE, (12, 2))
-    assert len(np.unique(np.concatenate([three, later]))) == 48
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_every_step_has_noise_of_its_own(form: str) -> None:
     """Between samples x_t - its own mean is correlated over steps as the form says: not at all, or as a chain is."""
@@ -472,58 +461,3 @@ def test_bad_arguments_are_errors_that_name_them(complaint: str) -> None:
 def test_variance_at_step_0_is_nobody_s_business() -> None:
     variance = np.concatenate([[0.0], np.ones(12)])
     assert math.isfinite(bound(WRONG, SCHEDULE, X0[:5], variance=variance).total)
-
-
-# The figure.
-
-
-@pytest.fixture(scope="module")
-def both() -> list[Bound]:
-    return [bound(WRONG, SCHEDULE, X0[:300], form=form) for form in FORMS]
-
-
-def test_figure_shows_the_terms_and_deviations_of_both_forms(both, tmp_path, monkeypatch) -> None:
-    drawn: list[Any] = []
-    module = __import__("importlib").import_module("numpy_diffusion.figures.bound_terms")
-    monkeypatch.setattr(module, "save", lambda figure, place: drawn.append(figure) or save(figure, place))
-    from numpy_diffusion.figures._style import save
-
-    path = bound_terms(*both, tmp_path / "folder" / "terms.png")
-    with Image.open(path) as picture:
-        assert picture.format == "PNG"
-        assert picture.width == 1080
-        assert np.asarray(picture.convert("L"), dtype=np.float64).std() > 10.0
-    terms, spreads = drawn[0].axes
-    for found, index, line, spread in zip(both, ([2, 12], [1, 11]), terms.lines, spreads.lines, strict=True):
-        np.testing.assert_array_equal(line.get_xdata(), np.arange(2, 13))
-        np.testing.assert_array_equal(line.get_ydata(), found.consistency[index[0] : index[1] + 1])
-        deviation = found.consistency_error[index[0] : index[1] + 1] * math.sqrt(300.0)
-        np.testing.assert_allclose(spread.get_ydata(), deviation)
-    assert "posterior" in terms.lines[0].get_label()
-    assert "article" in terms.lines[1].get_label()
-
-
-def test_figure_refuses_what_it_cannot_show(both, tmp_path) -> None:
-    posterior, article = both
-    one = bound(WRONG, SCHEDULE, X0[:1])
-    short = bound(linear_model, Schedule.linear(1), X0[:9])
-    longer = bound(linear_model, Schedule.linear(20), X0[:9], form="article")
-    shorter = bound(linear_model, Schedule.linear(4), X0[:9], form="article")
-    for complaint, arguments in {
-        "posterior: expected a Bound": (1.0, article),
-        "article: expected a Bound": (posterior, None),
-        r"posterior: expected the result of bound\(..., form=\"posterior\"\)": (article, posterior),
-        r"article: expected the result of bound\(..., form=\"article\"\)": (posterior, posterior),
-        "posterior: expected at least 2 steps and 2 samples, got 12 and 1": (one, article),
-        "posterior: expected at least 2 steps and 2 samples, got 1 and 9": (short, article),
-        r"article: expected the result of .* of one schedule": (posterior, longer),
-        r"article: expected the result of bound\(.*one schedule": (posterior, shorter),
-    }.items():
-        with pytest.raises(ValueError, match=f"^{complaint}"):
-            bound_terms(*arguments, tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"^path: expected a name that ends in \.png"):
-        bound_terms(posterior, article, tmp_path / "a.svg")
-    (tmp_path / "file").write_text("kept")
-    with pytest.raises(OSError, match=r"^path: cannot write to"):
-        bound_terms(posterior, article, tmp_path / "file" / "a.png")
-    assert [place.name for place in tmp_path.iterdir()] == ["file"]

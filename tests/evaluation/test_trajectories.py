@@ -13,16 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpy_diffusion.evaluation.bound import bound
-from numpy_diffusion.evaluation.trajectories import importance_weighted, log_bin, trajectory_log_density
+from numpy_diffusion.evaluation.trajectories import importance_weighted, trajectory_log_density
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
-from numpy_diffusion.oracles.moments import optimal_variance
+from numpy_diffusion.oracles.moments import gaussian_optimal_variance
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
 
 FLAT = settings(deadline=None, max_examples=60)
 SCHEDULE = Schedule.linear(10)
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(200)
 
 
 def log_normal(x: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
@@ -125,7 +124,7 @@ def test_perfect_model_weighs_all_trajectories_alike(T: int, variances: list[flo
     kept = schedule.alpha_bar[-1]
     prior = Gaussian(math.sqrt(kept) * data.mean, kept * data.covariance + (1.0 - kept) * np.eye(len(variances)))
     x0 = data.sample(20, seed=T).astype(np.float64)
-    variance = optimal_variance(data, schedule)
+    variance = gaussian_optimal_variance(data, schedule)
     found = importance_weighted(data.eps(schedule), schedule, x0, K, seed=1, variance=variance, prior=prior)
     np.testing.assert_allclose(found, log_normal(x0, data.mean, data.covariance), atol=1e-9)
 
@@ -177,7 +176,7 @@ def test_estimate_is_in_the_data_s_units() -> None:
 def test_estimates_of_8_bit_data_are_probabilities() -> None:
     """All 256, unbiased at any K, sum to one; the data lies well inside 0..255, where the weights are tame."""
     values, data = np.arange(256, dtype=np.uint8)[:, None], Gaussian([0.0], [[0.08]])
-    model, variance = data.eps(SHORT), optimal_variance(data, SHORT)
+    model, variance = data.eps(SHORT), gaussian_optimal_variance(data, SHORT)
     found = np.exp([importance_weighted(model, SHORT, values, 20, seed=s, variance=variance) for s in range(20)])
     sums = found.sum(axis=1)
     assert abs(sums.mean() - 1.0) < 5.0 * sums.std(ddof=1) / math.sqrt(20.0)
@@ -198,42 +197,6 @@ def test_far_away_points_have_a_logarithm() -> None:
 
 
 # The decoder of 8-bit data (Ho et al. eq 13).
-
-
-@pytest.mark.parametrize("mean", [-1e5, -300.0, -3.0, 0.2, 127.3, 254.9, 600.0, 1e6])
-@pytest.mark.parametrize("sigma", [1e-3, 0.1, 0.5, 3.0, 100.0, 1e5])
-def test_256_probabilities_sum_to_one(mean: float, sigma: float) -> None:
-    found = log_bin(np.arange(256.0), np.float64(mean), np.float64(sigma))
-    assert np.isfinite(found).all()
-    assert np.exp(found).sum() == pytest.approx(1.0, abs=1e-13)
-
-
-@FLAT
-@given(x=st.integers(1, 254), mean=st.floats(-2e3, 2e3), sigma=st.floats(1e-2, 1e3))
-def test_a_bin_is_the_integral_of_the_density(x: int, mean: float, sigma: float) -> None:
-    """By Gauss-Legendre quadrature, relative to the density at the edge that is nearest to the mean."""
-    edge = x + 0.5 * np.sign(mean - x) if abs(mean - x) > 0.5 else mean
-    reach = min(0.5 + abs(x - edge), 1.0, 40.0 * sigma / max(1.0, abs(mean - edge) / sigma))
-    total = 0.0
-    for side in (-1.0, 1.0):
-        last = np.clip(edge + side * reach, x - 0.5, x + 0.5)
-        s = 0.5 * (last - edge) * (NODES + 1.0)
-        values = np.exp(-s * (s + 2.0 * (edge - mean)) / (2.0 * sigma**2))
-        total += abs(0.5 * (last - edge)) * float(WEIGHTS @ values)
-    expected = math.log(total) - 0.5 * ((edge - mean) / sigma) ** 2 - math.log(math.sqrt(2.0 * math.pi) * sigma)
-    found = float(log_bin(np.array(float(x)), np.float64(mean), np.float64(sigma)))
-    assert found == pytest.approx(expected, rel=1e-11, abs=1e-9)
-
-
-def test_decoder_mirrors_and_is_open_at_both_ends() -> None:
-    sigma = np.float64(20.0)
-    for mean in (-50.0, 3.0, 127.5, 300.0):
-        found = log_bin(np.arange(256.0), np.float64(mean), sigma)
-        mirrored = log_bin(np.arange(256.0), np.float64(255.0 - mean), sigma)[::-1]
-        np.testing.assert_allclose(found, mirrored, rtol=1e-12)
-        for value, edge in ((0, 0.5 - mean), (255, mean - 254.5)):
-            tail = 0.5 * math.erfc(-edge / 20.0 / math.sqrt(2.0))
-            assert found[value] == pytest.approx(math.log(tail), rel=1e-11, abs=1e-15)
 
 
 # Errors.

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from checks.chains import affine, large, marginal, run_rows, small
+from checks.exact import SCHEDULES as OF_ANY_LENGTH
 from checks.gaussians import assert_moments, covariance, gaussian, mixture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
-from numpy_diffusion.oracles.moments import chain_moments
+from numpy_diffusion.oracles.moments import chain_moments, gaussian_optimal_variance
 from numpy_diffusion.process.schedules import Schedule
 
 FLAT = settings(deadline=None, max_examples=60)
@@ -200,3 +201,15 @@ def test_chain_moments_refuses_other_data_and_other_starts() -> None:
 def test_chain_moments_refuses_what_is_no_schedule() -> None:
     with pytest.raises(ValueError, match=r"^schedule: expected a Schedule, got "):
         chain_moments(gaussian(16, 2), "linear", CHAINS["beta"](LINEAR, [2, 1]))
+
+
+@pytest.mark.parametrize("schedule", OF_ANY_LENGTH.values(), ids=OF_ANY_LENGTH)
+@pytest.mark.parametrize("variance", [0.0, 0.25, 1.0, 9.0])
+def test_the_closed_form_on_isotropic_data_is_the_true_reverse_variance(schedule: Schedule, variance: float) -> None:
+    """Of jointly Gaussian x_s and x_t, by the variance of x_s given x_t: its own less what x_t explains."""
+    found = gaussian_optimal_variance(Gaussian([1.0], [[variance]]), schedule)
+    t = np.arange(1, schedule.T + 1)
+    now, then = (schedule.alpha_bar[k] * variance + 1.0 - schedule.alpha_bar[k] for k in (t, t - 1))
+    expected = then - schedule.alpha[t] * then**2 / now
+    np.testing.assert_allclose(found[1:, 0], expected, rtol=1e-6, atol=1e-12)
+    assert found[0, 0] == 0.0

@@ -34,7 +34,7 @@ from numpy_diffusion.oracles import moments
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.oracles.moments import chain_moments
 from numpy_diffusion.process.coefficients import Coefficients
-from numpy_diffusion.process.reverse import VARIANCES, mu_from_eps, reverse_variance
+from numpy_diffusion.process.reverse import FIXED_VARIANCES, mu_from_eps, reverse_variance
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.solvers import METHODS, OPTIONS, coefficients
 
@@ -61,7 +61,7 @@ def step(chain: Coefficients, k: int, xt: np.ndarray, eps: np.ndarray) -> np.nda
 
 
 @FLAT
-@given(chains(), st.sampled_from(VARIANCES))
+@given(chains(), st.sampled_from(FIXED_VARIANCES))
 def test_ancestral_coefficients_are_mu_and_the_variance(case: tuple[Schedule, list[int]], variance: str) -> None:
     schedule, times = case
     chain = coefficients(schedule, "ancestral", steps=times, variance=variance)
@@ -290,7 +290,7 @@ def end_error(schedule: Schedule, spread: float, variance: np.ndarray) -> float:
 @pytest.mark.parametrize("spread", [0.0, 0.01, 0.5, 1.0, 9.0])
 def test_the_optimal_variance_gives_isotropic_data_back(schedule: Schedule, spread: float) -> None:
     data = Gaussian([1.0, -3.0], spread * np.eye(2))
-    assert end_error(schedule, spread, moments.optimal_variance(data, schedule)) < 1e-10
+    assert end_error(schedule, spread, moments.gaussian_optimal_variance(data, schedule)) < 1e-10
 
 
 @EACH

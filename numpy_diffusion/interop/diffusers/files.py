@@ -89,7 +89,7 @@ def write_network(folder: _files.PathLike, kind: str, config: Options, tensors: 
         if values.dtype != np.float32:
             raise ValueError(f"model: expected float32 weights, got {name} of {values.dtype}")
         _checks.array(f"model: {name}", values)
-    with _files.told("folder", folder):
+    with _files.os_errors_about("folder", folder):
         folder.mkdir(parents=True, exist_ok=True)
         _files.write(folder / WEIGHTS, safetensors.save(tensors, metadata={"format": "pt"}))
     write_json(folder, CONFIG, kind, config)
@@ -111,7 +111,7 @@ def read_json(folder: Path, name: str, kinds: tuple[str, ...]) -> Options:
 def write_json(folder: Path, name: str, kind: str, options: Options) -> None:
     """Write the options as a file that diffusers reads; OSError where the place cannot be written."""
     content = {"_class_name": kind, "_diffusers_version": DIFFUSERS, **options}
-    with _files.told("folder", folder):
+    with _files.os_errors_about("folder", folder):
         folder.mkdir(parents=True, exist_ok=True)
         _files.write(folder / name, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from numpy_diffusion.layers import attention_block, conv, group_norm, residual_block, silu, upsample
-from numpy_diffusion.layers.named import kept, of
+from numpy_diffusion.layers.named import store_gradients, weight_and_bias
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.tasks import Dropout
 from numpy_diffusion.networks.unet import embedding
@@ -54,15 +54,17 @@ def forward(
             case "attention":
                 h, cache = attention_block.forward(h, inside, groups, eps, heads(config, op.inputs))
             case "downsample":
-                h, cache = conv.forward(h, *of(params, op.name), stride=2, pad=(config.downsample_padding, 1))
+                h, cache = conv.forward(
+                    h, *weight_and_bias(params, op.name), stride=2, pad=(config.downsample_padding, 1)
+                )
             case "upsample":
-                h, cache = conv.forward(upsample.forward(h), *of(params, op.name))
+                h, cache = conv.forward(upsample.forward(h), *weight_and_bias(params, op.name))
             case "conv_in":
-                h, cache = conv.forward(h, *of(params, op.name))
+                h, cache = conv.forward(h, *weight_and_bias(params, op.name))
             case "conv_out":
-                h, norm_cache = group_norm.forward(h, *of(params, "conv_norm_out"), groups, eps)
+                h, norm_cache = group_norm.forward(h, *weight_and_bias(params, "conv_norm_out"), groups, eps)
                 h, silu_cache = silu.forward(h)
-                h, conv_cache = conv.forward(h, *of(params, op.name))
+                h, conv_cache = conv.forward(h, *weight_and_bias(params, op.name))
                 cache = norm_cache, silu_cache, conv_cache
             case _:
                 assert_never(op.kind)
@@ -92,13 +94,13 @@ def backward(
             case "attention":
                 dh, inside = attention_block.backward(dh, cache)
             case "upsample":
-                dh = upsample.backward(kept(grads, op.name, conv.backward(dh, cache)))
+                dh = upsample.backward(store_gradients(grads, op.name, conv.backward(dh, cache)))
             case "downsample" | "conv_in":
-                dh = kept(grads, op.name, conv.backward(dh, cache))
+                dh = store_gradients(grads, op.name, conv.backward(dh, cache))
             case "conv_out":
                 norm_cache, silu_cache, conv_cache = cache
-                dh = silu.backward(kept(grads, op.name, conv.backward(dh, conv_cache)), silu_cache)
-                dh = kept(grads, "conv_norm_out", group_norm.backward(dh, norm_cache))
+                dh = silu.backward(store_gradients(grads, op.name, conv.backward(dh, conv_cache)), silu_cache)
+                dh = store_gradients(grads, "conv_norm_out", group_norm.backward(dh, norm_cache))
             case _:
                 assert_never(op.kind)
         grads |= {f"{op.name}.{name}": gradient for name, gradient in inside.items()}

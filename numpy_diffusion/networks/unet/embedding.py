@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from numpy_diffusion.layers import class_embedding, linear, silu, time_embedding
-from numpy_diffusion.layers.named import kept, of
+from numpy_diffusion.layers.named import store_gradients, weight_and_bias
 from numpy_diffusion.models import parameters
 from numpy_diffusion.networks.unet.config import UNetConfig
 
@@ -27,9 +27,11 @@ def forward(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """temb [N, E], which every residual block is given: two layers of the step's embedding, and the class's row."""
     caches: dict[str, Any] = {}
-    h, caches["linear_1"] = linear.forward(embed(config, t, dtype), *of(params, "time_embedding.linear_1"))
+    h, caches["linear_1"] = linear.forward(
+        embed(config, t, dtype), *weight_and_bias(params, "time_embedding.linear_1")
+    )
     h, caches["silu"] = silu.forward(h)
-    temb, caches["linear_2"] = linear.forward(h, *of(params, "time_embedding.linear_2"))
+    temb, caches["linear_2"] = linear.forward(h, *weight_and_bias(params, "time_embedding.linear_2"))
     if labels is not None:
         row, caches["class"] = class_embedding.forward(labels, params["class_embedding.weight"])
         temb = temb + row
@@ -41,6 +43,8 @@ def backward(dtemb: np.ndarray, caches: dict[str, Any]) -> parameters.Parameters
     grads: parameters.Parameters = {}
     if "class" in caches:
         grads["class_embedding.weight"] = class_embedding.backward(dtemb, caches["class"])
-    dh = kept(grads, "time_embedding.linear_2", linear.backward(dtemb, caches["linear_2"]))
-    kept(grads, "time_embedding.linear_1", linear.backward(silu.backward(dh, caches["silu"]), caches["linear_1"]))
+    dh = store_gradients(grads, "time_embedding.linear_2", linear.backward(dtemb, caches["linear_2"]))
+    store_gradients(
+        grads, "time_embedding.linear_1", linear.backward(silu.backward(dh, caches["silu"]), caches["linear_1"])
+    )
     return grads

@@ -1,4 +1,4 @@
-"""The residual block and the attention block: gradients of every array, and what they are at zero weights."""
+"""The residual block: gradients of every array, and what it is at zero weights."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks.blocks import EPS, attention_params, check_attention, check_residual, residual_params
+from checks.blocks import EPS, check_residual, residual_params
 from checks.layer_gradients import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_diffusion.layers import attention_block, residual_block, silu
+from numpy_diffusion.layers import residual_block, silu
 
 FLAT = settings(deadline=None, max_examples=10)
 SMALL, SIDE = st.integers(1, 2), st.integers(1, 3)
@@ -21,12 +21,6 @@ SMALL, SIDE = st.integers(1, 2), st.integers(1, 3)
 @given(N=SMALL, C=SMALL, J=SMALL, H=SIDE, W=SIDE, dropped=st.booleans())
 def test_gradients_of_the_residual_block(**sizes: Any) -> None:
     check_residual(**sizes)
-
-
-@FLAT
-@given(N=SMALL, heads=SMALL, d=SMALL, H=SIDE, W=SIDE)
-def test_gradients_of_the_attention_block(**sizes: Any) -> None:
-    check_attention(**sizes)
 
 
 @pytest.mark.parametrize("J", [2, 4])
@@ -52,10 +46,3 @@ def test_the_step_moves_whole_channels_before_the_second_norm() -> None:
     z = (h - h.mean(axis=1, keepdims=True)) / np.sqrt(h.var(axis=1, keepdims=True) + EPS)
     h = silu.forward(z * params["norm2.weight"] + params["norm2.bias"])[0] + params["conv2.bias"]
     np.testing.assert_allclose(y - given["x"], np.broadcast_to(h[:, :, None, None], y.shape), atol=1e-12)
-
-
-def test_attention_does_not_mind_the_order_of_pixels() -> None:
-    x, params = drawn(0, x=(1, 4, 2, 3))["x"], attention_params(4)
-    y, _ = attention_block.forward(x, params, 2, EPS, 2)
-    turned, _ = attention_block.forward(x[:, :, ::-1, ::-1], params, 2, EPS, 2)
-    np.testing.assert_allclose(turned[:, :, ::-1, ::-1], y, atol=1e-12)

@@ -1,0 +1,100 @@
+"""Files that appear whole or not at all, whatever stops the writing, and the sentence that says what did."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from numpy_diffusion import _files
+
+
+@pytest.mark.parametrize("value", ["a/b", Path("a/b")])
+def test_a_path_is_taken_as_text_or_as_a_path(value: Any) -> None:
+    assert _files.as_path("out", value) == Path("a/b")
+
+
+@pytest.mark.parametrize("value", [None, 3, b"a/b", ["a"]])
+def test_what_is_no_path_is_refused_by_name(value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^out: expected a path, got {type(value).__name__} "):
+        _files.as_path("out", value)
+
+
+def test_a_file_has_what_was_written_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for content in (b"old", b"", b"new" * 10_000):
+        _files.write(path, content)
+        assert path.read_bytes() == content
+        assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError("full"), KeyboardInterrupt()])
+def test_a_file_is_the_old_one_where_writing_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def fail(*_: Any) -> None:
+        assert path.read_bytes() == b"old"
+        raise error
+
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(type(error)):
+        _files.write(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_content_is_on_the_disk_before_it_has_the_name_and_the_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def recorded_fsync(handle: int) -> None:
+        calls.append("folder" if os.path.isdir(f"/proc/self/fd/{handle}") else "file")
+        fsync(handle)
+
+    def recorded_replace(old: Any, new: Any) -> None:
+        calls.append("name")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(os, "replace", recorded_replace)
+    _files.write(tmp_path / "file", b"new")
+    assert calls == ["file", "name", "folder"]
+
+
+def test_temporary_names_are_this_process_s_own_and_those_of_dead_ones_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    assert _files.temporary(path) == tmp_path / f".run.{os.getpid()}.tmp"
+    (tmp_path / ".run.1.tmp").write_text("left")
+    (tmp_path / ".run.2.tmp").mkdir()
+    (tmp_path / ".run.2.tmp" / "weights").write_text("left")
+    others = [tmp_path / name for name in ("run", ".other.1.tmp", ".run.1", "run.1.tmp")]
+    for other in others:
+        other.write_text("kept")
+    _files.remove_temporaries(path)
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+    _files.remove_temporaries(tmp_path / "no" / "folder")  # nothing to remove
+
+
+def test_an_error_of_the_system_names_argument_path_and_reason(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with (
+        pytest.raises(OSError, match=rf"^out: cannot write to {path}: Not a directory$") as error,
+        _files.os_errors_about("out", path),
+    ):
+        raise NotADirectoryError(20, os.strerror(20), str(path))
+    assert isinstance(error.value.__cause__, NotADirectoryError)
+
+
+def test_a_sentence_and_what_is_no_error_of_the_system_pass(tmp_path: Path) -> None:
+    for error in (OSError("run: expected a folder"), ValueError("seed: expected"), KeyboardInterrupt()):
+        with pytest.raises(type(error)) as raised, _files.os_errors_about("out", tmp_path):
+            raise error
+        assert raised.value is error
