@@ -141,17 +141,21 @@ def _figure(options: Options) -> int:
         output = Path(options["run"]) / "figure.png"
     known = _settings(run.config) | {"n": SHOWN_IMAGES if images else SHOWN, "seed": seed}
     known |= {"data": options["data"] or known["data"]}
+    header = None if images or known["data"] is None else sources.header(known["data"])
+    names: Options = {"names": header} if header is not None and len(header) == 2 else {}
     if output is not None and images:
-        print(_image_rows(run, sources.load(**{name: known[name] for name in DATA}).x0, output, seed))
+        _image_rows(run, sources.load(**{name: known[name] for name in DATA}).x0, output, seed)
     elif output is not None:
         x0, image = sources.points(known["data"], known["n"], seed), sources.picture(known["data"])
-        print(figures.forward_reverse(run.model, run.schedule, x0, output, image=image, seed=seed))
+        figures.forward_reverse(run.model, run.schedule, x0, output, image=image, seed=seed, **names)
+    if output is not None:
+        print(output)
     for path in animations:
-        print(figures.animation(run.model, run.schedule, path, seed=seed))
+        print(figures.animation(run.model, run.schedule, path, seed=seed, **names))
     return 0
 
 
-def _image_rows(run: checkpoints.Checkpoint, x0: np.ndarray, output: Any, seed: int) -> Path:
+def _image_rows(run: checkpoints.Checkpoint, x0: np.ndarray, output: Any, seed: int) -> None:
     """Some images of the data on their way to noise, and as many samples on their way back."""
     from numpy_diffusion import figures
     from numpy_diffusion.figures.steps import telling_steps
@@ -162,7 +166,7 @@ def _image_rows(run: checkpoints.Checkpoint, x0: np.ndarray, output: Any, seed: 
     keep = telling_steps(run.schedule, COLUMNS)
     forward = q_trajectory(x0, run.schedule, seed=seed, keep=keep)
     model = _asked_for(run.model, run.schedule, {}, len(x0))
-    return figures.image_rows(forward, sample(model, run.schedule, len(x0), seed, keep=keep), output)
+    figures.image_rows(forward, sample(model, run.schedule, len(x0), seed, keep=keep), output)
 
 
 def _info(options: Options) -> int:

@@ -234,7 +234,7 @@ def test_figure_of_a_run(capsys, trained):
     (trained / "figure.png").unlink()
 
 
-def test_figure_draws_what_is_asked_for(capsys, monkeypatch, trained):
+def test_figure_draws_what_is_asked_for(capsys, monkeypatch, trained, tmp_path):
     drawn = []
     monkeypatch.setattr(
         figures, "forward_reverse", lambda *args, **options: drawn.append((*args, options)) or args[3]
@@ -250,6 +250,10 @@ def test_figure_draws_what_is_asked_for(capsys, monkeypatch, trained):
     assert call(capsys, "figure {} --data tank --seed 1", trained)[0] == 0
     np.testing.assert_array_equal(drawn[0][2], datasets.tank(4000, 1))
     np.testing.assert_array_equal(drawn[0][4]["image"], drawings.tank())
+    drawn.clear()
+    (tmp_path / "x.csv").write_text("height,weight\n1,2\n3,4\n")
+    assert call(capsys, "figure {} --data {} -o x.png --gif x.gif", trained, tmp_path / "x.csv")[0] == 0
+    assert [entry[-1]["names"] for entry in drawn] == [["height", "weight"]] * 2
 
 
 def test_info_says_what_the_folder_holds(capsys, trained):
