@@ -6,6 +6,11 @@
 >>> xt, eps = nd.q_sample(np.zeros((4, 2)), t=500, schedule=schedule, seed=1)
 """
 
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+from numpy_diffusion import _notebook as _notebook
 from numpy_diffusion import oracles
 from numpy_diffusion._version import __version__ as __version__
 from numpy_diffusion.data import datasets, drawings, image_datasets
@@ -33,6 +38,9 @@ from numpy_diffusion.training.checkpoints import load
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.run import Run, load_run
 
+if TYPE_CHECKING:
+    from numpy_diffusion import figures
+
 __all__ = [
     "MLP",
     "DiffusionDensity",
@@ -47,6 +55,7 @@ __all__ = [
     "clipped",
     "datasets",
     "drawings",
+    "figures",
     "guided",
     "image_datasets",
     "importance_weighted",
@@ -70,3 +79,14 @@ __all__ = [
     "train",
     "trajectory_log_density",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def __getattr__(name: str) -> Any:
+    """`nd.figures` when it is asked for, since matplotlib takes long to import."""
+    if name == "figures":
+        return importlib.import_module("numpy_diffusion.figures")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])

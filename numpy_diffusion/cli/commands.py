@@ -33,6 +33,8 @@ COLUMNS: Final = 10  # of images side by side, at most
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv`, that of the process unless given, and return the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # each line appears when it is printed, in a log file too
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
         try:
@@ -69,7 +71,7 @@ def _train(options: Options) -> int:
     if model.null_label is None:  # of a resumed run there may be what another network was trained with
         known |= {"labels": None, "label_dropout": options.get("label_dropout")}
     run = train(**_for(train, known), after_checkpoint=_preview if "preview" in options else None)
-    print(f"{out}: {_progress(run.losses, run.steps)}")
+    print(f"{out}: {checkpoints.progress(run.losses, run.steps)}")
     if run.interrupted:
         _say(f"interrupted; to go on: {PROGRAM} train --out {out} --resume")
     return 130 if run.interrupted else 0
@@ -177,7 +179,7 @@ def _info(options: Options) -> int:
     details = ", ".join(f"{name} {value}" for name, value in data.items() if name != "name")
     print(f"data      {data['name'] or 'without a name'}, {details}")
     print("training  " + ", ".join(f"{name} {value}" for name, value in training.items()))
-    print(f"progress  {_progress(run.training['losses'], training['steps'])}")
+    print(f"progress  {checkpoints.progress(run.training['losses'], training['steps'])}")
     for path in sorted(Path(options["run"]).iterdir()):
         print(f"file      {path}, {path.stat().st_size:,} bytes")
     return 0
@@ -190,12 +192,6 @@ def _settings(config: Options) -> Options:
     if len(data["shape"]) == 4:
         known |= {"colour": data["shape"][1] == 3, "size": data["shape"][3]}
     return DEFAULTS | known | networks.described(config["network"]["config"]) | config["training"]
-
-
-def _progress(losses: np.ndarray, steps: int) -> str:
-    last = losses[-100:]
-    loss = f", loss {last.mean():.4f} (mean of the last {len(last)})" if len(last) else ""
-    return f"{len(losses)} of {steps} steps{loss}"
 
 
 def _for(function: Callable[..., Any], options: Options) -> Options:

@@ -55,7 +55,8 @@ def points(source: str | None, n: int, seed: int) -> np.ndarray:
     if source in datasets.BY_NAME:
         return datasets.BY_NAME[source](n, seed)
     if source is None or not Path(source).suffix:
-        raise ValueError(f"--data: expected {HELP}; got {source!r}")
+        known = (*datasets.BY_NAME, *image_datasets.BY_NAME)
+        raise ValueError(f"--data: expected {HELP}; got {source!r}{_checks.meant(source, known)}")
     return _table(Path(source)) if is_table(source) else datasets.from_image(source, n, seed)
 
 

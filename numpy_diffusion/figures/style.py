@@ -25,6 +25,25 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks, _files
 
+__all__ = [
+    "BLUE",
+    "DPI",
+    "GRAY",
+    "GREEN",
+    "ORANGE",
+    "PINK",
+    "WIDTH",
+    "Picture",
+    "bounding_box",
+    "context",
+    "frame",
+    "number",
+    "page",
+    "panel",
+    "png",
+    "save",
+]
+
 WIDTH = 7.2  # inches: 1080 pixels, which a README shows at about 900
 DPI = 150
 
@@ -78,9 +97,7 @@ class Picture(Figure):
             super().savefig(fname, **options)
 
     def _repr_png_(self) -> bytes:
-        picture = io.BytesIO()
-        self.savefig(picture, format="png")
-        return picture.getvalue()
+        return png(self)
 
 
 def page(width: float, height: float) -> Picture:
@@ -161,6 +178,13 @@ def png_target(path: _files.PathLike | None) -> Path | None:
     return None if path is None else target(path, ".png")
 
 
+def png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()
+
+
 def save(figure: Figure, path: _files.PathLike | None) -> Figure:
     """The figure itself; where there is a path, as a PNG there too, whole or not at all.
 
@@ -169,8 +193,11 @@ def save(figure: Figure, path: _files.PathLike | None) -> Figure:
     OSError : a path that cannot be written to
     """
     if path is not None:
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png")
+        content = png(figure)
         with _files.os_errors_about("path", path):
-            _files.write(Path(path), picture.getvalue())
+            _files.write(Path(path), content)
     return figure
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -16,7 +16,7 @@ import numpy as np
 from numpy_diffusion import _checks
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Condition:
     """One value of a field for all samples, or one for each of N.  None is a field that the model does not take.
 
@@ -56,6 +56,10 @@ class Condition:
         counts = {name: len(value) for name, value in self.arguments().items() if value.ndim > AXES[name]}
         if len(set(counts.values())) > 1:
             raise ValueError(f"condition: expected as many samples in each field, got {counts}")
+
+    def __repr__(self) -> str:
+        given = self.arguments().items()
+        return f"Condition({', '.join(f'{name} {list(v.shape) if v.ndim else v}' for name, v in given)})"
 
     def arguments(self) -> dict[str, np.ndarray]:
         """The fields that are not None, by name: model(x, t, **condition.arguments())."""

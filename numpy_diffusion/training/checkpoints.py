@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from numpy_diffusion import _files
 from numpy_diffusion.models.condition import AXES
 from numpy_diffusion.models.network import Network
@@ -32,10 +34,11 @@ from numpy_diffusion.training.optimizers import learning_rates
 FORMAT: Final = "numpy_diffusion run"
 VERSION: Final = 1
 CONFIG, MODEL, TRAINING, LOSSES = FILES = ("config.json", "model.safetensors", "training.safetensors", "loss.csv")
+RECENT: Final = 100  # steps over which a loss that is told is a mean
 STATE: Final = ("parameters", "m", "v", "average", "history")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checkpoint:
     """What a folder holds.
 
@@ -56,6 +59,17 @@ class Checkpoint:
     def config(self) -> dict[str, Any]:
         """`text` as Python values: format, version, network, schedule, data, training."""
         return json.loads(self.text)
+
+    def __repr__(self) -> str:
+        done = progress(self.training["losses"], self.config["training"]["steps"])
+        return f"Checkpoint: {done}\n  {self.model}\n  {self.schedule}"
+
+
+def progress(losses: np.ndarray, steps: int) -> str:
+    """How much of a run is done, and how well: the losses of the steps done, and how many there are to do."""
+    last = losses[-RECENT:]
+    loss = f", loss {last.mean():.4f} (mean of the last {len(last)})" if len(last) else ""
+    return f"{len(losses)} of {steps} steps{loss}"
 
 
 def describe(model: Network, schedule: Schedule, data: dict[str, Any], training: dict[str, Any]) -> str:

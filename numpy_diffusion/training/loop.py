@@ -32,7 +32,6 @@ from numpy_diffusion.training.step import Advance, prepare, start
 from numpy_diffusion.training.step_sampling import Sampling
 
 CHUNK_SECONDS: Final = 0.1  # how long the loop stays in the kernel: the bar moves and Ctrl-C acts as often
-RECENT: Final = 100  # steps over which the bar's loss is a mean
 
 
 def train(
@@ -233,7 +232,7 @@ def _with_bar(states: Iterator[State], done: int, losses: np.ndarray, progress: 
     """The states as they come, under a bar with the mean of the last losses."""
     with Bar("training", len(losses), "steps", show=progress, done=done) as bar:
         for state in states:
-            recent = losses[max(0, state.step - RECENT) : state.step]
+            recent = losses[max(0, state.step - checkpoints.RECENT) : state.step]
             bar.to(state.step, loss=f"{recent.mean():.4f}")
             yield state
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from numpy_diffusion import _files
+from numpy_diffusion import _files, _pictures
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """What training leaves.
 
@@ -31,6 +31,14 @@ class Run:
     losses: np.ndarray
     steps: int
     path: Path | None
+
+    def __repr__(self) -> str:
+        where = "" if self.path is None else f", in {self.path}"
+        done = checkpoints.progress(self.losses, self.steps)
+        return f"Run: {done}{where}\n  {self.model}\n  {self.schedule}"
+
+    def _repr_png_(self) -> bytes | None:
+        return _pictures.png(self)
 
     @property
     def step(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -385,3 +386,21 @@ def test_python_m_is_the_command(tmp_path):
     )
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == "numpy-diffusion: error: no/run: expected a folder with a checkpoint, found no such folder\n"
+
+
+def test_what_is_printed_appears_at_once_in_a_pipe_too(tmp_path):
+    """The line is there while the command still runs, waiting for someone to write to a named pipe."""
+    os.mkfifo(tmp_path / "waits")
+    code = (
+        "import sys, numpy_diffusion.cli.commands as commands\n"
+        "commands._info = lambda options: print('first') or len(open(options['run']).read())\n"
+        "sys.exit(commands.main(['info', sys.argv[1]]))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", code, tmp_path / "waits"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        appeared = bool(select.select([process.stdout], [], [], 30.0)[0])
+        (tmp_path / "waits").write_text("")
+        assert process.wait(timeout=60) == 0
+        assert appeared
+        assert process.stdout.read() == b"first\n"

@@ -184,3 +184,8 @@ def test_the_header_of_a_table_is_told_if_there_is_one(tmp_path):
     assert sources.header("missing.csv") is None
     table.write_bytes(b"\xff,b\n1,2\n")
     assert sources.header(str(table)) is None
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match=r"; got 'spirall'; did you mean 'spiral'\?$"):
+        sources.load("spirall", 10, 0, 32, False)
