@@ -7,7 +7,6 @@
 """
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 from numpy_diffusion import _notebook as _notebook
@@ -33,10 +32,11 @@ from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps, log_snr_steps
 from numpy_diffusion.sampling.inpainting import inpaint
 from numpy_diffusion.sampling.interpolation import interpolate
-from numpy_diffusion.sampling.samplers import sample
+from numpy_diffusion.sampling.samplers import sample, sample_steps
 from numpy_diffusion.training.checkpoints import load
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.run import Run, load_run
+from numpy_diffusion.training.steps import train_steps
 
 if TYPE_CHECKING:
     from numpy_diffusion import figures
@@ -75,8 +75,10 @@ __all__ = [
     "q_step",
     "q_trajectory",
     "sample",
+    "sample_steps",
     "save_diffusers",
     "train",
+    "train_steps",
     "trajectory_log_density",
 ]
 
@@ -89,4 +91,4 @@ def __getattr__(name: str) -> Any:
     """`nd.figures` when it is asked for, since matplotlib takes long to import."""
     if name == "figures":
         return importlib.import_module("numpy_diffusion.figures")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

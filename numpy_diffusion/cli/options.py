@@ -47,7 +47,8 @@ examples:
   numpy-diffusion train --out runs/points --resume
 
 Ctrl-C keeps what was trained.  --resume takes every setting from the run's folder and ends with the weights, to the
-bit, that the run would have had without the interruption; a setting given along with it must be what it was."""
+bit, that the run would have had without the interruption; a setting given along with it must be what it was.  Only
+--steps may be more, where the run is finished: it then goes on."""
 
 SAMPLE_EXAMPLES: Final = """\
 examples:

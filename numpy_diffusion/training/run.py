@@ -52,7 +52,27 @@ class Run:
 
 
 def load_run(folder: _files.PathLike) -> Run:
-    """The run in a folder, as `train` returned it at its last checkpoint; errors as for `load`.
+    """The run in a folder, as `train` returned it at its last checkpoint: network, schedule and losses.
+
+    All that sampling needs, in two lines:
+
+    >>> import numpy as np, tempfile, numpy_diffusion as nd
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> model, schedule = nd.MLP(dim=1, width=8, depth=0), nd.Schedule.linear(T=10)
+    >>> _ = nd.train(model, schedule, np.ones((9, 1)), steps=20, out=f"{folder.name}/run", progress=False)
+
+    >>> run = nd.load_run(f"{folder.name}/run")
+    >>> nd.sample(run.model, run.schedule, n=1000).shape
+    (1000, 1)
+    >>> folder.cleanup()
+
+    Parameters
+    ----------
+    folder : what `train` got as `out`
+
+    Raises
+    ------
+    OSError, ValueError : as for `load`
 
     Examples
     --------

@@ -27,6 +27,7 @@ from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training import checkpoints
 from numpy_diffusion.training import loop as training
+from numpy_diffusion.training import steps as stepping
 from numpy_diffusion.training.run import load_run
 
 FEW = "--steps 30 --batch 16 --learning-rate 0.002 --width 8 --depth 1 --n 64 --T 20 --quiet"
@@ -124,7 +125,7 @@ def test_resume_needs_nothing_but_the_folder(capsys, tmp_path, monkeypatch, sour
     line = f"train --data {source} --schedule sigmoid --seed 3 --weighting vlb {options}"
     assert call(capsys, f"{line} --out whole")[0] == 0
     with monkeypatch.context() as patch:
-        patch.setattr(training, "prepare", interrupted(training.prepare, after=12))
+        patch.setattr(stepping, "prepare", interrupted(stepping.prepare, after=12))
         status, out, err = call(capsys, f"{line} --out run")
     assert status == 130
     assert re.match(r"run: ([1-9]|1[0-2]) of 30 steps, loss ", out)
@@ -136,6 +137,18 @@ def test_resume_needs_nothing_but_the_folder(capsys, tmp_path, monkeypatch, sour
     assert out.startswith("../run: 30 of 30 steps")
     for name in checkpoints.FILES:
         assert Path("../run", name).read_bytes() == Path("../whole", name).read_bytes()
+
+
+def test_a_finished_run_is_given_more_steps(capsys, tmp_path):
+    run = tmp_path / "run"
+    assert call(capsys, f"train --data moons --out {{}} {FEW}", run)[0] == 0
+    before = load_run(run)
+    status, out, err = call(capsys, "train --out {} --resume --steps 45 --quiet", run)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{run}: 45 of 45 steps")
+    np.testing.assert_array_equal(load_run(run).losses[:30], before.losses)
+    assert "steps 45, batch 16, " in call(capsys, "info {}", run)[1]
+    assert call(capsys, "train --out {} --resume --quiet", run) == (0, out, "")
 
 
 def test_resuming_with_a_setting_as_it_was_or_not(capsys, trained):
@@ -273,7 +286,7 @@ def test_info_says_what_the_folder_holds(capsys, trained):
 
 
 def test_info_before_the_first_step_has_no_loss(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(training, "prepare", interrupted(training.prepare, after=0))
+    monkeypatch.setattr(stepping, "prepare", interrupted(stepping.prepare, after=0))
     assert call(capsys, f"train --data moons --out {{}} {FEW}", tmp_path / "run")[0] == 130
     assert "progress  0 of 30 steps\n" in call(capsys, "info {}", tmp_path / "run")[1]
 

@@ -15,12 +15,15 @@ import pytest
 from checks.bars import at_once
 
 from numpy_diffusion.data import datasets
+from numpy_diffusion.models.tasks import State
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training import checkpoints
 from numpy_diffusion.training import loop as training
+from numpy_diffusion.training import steps as stepping
 from numpy_diffusion.training.loop import train
+from numpy_diffusion.training.optimizers import learning_rates
 from numpy_diffusion.training.run import load_run
 
 SCHEDULE = Schedule.linear(T=100)
@@ -65,7 +68,7 @@ def assert_same_files(folder: Path, expected: Path) -> None:
 
 def interrupt(monkeypatch, *, after: int, error: BaseException) -> None:
     """Let training raise in the middle of a chunk, with the state half done, once `after` steps are past."""
-    real = training.prepare
+    real = stepping.prepare
 
     def prepare(*arguments, **settings):
         advance = real(*arguments, **settings)
@@ -80,7 +83,7 @@ def interrupt(monkeypatch, *, after: int, error: BaseException) -> None:
 
         return interrupted
 
-    monkeypatch.setattr(training, "prepare", prepare)
+    monkeypatch.setattr(stepping, "prepare", prepare)
 
 
 # What is learned
@@ -142,7 +145,7 @@ def test_warmup_is_a_tenth_of_the_steps_but_at_most_500(tmp_path, monkeypatch, s
 
 @pytest.mark.parametrize("seconds", [0.0, 1e-4, 10.0])
 def test_length_of_the_chunks_changes_nothing(monkeypatch, whole, seconds):
-    monkeypatch.setattr(training, "CHUNK_SECONDS", seconds)
+    monkeypatch.setattr(stepping, "CHUNK_SECONDS", seconds)
     assert_same(short(checkpoint_every=7), whole)
 
 
@@ -198,7 +201,7 @@ def test_interrupted_and_resumed_is_never_interrupted(tmp_path, monkeypatch, who
 
 
 def test_interrupted_many_times(tmp_path, monkeypatch, whole):
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)  # steps one by one
+    monkeypatch.setattr(stepping, "CHUNK_SECONDS", 0.0)  # steps one by one
     for after in (2, 15, 16, 40, 58):
         with monkeypatch.context() as patch:
             interrupt(patch, after=after, error=KeyboardInterrupt())
@@ -208,7 +211,7 @@ def test_interrupted_many_times(tmp_path, monkeypatch, whole):
 
 
 def test_interrupted_without_a_folder_keeps_the_average(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)  # steps one by one
+    monkeypatch.setattr(stepping, "CHUNK_SECONDS", 0.0)  # steps one by one
     interrupt(monkeypatch, after=35, error=KeyboardInterrupt())
     model = small()
     run, expected = short(model), short(out=tmp_path / "run")
@@ -319,8 +322,103 @@ def test_resuming_with_the_history_of_the_losses_and_a_learned_variance(tmp_path
     assert_same(run(out=tmp_path / "run", resume=True), expected)
 
 
+# More steps for a finished run --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory) -> training.Run:
+    """A run of 60 steps, given 40 more when it was done, and 20 more after that."""
+    out = tmp_path_factory.mktemp("longer") / "run"
+    short(out=out)
+    short(out=out, resume=True, steps=100)
+    return short(out=out, resume=True, steps=120)
+
+
+def test_more_steps_go_on_with_the_rates_of_a_run_of_so_many(longer, whole):
+    """Weights, Adam's averages and draws go on; the rates are those of the half cosine to 100, then to 120."""
+    np.testing.assert_array_equal(longer.losses[:60], whole.losses)
+    table = np.loadtxt(longer.path / "loss.csv", delimiter=",", skiprows=1)
+    courses = [learning_rates(0.002, steps, warmup=6) for steps in (60, 100, 120)]
+    expected = np.concatenate([courses[0], courses[1][60:], courses[2][100:]])
+    np.testing.assert_allclose(table[:, 2], expected, rtol=1e-8)
+    np.testing.assert_allclose(table[:, 1], longer.losses, rtol=1e-8)
+    assert (longer.step, longer.steps, longer.interrupted) == (120, 120, False)
+    # The same by hand: the state of the finished run, taken on by the steps of a task with the rates of 100 steps.
+    at_60 = checkpoints.read(whole.path)
+    state = State(**{name: at_60.training[name] for name in checkpoints.STATE}, step=60)
+    ready = stepping.prepared(small(), SCHEDULE, X0, None, weighting="simple", **SETTINGS | dict(steps=100, warmup=6))
+    losses = np.empty(100, np.float32)
+    *_, last = stepping.states(ready.advance, state, losses, at_most=100)
+    np.testing.assert_array_equal(losses[60:], longer.losses[60:100])
+    assert last.step == 100
+
+
+SETTINGS = dict(
+    batch=16,
+    learning_rate=0.002,
+    weight_decay=0.0,
+    average_decay=0.999,
+    sampling="uniform",
+    seed=0,
+    backend=None,
+    mirror=False,
+    label_dropout=None,
+)
+
+
+@pytest.mark.parametrize("after", [60, 61, 83, 100, 119])
+def test_more_steps_interrupted_and_resumed_are_never_interrupted(tmp_path, monkeypatch, longer, after):
+    out = tmp_path / "run"
+    short(out=out)
+    for steps in (100, 120):
+        with monkeypatch.context() as patch:
+            interrupt(patch, after=after, error=KeyboardInterrupt())
+            short(out=out, resume=True, steps=steps)
+        short(out=out, resume=True, steps=steps)
+    assert_same(load_run(out), longer)
+    assert_same_files(out, longer.path)
+
+
+def test_a_run_is_given_more_steps_when_it_is_finished_and_not_before(tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        interrupt(patch, after=33, error=KeyboardInterrupt())
+        short(out=out)
+    with pytest.raises(ValueError, match=r"^steps: expected 60 as in the checkpoint, got 100"):
+        short(out=out, resume=True, steps=100)
+    short(out=out, resume=True)
+    with pytest.raises(ValueError, match=r"^batch: expected 16 as in the checkpoint, got 17"):
+        short(out=out, resume=True, steps=100, batch=17)
+    assert checkpoints.read(out).config["training"]["steps"] == 60
+    assert short(out=out, resume=True, steps=100).step == 100
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2, 3])
+def test_a_crash_while_more_steps_are_asked_for_loses_nothing(tmp_path, monkeypatch, longer, writes):
+    """config.json and the files beside it cannot change at once: whatever is written, the run loads and goes on."""
+    out, real = tmp_path / "run", checkpoints._files.write
+    short(out=out)
+    left = [writes]
+
+    def write(path, content):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        real(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints._files, "write", write)
+        with pytest.raises(KeyboardInterrupt):
+            short(out=out, resume=True, steps=100)
+    assert load_run(out).step == 60
+    assert load_run(out).steps == (100 if writes else 60)
+    for steps in (100, 120):
+        short(out=out, resume=True, steps=steps)
+    assert_same_files(out, longer.path)
+
+
 OTHER = {
-    "steps": (dict(steps=61), "steps: expected 60 as in the checkpoint, got 61"),
+    "steps": (dict(steps=59), "steps: expected 60 as in the checkpoint, got 59"),
     "batch": (dict(batch=17), "batch: expected 16 as in the checkpoint, got 17"),
     "learning_rate": (dict(learning_rate=0.1), "learning_rate: expected 0.002 as in the checkpoint, got 0.1"),
     "warmup": (dict(warmup=0), "warmup: expected 6 as in the checkpoint, got 0"),
@@ -443,7 +541,7 @@ def test_disk_that_fills_while_training_keeps_the_last_checkpoint_and_the_model(
 
 def test_divergence_stops_training_and_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     model = small()
-    real = training.prepare
+    real = stepping.prepare
 
     def prepare(*arguments, **settings):
         advance = real(*arguments, **settings)
@@ -456,8 +554,8 @@ def test_divergence_stops_training_and_keeps_the_checkpoint_before(tmp_path, mon
 
         return diverging
 
-    monkeypatch.setattr(training, "prepare", prepare)
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 10.0)  # chunks of 20 steps
+    monkeypatch.setattr(stepping, "prepare", prepare)
+    monkeypatch.setattr(stepping, "CHUNK_SECONDS", 10.0)  # chunks of 20 steps
     with pytest.raises(
         FloatingPointError, match=r"^loss: expected finite numbers, got nan at step 47: .*learning_rate"
     ):
