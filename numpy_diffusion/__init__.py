@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy_diffusion import _notebook as _notebook
 from numpy_diffusion import oracles
+from numpy_diffusion._compile import compile_kernels
 from numpy_diffusion._version import __version__ as __version__
 from numpy_diffusion.data import datasets, drawings, image_datasets
 from numpy_diffusion.evaluation import metrics
@@ -53,6 +54,7 @@ __all__ = [
     "bound",
     "check_sampler",
     "clipped",
+    "compile_kernels",
     "datasets",
     "drawings",
     "figures",

@@ -1,4 +1,4 @@
-"""The command `numpy-diffusion`: train, sample, figure and info, over the functions of the same purpose."""
+"""The command `numpy-diffusion`: train, sample, figure, info and compile, over the functions of the same purpose."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from numpy_diffusion import _checks, _files
+from numpy_diffusion._compile import compile_kernels
 from numpy_diffusion.cli import networks, sources
 from numpy_diffusion.cli.options import DATA, DEFAULTS, PROGRAM, SAMPLES, SCHEDULES, Options, parser
 from numpy_diffusion.models.converted import clipped
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
         try:
-            options = vars(parser(_train, _sample, _figure, _info).parse_args(argv))
+            options = vars(parser(_train, _sample, _figure, _info, _compile).parse_args(argv))
             return options.pop("command")(options)
         except KeyboardInterrupt:
             _say("interrupted")
@@ -182,6 +183,11 @@ def _info(options: Options) -> int:
     print(f"progress  {checkpoints.progress(run.training['losses'], training['steps'])}")
     for path in sorted(Path(options["run"]).iterdir()):
         print(f"file      {path}, {path.stat().st_size:,} bytes")
+    return 0
+
+
+def _compile(options: Options) -> int:
+    compile_kernels()
     return 0
 
 

@@ -76,7 +76,8 @@ class Condition:
 
         def spread(name: str, value: np.ndarray) -> np.ndarray:
             if value.ndim == AXES[name]:
-                return np.broadcast_to(value, (n, *value.shape))
+                # Copied, as a kernel is compiled anew for another layout and for what is read-only.
+                return np.broadcast_to(value, (n, *value.shape)).copy()
             if len(value) != n:
                 raise ValueError(f"{name}: expected {_WHAT[name]}, or one for each of {n} samples, got {len(value)}")
             return value
