@@ -39,8 +39,8 @@ def train(model, schedule, data, batch, steps, rate, most=10_000_000):
     """run() takes `steps` steps; at most so many in all, each with its own entry in the table of rates."""
     state = training_step.start(model, schedule.T)
     rates, decays = np.full(most, rate), average_decays(0.999, 1, most)
-    task = Task(model, schedule, data, Condition(), batch=batch, adam=Adam(), rates=rates, decays=decays, seed=0)
-    advance = training_step.prepare(task, losses.weights(schedule))
+    task = Task(schedule, data, Condition(), batch=batch, adam=Adam(), rates=rates, decays=decays, seed=0)
+    advance = training_step.prepare(model, task, losses.weights(schedule))
     return lambda: advance(state, steps)
 
 

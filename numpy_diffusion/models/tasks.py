@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.process.schedules import Schedule
-
-if TYPE_CHECKING:
-    from numpy_diffusion.models.network import Network
 
 
 class Adam(NamedTuple):
@@ -59,7 +56,7 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What stays the same from step to step.
+    """What stays the same from step to step, beside the network.
 
     Attributes
     ----------
@@ -73,7 +70,6 @@ class Task:
     mirror : whether every second image is exchanged left and right, by chance
     """
 
-    model: Network
     schedule: Schedule
     data: np.ndarray
     condition: Condition

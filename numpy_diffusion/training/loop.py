@@ -116,8 +116,7 @@ def train(
     (20, [1.0])
     """
     lambda_t = weights(_checks.instance("schedule", schedule, Schedule), weighting)
-    condition = labels if isinstance(labels, Condition) else Condition(labels=labels)
-    data = inputs.data(model, x0, condition)
+    data = inputs.data(model, x0, labels if isinstance(labels, Condition) else Condition(labels))
     chosen = settings(
         model,
         steps=steps,
@@ -135,37 +134,28 @@ def train(
         label_dropout=label_dropout,
     )
     checkpoint_every = _checks.integer("checkpoint_every", checkpoint_every, 1)
-    advance = prepare(_task(data, schedule, chosen), lambda_t, sampling=chosen.sampling, backend=chosen.backend)
+    advance = prepare(
+        data.model, _task(data, schedule, chosen), lambda_t, sampling=chosen.sampling, backend=chosen.backend
+    )
     begun = _begun(out, resume, _first(data, schedule, data_name, chosen))
     state, losses = _restored(begun, chosen.steps)
-    path = None if out is None else Path(out)
     states, saved = _states(advance, state, losses, checkpoint_every), state.step
     try:
-        with tqdm(total=len(losses), initial=saved, desc="training", unit=" steps", disable=not progress) as bar:
-            for state in states:
-                recent = losses[max(0, state.step - RECENT) : state.step]
-                bar.set_postfix(loss=f"{recent.mean():.4f}", refresh=False)
-                bar.update(state.step - bar.n)
-                if state.step % checkpoint_every == 0 or state.step == len(losses):
-                    now = _now(begun, state, losses)
-                    if out is not None:
-                        checkpoints.write(out, now)
-                    saved = state.step
-                    if after_checkpoint is not None:
-                        after_checkpoint(Run(now.model.copy(), schedule, losses[:saved], len(losses), path))
+        for state in _with_bar(states, saved, losses, progress):
+            if state.step % checkpoint_every == 0 or state.step == len(losses):
+                saved = _keep(out, begun, state, losses, after_checkpoint)
     except KeyboardInterrupt:
         pass  # what is in `state` is whole: a chunk cut short never gets there
     finally:
         model.buffer[:], model.shift, model.scale = state.average, begun.model.shift, begun.model.scale
-    if out is not None and state.step > saved:
-        checkpoints.write(out, _now(begun, state, losses))
-    return Run(model, schedule, losses[: state.step], len(losses), path)
+    if state.step > saved:
+        _keep(out, begun, state, losses)
+    return Run(model, schedule, losses[: state.step], len(losses), None if out is None else Path(out))
 
 
 def _task(data: inputs.Data, schedule: Schedule, settings: Settings) -> Task:
     """What stays the same from step to step."""
     return Task(
-        model=data.model,
         schedule=schedule,
         data=data.values,
         condition=data.condition,
@@ -214,12 +204,39 @@ def _now(begun: checkpoints.Checkpoint, state: State, losses: np.ndarray) -> che
     return replace(begun, training=_arrays(state, losses))
 
 
+def _keep(
+    out: _files.PathLike | None,
+    begun: checkpoints.Checkpoint,
+    state: State,
+    losses: np.ndarray,
+    after_checkpoint: Callable[[Run], object] | None = None,
+) -> int:
+    """Write the checkpoint of this state, where there is a folder, and tell who asked: the step that is safe now."""
+    now = _now(begun, state, losses)
+    if out is not None:
+        checkpoints.write(out, now)
+    if after_checkpoint is not None:
+        path = None if out is None else Path(out)
+        after_checkpoint(Run(now.model.copy(), now.schedule, losses[: state.step], len(losses), path))
+    return state.step
+
+
 def _restored(checkpoint: checkpoints.Checkpoint, steps: int) -> tuple[State, np.ndarray]:
     """The state of a checkpoint, and its losses at the head of an array for all steps."""
     done = checkpoint.training["losses"]
     losses = np.empty(steps, np.float32)
     losses[: len(done)] = done
     return State(**{name: checkpoint.training[name] for name in checkpoints.STATE}, step=len(done)), losses
+
+
+def _with_bar(states: Iterator[State], done: int, losses: np.ndarray, progress: bool) -> Iterator[State]:
+    """The states as they come, under a bar with the mean of the last losses."""
+    with tqdm(total=len(losses), initial=done, desc="training", unit=" steps", disable=not progress) as bar:
+        for state in states:
+            recent = losses[max(0, state.step - RECENT) : state.step]
+            bar.set_postfix(loss=f"{recent.mean():.4f}", refresh=False)
+            bar.update(state.step - bar.n)
+            yield state
 
 
 def _states(advance: Advance, state: State, losses: np.ndarray, checkpoint_every: int) -> Iterator[State]:

@@ -34,7 +34,7 @@ def start(model: Network, T: int) -> State:
 
 
 def prepare(
-    task: Task, weighting: np.ndarray, *, sampling: Sampling = "uniform", backend: Backend = "numba"
+    model: Network, task: Task, weighting: np.ndarray, *, sampling: Sampling = "uniform", backend: Backend = "numba"
 ) -> Advance:
     """A function advance(state, count) that does `count` steps in place and returns their losses [count].
 
@@ -45,7 +45,7 @@ def prepare(
 
     What a step draws depends on (seed, step) alone: steps may be taken one by one or all at once.
     """
-    take, table = _take(task, backend), losses.bound_table(task.schedule)
+    take, table = _take(model, task, backend), losses.bound_table(task.schedule)
 
     def advance(state: State, count: int) -> np.ndarray:
         if sampling == "uniform":
@@ -62,16 +62,17 @@ def prepare(
     return advance
 
 
-def _take(task: Task, backend: Backend) -> Take:
+def _take(model: Network, task: Task, backend: Backend) -> Take:
     """The steps in the form that there is for the network: its kernels, or the definition."""
-    model = task.model
     if backend == "numpy" or model.buffer.dtype != np.float32:
-        return _stepwise(task, by_definition(model), _descend)
+        return _stepwise(task, model.nothing, by_definition(model), _descend)
     whole = model.own_steps(task)
-    return _stepwise(task, model.own_gradient(task) or by_definition(model), adam.step) if whole is None else whole
+    if whole is not None:
+        return whole
+    return _stepwise(task, model.nothing, model.own_gradient(task) or by_definition(model), adam.step)
 
 
-def _stepwise(task: Task, gradient: Gradient, descend: Callable[..., None]) -> Take:
+def _stepwise(task: Task, nothing: Condition | None, gradient: Gradient, descend: Callable[..., None]) -> Take:
     """The steps as they are printed at the head of this file; gradient and descent by the definitions or kernels."""
 
     def take(
@@ -81,7 +82,7 @@ def _stepwise(task: Task, gradient: Gradient, descend: Callable[..., None]) -> T
         for step in range(state.step + 1, state.step + count + 1):
             x0, t, eps = draw(task.data, chosen, task.batch, task.seed, step)
             x0 = mirrored(x0, task.seed, step) if task.mirror else x0
-            condition, dropout = _condition(task, step), Dropout(task.seed, np.arange(task.batch), step)
+            condition, dropout = _condition(task, nothing, step), Dropout(task.seed, np.arange(task.batch), step)
             sample_losses, slope = losses_and_gradient(
                 gradient, task.schedule, state.parameters, x0, t, eps, weighting, table, condition, dropout
             )
@@ -110,9 +111,8 @@ def _descend(
     average_step(average, parameters, decay)
 
 
-def _condition(task: Task, step: int) -> Condition:
+def _condition(task: Task, nothing: Condition | None, step: int) -> Condition:
     """What the samples of a step are told."""
-    nothing = task.model.nothing
     if nothing is None:
         return task.condition
     drawn = task.batch, task.seed, step

@@ -30,8 +30,8 @@ def prepare(
 ) -> training_step.Advance:
     """`training.step.prepare` of a task that is written out."""
     decays = average_decays(average_decay, 1, len(rates))
-    given = Task(model, schedule, data, Condition(labels=labels), rates=rates, decays=decays, **task)
-    return training_step.prepare(given, weighting, sampling=sampling, backend=backend)
+    given = Task(schedule, data, Condition(labels=labels), rates=rates, decays=decays, **task)
+    return training_step.prepare(model, given, weighting, sampling=sampling, backend=backend)
 
 
 def losses_and_gradient(
