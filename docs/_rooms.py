@@ -87,9 +87,9 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 
 def _first_sentence(text: str) -> str:
-    """Of a docstring: up to the full stop that ends a line, on one line."""
-    paragraph = " ".join(text.split("\n\n")[0].split())
-    return paragraph.split(".  ")[0].rstrip(".:")
+    """Of a docstring: up to the first full stop with two spaces, or the end of the paragraph; on one line."""
+    sentence = text.split("\n\n")[0].split(".  ")[0]
+    return " ".join(sentence.split()).rstrip(".:")
 
 
 def table(house: House) -> str:
