@@ -40,7 +40,7 @@ def train(model, schedule, data, batch, steps, rate, most=10_000_000):
     state = training_step.start(model, schedule.T)
     rates, decays = np.full(most, rate), average_decays(0.999, 1, most)
     task = Task(schedule, data, Condition(), batch=batch, adam=Adam(), rates=rates, decays=decays, seed=0)
-    advance = training_step.prepare(model, task, losses.weights(schedule))
+    advance = training_step.prepare(model, task, losses.weights(schedule), backend="numba")
     return lambda: advance(state, steps)
 
 

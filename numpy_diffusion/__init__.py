@@ -18,6 +18,7 @@ from numpy_diffusion.evaluation.trajectories import importance_weighted, traject
 from numpy_diffusion.interop.diffusers.folders import load_diffusers, save_diffusers
 from numpy_diffusion.interop.diffusers.pipelines import Pipeline
 from numpy_diffusion.interop.scikit_learn import DiffusionDensity
+from numpy_diffusion.kernels.backend import backend
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.networks.mlp.mlp import MLP
@@ -40,6 +41,7 @@ __all__ = [
     "Schedule",
     "UNet",
     "as_eps",
+    "backend",
     "bound",
     "check_sampler",
     "clipped",

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.kernels.backend import BACKENDS, Backend
+from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.tasks import Dropout, Gradient, Take, Task
@@ -122,7 +122,13 @@ class Network(ABC):
     # What all networks share -------------------------------------------------------------------------------------
 
     def __call__(
-        self, x: ArrayLike, t: ArrayLike, labels: ArrayLike | None = None, *, backend: Backend = "numba", **told: Any
+        self,
+        x: ArrayLike,
+        t: ArrayLike,
+        labels: ArrayLike | None = None,
+        *,
+        backend: Backend | None = None,
+        **told: Any,
     ) -> np.ndarray:
         """eps [N, ...], the noise that the network sees in x [N, ...] at step t (an int, or ints [N]).
 
@@ -132,7 +138,13 @@ class Network(ABC):
         return self._outputs(x, t, Condition(labels, **told), backend)[:, : self.shape[0]]
 
     def eps_and_fraction(
-        self, x: ArrayLike, t: ArrayLike, labels: ArrayLike | None = None, *, backend: Backend = "numba", **told: Any
+        self,
+        x: ArrayLike,
+        t: ArrayLike,
+        labels: ArrayLike | None = None,
+        *,
+        backend: Backend | None = None,
+        **told: Any,
     ) -> tuple[np.ndarray, np.ndarray]:
         """eps and the fraction v of `variances.learned_variance`, [N, ...] each; of a network that learns it.
 
@@ -145,12 +157,12 @@ class Network(ABC):
         outputs = self._outputs(x, t, Condition(labels, **told), backend)
         return outputs[:, : self.shape[0]], 0.5 * (outputs[:, self.shape[0] :] + 1.0)
 
-    def _outputs(self, x: ArrayLike, t: ArrayLike, condition: Condition, backend: Backend) -> np.ndarray:
+    def _outputs(self, x: ArrayLike, t: ArrayLike, condition: Condition, backend: Backend | None) -> np.ndarray:
         x = _checks.array("x", x, ("N", *self.shape), self.buffer.dtype)
         t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
         condition = self.checked(condition, len(x))
         outputs = None
-        if _checks.choice("backend", backend, BACKENDS) == "numba" and self.buffer.dtype == np.float32:
+        if chosen(backend) == "numba" and self.buffer.dtype == np.float32:
             outputs = self.own_outputs(x, t, condition)
         return self.forward(self.params, x, t, condition)[0] if outputs is None else outputs
 

@@ -8,15 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.kernels import noising
-from numpy_diffusion.kernels.backend import BACKENDS, Backend
+from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.noise import STREAM_CHAIN, STREAM_JUMP, normal, split_seed
 from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.schedules import Schedule
 
 
 def q_sample(
-    x0: ArrayLike, t: ArrayLike, schedule: Schedule, seed: int = 0, *, first: int = 0, backend: Backend = "numba"
+    x0: ArrayLike, t: ArrayLike, schedule: Schedule, seed: int = 0, *, first: int = 0, backend: Backend | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Jump to x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (article eqs 5-6, Ho et al. eq 4).
 
@@ -26,7 +25,7 @@ def q_sample(
     t : int in 1..T, or an int array [N]
     seed : of the noise; sample first + n at step t gets the same eps whatever else is in the call
     first : number of the first sample
-    backend : "numba", or "numpy" to step through the definition
+    backend : "numba", or "numpy" to step through the definition; that of `nd.backend` unless given
 
     Returns
     -------
@@ -48,7 +47,7 @@ def q_sample(
 
 
 def q_step(
-    x: ArrayLike, t: ArrayLike, schedule: Schedule, seed: int = 0, *, first: int = 0, backend: Backend = "numba"
+    x: ArrayLike, t: ArrayLike, schedule: Schedule, seed: int = 0, *, first: int = 0, backend: Backend | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """One step from x_{t-1} to x_t: x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps (article eq 4, Ho et al. eq 2).
 
@@ -72,7 +71,7 @@ def q_trajectory(
     *,
     keep: Sequence[int] | None = None,
     first: int = 0,
-    backend: Backend = "numba",
+    backend: Backend | None = None,
 ) -> dict[int, np.ndarray]:
     """The chain x_0, x_1, ..., x_T step by step (article eqs 1-3, Ho et al. eq 2).
 
@@ -133,13 +132,22 @@ def q_posterior(x0: ArrayLike, xt: ArrayLike, t: ArrayLike, schedule: Schedule) 
 
 
 def _noised(
-    name: str, x: np.ndarray, t: np.ndarray, kept: np.ndarray, seed: int, first: int, stream: int, backend: Backend
+    name: str,
+    x: np.ndarray,
+    t: np.ndarray,
+    kept: np.ndarray,
+    seed: int,
+    first: int,
+    stream: int,
+    backend: Backend | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The jump by the chosen backend; a ValueError about `name` where x is not finite."""
     seed, first = _checks.seed(seed), _checks.integer("first", first, 0, 2**32 - len(x))
-    if _checks.choice("backend", backend, BACKENDS) == "numpy" or x.dtype != np.float32:
+    if chosen(backend) == "numpy" or x.dtype != np.float32:
         _checks.array(name, x)
         return noised(x, np.sqrt(kept), np.sqrt(1.0 - kept), t, first, stream, seed)
+    from numpy_diffusion.kernels import noising
+
     signal, sigma, steps = (
         np.broadcast_to(values, len(x)).astype(dtype)
         for values, dtype in ((np.sqrt(kept), np.float32), (np.sqrt(1.0 - kept), np.float32), (t, np.int64))

@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from numpy_diffusion import _checks
-from numpy_diffusion.kernels.backend import Backend
+from numpy_diffusion.kernels.backend import chosen
 from numpy_diffusion.models.protocol import Described
 from numpy_diffusion.noise import STREAM_REVERSE, normal
 from numpy_diffusion.process.coefficients import Coefficients
@@ -30,7 +30,6 @@ def run(
     wanted: Sequence[int] = (0,),
     *,
     progress: bool = False,
-    backend: Backend = "numba",
     shared: bool = False,
     on_arrival: OnArrival | None = None,
 ) -> dict[int, np.ndarray]:
@@ -42,7 +41,7 @@ def run(
     kept = {int(table.t[0]): x}
     with tqdm(total=len(table.t), desc="sampling", unit="evaluation", disable=not progress) as bar:
         rows = None
-        if model.own_chain is not None and backend == "numba" and not shared and on_arrival is None:
+        if model.own_chain is not None and chosen() == "numba" and not shared and on_arrival is None:
             rows = model.own_chain(x, table, seed, first, _stops(table, wanted, progress))
         for k, y in rows or _chain(model, x, table, seed, first, schedule, shared, on_arrival):
             s = int(table.s[k])

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.kernels.backend import BACKENDS, Backend
+from numpy_diffusion.kernels import backend as backends
+from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models.protocol import Model, described
 from numpy_diffusion.noise import STREAM_START, normal
 from numpy_diffusion.process import variances
@@ -38,7 +39,7 @@ def sample(
     first: int = 0,
     shape: tuple[int, ...] | None = None,
     progress: bool = False,
-    backend: Backend = "numba",
+    backend: Backend | None = None,
 ) -> Any:
     """Draw n samples from the model, down the reverse chain from x_T ~ N(0, I).
 
@@ -58,7 +59,8 @@ def sample(
     first : number of the first sample, to draw more of the same seed or to split the work
     shape : of one sample, where the model has no attribute `shape`
     progress : show a bar on standard error
-    backend : "numba": a network's own kernel for the whole chain, if it has one; "numpy": the loop of `chain`
+    backend : "numba": compiled kernels, for a network that has one the whole chain in one; "numpy": the definitions,
+        from the loop of `chain` to the model's; that of `nd.backend` unless given
 
     Returns
     -------
@@ -78,7 +80,7 @@ def sample(
     n = _checks.integer("n", n, 1, 2**32)
     seed, first = _checks.seed(seed), _checks.integer("first", first, 0, 2**32 - n)
     known = described(model, shape)
-    _checks.choice("backend", backend, BACKENDS)
+    form = chosen(backend)
     _checks.instance("schedule", schedule, Schedule)
     variance = variances.checked(variance, schedule, known.shape, known.learn_variance)
     table = coefficients(schedule, method, steps=steps, variance=variance, eta=eta, churn=churn)
@@ -88,5 +90,6 @@ def sample(
         raise ValueError(f"keep: expected steps that the chain visits, got {missing[0]}, which it does not")
 
     x = normal(seed, STREAM_START, first + np.arange(n), 0, math.prod(known.shape)).reshape(n, *known.shape)
-    snapshots = run(known, x, table, schedule, seed, first, wanted, progress=progress, backend=backend)
+    with backends.backend(form):
+        snapshots = run(known, x, table, schedule, seed, first, wanted, progress=progress)
     return snapshots[0] if keep is None else snapshots

@@ -58,7 +58,7 @@ def train(
     after_checkpoint: Callable[[Run], object] | None = None,
     data_name: str | None = None,
     progress: bool = True,
-    backend: Backend = "numba",
+    backend: Backend | None = None,
 ) -> Run:
     """Train the network in place to predict the noise in x0's forward chain (Ho et al. 2020, Algorithm 1).
 
@@ -95,7 +95,7 @@ def train(
         `out` or not: to draw samples from run.model, the averaged network, which is a copy
     data_name : what `numpy-diffusion` calls this data; kept in config.json
     progress : show a bar on standard error, with the mean loss of the last 100 steps
-    backend : "numba", or "numpy" for the definitions, which round otherwise
+    backend : "numba", or "numpy" for the definitions, which round otherwise; that of `nd.backend` unless given
 
     Returns
     -------

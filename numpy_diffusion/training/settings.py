@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.kernels.backend import BACKENDS, Backend
+from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.training.losses import Weighting
 from numpy_diffusion.training.step_sampling import SAMPLINGS, Sampling
@@ -61,7 +61,7 @@ def settings(
     lambda_t: np.ndarray,
     sampling: Sampling,
     seed: int,
-    backend: Backend,
+    backend: Backend | None,
     mirror: bool,
     label_dropout: float | None,
 ) -> Settings:
@@ -74,7 +74,6 @@ def settings(
     steps = _checks.integer("steps", steps, 1, 2**32 - 1)
     rate = model.learning_rate if learning_rate is None else _checks.real("learning_rate", learning_rate, 0.0)
     _checks.choice("sampling", sampling, SAMPLINGS)
-    _checks.choice("backend", backend, BACKENDS)
     return Settings(
         steps=steps,
         batch=model.batch if batch is None else _checks.integer("batch", batch, 1, 2**32),
@@ -85,7 +84,7 @@ def settings(
         weighting=cast(Weighting, weighting) if isinstance(weighting, str) else tuple(lambda_t[1:].tolist()),
         sampling=sampling,
         seed=_checks.seed(seed),
-        backend=backend,
+        backend=chosen(backend),
         mirror=_mirror(model, mirror),
         label_dropout=_label_dropout(model, label_dropout),
     )

@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from numpy_diffusion.kernels import adam
 from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
@@ -34,7 +33,7 @@ def start(model: Network, T: int) -> State:
 
 
 def prepare(
-    model: Network, task: Task, weighting: np.ndarray, *, sampling: Sampling = "uniform", backend: Backend = "numba"
+    model: Network, task: Task, weighting: np.ndarray, *, sampling: Sampling = "uniform", backend: Backend
 ) -> Advance:
     """A function advance(state, count) that does `count` steps in place and returns their losses [count].
 
@@ -66,6 +65,8 @@ def _take(model: Network, task: Task, backend: Backend) -> Take:
     """The steps in the form that there is for the network: its kernels, or the definition."""
     if backend == "numpy" or model.buffer.dtype != np.float32:
         return _stepwise(task, model.nothing, by_definition(model), _descend)
+    from numpy_diffusion.kernels import adam
+
     whole = model.own_steps(task)
     if whole is not None:
         return whole

@@ -293,7 +293,7 @@ BAD = [
     *[("schedule", value) for value in (None, "linear", LINEAR.beta)],
     *[("seed", value) for value in (-1, 2**64, 0.5, None, True)],
     *[("first", value) for value in (-1, 2**32 - 2, 0.5, None)],
-    *[("backend", value) for value in ("torch", None, 1)],
+    *[("backend", value) for value in ("torch", 1)],
 ]
 
 

@@ -559,7 +559,7 @@ BAD = [
     *[("keep", value) for value in ([], [-1], [1001], [1.0], "all", [[1], [2]])],
     *[("shape", value) for value in ((0,), (2, -1), (2.0,), ("a",), 2, [2], "ab")],
     *[("model", value) for value in (None, 3, np.zeros(3), "mlp")],
-    *[("backend", value) for value in ("torch", None, 1)],
+    *[("backend", value) for value in ("torch", 1)],
 ]
 
 

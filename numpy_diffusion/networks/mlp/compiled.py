@@ -13,85 +13,82 @@ from numpy_diffusion.noise import STREAM_BATCH, STREAM_REVERSE, STREAM_TRAIN, sp
 from numpy_diffusion.process.coefficients import Coefficients
 
 
-class Weights(NamedTuple):
+class Kernels(NamedTuple):
     """The weights as the kernels read them, and whether a hidden layer's input is added to its output."""
 
     network: layout.Network
     residual: bool
 
+    def outputs(self, x: np.ndarray, place: np.ndarray, embedding: np.ndarray) -> np.ndarray:
+        """The outputs [N, J] of x [N, D]; embedding [K, E] of the steps, place [N] says whose."""
+        return forward.forward(self.network, self.residual, x, place, embedding)
 
-def weights(shapes: list[tuple[int, ...]], parameters: np.ndarray, residual: bool) -> Weights:
-    """A copy of the parameters [P] for the kernels; `shapes` are those of the weight matrices, first to last."""
-    return Weights(layout.network(shapes, parameters), residual)
+    def chain(
+        self,
+        x: np.ndarray,
+        table: Coefficients,
+        embedding: np.ndarray,
+        seed: int,
+        first: int,
+        stops: Sequence[int],
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """The loop of `sampling.chain` in its kernel, which comes back after each of `stops`; embedding [K, E]."""
+        state, (n, dim), K = forward.start(x), x.shape, len(table.t)
+        bias = forward.time_bias(self.network, embedding)
+        c = np.broadcast_to(table.c.reshape(K, -1), (K, dim))
+        rows = np.column_stack([table.p, table.q, table.a, table.b, c]).astype(np.float32)
+        low = 0
+        for stop in stops:
+            part = slice(low, stop + 1)
+            forward.chain(
+                self.network,
+                self.residual,
+                first,
+                table.noise[part],
+                table.accept[part],
+                rows[part],
+                bias[part],
+                STREAM_REVERSE,
+                split_seed(seed),
+                state,
+            )
+            low = stop + 1
+            yield stop, forward.point(state, n, dim)
 
-
-def outputs(model: Weights, x: np.ndarray, place: np.ndarray, embedding: np.ndarray) -> np.ndarray:
-    """The outputs [N, J] of x [N, D]; embedding [K, E] of the steps, place [N] says whose."""
-    return forward.forward(model.network, model.residual, x, place, embedding)
-
-
-def chain(
-    model: Weights,
-    x: np.ndarray,
-    table: Coefficients,
-    embedding: np.ndarray,
-    seed: int,
-    first: int,
-    stops: Sequence[int],
-) -> Iterator[tuple[int, np.ndarray]]:
-    """The loop of `sampling.chain` in its kernel, which comes back after each row of `stops`; embedding [K, E]."""
-    state, (n, dim), K = forward.start(x), x.shape, len(table.t)
-    bias = forward.time_bias(model.network, embedding)
-    c = np.broadcast_to(table.c.reshape(K, -1), (K, dim))
-    rows = np.column_stack([table.p, table.q, table.a, table.b, c]).astype(np.float32)
-    low = 0
-    for stop in stops:
-        part = slice(low, stop + 1)
-        forward.chain(
-            model.network,
-            model.residual,
-            first,
-            table.noise[part],
-            table.accept[part],
-            rows[part],
-            bias[part],
-            STREAM_REVERSE,
-            split_seed(seed),
-            state,
+    def steps(self, task: Task, embedding: np.ndarray) -> Take:
+        """Training steps in their one kernel, all buffers made once; embedding [T + 1, E] of the steps t."""
+        schedule, network = task.schedule, self.network
+        data, signal, sigma, embedding = (
+            np.ascontiguousarray(values, np.float32)
+            for values in (task.data, np.sqrt(schedule.alpha_bar), np.sqrt(1.0 - schedule.alpha_bar), embedding)
         )
-        low = stop + 1
-        yield stop, forward.point(state, n, dim)
+        work = train.workspace(network.table, network.weights, task.batch)
+
+        def take(
+            state: State, count: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray
+        ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            lambda_t, bound = weighting.astype(np.float32), table.astype(np.float32)
+            problem = train.Problem(network.table, data, chosen, signal, sigma, lambda_t, bound, embedding)
+            low, high = state.step, state.step + count
+            work.weights[: len(state.parameters)] = state.parameters
+            found = train.steps(
+                problem,
+                work,
+                self.residual,
+                (state.m, state.v, state.average),
+                task.batch,
+                low + 1,
+                task.rates[low:high],
+                task.decays[low:high],
+                tuple(task.adam),
+                (*split_seed(task.seed), STREAM_BATCH, STREAM_TRAIN),
+            )
+            state.parameters[:], state.step = work.weights[: len(state.parameters)], high
+            return found, work.t[: task.batch], work.sample_loss[: task.batch]
+
+        return take
 
 
-def steps(model: Weights, task: Task, embedding: np.ndarray) -> Take:
-    """Training steps in their one kernel, all buffers made once; embedding [T + 1, E] of the steps t."""
-    schedule, network = task.schedule, model.network
-    data, signal, sigma, embedding = (
-        np.ascontiguousarray(values, np.float32)
-        for values in (task.data, np.sqrt(schedule.alpha_bar), np.sqrt(1.0 - schedule.alpha_bar), embedding)
-    )
-    work = train.workspace(network.table, network.weights, task.batch)
-
-    def take(
-        state: State, count: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        lambda_t, bound = weighting.astype(np.float32), table.astype(np.float32)
-        problem = train.Problem(network.table, data, chosen, signal, sigma, lambda_t, bound, embedding)
-        low, high = state.step, state.step + count
-        work.weights[: len(state.parameters)] = state.parameters
-        found = train.steps(
-            problem,
-            work,
-            model.residual,
-            (state.m, state.v, state.average),
-            task.batch,
-            low + 1,
-            task.rates[low:high],
-            task.decays[low:high],
-            tuple(task.adam),
-            (*split_seed(task.seed), STREAM_BATCH, STREAM_TRAIN),
-        )
-        state.parameters[:], state.step = work.weights[: len(state.parameters)], high
-        return found, work.t[: task.batch], work.sample_loss[: task.batch]
-
-    return take
+def kernels(shapes: list[tuple[int, ...]], parameters: np.ndarray, residual: bool) -> Kernels:
+    """The kernels with a copy of the parameters [P]; `shapes` are those of the weight matrices, first to last."""
+    return Kernels(layout.network(shapes, parameters), residual)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,10 +15,13 @@ from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.tasks import Dropout, Take, Task
-from numpy_diffusion.networks.mlp import compiled, definition
+from numpy_diffusion.networks.mlp import definition
 from numpy_diffusion.networks.registry import register
 from numpy_diffusion.noise import STREAM_WEIGHTS, normal
 from numpy_diffusion.process.coefficients import Coefficients
+
+if TYPE_CHECKING:
+    from numpy_diffusion.networks.mlp.compiled import Kernels
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ class MLP(Network):
 
     def own_outputs(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
         steps, place = np.unique(t, return_inverse=True)
-        return compiled.outputs(self._weights(), x, place, self.embed(steps))
+        return self._kernels().outputs(x, place, self.embed(steps))
 
     def own_chain(
         self, x: np.ndarray, table: Coefficients, seed: int, first: int, stops: Sequence[int]
@@ -155,14 +158,17 @@ class MLP(Network):
         """The chain in its kernel; None for float64, and where the network says the variance on the way."""
         if self.buffer.dtype != np.float32 or table.learned.any():
             return None
-        return compiled.chain(self._weights(), x, table, self.embed(table.t), seed, first, stops)
+        return self._kernels().chain(x, table, self.embed(table.t), seed, first, stops)
 
     def own_steps(self, task: Task) -> Take:
-        return compiled.steps(self._weights(), task, self.embed(np.arange(task.schedule.T + 1)))
+        return self._kernels().steps(task, self.embed(np.arange(task.schedule.T + 1)))
 
-    def _weights(self) -> compiled.Weights:
+    def _kernels(self) -> Kernels:
+        """The kernels with a copy of the weights; imported here, as the definition needs no Numba."""
+        from numpy_diffusion.networks.mlp.compiled import kernels
+
         shapes = [shape for name, shape in self.shapes.items() if name.endswith("weight")]
-        return compiled.weights(shapes, self.buffer, self.config.residual)
+        return kernels(shapes, self.buffer, self.config.residual)
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value}" for name, value in self.options.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +13,13 @@ from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.tasks import Batch, Dropout, Gradient, Task
 from numpy_diffusion.networks.registry import register
-from numpy_diffusion.networks.unet import compiled, definition, embedding
+from numpy_diffusion.networks.unet import definition, embedding
 from numpy_diffusion.networks.unet.config import UNetConfig, checked
 from numpy_diffusion.networks.unet.program import shapes
 from numpy_diffusion.noise import STREAM_WEIGHTS, normal
+
+if TYPE_CHECKING:
+    from numpy_diffusion.networks.unet.compiled import Weights
 
 
 @register
@@ -61,7 +64,7 @@ class UNet(Network):
         config = checked(options)
         learns = config.out_channels == 2 * config.in_channels
         shape = (config.in_channels, *config.image_size)
-        self._laid_out: compiled.Weights | None = None  # the weights as the kernels read them
+        self._laid_out: Weights | None = None  # the weights as the kernels read them
         super().__init__(config, shape, shapes(config), learn_variance=learns, seed=seed, dtype=dtype)
 
     def initialise(self, seed: int) -> None:
@@ -106,12 +109,16 @@ class UNet(Network):
         return definition.backward(params, self.config, doutputs, caches)
 
     def own_outputs(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
+        from numpy_diffusion.networks.unet import compiled
+
         steps, place = np.unique(t, return_inverse=True)
         embedded = embedding.embed(self.config, steps, np.float32)
         self._laid_out = compiled.laid_out(self.config, self.buffer, self._laid_out)
         return compiled.predict(self.config, self._laid_out, x, embedded, place, condition.labels)
 
     def own_gradient(self, task: Task) -> Gradient:
+        from numpy_diffusion.networks.unet import compiled
+
         gradient: Callable[..., tuple[np.ndarray, np.ndarray]] = compiled.gradients(self.config, task.batch)
         embedded = embedding.embed(self.config, np.arange(task.schedule.T + 1), np.float32)
 

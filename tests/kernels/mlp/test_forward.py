@@ -54,7 +54,7 @@ def steps(seed: int, K: int, dim: int, plain: bool = False) -> Rows:
 
 def in_one_call(model: MLP, x: np.ndarray, chain: Rows, first: int, cuts: list[int]) -> np.ndarray:
     """The chain by the kernel, in as many calls as there are parts between the cuts."""
-    parameters, state = model._weights().network, mlp_forward.start(x)
+    parameters, state = model._kernels().network, mlp_forward.start(x)
     bias = mlp_forward.time_bias(parameters, model.embed(chain.t))
     for low, high in zip([0, *cuts], [*cuts, len(chain.t)], strict=True):
         part = slice(low, high)
@@ -139,7 +139,7 @@ def digest() -> str:
     results = (
         in_one_call(model, x, chain, 9, []),
         model(x, t),
-        mlp_forward.time_bias(model._weights().network, model.embed(t)),
+        mlp_forward.time_bias(model._kernels().network, model.embed(t)),
     )
     return hashlib.sha256(b"".join(result.tobytes() for result in results)).hexdigest()
 
@@ -161,7 +161,7 @@ def test_time_bias_is_the_first_layers_view_of_the_step(
 ) -> None:
     model = network(seed, dim, width, 1, learn_variance=learn_variance)
     embedding = model.embed(np.random.default_rng(seed).integers(1, 1001, K))
-    bias = mlp_forward.time_bias(model._weights().network, embedding)
+    bias = mlp_forward.time_bias(model._kernels().network, embedding)
     weight, offset = (model.params[f"input.{name}"].astype(np.float64) for name in ("weight", "bias"))
     exact = embedding.astype(np.float64) @ weight[:, dim:].T + offset
     # Six products and a sum: eight roundings at the most.
@@ -201,7 +201,7 @@ def test_a_chain_starts_with_base_and_point_at_x(n: int, dim: int) -> None:
 @given(dim=st.integers(1, 20), width=st.integers(1, 40), depth=st.integers(0, 3))
 def test_the_table_says_where_each_matrix_lies(dim: int, width: int, depth: int) -> None:
     model = network(1, dim, width, depth)
-    table, weights = model._weights().network
+    table, weights = model._kernels().network
     layers = ["input", *(f"hidden.{layer}" for layer in range(depth)), "output"]
     for (j, k, jp, kp, weight, bias), layer in zip(table.tolist(), layers, strict=True):
         np.testing.assert_array_equal(weights[weight : weight + j * k].reshape(j, k), model.params[f"{layer}.weight"])
