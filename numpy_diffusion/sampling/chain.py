@@ -43,7 +43,9 @@ def run(
         rows = None
         if model.own_chain is not None and chosen() == "numba" and not shared and on_arrival is None:
             rows = model.own_chain(x, table, seed, first, _stops(table, wanted, progress))
-        for k, y in rows or _chain(model, x, table, seed, first, schedule, shared, on_arrival):
+        if rows is None:
+            rows = _chain(model, x, table, seed, first, schedule, shared, on_arrival)
+        for k, y in rows:
             s = int(table.s[k])
             if not np.isfinite(y).all():
                 raise ValueError(f"model: expected a chain of finite numbers, got NaN or infinite x at t = {s}")

@@ -13,6 +13,7 @@ from checks.gaussians import covariance
 from numpy_diffusion.evaluation import setting
 from numpy_diffusion.evaluation.setting import checked, forward_noise, forward_steps
 from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.process.reverse import mu_from_eps
 from numpy_diffusion.process.schedules import Schedule
@@ -132,3 +133,26 @@ def test_draws_are_those_of_fewer_and_more_draws_and_no_two_alike() -> None:
     np.testing.assert_array_equal(three[::3], one)
     later = forward_noise(0, 9, 3, 6, SCHEDULE, (12, 2))
     assert len(np.unique(np.concatenate([three, later]))) == 48
+
+
+def test_a_network_of_images_sees_8_bits_as_minus_1_to_1_as_a_function_does() -> None:
+    """Its shift is 0 and its scale 1, which says that it was trained on -1..1, and not on 0..255."""
+    pixels = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 1, 3, 4) * 10
+    unet = UNet(
+        sample_size=(3, 4),
+        add_attention=False,
+        in_channels=1,
+        out_channels=1,
+        block_out_channels=(4,),
+        down_block_types=("DownBlock2D",),
+        up_block_types=("UpBlock2D",),
+        norm_num_groups=2,
+    )
+    network, function = (
+        checked(model, Schedule.linear(10), pixels, "beta", None) for model in (unet, lambda x, t: x)
+    )
+    np.testing.assert_array_equal(network.u, pixels / 127.5 - 1.0)
+    np.testing.assert_array_equal(network.u, function.u)
+    unet.scale[:] = 2.0
+    other = checked(unet, Schedule.linear(10), pixels, "beta", None)
+    np.testing.assert_array_equal(other.u, pixels / 2.0)
