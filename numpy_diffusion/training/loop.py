@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -138,28 +138,68 @@ def train(
     advance = prepare(_task(data, schedule, chosen), lambda_t, sampling=chosen.sampling, backend=chosen.backend)
     begun = _begun(out, resume, _first(data, schedule, data_name, chosen))
     state, losses = _restored(begun, chosen.steps)
-    path = None if out is None else Path(out)
-    states, saved = _states(advance, state, losses, checkpoint_every), state.step
+    kept = _Kept(begun, losses, schedule, out, after_checkpoint, state.step)
+    states = _states(advance, state, losses, checkpoint_every)
     try:
-        with tqdm(total=len(losses), initial=saved, desc="training", unit=" steps", disable=not progress) as bar:
-            for state in states:
-                recent = losses[max(0, state.step - RECENT) : state.step]
-                bar.set_postfix(loss=f"{recent.mean():.4f}", refresh=False)
-                bar.update(state.step - bar.n)
-                if state.step % checkpoint_every == 0 or state.step == len(losses):
-                    now = _now(begun, state, losses)
-                    if out is not None:
-                        checkpoints.write(out, now)
-                    saved = state.step
-                    if after_checkpoint is not None:
-                        after_checkpoint(Run(now.model.copy(), schedule, losses[:saved], len(losses), path))
+        for state in _shown(states, kept.step, losses, progress):
+            if state.step % checkpoint_every == 0 or state.step == len(losses):
+                kept.at(state)
     except KeyboardInterrupt:
         pass  # what is in `state` is whole: a chunk cut short never gets there
     finally:
         model.buffer[:], model.shift, model.scale = state.average, begun.model.shift, begun.model.scale
-    if out is not None and state.step > saved:
-        checkpoints.write(out, _now(begun, state, losses))
-    return Run(model, schedule, losses[: state.step], len(losses), path)
+    kept.end(state)
+    return kept.run(model, state.step)
+
+
+@dataclass
+class _Kept:
+    """What is kept of a run on its way: its checkpoints, and what the caller makes of them.
+
+    Attributes
+    ----------
+    losses : of all steps, which the training fills in
+    step : how many steps the last checkpoint has
+    """
+
+    begun: checkpoints.Checkpoint
+    losses: np.ndarray
+    schedule: Schedule
+    out: _files.PathLike | None
+    after: Callable[[Run], object] | None
+    step: int
+
+    def at(self, state: State) -> None:
+        """Write a checkpoint, and show it to the caller."""
+        now = self._write(state)
+        if self.after is not None:
+            self.after(self.run(now.model.copy(), state.step))
+
+    def end(self, state: State) -> None:
+        """Write what training has ended with, unless it is written."""
+        if state.step > self.step:
+            self._write(state)
+
+    def run(self, model: Network, step: int) -> Run:
+        path = None if self.out is None else Path(self.out)
+        return Run(model, self.schedule, self.losses[:step], len(self.losses), path)
+
+    def _write(self, state: State) -> checkpoints.Checkpoint:
+        self.begun.model.buffer[:] = state.average
+        now = replace(self.begun, training=_arrays(state, self.losses))
+        if self.out is not None:
+            checkpoints.write(self.out, now)
+        self.step = state.step
+        return now
+
+
+def _shown(states: Iterator[State], done: int, losses: np.ndarray, progress: bool) -> Iterator[State]:
+    """The same states, with a bar."""
+    with tqdm(total=len(losses), initial=done, desc="training", unit=" steps", disable=not progress) as bar:
+        for state in states:
+            bar.set_postfix(loss=f"{losses[max(0, state.step - RECENT) : state.step].mean():.4f}", refresh=False)
+            bar.update(state.step - bar.n)
+            yield state
 
 
 def _task(data: inputs.Data, schedule: Schedule, settings: Settings) -> Task:
@@ -207,11 +247,6 @@ def _begun(out: _files.PathLike | None, resume: bool, first: checkpoints.Checkpo
 
 def _arrays(state: State, losses: np.ndarray) -> dict[str, np.ndarray]:
     return {name: getattr(state, name) for name in checkpoints.STATE} | {"losses": losses[: state.step]}
-
-
-def _now(begun: checkpoints.Checkpoint, state: State, losses: np.ndarray) -> checkpoints.Checkpoint:
-    begun.model.buffer[:] = state.average
-    return replace(begun, training=_arrays(state, losses))
 
 
 def _restored(checkpoint: checkpoints.Checkpoint, steps: int) -> tuple[State, np.ndarray]:
