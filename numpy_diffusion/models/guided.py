@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.protocol import Model, check_callable, members
-from numpy_diffusion.models.wrapper import Wrapper
+from numpy_diffusion.models.wrapper import Wrapper, doubled
 
 
 def guided(model: Model, labels: ArrayLike | Condition, scale: float, null: int | Condition | None = None) -> Guided:
@@ -76,18 +76,27 @@ class Guided(Wrapper):
     null_label = None
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
-        return self._mixed(self.model(*self._batch(x, t), **self._told(len(x), told)))
+        return self._mixed(self._asked(*self._batch(x, t), **self._told(len(x), told)))
 
     def eps_and_fraction(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, np.ndarray]:
-        answer, fraction = self.model.eps_and_fraction(*self._batch(x, t), **self._told(len(x), told))
+        answer, fraction = self._asked.eps_and_fraction(*self._batch(x, t), **self._told(len(x), told))
         return self._mixed(answer), fraction[: len(x)]
 
     def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         """eps, and its Jacobian times the tangent: those of the two answers mix as they do."""
         axis = np.ndim(tangent) - np.ndim(x)  # of the samples, behind that of several tangents
         tangents = tangent if self.w == 0.0 else np.concatenate([tangent, tangent], axis)
-        answer, along = self.model.jvp(*self._batch(x, t), tangents, **self._told(len(x), told))
+        answer, along = self._asked.jvp(*self._batch(x, t), tangents, **self._told(len(x), told))
         return self._mixed(answer), self._mixed(along, axis)
+
+    def doubled(self) -> Guided:
+        away_from = None if self.away_from is None else self.away_from.doubled()
+        return replace(super().doubled(), condition=self.condition.doubled(), away_from=away_from)
+
+    @property
+    def _asked(self) -> Any:
+        """The model for what `_batch` makes of a batch."""
+        return self.model if self.w == 0.0 else doubled(self.model)
 
     def _told(self, n: int, told: dict[str, Any]) -> dict[str, np.ndarray]:
         """What the model is told of n samples; with guidance of as many more, that it is told nothing."""
