@@ -1,7 +1,8 @@
-"""An MLP whose weights are all drawn, points for it, and its sizes as hypothesis draws them."""
+"""MLPs whose weights are all drawn, points for them, and their sizes as hypothesis draws them."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -38,3 +39,26 @@ def shapes(most: int, widest: int) -> dict[str, st.SearchStrategy]:
         residual=st.booleans(),
         N=st.integers(1, most),
     )
+
+
+# --- the MLP's kernel ------------------------------------------------------------------------------------------
+
+
+def contracting(seed: int, dim: int, width: int, depth: int, residual: bool) -> MLP:
+    """An MLP with eps = x + a little of what its random weights make of (x, t): no chain of it can blow up.
+
+    The identity goes through two features a coordinate, since silu(x) - silu(-x) = x.
+    """
+    model = MLP(dim, width, depth, embedding=8, residual=residual, seed=seed)
+    rng, pair = np.random.default_rng(seed), np.concatenate([np.eye(dim), -np.eye(dim)])
+    for name, values in model.params.items():
+        if "bias" in name:
+            values[:] = 0.1 * rng.normal(size=values.shape)
+        if "output" not in name:
+            values[: 2 * dim] = 0.0
+        if "hidden" in name and "weight" in name and not residual:
+            values[: 2 * dim, : 2 * dim] = pair @ pair.T
+    model.params["input.weight"][: 2 * dim, :dim] = pair
+    model.params["output.weight"][:] = 0.1 * rng.normal(size=(dim, width)) / math.sqrt(width)
+    model.params["output.weight"][:, : 2 * dim] = pair.T
+    return model
