@@ -134,9 +134,7 @@ def train(
         label_dropout=label_dropout,
     )
     checkpoint_every = _checks.integer("checkpoint_every", checkpoint_every, 1)
-    advance = prepare(
-        data.model, _task(data, schedule, chosen), lambda_t, sampling=chosen.sampling, backend=chosen.backend
-    )
+    advance = _advance(data, schedule, chosen, lambda_t)
     begun = _begun(out, resume, _first(data, schedule, data_name, chosen))
     state, losses = _restored(begun, chosen.steps)
     states, saved = _states(advance, state, losses, checkpoint_every), state.step
@@ -153,9 +151,9 @@ def train(
     return Run(model, schedule, losses[: state.step], len(losses), None if out is None else Path(out))
 
 
-def _task(data: inputs.Data, schedule: Schedule, settings: Settings) -> Task:
-    """What stays the same from step to step."""
-    return Task(
+def _advance(data: inputs.Data, schedule: Schedule, settings: Settings, lambda_t: np.ndarray) -> Advance:
+    """What takes the steps, see `step.prepare`."""
+    task = Task(
         schedule=schedule,
         data=data.values,
         condition=data.condition,
@@ -167,6 +165,7 @@ def _task(data: inputs.Data, schedule: Schedule, settings: Settings) -> Task:
         label_dropout=settings.label_dropout or 0.0,
         mirror=bool(settings.mirror),
     )
+    return prepare(data.model, task, lambda_t, sampling=settings.sampling, backend=settings.backend)
 
 
 def _first(
