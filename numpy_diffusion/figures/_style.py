@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.style
 import numpy as np
@@ -26,6 +26,7 @@ GRAY = "#6a6a6a"
 DOTS = 4000  # points that a picture shows at the most: more would run together
 
 Box = tuple[float, float, float, float]  # left, right, low, high
+Labels = Literal["xy", "x", ""]  # the axes that have numbers and a name
 
 STYLE = {
     "figure.dpi": DPI,
@@ -62,14 +63,14 @@ def canvas(width: float, height: float) -> Figure:
     return figure
 
 
-def panel(axes: Axes, x: ArrayLike, colour: str, box: Box, *, size: float = 1.4, labels: str = "xy") -> Axes:
+def panel(axes: Axes, x: ArrayLike, colour: str, box: Box, *, size: float = 1.4, labels: Labels = "xy") -> Axes:
     """The first DOTS points of x [N, 2] as dots of `size` pt, in the box; see `frame` for the rest."""
     x = np.asarray(x)[:DOTS]
     axes.plot(x[:, 0], x[:, 1], "o", color=colour, markersize=size, markeredgewidth=0.0, alpha=0.6)
     return frame(axes, box, labels)
 
 
-def frame(axes: Axes, box: Box, labels: str = "xy") -> Axes:
+def frame(axes: Axes, box: Box, labels: Labels = "xy") -> Axes:
     """The box on equal scales, with numbers and a name on the axes in `labels`."""
     axes.set(xlim=box[:2], ylim=box[2:], aspect="equal")
     axes.set(xlabel="$x$" if "x" in labels else "", ylabel="$y$" if "y" in labels else "")

@@ -20,6 +20,7 @@ from numpy_diffusion.figures._style import (
     ORANGE,
     WIDTH,
     Box,
+    Labels,
     bounding_box,
     canvas,
     frame,
@@ -175,7 +176,7 @@ def _image_data_samples(part: SubFigure, ink: np.ndarray | None, x0: np.ndarray,
 
 
 def _row(
-    part: SubFigure, clouds: dict[int, np.ndarray], steps: Sequence[int], colour: str, box: Box, labels: str = "xy"
+    part: SubFigure, clouds: dict[int, np.ndarray], steps: Sequence[int], colour: str, box: Box, labels: Labels = "xy"
 ) -> None:
     """One small picture a step, all at one scale."""
     for column, (axes, t) in enumerate(zip(part.subplots(1, len(steps), squeeze=False)[0], steps, strict=True)):

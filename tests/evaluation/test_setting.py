@@ -102,11 +102,13 @@ def test_a_step_of_the_forward_chain_has_both_chains_densities() -> None:
 
 
 def test_the_prior_is_a_gaussian_along_its_axes() -> None:
-    np.testing.assert_allclose(setting.log_prior(PRIOR, X0), density(X0, PRIOR.mean, PRIOR.covariance), rtol=1e-12)
-    np.testing.assert_allclose(setting.log_prior(None, X0), density(X0, np.zeros(2), np.eye(2)), rtol=1e-12)
-    along, variance = setting.along_axes(PRIOR, X0)
-    np.testing.assert_allclose((along**2).sum(axis=1), ((X0 - PRIOR.mean) ** 2).sum(axis=1), rtol=1e-12)
-    np.testing.assert_allclose(sorted(variance), np.linalg.eigvalsh(PRIOR.covariance))
+    rng = np.random.default_rng(2)
+    x, prior = rng.normal(size=(5, 3)), Gaussian(rng.normal(size=3), covariance(rng, 3))
+    np.testing.assert_allclose(setting.log_prior(prior, x), density(x, prior.mean, prior.covariance), rtol=1e-12)
+    np.testing.assert_allclose(setting.log_prior(None, x), density(x, np.zeros(3), np.eye(3)), rtol=1e-12)
+    along, variance = setting.along_axes(prior, x)
+    np.testing.assert_allclose((along**2).sum(axis=1), ((x - prior.mean) ** 2).sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(sorted(variance), np.linalg.eigvalsh(prior.covariance))
 
 
 @pytest.mark.parametrize("t", [1, 2, 12])
