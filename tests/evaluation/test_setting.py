@@ -153,7 +153,7 @@ def test_a_network_of_images_sees_8_bits_as_minus_1_to_1_as_a_function_does() ->
     network, function = (
         checked(model, Schedule.linear(10), pixels, "beta", None) for model in (unet, lambda x, t: x)
     )
-    np.testing.assert_array_equal(network.u, pixels / 127.5 - 1.0)
+    np.testing.assert_array_equal(network.u, (pixels - 127.5) / 127.5)
     np.testing.assert_array_equal(network.u, function.u)
     unet.scale[:] = 2.0
     other = checked(unet, Schedule.linear(10), pixels, "beta", None)
