@@ -1,4 +1,4 @@
-"""Adam and the average of the weights: the twin of `optimizers.adam_step` and `average_step`."""
+"""Adam and the average of the weights: the twin of `training/optimizers.py`."""
 
 import math
 

@@ -11,7 +11,7 @@ from numba import prange, uint32
 
 from numpy_diffusion.kernels._jit import jit, parallel_jit
 from numpy_diffusion.kernels.random import float_bits, normal4
-from numpy_diffusion.kernels.vector.tile import wide
+from numpy_diffusion.kernels.vector.tile import use_full_registers
 
 CHUNK = 64
 SHORT = 64  # elements a row below which it is short
@@ -49,7 +49,7 @@ def _draw_long_row(row, sample, t, stream, k0, k1):
 
     The runs are views: an index like Q + j might be negative for all the compiler knows, and the loop scalar.
     """
-    wide()
+    use_full_registers()
     quads = (row.shape[0] + 3) // 4
     run0, run1, run2, run3 = row[:quads], row[quads : 2 * quads], row[2 * quads : 3 * quads], row[3 * quads :]
     for j in range(run3.shape[0]):

@@ -1,4 +1,4 @@
-"""The whole training step of an MLP in one call: the twin of `training_step.py`.
+"""The whole training step of an MLP in one call: the twin of `training/step.py`.
 
 A step has two parts, each spread over the threads.  First, block by block of LANES samples: draw data, t and
 noise, jump, forward, loss, and the gradient by every activation.  Then, ROWS rows of a weight matrix at a time: the
@@ -10,90 +10,19 @@ The second part's sums run over samples, so what the first computes as [feature,
 [sample, feature]: the inputs in panels of LANES features, the gradients in panels of VECTOR.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import get_num_threads, prange, uint32
+from numba import prange, uint32
 
 from numpy_diffusion.kernels._jit import jit, parallel_jit
 from numpy_diffusion.kernels.adam import adam, adam_rule
 from numpy_diffusion.kernels.loss import bound_term
-from numpy_diffusion.kernels.memory import aligned, blocks, round_up
 from numpy_diffusion.kernels.mlp.forward import draw_lanes, linear_layer, silu_layer
-from numpy_diffusion.kernels.mlp.layout import BIAS, JP, KP, WEIGHT, J, K
+from numpy_diffusion.kernels.mlp.layout import BIAS, KP, WEIGHT, J, K
+from numpy_diffusion.kernels.mlp.workspace import Problem, Workspace
 from numpy_diffusion.kernels.random import below, philox4x32
 from numpy_diffusion.kernels.vector.mlp import slope_tile
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.tile import tile, transpose
-
-
-class Problem(NamedTuple):
-    """What training reads: float32, but for the table and the steps."""
-
-    table: np.ndarray  # of the MLP's matrices, see `mlp_plan`
-    data: np.ndarray  # [N, D]
-    steps: np.ndarray  # to draw t from, int64 [M]
-    signal: np.ndarray  # sqrt(alpha_bar), by t [T + 1]
-    sigma: np.ndarray  # sqrt(1 - alpha_bar), by t [T + 1]
-    lambda_t: np.ndarray  # [T + 1]
-    bound: np.ndarray  # `losses.bound_table` [T + 1, 6], of which nothing is read without a head for the variance
-    embedding: np.ndarray  # by t [T + 1, E]
-
-
-class Workspace(NamedTuple):
-    """The buffers of a step, made once: float32, but for places, tiles and t."""
-
-    weights: np.ndarray  # of the MLP, see `mlp_plan`
-    inputs: np.ndarray  # of each matrix, [panel, sample, LANES], flat
-    inputs_at: np.ndarray  # where each matrix's start, int64
-    grads: np.ndarray  # by each matrix's outputs, [panel, sample, VECTOR], flat
-    grads_at: np.ndarray
-    rows: np.ndarray  # the second part's work: matrix and its first row, int64 [.., 2]
-    gradient: np.ndarray  # by those rows, [threads, ROWS * K and more]
-    halves: np.ndarray  # by all parameters, of either half of the batch, [2, P]
-    x: np.ndarray  # the first layer's input of a block, [threads, features, LANES]
-    h: np.ndarray  # the SiLU layers' outputs, [threads, layers, width, LANES]
-    slopes: np.ndarray  # of those SiLUs, likewise
-    dh: np.ndarray  # the gradient by a SiLU layer's output, [threads, width, LANES]
-    dg: np.ndarray  # that by its sums, and by those of the layer below, [threads, 2, width, LANES]
-    eps_hat: np.ndarray  # [threads, D filled up, LANES]
-    eps: np.ndarray  # [threads, D filled up, LANES]
-    loss: np.ndarray  # of each block
-    t: np.ndarray  # of each sample, int64
-    sample_loss: np.ndarray  # of each sample
-
-
-def workspace(table, weights, batch):
-    """The buffers for batches of this size."""
-    D, width, layers = int(table[-1, J]), int(table[0, JP]), len(table) - 1
-    count, threads = blocks(batch), get_num_threads()
-    in_sizes = [round_up(k, LANES) * count * LANES for k in table[:, KP].tolist()]
-    out_sizes = [j * count * LANES for j in table[:, JP].tolist()]
-    rows = [(matrix, row) for matrix, j in enumerate(table[:, J].tolist()) for row in range(0, j, ROWS)]
-
-    def buffer(*shape):
-        return aligned(int(np.prod(shape))).reshape(shape)
-
-    return Workspace(
-        weights=weights,
-        inputs=buffer(sum(in_sizes)),
-        inputs_at=np.cumsum([0, *in_sizes[:-1]]),
-        grads=buffer(sum(out_sizes)),
-        grads_at=np.cumsum([0, *out_sizes[:-1]]),
-        rows=np.array(rows),
-        gradient=buffer(threads, ROWS * int(table[:, KP].max()) + LANES),
-        halves=buffer(2, int(table[-1, BIAS] + table[-1, J])),
-        x=buffer(threads, int(table[0, KP]), LANES),
-        h=buffer(threads, layers, width, LANES),
-        slopes=buffer(threads, layers, width, LANES),
-        dh=buffer(threads, width, LANES),
-        dg=buffer(threads, 2, width, LANES),
-        eps_hat=buffer(threads, int(table[-1, JP]), LANES),
-        eps=buffer(threads, round_up(D, 4), LANES),
-        loss=buffer(count),
-        t=np.zeros(count * LANES, np.int64),
-        sample_loss=buffer(count * LANES),
-    )
 
 
 @parallel_jit
@@ -109,18 +38,20 @@ def _steps(problem, work, residual, state, batch, first, rates, decays, adam, ke
     for k in range(rates.shape[0]):
         step, rate, decay = first + k, rates[k], decays[k]
         for worker in prange(workers):
-            part = Problem(table, data, draws, signal, sigma, lambda_t, bound, embedding)
-            room = Workspace(weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
-                             x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss)  # fmt: skip
+            read = Problem(table, data, draws, signal, sigma, lambda_t, bound, embedding)
+            buffers = Workspace(weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
+                                x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss)  # fmt: skip
             for block in range(worker * count // workers, (worker + 1) * count // workers):
-                _block(part, room, residual, block, worker, batch, step, (seed0, seed1, batch_stream, noise_stream))
+                _block(
+                    read, buffers, residual, block, worker, batch, step, (seed0, seed1, batch_stream, noise_stream)
+                )
             if workers <= 2:  # a half's samples are all this thread's own: it need not wait for the other
-                _gradients(table, room, worker, workers)
+                _gradients(table, buffers, worker, workers)
         if workers > 2:
             for worker in prange(workers):
-                room = Workspace(weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
-                                 x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss)  # fmt: skip
-                _gradients(table, room, worker, workers)
+                buffers = Workspace(weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
+                                    x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss)  # fmt: skip
+                _gradients(table, buffers, worker, workers)
         losses[k] = _sum(loss) / np.float32(batch * data.shape[1])
         for worker in prange(workers):
             rule = adam_rule(step, rate, decay, beta1, beta2, epsilon, weight_decay)
