@@ -38,7 +38,9 @@ def test_an_unknown_name_is_refused(name: object) -> None:
 
 
 def test_a_second_class_of_one_name_is_refused_and_the_first_stays() -> None:
-    for second in (made("MLP"), made("MLP", "elsewhere")):
+    inside = made("MLP", MLP.__module__)
+    inside.__qualname__ = "Another.MLP"
+    for second in (made("MLP"), made("MLP", "elsewhere"), inside):
         with pytest.raises(ValueError, match=r"^network: expected a new name, got MLP, which is numpy_diffusion\."):
             registry.register(second)
         assert registry.named("MLP") is MLP

@@ -12,6 +12,7 @@ import pytest
 from checks.images import IMAGES, LABELS, SCHEDULE, unet
 from checks.threads import digests
 
+from numpy_diffusion.models.network import Network
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.training import checkpoints
@@ -147,6 +148,14 @@ def test_a_callback_sees_every_checkpoint_and_disturbs_nothing(whole: Run, tmp_p
     steps = []
     short(mirror=True, after_checkpoint=lambda run: steps.append((run.step, run.path)))
     assert steps == [(3, None), (6, None), (8, None)]
+
+
+def test_a_callback_may_keep_the_model_of_every_checkpoint(whole: Run) -> None:
+    models: list[Network] = []
+    run = short(unet(dropout=0.2), mirror=True, after_checkpoint=lambda run: models.append(run.model))
+    assert len({model.buffer.tobytes() for model in models}) == len(models) == 3
+    np.testing.assert_array_equal(models[-1].buffer, run.model.buffer)
+    assert_same(run, whole)
 
 
 def test_ctrl_c_in_a_callback_keeps_the_checkpoint(tmp_path: Path, whole: Run) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import jit
-from numpy_diffusion.kernels.layers.images import share
 from numpy_diffusion.kernels.memory import round_up
+from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.attention import exp_columns, inner_tile, scaled_tile
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.tile import tile, transpose

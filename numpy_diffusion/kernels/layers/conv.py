@@ -22,9 +22,9 @@ from numpy_diffusion.kernels.layers.images import (
     copy_or_add,
     pitch,
     pixel,
-    share,
 )
 from numpy_diffusion.kernels.memory import round_up
+from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.tile import narrow_runs_tile, runs_tile
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
 from numpy_diffusion.kernels.elementary import sigmoid, silu_slope
-from numpy_diffusion.kernels.layers.images import channel_sums, clear_border, fold, pixel, share
+from numpy_diffusion.kernels.layers.images import channel_sums, clear_border, fold, pixel
+from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.tile import use_full_registers
 
 # Rows of the scratch, each as long as a row of the image: what each number of an image's row is multiplied with, or

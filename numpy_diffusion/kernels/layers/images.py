@@ -71,12 +71,6 @@ def pixel(image, y, x):
     return image.at + (y + image.border) * pitch(image) + (x + image.border) * image.channels
 
 
-@inline_jit
-def share(n, part, parts):
-    """The part-th of `parts` equal shares of 0..n - 1: low, high."""
-    return part * n // parts, (part + 1) * n // parts
-
-
 @jit
 def clear_border(arena, image):
     """Zeros around the image."""

@@ -9,8 +9,9 @@ from numba import uint32
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.elementary import sigmoid, silu_slope
-from numpy_diffusion.kernels.layers.images import clear_border, copy_or_add, pixel, share, size
+from numpy_diffusion.kernels.layers.images import clear_border, copy_or_add, pixel, size
 from numpy_diffusion.kernels.random import philox4x32
+from numpy_diffusion.kernels.threads import share
 
 
 @jit

@@ -18,7 +18,8 @@ from typing import NamedTuple
 from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
-from numpy_diffusion.kernels.layers.images import NOWHERE, pitch, pixel, share
+from numpy_diffusion.kernels.layers.images import NOWHERE, pitch, pixel
+from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.sandwich import make_sandwich
 from numpy_diffusion.kernels.vector.tile import prefetch_to_read, prefetch_to_write, runs_tile, tile

@@ -5,13 +5,16 @@ Each thread takes blocks of LANES samples; in the chain it takes a block through
 activations never leave the cache.  What a sample becomes does not depend on the block or lane it stands in.
 """
 
-import numpy as np
-from numba import get_num_threads, prange
+from typing import NamedTuple
 
-from numpy_diffusion.kernels._jit import jit, parallel_jit
+import numpy as np
+from numba import get_num_threads
+
+from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.memory import aligned, blocks, round_up
 from numpy_diffusion.kernels.mlp.layout import BIAS, JP, KP, WEIGHT, J, K, Network
 from numpy_diffusion.kernels.random import normal4
+from numpy_diffusion.kernels.threads import kept, run
 from numpy_diffusion.kernels.vector.mlp import silu_tile
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS
 from numpy_diffusion.kernels.vector.tile import tile
@@ -51,16 +54,28 @@ def hidden_and_output(table, weights, residual, h, g, eps):
     linear_layer(output, weights, h, output[K], 0, eps)
 
 
-@parallel_jit
-def _forward(table, weights, residual, x, t, embedding, scratch, eps):
-    workers = scratch.shape[0]
-    for worker in prange(workers):
-        for low in range(worker * LANES, x.shape[0], workers * LANES):
-            _forward_block(table, weights, residual, x, t, embedding, low, scratch[worker], eps)
+class Outputs(NamedTuple):
+    """A forward pass, as all threads are told of it."""
+
+    network: Network
+    residual: bool
+    x: np.ndarray  # [N, D]
+    t: np.ndarray  # rows of the embedding, int64 [N]
+    embedding: np.ndarray  # [K, E]
+    scratch: np.ndarray  # [threads, 3, features, LANES]
+    eps: np.ndarray  # what comes out, [N, J]
 
 
 @jit
-def _forward_block(table, weights, residual, x, t, embedding, low, scratch, eps):
+def _forward(thread, threads, place):
+    call = kept(place)
+    for low in range(thread * LANES, call.x.shape[0], threads * LANES):
+        _forward_block(call, low, call.scratch[thread])
+
+
+@jit
+def _forward_block(call, low, scratch):
+    (table, weights), residual, x, t, embedding, _, eps = call
     D = x.shape[1]
     inputs, h, g = scratch[0], scratch[1], scratch[2]
     count = min(LANES, x.shape[0] - low)
@@ -78,33 +93,32 @@ def _forward_block(table, weights, residual, x, t, embedding, low, scratch, eps)
             eps[low + i, d] = inputs[d, i]
 
 
-@parallel_jit
-def _chain(table, weights, residual, first, noise, accept, coefficients, time_bias, stream, k0, k1, scratch, state):
-    workers = scratch.shape[0]
-    for worker in prange(workers):
-        for block in range(worker, state.shape[0], workers):
-            low = first + block * LANES
-            _chain_block(
-                table,
-                weights,
-                residual,
-                low,
-                noise,
-                accept,
-                coefficients,
-                time_bias,
-                stream,
-                k0,
-                k1,
-                scratch[worker],
-                state[block],
-            )
+class Chain(NamedTuple):
+    """A chain, as all threads are told of it; see `chain`."""
+
+    network: Network
+    residual: bool
+    first: int
+    noise: np.ndarray
+    accept: np.ndarray
+    coefficients: np.ndarray
+    time_bias: np.ndarray
+    stream: int
+    key: tuple[int, int]
+    scratch: np.ndarray  # [threads, 3, features, LANES]
+    state: np.ndarray  # [blocks, 4, features, LANES]
 
 
 @jit
-def _chain_block(
-    table, weights, residual, low, noise, accept, coefficients, time_bias, stream, k0, k1, scratch, state
-):
+def _chain(thread, threads, place):
+    call = kept(place)
+    for block in range(thread, call.state.shape[0], threads):
+        _chain_block(call, call.first + block * LANES, call.scratch[thread], call.state[block])
+
+
+@jit
+def _chain_block(call, low, scratch, state):
+    (table, weights), residual, _, noise, accept, coefficients, time_bias, stream, (k0, k1), _, _ = call
     D = coefficients.shape[1] - C0
     eps, h, g = scratch[0], scratch[1], scratch[2]
     x, y = state[0], state[1]
@@ -146,33 +160,41 @@ def draw_lanes(low, step, stream, k0, k1, D, z):
             )
 
 
-@parallel_jit
-def _time_bias(table, weights, embedding, scratch, bias):
-    workers, D = scratch.shape[0], table[0, K] - embedding.shape[1]
-    for worker in prange(workers):
-        inputs, outputs = scratch[worker, 0], scratch[worker, 1]
-        for low in range(worker * LANES, embedding.shape[0], workers * LANES):
-            count = min(LANES, embedding.shape[0] - low)
-            for i in range(LANES):
-                for d in range(embedding.shape[1]):
-                    inputs[d, i] = embedding[low + min(i, count - 1), d]
-            linear_layer(table[0], weights, inputs, embedding.shape[1], D, outputs)
-            for i in range(count):
-                for j in range(bias.shape[1]):
-                    bias[low + i, j] = outputs[j, i]
+class TimeBias(NamedTuple):
+    """See `time_bias`."""
+
+    network: Network
+    embedding: np.ndarray  # [K, E]
+    scratch: np.ndarray  # [threads, 3, features, LANES]
+    bias: np.ndarray  # what comes out, [K, JP]
+
+
+@jit
+def _time_bias(thread, threads, place):
+    (table, weights), embedding, scratch, bias = kept(place)
+    inputs, outputs, D = scratch[thread, 0], scratch[thread, 1], table[0, K] - embedding.shape[1]
+    for low in range(thread * LANES, embedding.shape[0], threads * LANES):
+        count = min(LANES, embedding.shape[0] - low)
+        for i in range(LANES):
+            for d in range(embedding.shape[1]):
+                inputs[d, i] = embedding[low + min(i, count - 1), d]
+        linear_layer(table[0], weights, inputs, embedding.shape[1], D, outputs)
+        for i in range(count):
+            for j in range(bias.shape[1]):
+                bias[low + i, j] = outputs[j, i]
 
 
 def forward(network: Network, residual, x, t, embedding):
     """The MLP's outputs at x [N, D], t [N] int64: float32 [N, J], eps first; embedding [T + 1, E] by t."""
     eps = np.empty((len(x), network.table[-1, J]), np.float32)
-    _forward(network.table, network.weights, residual, x, t, embedding, _scratch(network.table), eps)
+    run(_forward, Outputs(network, residual, x, t, embedding, _scratch(network.table), eps))
     return eps
 
 
 def time_bias(network: Network, embedding):
     """What the embeddings [K, E] add to the first layer, its bias included: float32 [K, JP]."""
     bias = np.zeros((len(embedding), network.table[0, JP]), np.float32)
-    _time_bias(network.table, network.weights, embedding, _scratch(network.table), bias)
+    run(_time_bias, TimeBias(network, embedding, _scratch(network.table), bias))
     return bias
 
 
@@ -182,10 +204,9 @@ def chain(network: Network, residual, first, noise, accept, coefficients, bias, 
     coefficients float32 [K, C0 + D]: p, q, a, b0, b1, b2 and c for each coordinate; accept bool [K]; bias [K, JP] is
     `time_bias` of the steps t at which the model is asked; z is that of (key, stream, first + sample, noise [K]).
     """
-    k0, k1 = np.uint32(key[0]), np.uint32(key[1])
-    table, weights = network
-    scratch = _scratch(table)
-    _chain(table, weights, residual, first, noise, accept, coefficients, bias, stream, k0, k1, scratch, state)
+    key, scratch = (np.uint32(key[0]), np.uint32(key[1])), _scratch(network.table)
+    stream = np.uint32(stream)
+    run(_chain, Chain(network, residual, first, noise, accept, coefficients, bias, stream, key, scratch, state))
 
 
 def start(x):

@@ -6,96 +6,103 @@ and in order, then group by group: so they are the same for any number of thread
 workers are taken by all of these together, each a share of every image's rows.
 """
 
-import numpy as np
-from numba import get_num_threads, prange
+from typing import NamedTuple
 
-from numpy_diffusion.kernels._jit import inline_jit, jit, parallel_jit
+import numpy as np
+from numba import get_num_threads
+
+from numpy_diffusion.kernels._jit import inline_jit, jit
 from numpy_diffusion.kernels.layers import attention, conv, group_norm, images, resample
-from numpy_diffusion.kernels.layers.images import Worker, clear_border, image, pixel, share
+from numpy_diffusion.kernels.layers.images import Worker, clear_border, image, pixel
 from numpy_diffusion.kernels.loss import bound_term
+from numpy_diffusion.kernels.threads import address_of, address_on_threads, call, keep, kept, on_threads, run, share
 from numpy_diffusion.kernels.unet.calls import CallKind
 from numpy_diffusion.kernels.unet.packing import pack, unpack
-from numpy_diffusion.kernels.unet.workspace import kept_buffers
+from numpy_diffusion.kernels.unet.workspace import Batch, kept_buffers
 from numpy_diffusion.noise import NUMBER_SHIFT
 
+FIRST, ONE = (
+    np.int64(0),
+    np.int64(1),
+)  # of one worker; as plain numbers they would be types of their own to compile for
 BLOCK = 4096  # numbers that stay in a core's first cache while the groups' gradients are added up
 
 
 @inline_jit
-def _window(call):
-    return conv.Window(call["weight"], call["squares"], call["bias"], call["window"], call["stride"], call["shift"])
+def _window(row):
+    return conv.Window(row["weight"], row["squares"], row["bias"], row["window"], row["stride"], row["shift"])
 
 
 @inline_jit
-def _norm(call):
-    return group_norm.Norm(call["weight"], call["bias"], call["groups"], call["silu"] != 0)
+def _norm(row):
+    return group_norm.Norm(row["weight"], row["bias"], row["groups"], row["silu"] != 0)
 
 
 @jit
-def _call(call, table, worker, weights, turned, norm_eps, label):
+def _call(row, table, worker, weights, turned, norm_eps, label):
     """One forward call, or one of the backward pass that is a forward one's twin: this worker's share of it."""
-    kind, arena, src, dst = call["kind"], worker.arena, image(table, call["src"]), image(table, call["dst"])
+    kind, arena, src, dst = row["kind"], worker.arena, image(table, row["src"]), image(table, row["dst"])
     if kind == CallKind.CONV:
-        vector, residual = image(table, call["vector"]), image(table, call["residual"])
-        conv.forward(worker, src, dst, turned if call["turned"] else weights, _window(call), vector, residual)
+        vector, residual = image(table, row["vector"]), image(table, row["residual"])
+        conv.forward(worker, src, dst, turned if row["turned"] else weights, _window(row), vector, residual)
     elif kind == CallKind.NORM:
-        group_norm.forward(worker, src, dst, image(table, call["stats"]).at, weights, _norm(call))
+        group_norm.forward(worker, src, dst, image(table, row["stats"]).at, weights, _norm(row))
     elif kind == CallKind.CONCAT:
-        resample.concat(worker, src, dst, call["channel"])
+        resample.concat(worker, src, dst, row["channel"])
     elif kind == CallKind.UPSAMPLE:
         resample.upsample(worker, src, dst)
     elif kind == CallKind.ATTENTION:
-        q, k, v = image(table, call["q"]), image(table, call["k"]), image(table, call["v"])
-        attention.forward(worker, q, k, v, image(table, call["o"]), call["heads"])
+        q, k, v = image(table, row["q"]), image(table, row["k"]), image(table, row["v"])
+        attention.forward(worker, q, k, v, image(table, row["o"]), row["heads"])
     elif worker.part == 0 and kind == CallKind.STATISTICS:
-        group_norm.statistics(worker, src, image(table, call["stats"]).at, call["groups"], norm_eps)
+        group_norm.statistics(worker, src, image(table, row["stats"]).at, row["groups"], norm_eps)
     elif worker.part == 0 and kind == CallKind.SILU:
         resample.silu(arena, src, dst)
     elif worker.part == 0 and kind == CallKind.CLASS:
-        first = call["weight"] + label * dst.channels
+        first = row["weight"] + label * dst.channels
         for i in range(dst.channels):
             arena[dst.at + i] = weights[first + i]
 
 
 @jit
-def _call_back(call, table, worker, weights, gradients, label):
+def _call_back(row, table, worker, weights, gradients, label):
     """One call of the backward pass."""
-    kind, arena, src, dst = call["kind"], worker.arena, image(table, call["src"]), image(table, call["dst"])
-    dy, dx, add = image(table, call["dy"]), image(table, call["dx"]), call["add"] != 0
+    kind, arena, src, dst = row["kind"], worker.arena, image(table, row["src"]), image(table, row["dst"])
+    dy, dx, add = image(table, row["dy"]), image(table, row["dx"]), row["add"] != 0
     if kind == CallKind.CONV_WEIGHTS:
-        conv.backward(worker, src, dy, gradients, _window(call), image(table, call["vector"]))
+        conv.backward(worker, src, dy, gradients, _window(row), image(table, row["vector"]))
     elif kind == CallKind.DILATE:
-        resample.dilate(arena, src, dst, call["shift"])
+        resample.dilate(arena, src, dst, row["shift"])
     elif kind == CallKind.NORM_BACK:
-        stats = image(table, call["stats"]).at
-        group_norm.backward(worker, src, dy, dx, stats, weights, gradients, _norm(call), add)
+        stats = image(table, row["stats"]).at
+        group_norm.backward(worker, src, dy, dx, stats, weights, gradients, _norm(row), add)
     elif kind == CallKind.SILU_BACK:
         resample.silu_backward(arena, src, dy, dx, add)
     elif kind == CallKind.SLICE:
-        resample.slice_channels(arena, src, dst, call["channel"], add)
+        resample.slice_channels(arena, src, dst, row["channel"], add)
     elif kind == CallKind.UPSAMPLE_BACK:
         resample.upsample_backward(arena, dy, dx, add)
     elif kind == CallKind.ATTENTION_BACK:
         q, k, v, o = (
-            image(table, call["q"]),
-            image(table, call["k"]),
-            image(table, call["v"]),
-            image(table, call["o"]),
+            image(table, row["q"]),
+            image(table, row["k"]),
+            image(table, row["v"]),
+            image(table, row["o"]),
         )
-        dq, dk, dv = image(table, call["dq"]), image(table, call["dk"]), image(table, call["dv"])
-        do, matrices = image(table, call["do"]), image(table, call["matrices"]).at
-        attention.backward(worker, q, k, v, o, do, dq, dk, dv, matrices, call["heads"])
+        dq, dk, dv = image(table, row["dq"]), image(table, row["dk"]), image(table, row["dv"])
+        do, matrices = image(table, row["do"]), image(table, row["matrices"]).at
+        attention.backward(worker, q, k, v, o, do, dq, dk, dv, matrices, row["heads"])
     elif kind == CallKind.CLASS_BACK:
-        first = call["weight"] + label * dy.channels
+        first = row["weight"] + label * dy.channels
         for i in range(dy.channels):
             gradients[first + i] += arena[dy.at + i]
 
 
 @jit
-def _drop(call, table, arena, probability, key, sample, step):
+def _drop(row, table, arena, probability, key, sample, step):
     """A dropout, there or back; its stream is that of `layers/dropout.py`."""
-    stream = key[2] | call["number"] << NUMBER_SHIFT
-    src, dst = image(table, call["src"]), image(table, call["dst"])
+    stream = key[2] | row["number"] << NUMBER_SHIFT
+    src, dst = image(table, row["src"]), image(table, row["dst"])
     resample.dropout(arena, src, dst, probability, key, stream, sample, step)
 
 
@@ -107,26 +114,66 @@ def _enter(table, x_row, embedding_row, arena, x, embedding):
         arena[at + i] = embedding[i]
 
 
-@parallel_jit
-def _predict(calls, table, ends, weights, norm_eps, x, embedding, place, labels, arenas, scratch, eps):
-    """eps [N, J, H, W] from x [N, C, H, W], the rows `place` [N] of the embedding [K, E] and labels [N]."""
-    x_row, embedding_row, eps_row = ends
-    workers, N = arenas.shape[0], x.shape[0]
-    even = N // workers * workers
-    for thread in prange(workers):
-        worker = Worker(arenas[thread], scratch[thread], 0, 1)
-        for n in range(thread * even // workers, (thread + 1) * even // workers):
-            _enter(table, x_row, embedding_row, worker.arena, x[n], embedding[place[n]])
-            for k in range(calls.shape[0]):
-                _call(calls[k], table, worker, weights, weights, norm_eps, labels[n])
-            images.store(worker.arena, image(table, eps_row), eps[n])
-    for n in range(even, N):
-        _enter(table, x_row, embedding_row, arenas[0], x[n], embedding[place[n]])
-        for k in range(calls.shape[0]):
-            for thread in prange(workers):
-                worker = Worker(arenas[0], scratch[thread], thread, workers)
-                _call(calls[k], table, worker, weights, weights, norm_eps, labels[n])
-        images.store(arenas[0], image(table, eps_row), eps[n])
+class Prediction(NamedTuple):
+    """A forward pass, as all threads are told of it; see `predict`."""
+
+    forward: int  # address of `_call`
+    calls: np.ndarray
+    images: np.ndarray
+    ends: tuple[int, ...]  # rows of x, of the embedding and of eps among the images
+    weights: np.ndarray
+    norm_eps: float
+    x: np.ndarray
+    embedding: np.ndarray
+    place: np.ndarray
+    labels: np.ndarray
+    arenas: np.ndarray  # [threads, numbers]
+    scratch: np.ndarray  # [threads, numbers]
+    eps: np.ndarray
+
+
+@jit
+def _samples(thread, threads, place):
+    """One thread's samples, as many as each of the others has."""
+    job = kept(place)
+    x_row, embedding_row, eps_row = job.ends
+    worker = Worker(job.arenas[thread], job.scratch[thread], FIRST, ONE)
+    low, high = share(job.x.shape[0] // threads * threads, thread, threads)
+    for n in range(low, high):
+        _enter(job.images, x_row, embedding_row, worker.arena, job.x[n], job.embedding[job.place[n]])
+        for k in range(job.calls.shape[0]):
+            parts = job.calls[k], job.images, worker, job.weights, job.weights, job.norm_eps, job.labels[n]
+            call(job.forward, parts)
+        images.store(worker.arena, image(job.images, eps_row), job.eps[n])
+
+
+class SharedCall(NamedTuple):
+    """One call for one sample, to which all threads go."""
+
+    job: Prediction
+    sample: int
+    call: int
+
+
+@jit
+def _shared_call(thread, threads, place):
+    """One thread's share of the rows."""
+    job, n, k = kept(place)
+    worker = Worker(job.arenas[0], job.scratch[thread], thread, threads)
+    call(job.forward, (job.calls[k], job.images, worker, job.weights, job.weights, job.norm_eps, job.labels[n]))
+
+
+@jit
+def _predict(samples, shared_call, threads, job):
+    """All samples: an equal number by each thread, and the others one by one by all threads together."""
+    on_threads(samples, threads, keep(job))
+    x_row, embedding_row, eps_row = job.ends
+    arena, N = job.arenas[0], job.x.shape[0]
+    for n in range(N // threads * threads, N):
+        _enter(job.images, x_row, embedding_row, arena, job.x[n], job.embedding[job.place[n]])
+        for k in range(job.calls.shape[0]):
+            on_threads(shared_call, threads, keep(SharedCall(job, n, k)))
+        images.store(arena, image(job.images, eps_row), job.eps[n])
 
 
 def predict(plan, weights, norm_eps, x, embedding, place, labels, out_channels):
@@ -134,45 +181,73 @@ def predict(plan, weights, norm_eps, x, embedding, place, labels, out_channels):
     arenas, scratch = kept_buffers(plan, get_num_threads())
     eps = np.empty((x.shape[0], out_channels, *x.shape[2:]), np.float32)
     ends = plan.x, plan.embedding, plan.eps
-    _predict(plan.calls, plan.images, ends, weights, norm_eps, x, embedding, place, labels, arenas, scratch, eps)
+    worker = Worker(arenas[0], scratch[0], 0, 1)
+    forward = address_of(_call, plan.calls[0], plan.images, worker, weights, weights, norm_eps, 0)
+    parts = plan.calls, plan.images, ends, weights, norm_eps, x, embedding, place, labels, arenas, scratch, eps
+    job = Prediction(forward, *parts)
+    shared = address_on_threads(_shared_call, SharedCall(job, 0, 0))
+    _predict(address_on_threads(_samples, job), shared, len(arenas), job)
     return eps
 
 
-@parallel_jit
-def _gradient(calls, backward, table, ends, weights, turned, norm_eps, batch, dropout, key, step, arenas, scratch,
-              gradients, losses):  # fmt: skip
-    """The losses [N] of a batch, and the gradient of their mean, one row of `gradients` a group of samples."""
-    x, embedding, labels, eps, weighting, bound = batch
-    x_row, embedding_row, eps_row, deps_row = ends
-    workers, groups = arenas.shape[0], gradients.shape[0]
-    for thread in prange(workers):
-        worker = Worker(arenas[thread], scratch[thread], 0, 1)
-        arena = worker.arena
-        low, high = share(groups, thread, workers)
-        for group in range(low, high):
-            gradients[group] = 0
-            first, last = share(x.shape[0], group, groups)
-            for n in range(first, last):
-                _enter(table, x_row, embedding_row, arena, x[n], embedding[n])
-                for k in range(backward):
-                    if calls[k]["kind"] == CallKind.DROPOUT:
-                        _drop(calls[k], table, arena, dropout, key, n, step)
-                    else:
-                        _call(calls[k], table, worker, weights, turned, norm_eps, labels[n])
-                outputs, slopes = image(table, eps_row), image(table, deps_row)
-                losses[n] = _loss(arena, outputs, slopes, eps[n], weighting[n], bound[n], x.shape[0])
-                for k in range(backward, calls.shape[0]):
-                    if calls[k]["kind"] == CallKind.DROPOUT:
-                        _drop(calls[k], table, arena, dropout, key, n, step)
-                    elif calls[k]["kind"] == CallKind.CONV:
-                        _call(calls[k], table, worker, weights, turned, norm_eps, labels[n])
-                    else:
-                        _call_back(calls[k], table, worker, weights, gradients[group], labels[n])
+class Training(NamedTuple):
+    """The gradient of a batch, as all threads are told of it; see `gradient`."""
+
+    forward: int  # addresses of `_call` and `_call_back`
+    back: int
+    calls: np.ndarray
+    backward: int
+    images: np.ndarray
+    ends: tuple[int, ...]  # rows of x, of the embedding, of eps and of the gradient by it among the images
+    weights: np.ndarray
+    turned: np.ndarray
+    norm_eps: float
+    batch: Batch
+    dropout: float
+    key: tuple[int, ...]
+    step: int
+    arenas: np.ndarray  # [threads, numbers]
+    scratch: np.ndarray  # [threads, numbers]
+    gradients: np.ndarray  # what comes out: a row a group of samples
+    losses: np.ndarray  # [N], likewise
 
 
 @jit
-def _loss(arena, outputs, slopes, eps, weight, bound, batch):
+def _gradients(thread, threads, place):
+    """One thread's groups: the losses of their samples, and the gradient of the batch's mean."""
+    job = kept(place)
+    worker = Worker(job.arenas[thread], job.scratch[thread], FIRST, ONE)
+    groups = job.gradients.shape[0]
+    low, high = share(groups, thread, threads)
+    for group in range(low, high):
+        job.gradients[group] = 0
+        first, last = share(job.batch.x.shape[0], group, groups)
+        for n in range(first, last):
+            _there_and_back(job, worker, job.gradients[group], n)
+
+
+@jit
+def _there_and_back(job, worker, gradients, n):
+    """One sample through all calls: its loss, and what it adds to the gradients of its group."""
+    calls, table, arena, label = job.calls, job.images, worker.arena, job.batch.labels[n]
+    x_row, embedding_row, eps_row, deps_row = job.ends
+    _enter(table, x_row, embedding_row, arena, job.batch.x[n], job.batch.embedding[n])
+    for k in range(calls.shape[0]):
+        if k == job.backward:
+            job.losses[n] = _loss(arena, image(table, eps_row), image(table, deps_row), job.batch, n)
+        kind = calls[k]["kind"]
+        if kind == CallKind.DROPOUT:
+            _drop(calls[k], table, arena, job.dropout, job.key, n, job.step)
+        elif k < job.backward or kind == CallKind.CONV:
+            call(job.forward, (calls[k], table, worker, job.weights, job.turned, job.norm_eps, label))
+        else:
+            call(job.back, (calls[k], table, worker, job.weights, gradients, label))
+
+
+@jit
+def _loss(arena, outputs, slopes, batch, n):
     """One sample's loss as in `losses`, and the gradient of the batch's mean by its outputs."""
+    eps, weight, bound, N = batch.eps[n], batch.weighting[n], batch.bound[n], batch.x.shape[0]
     C, H, W = eps.shape
     size, total = np.float32(C * H * W), np.float32(0)
     for y in range(H):
@@ -181,27 +256,33 @@ def _loss(arena, outputs, slopes, eps, weight, bound, batch):
             for c in range(C):
                 error = arena[at + c] - eps[c, y, x]
                 total += weight * error * error
-                arena[to + c] = np.float32(2) * weight * error / (np.float32(batch) * size)
+                arena[to + c] = np.float32(2) * weight * error / (np.float32(N) * size)
                 if outputs.channels > C:
                     term, slope = bound_term(bound, arena[at + C + c], error)
                     total += term
-                    arena[to + C + c] = slope / (np.float32(batch) * size)
+                    arena[to + C + c] = slope / (np.float32(N) * size)
     clear_border(arena, slopes)
     return total / size
 
 
-@parallel_jit
-def _sum(workers, gradients, total):
-    """total = the sum of the groups' gradients."""
-    for worker in prange(workers):
-        low, high = share(total.shape[0], worker, workers)
-        for start in range(low, high, BLOCK):
-            block = total[start : min(start + BLOCK, high)]
-            block[:] = 0
-            for group in range(gradients.shape[0]):
-                values = gradients[group, start : start + BLOCK]
-                for i in range(block.shape[0]):
-                    block[i] += values[i]
+class Sum(NamedTuple):
+    """total = the sum of the groups' gradients, in their order."""
+
+    gradients: np.ndarray
+    total: np.ndarray
+
+
+@jit
+def _sum(thread, threads, place):
+    gradients, total = kept(place)
+    low, high = share(total.shape[0], thread, threads)
+    for start in range(low, high, BLOCK):
+        block = total[start : min(start + BLOCK, high)]
+        block[:] = 0
+        for group in range(gradients.shape[0]):
+            values = gradients[group, start : start + BLOCK]
+            for i in range(block.shape[0]):
+                block[i] += values[i]
 
 
 def gradient(plan, layout, work, parameters, norm_eps, batch, dropout, key, step):
@@ -217,8 +298,12 @@ def gradient(plan, layout, work, parameters, norm_eps, batch, dropout, key, step
     key = tuple(np.uint32(word) for word in key)
     pack(parameters, layout.weights, work.weights)
     pack(parameters, layout.turned, work.turned)
-    _gradient(plan.calls, plan.backward, plan.images, ends, work.weights, work.turned, norm_eps, batch, dropout, key,
-              step, work.arenas, work.scratch, work.gradients, work.losses)  # fmt: skip
-    _sum(get_num_threads(), work.gradients, work.total)
+    worker, row = Worker(work.arenas[0], work.scratch[0], 0, 1), work.gradients[0]
+    given = plan.calls[0], plan.images, worker, work.weights
+    addresses = address_of(_call, *given, work.turned, norm_eps, 0), address_of(_call_back, *given, row, 0)
+    parts = plan.calls, plan.backward, plan.images, ends, work.weights, work.turned, norm_eps, batch
+    job = Training(*addresses, *parts, dropout, key, step, work.arenas, work.scratch, work.gradients, work.losses)
+    run(_gradients, job, threads=len(work.arenas))
+    run(_sum, Sum(work.gradients, work.total))
     unpack(work.total, layout.place, work.flat)
     return work.losses, work.flat
