@@ -12,7 +12,7 @@ NONE = 0  # the row of every table of images that stands for no image: `images.N
 
 
 class CallKind(IntEnum):
-    """What a call does: `run._call` and `run._call_back` say with which of its images and numbers."""
+    """What a call does: `dispatch.forward` and `dispatch.backward` say with which of its images and numbers."""
 
     CONV = 0
     STATISTICS = 1  # of a group norm

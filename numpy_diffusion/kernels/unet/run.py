@@ -11,113 +11,24 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads
 
-from numpy_diffusion.kernels._jit import inline_jit, jit
-from numpy_diffusion.kernels.layers import attention, conv, group_norm, images, resample
+from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels.layers import images
 from numpy_diffusion.kernels.layers.images import Worker, clear_border, image, pixel
 from numpy_diffusion.kernels.loss import bound_term
 from numpy_diffusion.kernels.threads import address_of, address_on_threads, call, keep, kept, on_threads, run, share
+from numpy_diffusion.kernels.unet import dispatch
 from numpy_diffusion.kernels.unet.calls import CallKind
 from numpy_diffusion.kernels.unet.packing import pack, unpack
 from numpy_diffusion.kernels.unet.workspace import Batch, kept_buffers
-from numpy_diffusion.noise import NUMBER_SHIFT
 
-FIRST, ONE = (
-    np.int64(0),
-    np.int64(1),
-)  # of one worker; as plain numbers they would be types of their own to compile for
+FIRST, ONE = np.int64(0), np.int64(1)  # of one worker: a plain 0 and 1 would be types of their own, compiled anew
 BLOCK = 4096  # numbers that stay in a core's first cache while the groups' gradients are added up
-
-
-@inline_jit
-def _window(row):
-    return conv.Window(row["weight"], row["squares"], row["bias"], row["window"], row["stride"], row["shift"])
-
-
-@inline_jit
-def _norm(row):
-    return group_norm.Norm(row["weight"], row["bias"], row["groups"], row["silu"] != 0)
-
-
-@jit
-def _call(row, table, worker, weights, turned, norm_eps, label):
-    """One forward call, or one of the backward pass that is a forward one's twin: this worker's share of it."""
-    kind, arena, src, dst = row["kind"], worker.arena, image(table, row["src"]), image(table, row["dst"])
-    if kind == CallKind.CONV:
-        vector, residual = image(table, row["vector"]), image(table, row["residual"])
-        conv.forward(worker, src, dst, turned if row["turned"] else weights, _window(row), vector, residual)
-    elif kind == CallKind.NORM:
-        group_norm.forward(worker, src, dst, image(table, row["stats"]).at, weights, _norm(row))
-    elif kind == CallKind.CONCAT:
-        resample.concat(worker, src, dst, row["channel"])
-    elif kind == CallKind.UPSAMPLE:
-        resample.upsample(worker, src, dst)
-    elif kind == CallKind.ATTENTION:
-        q, k, v = image(table, row["q"]), image(table, row["k"]), image(table, row["v"])
-        attention.forward(worker, q, k, v, image(table, row["o"]), row["heads"])
-    elif worker.part == 0 and kind == CallKind.STATISTICS:
-        group_norm.statistics(worker, src, image(table, row["stats"]).at, row["groups"], norm_eps)
-    elif worker.part == 0 and kind == CallKind.SILU:
-        resample.silu(arena, src, dst)
-    elif worker.part == 0 and kind == CallKind.CLASS:
-        first = row["weight"] + label * dst.channels
-        for i in range(dst.channels):
-            arena[dst.at + i] = weights[first + i]
-
-
-@jit
-def _call_back(row, table, worker, weights, gradients, label):
-    """One call of the backward pass."""
-    kind, arena, src, dst = row["kind"], worker.arena, image(table, row["src"]), image(table, row["dst"])
-    dy, dx, add = image(table, row["dy"]), image(table, row["dx"]), row["add"] != 0
-    if kind == CallKind.CONV_WEIGHTS:
-        conv.backward(worker, src, dy, gradients, _window(row), image(table, row["vector"]))
-    elif kind == CallKind.DILATE:
-        resample.dilate(arena, src, dst, row["shift"])
-    elif kind == CallKind.NORM_BACK:
-        stats = image(table, row["stats"]).at
-        group_norm.backward(worker, src, dy, dx, stats, weights, gradients, _norm(row), add)
-    elif kind == CallKind.SILU_BACK:
-        resample.silu_backward(arena, src, dy, dx, add)
-    elif kind == CallKind.SLICE:
-        resample.slice_channels(arena, src, dst, row["channel"], add)
-    elif kind == CallKind.UPSAMPLE_BACK:
-        resample.upsample_backward(arena, dy, dx, add)
-    elif kind == CallKind.ATTENTION_BACK:
-        q, k, v, o = (
-            image(table, row["q"]),
-            image(table, row["k"]),
-            image(table, row["v"]),
-            image(table, row["o"]),
-        )
-        dq, dk, dv = image(table, row["dq"]), image(table, row["dk"]), image(table, row["dv"])
-        do, matrices = image(table, row["do"]), image(table, row["matrices"]).at
-        attention.backward(worker, q, k, v, o, do, dq, dk, dv, matrices, row["heads"])
-    elif kind == CallKind.CLASS_BACK:
-        first = row["weight"] + label * dy.channels
-        for i in range(dy.channels):
-            gradients[first + i] += arena[dy.at + i]
-
-
-@jit
-def _drop(row, table, arena, probability, key, sample, step):
-    """A dropout, there or back; its stream is that of `layers/dropout.py`."""
-    stream = key[2] | row["number"] << NUMBER_SHIFT
-    src, dst = image(table, row["src"]), image(table, row["dst"])
-    resample.dropout(arena, src, dst, probability, key, stream, sample, step)
-
-
-@jit
-def _enter(table, x_row, embedding_row, arena, x, embedding):
-    images.load(arena, image(table, x_row), x)
-    at = image(table, embedding_row).at
-    for i in range(embedding.shape[0]):
-        arena[at + i] = embedding[i]
 
 
 class Prediction(NamedTuple):
     """A forward pass, as all threads are told of it; see `predict`."""
 
-    forward: int  # address of `_call`
+    forward: int  # address of `dispatch.forward`
     calls: np.ndarray
     images: np.ndarray
     ends: tuple[int, ...]  # rows of x, of the embedding and of eps among the images
@@ -140,7 +51,7 @@ def _samples(thread, threads, place):
     worker = Worker(job.arenas[thread], job.scratch[thread], FIRST, ONE)
     low, high = share(job.x.shape[0] // threads * threads, thread, threads)
     for n in range(low, high):
-        _enter(job.images, x_row, embedding_row, worker.arena, job.x[n], job.embedding[job.place[n]])
+        dispatch.enter(job.images, x_row, embedding_row, worker.arena, job.x[n], job.embedding[job.place[n]])
         for k in range(job.calls.shape[0]):
             parts = job.calls[k], job.images, worker, job.weights, job.weights, job.norm_eps, job.labels[n]
             call(job.forward, parts)
@@ -170,7 +81,7 @@ def _predict(samples, shared_call, threads, job):
     x_row, embedding_row, eps_row = job.ends
     arena, N = job.arenas[0], job.x.shape[0]
     for n in range(N // threads * threads, N):
-        _enter(job.images, x_row, embedding_row, arena, job.x[n], job.embedding[job.place[n]])
+        dispatch.enter(job.images, x_row, embedding_row, arena, job.x[n], job.embedding[job.place[n]])
         for k in range(job.calls.shape[0]):
             on_threads(shared_call, threads, keep(SharedCall(job, n, k)))
         images.store(arena, image(job.images, eps_row), job.eps[n])
@@ -182,7 +93,7 @@ def predict(plan, weights, norm_eps, x, embedding, place, labels, out_channels):
     eps = np.empty((x.shape[0], out_channels, *x.shape[2:]), np.float32)
     ends = plan.x, plan.embedding, plan.eps
     worker = Worker(arenas[0], scratch[0], 0, 1)
-    forward = address_of(_call, plan.calls[0], plan.images, worker, weights, weights, norm_eps, 0)
+    forward = address_of(dispatch.forward, plan.calls[0], plan.images, worker, weights, weights, norm_eps, 0)
     parts = plan.calls, plan.images, ends, weights, norm_eps, x, embedding, place, labels, arenas, scratch, eps
     job = Prediction(forward, *parts)
     shared = address_on_threads(_shared_call, SharedCall(job, 0, 0))
@@ -193,7 +104,7 @@ def predict(plan, weights, norm_eps, x, embedding, place, labels, out_channels):
 class Training(NamedTuple):
     """The gradient of a batch, as all threads are told of it; see `gradient`."""
 
-    forward: int  # addresses of `_call` and `_call_back`
+    forward: int  # addresses of `dispatch.forward` and `backward`
     back: int
     calls: np.ndarray
     backward: int
@@ -231,13 +142,13 @@ def _there_and_back(job, worker, gradients, n):
     """One sample through all calls: its loss, and what it adds to the gradients of its group."""
     calls, table, arena, label = job.calls, job.images, worker.arena, job.batch.labels[n]
     x_row, embedding_row, eps_row, deps_row = job.ends
-    _enter(table, x_row, embedding_row, arena, job.batch.x[n], job.batch.embedding[n])
+    dispatch.enter(table, x_row, embedding_row, arena, job.batch.x[n], job.batch.embedding[n])
     for k in range(calls.shape[0]):
         if k == job.backward:
             job.losses[n] = _loss(arena, image(table, eps_row), image(table, deps_row), job.batch, n)
         kind = calls[k]["kind"]
         if kind == CallKind.DROPOUT:
-            _drop(calls[k], table, arena, job.dropout, job.key, n, job.step)
+            dispatch.dropout(calls[k], table, arena, job.dropout, job.key, n, job.step)
         elif k < job.backward or kind == CallKind.CONV:
             call(job.forward, (calls[k], table, worker, job.weights, job.turned, job.norm_eps, label))
         else:
@@ -300,9 +211,10 @@ def gradient(plan, layout, work, parameters, norm_eps, batch, dropout, key, step
     pack(parameters, layout.turned, work.turned)
     worker, row = Worker(work.arenas[0], work.scratch[0], 0, 1), work.gradients[0]
     given = plan.calls[0], plan.images, worker, work.weights
-    addresses = address_of(_call, *given, work.turned, norm_eps, 0), address_of(_call_back, *given, row, 0)
+    forward = address_of(dispatch.forward, *given, work.turned, norm_eps, 0)
+    back = address_of(dispatch.backward, *given, row, 0)
     parts = plan.calls, plan.backward, plan.images, ends, work.weights, work.turned, norm_eps, batch
-    job = Training(*addresses, *parts, dropout, key, step, work.arenas, work.scratch, work.gradients, work.losses)
+    job = Training(forward, back, *parts, dropout, key, step, work.arenas, work.scratch, work.gradients, work.losses)
     run(_gradients, job, threads=len(work.arenas))
     run(_sum, Sum(work.gradients, work.total))
     unpack(work.total, layout.place, work.flat)

@@ -66,11 +66,3 @@ def test_copy_or_add(n, add):
     wanted[150 : 150 + n] = arena[3 : 3 + n] + add * arena[150 : 150 + n]
     images.copy_or_add(arena, 3, 150, n, add)
     np.testing.assert_array_equal(arena, wanted)
-
-
-@FLAT
-@given(st.integers(0, 50), st.integers(1, 9))
-def test_shares_cover_all_in_order(n, parts):
-    shares = [images.share(n, part, parts) for part in range(parts)]
-    assert [i for low, high in shares for i in range(low, high)] == list(range(n))
-    assert max(high - low for low, high in shares) - min(high - low for low, high in shares) <= 1
