@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.layers import conv, resample, winograd
 from numpy_diffusion.kernels.layers.images import NO_IMAGE, NOWHERE
-from numpy_diffusion.kernels.vector.registers import LANES
+from numpy_diffusion.kernels.vector.registers import LANES, VECTOR
 from numpy_diffusion.layers import conv as conv_layer
 
+FILLED = st.sampled_from([VECTOR, 2 * VECTOR, 3 * VECTOR]), st.sampled_from([LANES, 2 * LANES])  # channels in and out
+EVEN = st.integers(1, 6).map(lambda n: 2 * n)
+BY_SQUARES = st.just((3, 1, (1, 1)))
 WINDOWS = st.sampled_from([(3, 1, (1, 1)), (1, 1, (0, 0)), (3, 2, (1, 1)), (3, 2, (0, 1))])  # k, stride, pad
 
 
@@ -31,9 +34,7 @@ def with_squares(weight: np.ndarray, wanted: bool) -> tuple[np.ndarray, int]:
     return weights, len(flat)
 
 
-@FLAT
-@given(SEED, SIDE, SIDE, CHANNELS, CHANNELS, WINDOWS, st.booleans(), st.booleans(), st.booleans(), PARTS)
-def test_conv_is_the_layer(seed, height, width, C, J, kind, with_bias, with_vector, with_residual, parts):
+def check_forward(seed, height, width, C, J, kind, with_bias, with_vector, with_residual, parts):
     k, stride, pad = kind
     height, width = stride * height, stride * width
     out = height // stride, width // stride
@@ -54,9 +55,7 @@ def test_conv_is_the_layer(seed, height, width, C, J, kind, with_bias, with_vect
     assert close(memory.got(1), wanted, C * k * k)
 
 
-@FLAT
-@given(SEED, SIDE, SIDE, CHANNELS, CHANNELS, WINDOWS)
-def test_conv_backward_is_the_layers(seed, height, width, C, J, kind):
+def check_backward(seed, height, width, C, J, kind):
     """By the weights, added to what is there; by the bias, also where the vector is; and by the input."""
     k, stride, pad = kind
     height, width = stride * height, stride * width
@@ -90,6 +89,33 @@ def test_conv_backward_is_the_layers(seed, height, width, C, J, kind):
     worker = memory.worker(conv.scratch_size(J, C))
     conv.forward(worker, source, memory.images[2], weights, window, NO_IMAGE, NO_IMAGE)
     assert close(memory.got(2), dx[0], J * k * k)
+
+
+ADDED = st.booleans(), st.booleans(), st.booleans()  # bias, vector, residual
+
+
+@FLAT
+@given(st.tuples(SEED, SIDE, SIDE, CHANNELS, CHANNELS, WINDOWS, *ADDED, PARTS))
+def test_conv_is_the_layer(case):
+    check_forward(*case)
+
+
+@FLAT
+@given(st.tuples(SEED, EVEN, EVEN, *FILLED, BY_SQUARES, *ADDED, PARTS))
+def test_conv_by_squares_is_the_layer(case):
+    check_forward(*case)
+
+
+@FLAT
+@given(st.tuples(SEED, SIDE, SIDE, CHANNELS, CHANNELS, WINDOWS))
+def test_conv_backward_is_the_layers(case):
+    check_backward(*case)
+
+
+@FLAT
+@given(st.tuples(SEED, EVEN, EVEN, *FILLED, BY_SQUARES))
+def test_conv_backward_by_squares_is_the_layers(case):
+    check_backward(*case)
 
 
 def test_panels_hold_each_weight_once():

@@ -68,13 +68,16 @@ def test_each_call_forward_has_its_way_back():
     assert back.count(CallKind.CONV) == kinds.count(CallKind.CONV) - 2
 
 
-def test_a_gradient_is_written_before_it_is_added_to():
-    calls = compiled.planned(CONFIG, training=True)[0]
-    written: set[int] = set()
-    for call in calls.calls[calls.backward :]:
+def test_a_gradient_is_written_before_it_is_added_to_and_no_part_of_it_is_lost():
+    step = compiled.planned(CONFIG, training=True)[0]
+    back = step.calls[step.backward :]
+    written: dict[int, int] = {}
+    for number, call in enumerate(back):
         targets = {int(call[name]) for name in ("dx", "dst", "dq", "dk", "dv")} - {NONE}
-        assert not call["add"] or targets <= written | {calls.deps}
-        written |= targets
+        assert not call["add"] or targets <= {step.deps, *written}
+        written |= dict.fromkeys(targets, number)
+    for image, number in written.items():
+        assert any(image in (call["src"], call["dy"], call["do"]) for call in back[number + 1 :])
 
 
 def test_only_many_whole_squares_go_by_winograd():
