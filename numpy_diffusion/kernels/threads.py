@@ -14,10 +14,9 @@ a parallel loop, but the place where it is kept can: such a kernel begins with `
     call(address, (a, b))                          from a kernel that is given `address_of(other, a, b)`: other(a, b)
 """
 
-from functools import cache
-
 from llvmlite import ir
 from numba import config, get_num_threads, prange, typeof, types
+from numba._dispatcher import compute_fingerprint
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -31,21 +30,28 @@ def run(kernel, record, threads=None):
 
 def address_on_threads(kernel, record):
     """Where the code of kernel(thread, threads, place) for records of this type begins; compiled if it is not yet."""
-    if config.DISABLE_JIT:
-        return kernel
-    return _address(kernel, (types.int64, types.int64, types.CPointer(_writable(typeof(record)))))
+    return _address(kernel, (record,), lambda kind: (types.int64, types.int64, types.CPointer(kind)))
 
 
 def address_of(kernel, *arguments):
     """Where the code of a kernel for arguments of these types begins; compiled if it is not yet."""
-    return kernel if config.DISABLE_JIT else _address(kernel, tuple(_writable(typeof(value)) for value in arguments))
+    return _address(kernel, arguments, lambda *kinds: kinds)
 
 
-@cache
-def _address(kernel, signature):
-    kernel.compile(signature)
-    result = kernel.overloads[signature]
-    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+_addresses = {}
+
+
+def _address(kernel, arguments, signature):
+    """The address, found by what Numba sees first of the arguments: their types in full take it long to tell."""
+    if config.DISABLE_JIT:
+        return kernel
+    key = kernel, compute_fingerprint(arguments)
+    if key not in _addresses:
+        kinds = signature(*(_writable(typeof(value)) for value in arguments))
+        kernel.compile(kinds)
+        result = kernel.overloads[kinds]
+        _addresses[key] = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+    return _addresses[key]
 
 
 def _writable(kind):

@@ -57,12 +57,12 @@ def forward_scratch(J):
 
 def scratch_size(C, J):
     """Numbers of scratch that a convolution from C to J channels needs."""
-    return forward_scratch(J).squares + winograd.scratch_size(C)
+    return forward_scratch(J).squares + winograd.forward_scratch_size(C)
 
 
 def backward_scratch_size(C, J, width):
     """Numbers of scratch that the gradient by its weights needs, with outputs of this width."""
-    return max(2 * ROWS * LANES, winograd.scratch_size(C), channel_sums_size(width, J))
+    return max(2 * ROWS * LANES, winograd.backward_scratch_size(C), channel_sums_size(width, J))
 
 
 @jit

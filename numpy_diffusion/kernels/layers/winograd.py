@@ -74,12 +74,17 @@ def scratch_from(at, squares, C):
 
 @register_jitable
 def squares_at_a_time(C):
-    """Squares of a block in the gradient; no fewer than forward."""
+    """Squares of a block in the gradient."""
     return max(ROWS, min(SQUARES, BUDGET // C))
 
 
-def scratch_size(C):
-    """Numbers of scratch that a convolution of C input channels needs: those of its gradient, which are more."""
+def forward_scratch_size(C):
+    """Numbers of scratch that a convolution of C input channels needs."""
+    return scratch_from(0, ROWS, C).du
+
+
+def backward_scratch_size(C):
+    """Numbers of scratch that the gradient by its weights needs."""
     return scratch_from(0, squares_at_a_time(C), C).end
 
 

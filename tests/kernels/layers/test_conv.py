@@ -95,27 +95,27 @@ ADDED = st.booleans(), st.booleans(), st.booleans()  # bias, vector, residual
 
 
 @FLAT
-@given(SEED, SIDE, SIDE, CHANNELS, CHANNELS, WINDOWS, *ADDED, PARTS)
-def test_conv_is_the_layer(*values):
-    check_forward(*values)
+@given(st.tuples(SEED, SIDE, SIDE, CHANNELS, CHANNELS, WINDOWS, *ADDED, PARTS))
+def test_conv_is_the_layer(case):
+    check_forward(*case)
 
 
 @FLAT
-@given(SEED, EVEN, EVEN, *FILLED, BY_SQUARES, *ADDED, PARTS)
-def test_conv_by_squares_is_the_layer(*values):
-    check_forward(*values)
+@given(st.tuples(SEED, EVEN, EVEN, *FILLED, BY_SQUARES, *ADDED, PARTS))
+def test_conv_by_squares_is_the_layer(case):
+    check_forward(*case)
 
 
 @FLAT
-@given(SEED, SIDE, SIDE, CHANNELS, CHANNELS, WINDOWS)
-def test_conv_backward_is_the_layers(*values):
-    check_backward(*values)
+@given(st.tuples(SEED, SIDE, SIDE, CHANNELS, CHANNELS, WINDOWS))
+def test_conv_backward_is_the_layers(case):
+    check_backward(*case)
 
 
 @FLAT
-@given(SEED, EVEN, EVEN, *FILLED, BY_SQUARES)
-def test_conv_backward_by_squares_is_the_layers(*values):
-    check_backward(*values)
+@given(st.tuples(SEED, EVEN, EVEN, *FILLED, BY_SQUARES))
+def test_conv_backward_by_squares_is_the_layers(case):
+    check_backward(*case)
 
 
 def test_panels_hold_each_weight_once():
