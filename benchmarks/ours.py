@@ -9,8 +9,8 @@ import numpy_diffusion as nd
 from numpy_diffusion import noise
 from numpy_diffusion.kernels._jit import parallel_jit
 from numpy_diffusion.kernels.layers import conv, images, winograd
-from numpy_diffusion.kernels.memory import aligned
-from numpy_diffusion.kernels.unet.calls import CONV, IMAGES, WINDOW
+from numpy_diffusion.kernels.memory import aligned, round_up
+from numpy_diffusion.kernels.unet.calls import CallKind
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.tasks import Adam, Task
 from numpy_diffusion.networks.unet import compiled as unet_compiled
@@ -62,43 +62,45 @@ def unet_flops(model, training=False):
     """
     plan, _ = unet_compiled.planned(model.config)
     products, first = [], 0.0
-    for kind, *row in plan.calls:
-        if kind == CONV:
-            inputs, outputs, k = plan.images[row[0]], plan.images[row[1]], row[IMAGES + WINDOW]
-            products.append(2.0 * outputs[1] * outputs[2] * outputs[3] * inputs[3] * k**2)
-            first = products[-1] if row[0] == plan.x else first
+    for call in plan.calls[plan.calls["kind"] == CallKind.CONV]:
+        inputs, outputs = plan.images[call["src"]], plan.images[call["dst"]]
+        pixels = outputs["height"] * outputs["width"]
+        products.append(2.0 * pixels * outputs["channels"] * inputs["channels"] * call["window"] ** 2)
+        first = products[-1] if call["src"] == plan.x else first
     return 3.0 * sum(products) - first if training else sum(products)
 
 
 @parallel_jit
-def _convolve(table, none, arenas, weights, squares_at, bias_at, scratch):
+def _convolve(table, arenas, weights, squares_at, bias_at, scratch):
     workers = scratch.shape[0]
     for worker in prange(workers):
+        src, dst, none = images.image(table, 0), images.image(table, 1), images.image(table, 2)
+        window = conv.Window(0, squares_at, bias_at, 3, 1, 0)
         for n in range(worker * arenas.shape[0] // workers, (worker + 1) * arenas.shape[0] // workers):
-            conv.forward(arenas[n], table[0], table[1], weights, 0, squares_at, bias_at, 3, 1, 0, -1, none,
-                         scratch[worker], 0, 1)  # fmt: skip
+            conv.forward(images.Worker(arenas[n], scratch[worker], 0, 1), src, dst, weights, window, none, none)
 
 
 def convolution(x, weight, bias):
     """run() on images in the kernel's layout, and answer() [N, J, H, W]."""
     N, C, H, W = x.shape
     J = len(bias)
-    table, behind = images.table((H, W, C, 1), (H, W, J, 1))
+    (src, dst), behind = images.side_by_side((H, W, C, 1), (H, W, J, 1))
+    table = np.array([src, dst, images.NO_IMAGE], images.IMAGE)
     arenas = aligned(N * (behind + 4096)).reshape(N, -1)
     for arena, image in zip(arenas, x, strict=True):
-        images.load(arena, table[0], image)
+        images.load(arena, src, image)
     squares_at = winograd.TAPS * C * J
     bias_at = squares_at + winograd.PATCH * C * J
     weights = aligned(bias_at + J)
     weights[:squares_at], weights[bias_at:] = conv.panels(weight), bias
     winograd.transform(weights, 0, squares_at, C, J, 0, 1)
-    scratch = aligned(get_num_threads() * 2**18).reshape(-1, 2**18)
-    none = np.full(5, -1)
+    size = round_up(conv.scratch_size(C, J), 16)
+    scratch = aligned(get_num_threads() * size).reshape(-1, size)
 
     def answer():
         found = np.empty((N, J, H, W), np.float32)
         for arena, image in zip(arenas, found, strict=True):
-            images.store(arena, table[1], image)
+            images.store(arena, dst, image)
         return found
 
-    return lambda: _convolve(table, none, arenas, weights, squares_at, bias_at, scratch), answer
+    return lambda: _convolve(table, arenas, weights, squares_at, bias_at, scratch), answer

@@ -60,7 +60,7 @@ def split(images: Images) -> tuple[Images, Images]:
 def _bound(run: nd.Run, schedule: nd.Schedule, held_out: Images, seed: int) -> None:
     """The bound of the network without a label, on images as 8-bit numbers."""
     pixels = np.round((held_out.x0[:: len(held_out.x0) // BOUND] + 1.0) * 127.5).astype(np.uint8)
-    found = nd.bound(lambda x, t: run.model(x, t, run.model.null_label), schedule, pixels, seed)
+    found = nd.bound(nd.guided(run.model, run.model.null_label, 0.0), schedule, pixels, seed)
     print(f"Bound on {len(pixels)} images held out: {found.bits_per_dim:.3f} bits per dimension")
 
 

@@ -48,7 +48,7 @@ def _made(folder: Path, options: object) -> tuple[Path, nd.Pipeline]:
     )
     nd.train(model, schedule, images.x0, steps=options.steps, batch=64, seed=options.seed)
     pipeline = nd.Pipeline(model, schedule)
-    pipeline.to_diffusers(folder)
+    nd.save_diffusers(pipeline, folder)
     return folder, pipeline
 
 

@@ -7,7 +7,7 @@
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy_diffusion import _notebook as _notebook
 from numpy_diffusion import oracles
@@ -38,9 +38,6 @@ from numpy_diffusion.training.checkpoints import load
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.run import Run, load_run
 from numpy_diffusion.training.steps import train_steps
-
-if TYPE_CHECKING:
-    from numpy_diffusion import figures
 
 __all__ = [
     "MLP",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_content_is_on_the_disk_before_it_has_the_name_and_the_name_after(
     fsync, replace = os.fsync, os.replace
 
     def recorded_fsync(handle: int) -> None:
-        calls.append("folder" if os.path.isdir(f"/proc/self/fd/{handle}") else "file")
+        calls.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
         fsync(handle)
 
     def recorded_replace(old: Any, new: Any) -> None:

@@ -76,9 +76,9 @@ def test_words_are_few_and_no_address(trained: nd.Run) -> None:
         f"Pipeline: {network}\n  {SCHEDULE}\n  prediction 'eps', clip 1.0, variance 'beta'": nd.Pipeline(
             trained.model, SCHEDULE
         ),
-        "guided(<lambda>, Condition(labels [3]), 0.5)": guided,
-        "clipped(guided(<lambda>, Condition(labels [3]), 0.5), -1, 1)": nd.clipped(guided, SCHEDULE),
-        f"as_eps({network}, 'v')": nd.as_eps(trained.model, SCHEDULE, "v"),
+        "Guided(<lambda>, Condition(labels [3]), 0.5)": guided,
+        "Clipped(Guided(<lambda>, Condition(labels [3]), 0.5), -1, 1)": nd.clipped(guided, SCHEDULE),
+        f"AsEps({network}, 'v')": nd.as_eps(trained.model, SCHEDULE, "v"),
         "Condition(labels 3, embedding [2, 5])": Condition(labels=3, embedding=np.zeros((2, 5))),
     }
     for expected, thing in words.items():

@@ -109,7 +109,7 @@ def bound(
     ----------
     model : eps = model(x, t); its `shift` and `scale` are undone, and their Jacobian is part of the reconstruction
     x0 : [N, ...] data in its own units; dtype uint8 is 8-bit data, whose totals are of probabilities (Ho et al.
-        eq 13; a model without `scale` sees 0..255 as -1..1)
+        eq 13; a model whose shift is 0 and scale 1 sees 0..255 as -1..1)
     seed : of the noise; that of sample i at step t is the same for every N
     variance : of p(x_{t-1} | x_t): "beta", "beta_tilde" (with its value at t = 2 for its 0 at t = 1), "learned", or
         an array [T + 1] or [T + 1, ...] by t, positive from t = 1 on

@@ -72,7 +72,7 @@ def checked(
         if len(_checks.instance("prior", prior, Gaussian).mean) != D or prior.eigenvalues.min() <= 0.0:
             raise ValueError(f"prior: expected {D} dimensions and a regular covariance, got {prior!r}")
     units = known.units
-    if known.own_units is None and eight_bits:
+    if eight_bits and units.are_the_datas:
         units = Units(MIDDLE_OF_8_BITS, MIDDLE_OF_8_BITS)
     units = units.spread(shape)
     return Setting(known, schedule, found, prior, units, units.to_model(x), eight_bits)

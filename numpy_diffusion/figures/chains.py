@@ -21,6 +21,7 @@ from numpy_diffusion.figures.style import (
     ORANGE,
     WIDTH,
     Box,
+    Labels,
     Names,
     bounding_box,
     context,
@@ -205,7 +206,7 @@ def _row(
     steps: Sequence[int],
     colour: str,
     box: Box,
-    labels: str = "xy",
+    labels: Labels = "xy",
     names: Names = COORDINATES,
 ) -> None:
     """One small picture a step, all at one scale."""

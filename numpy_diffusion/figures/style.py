@@ -14,7 +14,7 @@ import io
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import matplotlib.style
 import numpy as np
@@ -54,6 +54,7 @@ GRAY = "#6a6a6a"
 DOTS = 4000  # points that a picture shows at the most: more would run together
 
 Box = tuple[float, float, float, float]  # left, right, low, high
+Labels = Literal["xy", "x", ""]  # the axes that have numbers and a name
 Names = Sequence[str]  # of the two coordinates
 
 COORDINATES = ("$x$", "$y$")
@@ -122,7 +123,7 @@ def panel(
     box: Box,
     *,
     size: float = 1.4,
-    labels: str = "xy",
+    labels: Labels = "xy",
     names: Names = COORDINATES,
 ) -> Axes:
     """The first DOTS points of x [N, 2] as dots of `size` pt, in the box; see `frame` for the rest."""
@@ -131,7 +132,7 @@ def panel(
     return frame(axes, box, labels, names)
 
 
-def frame(axes: Axes, box: Box, labels: str = "xy", names: Names = COORDINATES) -> Axes:
+def frame(axes: Axes, box: Box, labels: Labels = "xy", names: Names = COORDINATES) -> Axes:
     """The box on equal scales, with numbers and its name on each of the axes in `labels`."""
     axes.set(xlim=box[:2], ylim=box[2:], aspect="equal")
     axes.set(xlabel=names[0] if "x" in labels else "", ylabel=names[1] if "y" in labels else "")

@@ -1,11 +1,12 @@
-"""Adam and the average of the weights: the twin of `optimizers.adam_step` and `average_step`."""
+"""Adam and the average of the weights: the twin of `training/optimizers.py`."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads, prange
 
-from numpy_diffusion.kernels._jit import jit, parallel_jit
+from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels.threads import kept, run, share
 
 
 @jit
@@ -39,14 +40,25 @@ def adam(gradient, parameters, m, v, average, rule):
         average[c] += new_average * (parameters[c] - average[c])
 
 
-@parallel_jit
-def _shared(workers, gradient, parameters, m, v, average, rule):
-    for worker in prange(workers):
-        low, high = worker * m.shape[0] // workers, (worker + 1) * m.shape[0] // workers
-        adam(gradient[low:high], parameters[low:high], m[low:high], v[low:high], average[low:high], rule)
+class Step(NamedTuple):
+    """A step, as all threads are told of it: see `step`."""
+
+    gradient: np.ndarray
+    parameters: np.ndarray
+    m: np.ndarray
+    v: np.ndarray
+    average: np.ndarray
+    rule: tuple[float, ...]
+
+
+@jit
+def _step(thread, threads, place):
+    gradient, parameters, m, v, average, rule = kept(place)
+    low, high = share(m.shape[0], thread, threads)
+    adam(gradient[low:high], parameters[low:high], m[low:high], v[low:high], average[low:high], rule)
 
 
 def step(parameters, gradient, m, v, average, number, rate, decay, settings):
     """Training step `number` in place, on all threads; arrays float32 [P]; settings: beta1, beta2, epsilon, decay."""
     rule = adam_rule(number, rate, decay, *settings)
-    _shared(get_num_threads(), gradient, parameters, m, v, average, rule)
+    run(_step, Step(gradient, parameters, m, v, average, rule))

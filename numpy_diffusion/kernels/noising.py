@@ -6,21 +6,41 @@ Each thread takes CHUNK rows.  Long rows run along their own elements; of short 
 vector register, a chunk is drawn at once, its rows side by side.
 """
 
-import numpy as np
-from numba import prange, uint32
+from typing import NamedTuple
 
-from numpy_diffusion.kernels._jit import jit, parallel_jit
+import numpy as np
+from numba import uint32
+
+from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.random import float_bits, normal4
-from numpy_diffusion.kernels.vector.tile import wide
+from numpy_diffusion.kernels.threads import kept, run, share
+from numpy_diffusion.kernels.vector.tile import use_full_registers
 
 CHUNK = 64
 SHORT = 64  # elements a row below which it is short
 
 
-@parallel_jit
-def _noised(x, signal, sigma, t, first, stream, k0, k1, xt, eps, finite):
+class Noising(NamedTuple):
+    """What all threads are told; see `noised`."""
+
+    x: np.ndarray
+    signal: np.ndarray
+    sigma: np.ndarray
+    t: np.ndarray
+    first: int
+    stream: int
+    key: tuple[int, int]
+    xt: np.ndarray
+    eps: np.ndarray
+    finite: np.ndarray  # of each chunk, whether its x are
+
+
+@jit
+def _noised(thread, threads, place):
+    x, signal, sigma, t, first, stream, (k0, k1), xt, eps, finite = kept(place)
     rows, D = x.shape
-    for chunk in prange((rows + CHUNK - 1) // CHUNK):
+    begin, end = share(finite.shape[0], thread, threads)
+    for chunk in range(begin, end):
         low, high = chunk * CHUNK, min((chunk + 1) * CHUNK, rows)
         if D < SHORT:
             _draw_short_rows(low, high, t, first, stream, k0, k1, eps)
@@ -49,7 +69,7 @@ def _draw_long_row(row, sample, t, stream, k0, k1):
 
     The runs are views: an index like Q + j might be negative for all the compiler knows, and the loop scalar.
     """
-    wide()
+    use_full_registers()
     quads = (row.shape[0] + 3) // 4
     run0, run1, run2, run3 = row[:quads], row[quads : 2 * quads], row[2 * quads : 3 * quads], row[3 * quads :]
     for j in range(run3.shape[0]):
@@ -64,7 +84,8 @@ def _draw_short_rows(low, high, t, first, stream, k0, k1, eps):
     quads = (D + 3) // 4
     z = np.empty((4, CHUNK), np.float32)
     steps = np.zeros(CHUNK, np.int64)
-    steps[: high - low] = t[low:high]
+    for n in range(high - low):
+        steps[n] = t[low + n]
     for j in range(quads):
         for i in range(CHUNK):
             z[0, i], z[1, i], z[2, i], z[3, i] = normal4(j, first + low + i, steps[i], stream, k0, k1)
@@ -79,5 +100,6 @@ def noised(x, signal, sigma, t, first, stream, key):
     first + n."""
     xt, eps = np.empty((2, *x.shape), np.float32)  # one piece: the C library hands it out again without clearing
     finite = np.empty(-(-len(x) // CHUNK), np.bool_)
-    _noised(x, signal, sigma, t, first, stream, np.uint32(key[0]), np.uint32(key[1]), xt, eps, finite)
+    words = np.uint32(key[0]), np.uint32(key[1])
+    run(_noised, Noising(x, signal, sigma, t, first, np.uint32(stream), words, xt, eps, finite))
     return xt, eps, bool(finite.all())

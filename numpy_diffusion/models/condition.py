@@ -92,6 +92,10 @@ class Condition:
         """The rows of both, one behind the other; both have the same fields."""
         return self._with(lambda name, value: np.concatenate([value, other.arguments()[name]]))
 
+    def doubled(self) -> Condition:
+        """For a batch and the same once more behind it: the rows twice, where there is a row for each sample."""
+        return self._with(lambda name, value: value if value.ndim == AXES[name] else np.concatenate([value, value]))
+
     def left_out(self, where: np.ndarray, nothing: Condition) -> Condition:
         """These rows [N], and where it says so [N] those of `nothing`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,7 @@ class AsEps(Wrapper):
     prediction: Prediction
 
     def __repr__(self) -> str:
-        return f"as_eps({in_words(self.model)}, {self.prediction!r})"
+        return f"AsEps({in_words(self.model)}, {self.prediction!r})"
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
         return self._eps(x, t, self.model(x, t, **told))
@@ -69,7 +70,8 @@ class AsEps(Wrapper):
     def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         """eps, and its Jacobian times the tangent: the conversion is linear in x and the prediction."""
         predicted, along = self.model.jvp(x, t, tangent, **told)
-        return self._eps(x, t, predicted), self._eps(tangent, t, along)
+        moved = _along(lambda dx, d_predicted: self._eps(dx, t, d_predicted), tangent, along, np.ndim(x))
+        return self._eps(x, t, predicted), moved
 
     def _eps(self, x: np.ndarray, t: Any, predicted: np.ndarray) -> np.ndarray:
         return eps_from(self.prediction, x, predicted, t, self.schedule)
@@ -119,7 +121,7 @@ class Clipped(Wrapper):
     high: float
 
     def __repr__(self) -> str:
-        return f"clipped({in_words(self.model)}, {self.low:g}, {self.high:g})"
+        return f"Clipped({in_words(self.model)}, {self.low:g}, {self.high:g})"
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
         return self._clip(x, t, self.model(x, t, **told))
@@ -132,8 +134,8 @@ class Clipped(Wrapper):
         """eps, and its Jacobian times the tangent: where x_0 stays at an end, eps moves with x alone."""
         eps, along = self.model.jvp(x, t, tangent, **told)
         out = self._excess(x, t, eps) != 0.0
-        moved = out * self._ratio(t, along) * x0_from_eps(tangent, along, t, self.schedule)
-        return self._clip(x, t, eps), along + moved
+        of_x0 = _along(lambda dx, d_eps: x0_from_eps(dx, d_eps, t, self.schedule), tangent, along, np.ndim(x))
+        return self._clip(x, t, eps), along + out * self._ratio(t, eps) * of_x0
 
     def _clip(self, x: np.ndarray, t: Any, eps: np.ndarray) -> np.ndarray:
         eps = _checks.array("eps", eps, np.shape(x))
@@ -147,6 +149,15 @@ class Clipped(Wrapper):
     def _ratio(self, t: ArrayLike, x: np.ndarray) -> np.ndarray:
         """sqrt(snr_t) = sqrt(alpha_bar_t / (1 - alpha_bar_t)), by which eps falls where x_0 rises by 1."""
         return column(np.sqrt(self.schedule.snr[np.asarray(t)]), x)
+
+
+def _along(
+    linear: Callable[[np.ndarray, np.ndarray], np.ndarray], tangent: np.ndarray, along: np.ndarray, ndim: int
+) -> np.ndarray:
+    """A linear function of x and the answer [N, ...], along one tangent [N, ...] or each of several [K, N, ...]."""
+    if np.ndim(tangent) == ndim:
+        return linear(tangent, along)
+    return np.stack([linear(dx, d_answer) for dx, d_answer in zip(tangent, along, strict=True)])
 
 
 def _end(end: float, units: Units, dtype: Any) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.protocol import Model, check_callable, in_words, members
-from numpy_diffusion.models.wrapper import Wrapper
+from numpy_diffusion.models.wrapper import Wrapper, doubled
 
 
 def guided(model: Model, labels: ArrayLike | Condition, scale: float, null: int | Condition | None = None) -> Guided:
@@ -32,8 +32,8 @@ def guided(model: Model, labels: ArrayLike | Condition, scale: float, null: int 
 
     Returns
     -------
-    eps = model(x, t), with what the model has of shape, shift, scale and learn_variance.  A learned variance is that
-    of the class: it is not guided
+    eps = model(x, t), with what the model has of shape, shift, scale, learn_variance and jvp.  A learned variance is
+    that of the class: it is not guided
 
     Raises
     ------
@@ -72,23 +72,40 @@ class Guided(Wrapper):
     away_from: Condition | None
 
     def __repr__(self) -> str:
-        return f"guided({in_words(self.model)}, {self.condition}, {self.w:g})"
+        return f"Guided({in_words(self.model)}, {self.condition}, {self.w:g})"
 
-    # The model's own members, but for these: what it is told is decided, and eps is no longer what its jvp goes with.
+    # The model's own members, but for these: what it is told is decided.
     nothing = None
     null_label = None
-    jvp = None
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
-        return self._mixed(self.model(*self._batch(x, t), **self._told(len(x), told)), len(x))
+        return self._mixed(self._asked(*self._batch(x, t), **self._told(len(x), told)))
 
     def eps_and_fraction(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, np.ndarray]:
-        answer, fraction = self.model.eps_and_fraction(*self._batch(x, t), **self._told(len(x), told))
-        return self._mixed(answer, len(x)), fraction[: len(x)]
+        answer, fraction = self._asked.eps_and_fraction(*self._batch(x, t), **self._told(len(x), told))
+        return self._mixed(answer), fraction[: len(x)]
+
+    def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
+        """eps, and its Jacobian times the tangent: those of the two answers mix as they do."""
+        axis = np.ndim(tangent) - np.ndim(x)  # of the samples, behind that of several tangents
+        tangents = tangent if self.w == 0.0 else np.concatenate([tangent, tangent], axis)
+        answer, along = self._asked.jvp(*self._batch(x, t), tangents, **self._told(len(x), told))
+        return self._mixed(answer), self._mixed(along, axis)
+
+    def doubled(self) -> Guided:
+        away_from = None if self.away_from is None else self.away_from.doubled()
+        return replace(super().doubled(), condition=self.condition.doubled(), away_from=away_from)
+
+    @property
+    def _asked(self) -> Any:
+        """The model for what `_batch` makes of a batch."""
+        return self.model if self.w == 0.0 else doubled(self.model)
 
     def _told(self, n: int, told: dict[str, Any]) -> dict[str, np.ndarray]:
         """What the model is told of n samples; with guidance of as many more, that it is told nothing."""
         own, others = self.condition.each(n), Condition(**told).each(n)
+        for name in own.arguments().keys() & others.arguments().keys():
+            raise ValueError(f"{name}: expected None, as the model is guided by {name} already, got some")
         if self.w == 0.0 or self.away_from is None:
             return own.arguments() | others.arguments()
         return own.followed_by(self.away_from.each(n)).arguments() | others.followed_by(others).arguments()
@@ -98,8 +115,11 @@ class Guided(Wrapper):
             return x, t
         return np.concatenate([x, x]), t if np.ndim(t) == 0 else np.concatenate([t, t])
 
-    def _mixed(self, answer: np.ndarray, n: int) -> np.ndarray:
-        return answer if self.w == 0.0 else (1.0 + self.w) * answer[:n] - self.w * answer[n:]
+    def _mixed(self, answer: np.ndarray, axis: int = 0) -> np.ndarray:
+        if self.w == 0.0:
+            return answer
+        of_condition, of_nothing = np.split(answer, 2, axis)
+        return (1.0 + self.w) * of_condition - self.w * of_nothing
 
 
 def _of_labels(labels: ArrayLike) -> Condition:

@@ -75,6 +75,11 @@ class Units:
     shift: np.ndarray | float = 0.0
     scale: np.ndarray | float = 1.0
 
+    @property
+    def are_the_datas(self) -> bool:
+        """Whether the model works on the data's numbers as they are."""
+        return not np.any(self.shift) and bool(np.all(np.equal(self.scale, 1.0)))
+
     def to_model(self, x: Any) -> Any:
         """u = (x - shift) / scale."""
         return (x - self.shift) / self.scale
@@ -98,12 +103,12 @@ class Units:
 class Described:
     """A model and its members, with None for one that it does not have; see `Members`.
 
-    `own_units` is None where the model has neither shift nor scale, and `own_shape` where nobody says what it is.
+    `own_shape` is None where nobody says what it is.
     """
 
     model: Model
     own_shape: tuple[int, ...] | None
-    own_units: Units | None
+    units: Units
     eps_and_fraction: Callable[..., tuple[np.ndarray, np.ndarray]] | None
     jvp: Callable[..., tuple[np.ndarray, np.ndarray]] | None
     nothing: Condition | None
@@ -114,11 +119,6 @@ class Described:
         """Of one sample, where it is known: always after `described`."""
         assert self.own_shape is not None
         return self.own_shape
-
-    @property
-    def units(self) -> Units:
-        """The model's units; those of the data where it has none."""
-        return Units() if self.own_units is None else self.own_units
 
     @property
     def learn_variance(self) -> bool:
@@ -147,7 +147,7 @@ def members(model: Any) -> Described:
     return Described(
         model,
         member("shape"),
-        None if shift is None and scale is None else units,
+        units,
         member("eps_and_fraction") if member("learn_variance", False) else None,
         member("jvp"),
         Condition(labels=null) if nothing is None and null is not None else nothing,

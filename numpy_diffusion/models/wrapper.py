@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -23,6 +23,10 @@ class Wrapper:
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
         raise NotImplementedError
+
+    def doubled(self) -> Self:
+        """For a batch and the same once more behind it."""
+        return replace(self, model=doubled(self.model))
 
     def _member(self, name: str) -> Any:
         return getattr(self.model, name, None)
@@ -58,3 +62,8 @@ class Wrapper:
 
     def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         raise NotImplementedError
+
+
+def doubled(model: Any) -> Any:
+    """The model for a batch and the same once more behind it, as guidance asks it."""
+    return model.doubled() if isinstance(model, Wrapper) else model

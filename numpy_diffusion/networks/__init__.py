@@ -1,1 +1,1 @@
-"""eps-networks assembled from layers: an eps-network is any callable eps = model(x, t)."""
+"""The networks of the article, made of layers: a folder each, and the registry of their names for checkpoints."""

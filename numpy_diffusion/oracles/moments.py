@@ -129,10 +129,11 @@ def _checked_rows(coefficients: Any, T: int, D: int) -> tuple[np.ndarray, ...]:
         raise ValueError(f"coefficients.t: expected t[{k + 1}] to be s[{k}] = {s[k]}, got {t[k + 1]}")
     if np.any(getattr(coefficients, "learned", False)):
         raise ValueError("coefficients.learned: expected rows whose variance is known, got some that a network says")
-    rows, wide, of_eps = [], {"b": 3, "c": D}, {"p": np.zeros(K), "q": np.ones(K)}
+    rows, widths = [], {"b": 3, "c": D}
+    defaults = {"p": np.zeros(K), "q": np.ones(K)}  # of rows whose prediction is eps itself
     for name in "pqabc":
-        values = np.atleast_1d(getattr(coefficients, name, of_eps.get(name, 0.0)))
-        shape = (K, wide[name]) if values.ndim == 2 and name in wide else (K,)
+        values = np.atleast_1d(getattr(coefficients, name, defaults.get(name, 0.0)))
+        shape = (K, widths[name]) if values.ndim == 2 and name in widths else (K,)
         rows.append(_checks.array(f"coefficients.{name}", values, shape, np.float64))
     p, q, a, b, c = rows
     if b.ndim == 1:

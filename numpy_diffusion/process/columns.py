@@ -6,7 +6,7 @@ import numpy as np
 
 
 def column(values: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Values [N], one for each sample, or [] for all, as [N, 1, ...] or [1, ...] in the dtype of x [N, ...].
+    """Values [N], one for each sample, as [N, 1, ...] in the dtype of x [N, ...]; or one for all, [], as [1, ...].
 
     Examples
     --------

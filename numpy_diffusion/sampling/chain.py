@@ -69,7 +69,9 @@ def rows(
     found = None
     if model.own_chain is not None and chosen() == "numba" and not shared and on_arrival is None:
         found = model.own_chain(x, table, seed, first, stops)
-    for k, y in found or _chain(model, x, table, seed, first, schedule, shared, on_arrival):
+    if found is None:
+        found = _chain(model, x, table, seed, first, schedule, shared, on_arrival)
+    for k, y in found:
         if not np.isfinite(y).all():
             raise ValueError(f"model: expected a chain of finite numbers, got NaN or infinite x at t = {table.s[k]}")
         yield k, y

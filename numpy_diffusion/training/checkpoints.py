@@ -7,9 +7,8 @@
 
 A file is written under a temporary name, flushed to the disk and renamed; a new folder likewise, as a whole.  So
 a name holds the old contents or the new, never a half.  Both safetensors carry a checksum over config.json and
-their own arrays.  Each stands alone: after a crash between the two, one may be a checkpoint older.  A run that was
-given more steps when it was done lists under "finished_at" how many it had, so that what config.json was before is
-known, and a safetensors file that was written with that is known to be of this run.
+their own arrays.  Each stands alone: after a crash between the two, one may be a checkpoint older, or of before the
+run was given more steps (see `config_text`).
 """
 
 from __future__ import annotations
@@ -30,12 +29,10 @@ from numpy_diffusion.models.condition import AXES
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.networks import registry
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.training import step_sampling, tensors
+from numpy_diffusion.training import config_text, step_sampling, tensors
 from numpy_diffusion.training.optimizers import learning_rates
 
-FORMAT: Final = "numpy_diffusion run"
-VERSION: Final = 1
-CONFIG, MODEL, TRAINING, LOSSES = FILES = ("config.json", "model.safetensors", "training.safetensors", "loss.csv")
+CONFIG, MODEL, TRAINING, LOSSES = FILES = (config_text.NAME, "model.safetensors", "training.safetensors", "loss.csv")
 RECENT: Final = 100  # steps over which a loss that is told is a mean
 STATE: Final = ("parameters", "m", "v", "average", "history")
 
@@ -79,44 +76,11 @@ def progress(losses: np.ndarray, steps: int) -> str:
     return f"{len(losses)} of {steps} steps{loss}"
 
 
-def describe(model: Network, schedule: Schedule, data: dict[str, Any], training: dict[str, Any]) -> str:
-    """The text of config.json."""
-    config = {
-        "format": FORMAT,
-        "version": VERSION,
-        "network": {"class": type(model).__name__, "config": model.options},
-        "schedule": {"name": schedule.name, "T": schedule.T},
-        "data": data,
-        "training": training,
-    }
-    return _as_text(config)
-
-
 def prolonged(checkpoint: Checkpoint, steps: int) -> Checkpoint:
     """The same with so many steps to do, of which there may be more than before where it is finished."""
-    config, done = checkpoint.config, len(checkpoint.training["losses"])
-    settings = config["training"]
-    if steps == settings["steps"]:
+    if steps == checkpoint.config["training"]["steps"]:
         return checkpoint
-    settings |= {"steps": steps, "finished_at": [*settings.get("finished_at", []), done]}
-    return replace(checkpoint, text=_as_text(config))
-
-
-def _before(text: str) -> str | None:
-    """What config.json was before the run was given more steps; None where it never was."""
-    config = json.loads(text)
-    match config.get("training"):
-        case {"finished_at": [*earlier, int(steps)]} as settings:
-            settings |= {"steps": steps, "finished_at": earlier}
-            if not earlier:
-                del settings["finished_at"]
-            return _as_text(config)
-        case _:
-            return None
-
-
-def _as_text(config: dict[str, Any]) -> str:
-    return json.dumps(config, indent=2, allow_nan=False) + "\n"
+    return replace(checkpoint, text=config_text.prolonged(checkpoint.text, steps))
 
 
 def load(folder: _files.PathLike) -> Network:
@@ -144,15 +108,15 @@ def load(folder: _files.PathLike) -> Network:
     FileNotFoundError: no/such/run: expected a folder with a checkpoint, found no such folder
     """
     folder = _files.as_path("folder", folder)
-    return _model_and_schedule(folder, _read_config(folder))[0]
+    return _model_and_schedule(folder, config_text.read(folder))[0]
 
 
 def read(folder: _files.PathLike) -> Checkpoint:
     """All that is in a folder, checked; errors as for `load`."""
     folder = _files.as_path("folder", folder)
-    text = _read_config(folder)
+    text = config_text.read(folder)
     model, schedule = _model_and_schedule(folder, text)
-    training = tensors.unpack(folder / TRAINING, text, _before(text))
+    training = tensors.unpack(folder / TRAINING, text, config_text.before(text))
     shapes: tensors.Shapes = {**dict.fromkeys(STATE, (model.buffer.size,)), "losses": ("step",)}
     shapes["history"] = step_sampling.start(schedule.T).shape
     tensors.check(folder / TRAINING, training, shapes)
@@ -268,29 +232,9 @@ def _loss_table(checkpoint: Checkpoint) -> str:
     return "step,loss,learning_rate\n" + "".join(rows)
 
 
-def _read_config(folder: Path) -> str:
-    """The text of config.json, if it is one."""
-    path = folder / CONFIG
-    if not path.exists():
-        found = f"no {CONFIG} in it" if folder.is_dir() else "a file" if folder.exists() else "no such folder"
-        raise FileNotFoundError(f"{folder}: expected a folder with a checkpoint, found {found}")
-    try:
-        text = path.read_bytes().decode()
-        config = json.loads(text)
-    except OSError as error:
-        raise OSError(f"{path}: cannot read this file of the checkpoint: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: expected JSON, got a file that was cut or altered: {error}") from None
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise ValueError(f'{path}: expected the settings of a run, with "format": "{FORMAT}"')
-    if config.get("version") != VERSION:
-        raise ValueError(f"{path}: expected format version {VERSION}, got {config.get('version')!r}")
-    return text
-
-
 def _model_and_schedule(folder: Path, text: str) -> tuple[Network, Schedule]:
     path, config = folder / MODEL, json.loads(text)
-    arrays = tensors.unpack(path, text, _before(text))
+    arrays = tensors.unpack(path, text, config_text.before(text))
     try:
         model = registry.named(config["network"]["class"])(**config["network"]["config"])
         name, T = config["schedule"]["name"], config["schedule"]["T"]

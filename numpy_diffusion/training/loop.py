@@ -20,7 +20,7 @@ from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.tasks import State
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.training import checkpoints
+from numpy_diffusion.training import checkpoints, config_text
 from numpy_diffusion.training.losses import Weighting
 from numpy_diffusion.training.run import Run
 from numpy_diffusion.training.step import start
@@ -169,7 +169,7 @@ def _stored(out: _files.PathLike | None, resume: bool) -> checkpoints.Checkpoint
 def _first(ready: Prepared, data_name: str | None) -> checkpoints.Checkpoint:
     """What stands in the folder before the first step."""
     model, schedule = ready.data.model, ready.task.schedule
-    text = checkpoints.describe(model, schedule, ready.data.origin(data_name), ready.settings.as_json())
+    text = config_text.describe(model, schedule, ready.data.origin(data_name), ready.settings.as_json())
     return checkpoints.Checkpoint(text, model, schedule, _arrays(start(model, schedule.T), np.empty(0, np.float32)))
 
 

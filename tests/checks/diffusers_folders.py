@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from numpy_diffusion.interop.diffusers import unets
 from numpy_diffusion.networks.unet.unet import UNet
 
 OPTIONS: dict[str, Any] = dict(
@@ -25,3 +28,14 @@ def example() -> UNet:
     model = UNet(**OPTIONS)
     model.buffer[:] = np.random.default_rng(0).normal(size=model.buffer.size)
     return model
+
+
+def refused(folder: Path, *parts: str, error: type[Exception] = ValueError) -> None:
+    """There is one sentence, which has these parts."""
+    with pytest.raises(error) as caught:
+        unets.read(folder)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert len(text) < 600
+    for part in (str(folder), *parts):
+        assert part in text

@@ -1,4 +1,4 @@
-"""The exact moments of what the samplers draw."""
+"""Every kind of chain, and the exact moments of what the samplers draw."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.oracles.moments import chain_moments
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
+from numpy_diffusion.sampling.solvers import coefficients
 
 KINDS: dict[str, dict[str, Any]] = {
     "beta": dict(variance="beta"),
@@ -50,3 +51,30 @@ def check_chain_moments(
     chain = sample(DATA.eps(schedule), schedule, n, 7, steps=steps, keep=list(places), **KINDS[kind])
     for t, place in places.items():
         assert_gaussian_moments(chain[t], means[place], covariances[place])
+
+
+SOLVERS: dict[str, dict[str, Any]] = {
+    "euler": dict(method="euler"),
+    "euler 4": dict(method="euler", churn=4.0),
+    "heun": dict(method="heun"),
+    "heun 4": dict(method="heun", churn=4.0),
+    "dpm++2m": dict(method="dpm++2m"),
+    "dpm++3m": dict(method="dpm++3m"),
+}
+ALL = KINDS | SOLVERS
+EVERY = (*ALL, "array", "array each")  # the last two depend on the schedule and the shape
+
+
+def options(kind: str, schedule: Schedule, size: int) -> dict[str, Any]:
+    """The options of `sample` that a kind stands for, with a model of samples [size]."""
+    if kind.startswith("array"):
+        shape = (schedule.T + 1, size) if kind.endswith("each") else (schedule.T + 1,)
+        return dict(variance=np.random.default_rng(3).uniform(0.0, 0.1, shape))
+    return ALL[kind]
+
+
+def halfway(kind: str, schedule: Schedule, steps: Any = None) -> int:
+    """A step in the middle that the chain visits."""
+    chain = coefficients(schedule, steps=steps, **options(kind, schedule, 1))
+    visited = chain.s[chain.accept]
+    return int(visited[len(visited) // 2])

@@ -14,7 +14,31 @@ from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import losses
 
+DOWN, UP = ("DownBlock2D", "AttnDownBlock2D"), ("UpBlock2D", "AttnUpBlock2D")
 TABLE = losses.bound_table(Schedule.linear(T=1000))
+
+
+def small() -> UNet:
+    """A U-Net with something of everything, and all weights drawn."""
+    model = UNet(
+        sample_size=8,
+        in_channels=2,
+        out_channels=2,
+        block_out_channels=[8, 40],
+        norm_num_groups=4,
+        down_block_types=DOWN,
+        up_block_types=UP[::-1],
+        layers_per_block=1,
+        dropout=0.2,
+        num_class_embeds=4,
+    )
+    model.buffer[:] += 0.1 * np.random.default_rng(0).normal(size=model.buffer.size)
+    return model
+
+
+def wide() -> UNet:
+    """The same with channels that fill registers, so that some convolutions go by squares of pixels."""
+    return UNet(**small().options | {"block_out_channels": [32, 64]})
 
 
 def shown(model: UNet, n: int, seed: int = 0) -> dict[str, Any]:

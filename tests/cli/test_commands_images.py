@@ -217,22 +217,8 @@ def test_info_says_what_the_folder_holds(capsys, trained: Path) -> None:
     ("line", "sentence"),
     [
         ("train --out x --data digits --model mlp", "--model: expected unet for images, got mlp"),
-        ("train --out x --data moons --model unet", "--model: expected mlp for points, got unet"),
-        ("train --out x --data digits --width 8", "--width: expected none for images, got 8"),
-        ("train --out x --data moons --channels 4,8", "--channels: expected none for points, got (4, 8)"),
-        ("train --out x --data moons --no-labels", "--labels: expected none for points, got False"),
-        ("train --out x --data moons --label-dropout 0.1", "--label-dropout: expected none for points, got 0.1"),
-        ("train --out x --data moons --mirror", "--mirror: expected none for points, got True"),
         ("train --out x --data digits --n 5", "--n: expected none for digits, which is used as a whole, got 5"),
         ("train --out x --data digits --size 8", "--size, --colour: expected none for digits"),
-        ("train --out x --data digits --channels 4,x", "argument --channels: invalid list of integers value: '4,x'"),
-        ("train --out x --data digits --channels 0", "block_out_channels: expected an integer"),
-        (
-            "train --out x --data digits --channels 4,4 --attention 5",
-            "--attention: expected heights of the image among 8",
-        ),
-        ("train --out x --data digits --channels 4,4,4,4,4", "sample_size: expected a multiple of 16"),
-        ("train --out x --data digits --dropout 1", "dropout: expected a number below 1"),
         (
             "train --out x --data digits --no-labels --label-dropout 0.1",
             "label_dropout: expected None, as the network",

@@ -34,6 +34,7 @@ def test_the_estimate_is_the_closed_form(seed: int, D: int, steps: Any) -> None:
 
 def test_the_model_s_own_units_are_used() -> None:
     model, data = MLP(2, 8, 0, seed=1), gaussian(3, 2).sample(500, 0)
+    model.buffer[:] = 0.5 * np.random.default_rng(2).normal(size=model.buffer.size)  # a new network answers 0 to all
     before = optimal_variance(model, LINEAR, data)
     model.shift, model.scale = np.array([5.0, -1.0], np.float32), np.array([4.0, 0.5], np.float32)
     np.testing.assert_allclose(optimal_variance(model, LINEAR, data * model.scale + model.shift), before, rtol=1e-5)

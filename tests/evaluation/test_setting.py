@@ -13,6 +13,7 @@ from checks.gaussians import covariance
 from numpy_diffusion.evaluation import setting
 from numpy_diffusion.evaluation.setting import checked, forward_noise, forward_steps
 from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.process.reverse import mu_from_eps
 from numpy_diffusion.process.schedules import Schedule
@@ -101,11 +102,13 @@ def test_a_step_of_the_forward_chain_has_both_chains_densities() -> None:
 
 
 def test_the_prior_is_a_gaussian_along_its_axes() -> None:
-    np.testing.assert_allclose(setting.log_prior(PRIOR, X0), density(X0, PRIOR.mean, PRIOR.covariance), rtol=1e-12)
-    np.testing.assert_allclose(setting.log_prior(None, X0), density(X0, np.zeros(2), np.eye(2)), rtol=1e-12)
-    along, variance = setting.along_axes(PRIOR, X0)
-    np.testing.assert_allclose((along**2).sum(axis=1), ((X0 - PRIOR.mean) ** 2).sum(axis=1), rtol=1e-12)
-    np.testing.assert_allclose(sorted(variance), np.linalg.eigvalsh(PRIOR.covariance))
+    rng = np.random.default_rng(2)
+    x, prior = rng.normal(size=(5, 3)), Gaussian(rng.normal(size=3), covariance(rng, 3))
+    np.testing.assert_allclose(setting.log_prior(prior, x), density(x, prior.mean, prior.covariance), rtol=1e-12)
+    np.testing.assert_allclose(setting.log_prior(None, x), density(x, np.zeros(3), np.eye(3)), rtol=1e-12)
+    along, variance = setting.along_axes(prior, x)
+    np.testing.assert_allclose((along**2).sum(axis=1), ((x - prior.mean) ** 2).sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(sorted(variance), np.linalg.eigvalsh(prior.covariance))
 
 
 @pytest.mark.parametrize("t", [1, 2, 12])
@@ -132,3 +135,26 @@ def test_draws_are_those_of_fewer_and_more_draws_and_no_two_alike() -> None:
     np.testing.assert_array_equal(three[::3], one)
     later = forward_noise(0, 9, 3, 6, SCHEDULE, (12, 2))
     assert len(np.unique(np.concatenate([three, later]))) == 48
+
+
+def test_a_network_of_images_sees_8_bits_as_minus_1_to_1_as_a_function_does() -> None:
+    """Its shift is 0 and its scale 1, which says that it was trained on -1..1, and not on 0..255."""
+    pixels = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 1, 3, 4) * 10
+    unet = UNet(
+        sample_size=(3, 4),
+        add_attention=False,
+        in_channels=1,
+        out_channels=1,
+        block_out_channels=(4,),
+        down_block_types=("DownBlock2D",),
+        up_block_types=("UpBlock2D",),
+        norm_num_groups=2,
+    )
+    network, function = (
+        checked(model, Schedule.linear(10), pixels, "beta", None) for model in (unet, lambda x, t: x)
+    )
+    np.testing.assert_array_equal(network.u, (pixels - 127.5) / 127.5)
+    np.testing.assert_array_equal(network.u, function.u)
+    unet.scale[:] = 2.0
+    other = checked(unet, Schedule.linear(10), pixels, "beta", None)
+    np.testing.assert_array_equal(other.u, pixels / 2.0)

@@ -87,7 +87,7 @@ def test_units_and_shape_go_through_and_what_is_not_there_does_not() -> None:
     np.testing.assert_array_equal(x, network.shift + network.scale * plain)
     bare = as_eps(lambda x, t: x, LINEAR, "x0")
     known = members(bare)
-    assert (known.own_shape, known.own_units, known.jvp, known.nothing) == (None, None, None, None)
+    assert (known.own_shape, known.units.are_the_datas, known.jvp, known.nothing) == (None, True, None, None)
 
 
 @EACH

@@ -149,7 +149,12 @@ def test_a_network_of_another_prediction_is_guided_before_it_is_turned_into_eps(
 def test_what_the_model_has_is_carried() -> None:
     plain = guided(lambda x, t, labels: x, 0, 1.0, null=1)
     known = members(plain)
-    assert (known.own_shape, known.own_units, known.learn_variance, known.nothing) == (None, None, False, None)
+    assert (known.own_shape, known.units.are_the_datas, known.learn_variance, known.nothing) == (
+        None,
+        True,
+        False,
+        None,
+    )
     units = SimpleNamespace(shape=(2,), shift=np.ones(2), scale=np.full(2, 3.0), null_label=1)
     network = type("Units", (), vars(units) | {"__call__": lambda self, x, t, labels: x})()
     for model in (guided(network, 0, 1.0), clipped(guided(network, 0, 1.0), SHORT)):

@@ -16,21 +16,13 @@ import safetensors.numpy
 from numpy_diffusion import _files
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.networks.mlp.mlp import MLP
-from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.training import checkpoints, step_sampling, tensors
+from numpy_diffusion.training import checkpoints, config_text, step_sampling, tensors
 from numpy_diffusion.training.optimizers import learning_rates
 
 SCHEDULE = Schedule.cosine(T=10)
 TRAINING = {"steps": 100, "learning_rate": 0.01, "warmup": 3}
 DATA = {"name": "spiral", "shape": [8, 2], "sha256": "ab" * 32}
-
-
-def unet() -> UNet:
-    """A U-Net with classes for 4 x 6 images, two numbers a pixel."""
-    types = dict(down_block_types=("DownBlock2D",), up_block_types=("UpBlock2D",), block_out_channels=(4,))
-    small = dict(layers_per_block=1, norm_num_groups=2, attention_head_dim=2, num_class_embeds=3, dropout=0.1)
-    return UNet(sample_size=(4, 6), in_channels=2, out_channels=4, **types, **small)
 
 
 def example(step: int, seed: int = 0, model: Network | None = None) -> checkpoints.Checkpoint:
@@ -42,7 +34,7 @@ def example(step: int, seed: int = 0, model: Network | None = None) -> checkpoin
     training["losses"] = random.normal(size=step).astype(np.float32)
     model.buffer[:] = training["average"]
     model.shift, model.scale = random.normal(size=(2, *model.shape)).astype(np.float32)
-    return checkpoints.Checkpoint(checkpoints.describe(model, SCHEDULE, DATA, TRAINING), model, SCHEDULE, training)
+    return checkpoints.Checkpoint(config_text.describe(model, SCHEDULE, DATA, TRAINING), model, SCHEDULE, training)
 
 
 def assert_same_model(found: Network, expected: Network) -> None:
@@ -80,22 +72,6 @@ def test_what_is_written_is_read_to_the_bit(tmp_path, step):
     assert_same_model(checkpoints.load(str(tmp_path / "a" / "run")), example(step).model)
     assert sorted(os.listdir(tmp_path / "a")) == ["run"]
     assert sorted(os.listdir(tmp_path / "a" / "run")) == sorted(checkpoints.FILES)
-
-
-def test_a_unet_is_read_to_the_bit(tmp_path):
-    expected = example(7, model=unet())
-    checkpoints.create(tmp_path / "run", expected)
-    assert_holds(tmp_path / "run", expected)
-    found = checkpoints.load(tmp_path / "run")
-    assert_same_model(found, expected.model)
-    x = np.random.default_rng(1).normal(size=(3, 2, 4, 6)).astype(np.float32)
-    for given, same in zip(
-        *(model.eps_and_fraction(x, 4, [0, 2, 1]) for model in (found, expected.model)), strict=True
-    ):
-        np.testing.assert_array_equal(given, same)
-    weights = safetensors.numpy.load_file(tmp_path / "run" / "model.safetensors")
-    assert set(weights) == {*expected.model.params, "shift", "scale", "beta"}
-    assert weights["conv_in.weight"].shape == (4, 2, 3, 3)
 
 
 def test_files_are_plain_safetensors_and_json(folder):
@@ -374,13 +350,8 @@ def test_no_altered_byte_changes_what_is_read(folder):
 
 
 FORGED = {
-    "missing": (lambda t: t.pop("input.bias"), "expected the arrays .*input.bias"),
-    "too many": (lambda t: t.update(extra=np.zeros(1, np.float32)), "got .*extra"),
-    "shape": (lambda t: t.update(shift=np.zeros(3, np.float32)), r"shift: expected shape \[2\], got \[3\]"),
-    "dtype": (lambda t: t.update(shift=np.zeros(2)), "shift: expected dtype float32, got float64"),
+    "another shape than the network's": (lambda t: t.update(shift=np.zeros(3, np.float32)), "shift: expected shape"),
     "beta in float32": (lambda t: t.update(beta=t["beta"].astype(np.float32)), "beta: expected dtype float64"),
-    "NaN": (lambda t: t.update(scale=np.array([1, np.nan], np.float32)), "scale: expected finite values"),
-    "infinite": (lambda t: t.update(scale=np.array([1, np.inf], np.float32)), "scale: expected finite values"),
     "beta": (lambda t: t["beta"].__setitem__(3, 1.5), r"beta: expected values inside \(0, 1\)"),
 }
 

@@ -1,4 +1,4 @@
-"""What a training step draws, its gradient, and the steps as NumPy takes them."""
+"""Training steps: draw, gradient, Adam and average, by the definitions and by the kernels."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks.exact import SCHEDULES, kernel
-from checks.gradcheck import errors, wrong
+from checks.exact import SCHEDULES
+from checks.images import IMAGES, LABELS, drawn_labels, unet
+from checks.images import SCHEDULE as OF_IMAGES
 from checks.tasks import losses_and_gradient, prepare
 from checks.training_step import (
     DATA,
@@ -17,27 +18,18 @@ from checks.training_step import (
     SCHEDULE,
     TABLE,
     T,
-    assert_uniform,
-    check_every_step_is_drawn,
-    check_gradients,
-    check_loss,
-    check_no_noise_is_shared,
-    drawn,
     network,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.backend import BACKENDS
 from numpy_diffusion.models.tasks import Adam, State
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import step_sampling
-from numpy_diffusion.training.batch import draw
-from numpy_diffusion.training.losses import noise_prediction, variance_loss, weights
+from numpy_diffusion.training.batch import draw, mirrored
+from numpy_diffusion.training.losses import bound_table, weights
 from numpy_diffusion.training.step import start
 
-FLAT = settings(deadline=None, max_examples=25)
 ONES = weights(SCHEDULE)
 
 
@@ -46,101 +38,6 @@ def trained(model: MLP, state: State, count: int, backend: Any = "numpy", **chan
     options = dict(batch=64, weighting=ONES, adam=Adam(), rates=np.full(1000, 0.01), average_decay=0.9, seed=3)
     options |= dict(schedule=SCHEDULE, data=DATA.astype(model.buffer.dtype), backend=backend)
     return prepare(model, **options | changes)(state, count)
-
-
-# --- what a step draws -----------------------------------------------------------------------------------------
-
-
-def test_every_step_is_drawn() -> None:
-    check_every_step_is_drawn()
-
-
-def test_points_are_drawn_uniformly_and_whatever_t_is() -> None:
-    index, t, _ = drawn()
-    assert_uniform(index, 0, 6)
-    assert_uniform(7 * (t - 1) + index, 0, 69)
-
-
-def test_draws_of_neighbouring_samples_and_steps_are_independent() -> None:
-    index, t, _ = drawn()
-    for values, number in ((index, 7), (t - 1, T)):
-        assert_uniform(number * values[:, 1:] + values[:, :-1], 0, number**2 - 1)
-        assert_uniform(number * values[1:] + values[:-1], 0, number**2 - 1)
-
-
-def test_no_noise_is_shared() -> None:
-    check_no_noise_is_shared()
-
-
-@FLAT
-@given(seed=st.integers(0, 2**64 - 1), step=st.integers(1, 2**31), batch=st.integers(1, 40), D=st.integers(1, 6))
-def test_a_draw_is_a_function_of_seed_step_and_sample(seed: int, step: int, batch: int, D: int) -> None:
-    data = np.random.default_rng(D).normal(size=(50, D)).astype(np.float32)
-    one, two = (
-        draw(data, np.arange(1, 1001), batch, seed, step),
-        draw(data, np.arange(1, 1001), batch + 9, seed, step),
-    )
-    for few, more in zip(one, two, strict=True):
-        np.testing.assert_array_equal(few, more[:batch])
-    assert one[0].shape == one[2].shape == (batch, D)
-    assert one[1].shape == (batch,)
-    assert one[0].dtype == one[2].dtype == np.float32
-    for other in (
-        draw(data, np.arange(1, 1001), batch, seed ^ 1, step),
-        draw(data, np.arange(1, 1001), batch, seed, step + 1),
-    ):
-        assert (other[2] != one[2]).any(axis=1).all()
-
-
-# --- the loss and its gradient ---------------------------------------------------------------------------------
-
-
-SMALL = dict(
-    seed=st.integers(0, 1000),
-    dim=st.integers(1, 3),
-    width=st.integers(1, 5),
-    depth=st.integers(0, 2),
-    batch=st.integers(1, 6),
-)
-
-
-@FLAT
-@given(**SMALL)
-def test_the_loss_is_as_printed(seed: int, dim: int, width: int, depth: int, batch: int) -> None:
-    check_loss(seed, dim, width, depth, batch)
-
-
-@FLAT
-@given(**SMALL)
-def test_the_gradient_is_that_of_the_loss(seed: int, dim: int, width: int, depth: int, batch: int) -> None:
-    check_gradients(seed, dim, width, depth, batch)
-
-
-def check_variance_head(seed: int = 0) -> None:
-    """The head for the variance adds its loss, whose gradient goes through the head alone: eps_hat is held fixed."""
-    model, rng = MLP(2, 5, 2, embedding=4, learn_variance=True, dtype=np.float64), np.random.default_rng(seed)
-    model.buffer[:] = rng.normal(size=model.buffer.size) / 2.0
-    x0, eps = rng.normal(size=(2, 4, 2))
-    t, lambda_t = rng.integers(1, T + 1, 4), rng.uniform(0.1, 3.0, T + 1)
-    signal, noise = (values[:, None] for values in kernel(SCHEDULE, t))
-    xt = signal * x0 + np.sqrt(noise) * eps
-    held = model(xt, t, backend="numpy")
-
-    def loss() -> float:
-        eps_hat, fraction = model.eps_and_fraction(xt, t, backend="numpy")
-        more = variance_loss(2.0 * fraction - 1.0, held, eps, TABLE[t])[0]
-        return float((noise_prediction(eps_hat, eps, lambda_t[t])[0] + more).mean())
-
-    found, gradient = losses_and_gradient(model, SCHEDULE, model.buffer, x0, t, eps, lambda_t, TABLE)
-    assert found.mean() == pytest.approx(loss(), rel=1e-11)
-    assert wrong(errors(loss, {"weights": model.buffer}, {"weights": gradient})) == []
-
-
-def test_the_variance_head_learns_beside_the_mean() -> None:
-    check_variance_head()
-
-
-# --- steps -----------------------------------------------------------------------------------------------------
 
 
 def test_steps_are_draw_gradient_adam_and_average() -> None:
@@ -275,3 +172,43 @@ def test_steps_by_history_are_the_same_one_by_one(backend: Any) -> None:
     np.testing.assert_array_equal(np.concatenate(found), losses)
     np.testing.assert_array_equal(parts.history, whole.history)
     np.testing.assert_array_equal(parts.parameters, whole.parameters)
+
+
+# --- images ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_step_is_what_is_drawn_mirrored_and_labelled(mirror: bool) -> None:
+    """Its loss by hand; at step 3 of a network whose weights are drawn, so that all it is shown counts."""
+    model = unet(dropout=0.2)
+    model.buffer[:] += np.random.default_rng(3).normal(size=model.buffer.size).astype(np.float32)
+    state, rates = start(model, 20), np.full(9, 1e-3)
+    state.step = 2
+    settings = dict(batch=6, weighting=weights(OF_IMAGES), adam=Adam(), rates=rates, average_decay=0.9, seed=3)
+    settings |= dict(label_dropout=0.5, mirror=mirror, backend="numpy")
+    found = prepare(model, OF_IMAGES, IMAGES, LABELS, **settings)(state, 1)
+    x0, t, eps = draw(IMAGES, np.arange(1, 21), 6, 3, 3)
+    shown = mirrored(x0, 3, 3) if mirror else x0, t, eps, weights(OF_IMAGES), bound_table(OF_IMAGES)
+    labels, dropped = drawn_labels(LABELS, 3, 0.5, 6, 3, 3), (3, np.arange(6), 3)
+    losses, _ = losses_and_gradient(model, OF_IMAGES, model.buffer, *shown, labels, dropped)
+    np.testing.assert_array_equal(found, [losses.mean()])
+    assert state.step == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"out_channels": 2}, {"classes": None}])
+def test_kernels_take_the_steps_of_the_definition(options: dict[str, Any]) -> None:
+    """Steps by the two roads from the same start, to float32 rounding: Adam divides by what may be tiny."""
+    model = unet(**options | {"dropout": 0.2})
+    labels = None if model.null_label is None else LABELS
+    states, found = [], []
+    for backend in ("numpy", "numba"):
+        adam, rates = Adam(epsilon=1e-3), np.full(9, 1e-3)
+        settings = dict(batch=4, weighting=weights(OF_IMAGES), adam=adam, rates=rates, average_decay=0.9, seed=3)
+        advance = prepare(
+            model, OF_IMAGES, IMAGES, labels, **settings, label_dropout=0.3, mirror=True, backend=backend
+        )
+        states.append(start(model, 20))
+        found.append(advance(states[-1], 6))
+    np.testing.assert_allclose(*found, rtol=1e-4)
+    np.testing.assert_allclose(states[0].parameters, states[1].parameters, atol=1e-5)
+    np.testing.assert_allclose(states[0].average, states[1].average, atol=1e-5)

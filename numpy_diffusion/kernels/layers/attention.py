@@ -9,12 +9,14 @@ used, while it is in the first cache; the gradient keeps a head's.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import jit
-from numpy_diffusion.kernels.layers.images import AT, CHANNELS, HEIGHT, WIDTH, share
 from numpy_diffusion.kernels.memory import round_up
+from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.attention import exp_columns, inner_tile, scaled_tile
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.tile import tile, transpose
@@ -22,34 +24,86 @@ from numpy_diffusion.kernels.vector.tile import tile, transpose
 PAD = 16  # numbers between the rows of a whole P^T, lest a column of them fall on the same lines of the first cache
 
 
-def room(pixels, C):
-    """Numbers of scratch behind a tile: at most three images turned, and a head's own of one and LANES columns."""
-    rows, columns = round_up(pixels, ROWS), round_up(pixels, LANES)
-    return LANES + 2 * columns + 4 * round_up(C, VECTOR) * columns + rows * LANES
+class ForwardScratch(NamedTuple):
+    """Where a forward pass keeps what in its scratch; a tile comes first."""
+
+    shares: int  # 1 / the sum of E over the keys, of LANES queries
+    turned: int  # q turned: [channel, pixel]
+    weights: int  # E^T of LANES queries: [key, lane]
+    end: int
 
 
+class BackwardScratch(NamedTuple):
+    """Where a gradient keeps what in its scratch; a tile comes first."""
+
+    factors: int  # 1 / sqrt(d), LANES times
+    shares: int  # 1 / the sum of E over the keys, of each query
+    along: int  # -(do o), of each query
+    turned_q: int  # q, do and o turned: [channel, pixel]
+    turned_do: int
+    turned_o: int
+    own_do: int  # a head's do over the sums, turned
+    end: int
+
+
+class Matrices(NamedTuple):
+    """Where the gradient of a head keeps its two matrices, counted from the start of their place in the arena."""
+
+    apart: int  # numbers from a row to the next
+    exps: int  # E^T: [key, query]
+    slopes: int  # dS^T, likewise
+    end: int
+
+
+@register_jitable
+def forward_scratch(pixels, C):
+    """The scratch of a forward pass over so many pixels and channels."""
+    shares = ROWS * LANES
+    turned = shares + LANES
+    weights = turned + round_up(C, VECTOR) * round_up(pixels, LANES)
+    return ForwardScratch(shares, turned, weights, weights + round_up(pixels, ROWS) * LANES)
+
+
+@register_jitable
+def backward_scratch(pixels, C):
+    """The scratch of a gradient over so many pixels and channels."""
+    columns = round_up(pixels, LANES)
+    image = round_up(C, VECTOR) * columns
+    factors = ROWS * LANES
+    shares = factors + LANES
+    along = shares + columns
+    turned_q = along + columns
+    turned_do, turned_o, own_do = turned_q + image, turned_q + 2 * image, turned_q + 3 * image
+    return BackwardScratch(factors, shares, along, turned_q, turned_do, turned_o, own_do, own_do + image)
+
+
+@register_jitable
 def matrices(pixels):
-    """Numbers of the two matrices that the gradient of a head needs in the arena."""
-    return 2 * round_up(pixels, ROWS) * (round_up(pixels, LANES) + PAD)
+    """The two matrices of a gradient over so many pixels."""
+    apart = round_up(pixels, LANES) + PAD
+    one = round_up(pixels, ROWS) * apart
+    return Matrices(apart, 0, one, 2 * one)
+
+
+def scratch_size(pixels, C):
+    """Numbers of scratch that attention needs, forward and backward."""
+    return max(forward_scratch(pixels, C).end, backward_scratch(pixels, C).end)
 
 
 @jit
-def forward(arena, q, k, v, dst, heads, scratch, part, parts):
-    """dst from q, k, v; this part's pixels."""
-    L, C = q[HEIGHT] * q[WIDTH], q[CHANNELS]
-    d, columns = C // heads, round_up(L, LANES)
-    low, high = share(columns // LANES, part, parts)
-    shares = ROWS * LANES
-    turned = shares + LANES
-    weights = turned + round_up(C, VECTOR) * columns
-    _turn(arena, q, scale(d), columns, scratch, turned)
+def forward(worker, q, k, v, dst, heads):
+    """dst from q, k, v; the worker's pixels."""
+    arena, scratch, L, C = worker.arena, worker.scratch, q.height * q.width, q.channels
+    d, columns, place = C // heads, round_up(L, LANES), forward_scratch(L, C)
+    low, high = share(columns // LANES, worker.part, worker.parts)
+    _turn(arena, q, scale(d), columns, scratch, place.turned)
     for head in range(heads):
-        first, own = head * d, turned + head * d * columns
+        first, own = head * d, place.turned + head * d * columns
         for p in range(low * LANES, high * LANES, LANES):
-            _product(arena, k[AT] + first, C, L, d, scratch, own + p, columns, scratch, weights, LANES)
-            exp_columns(scratch, weights, LANES, L, scratch, shares)
-            to = dst[AT] + first + p * C
-            _combine(arena, v[AT] + first, C, d, L, scratch, weights, LANES, to, min(LANES, L - p), scratch, shares)
+            _product(arena, k.at + first, C, L, d, scratch, own + p, columns, scratch, place.weights, LANES)
+            exp_columns(scratch, place.weights, LANES, L, scratch, place.shares)
+            to, pixels = dst.at + first + p * C, min(LANES, L - p)
+            _combine(arena, v.at + first, C, d, L, scratch, place.weights, LANES, to, pixels, scratch, place.shares)
 
 
 @jit
@@ -60,10 +114,10 @@ def scale(d):
 @jit
 def _turn(arena, image, factor, columns, scratch, to):
     """scratch[to + c * columns + p] = factor * channel c of pixel p, zeros behind the last pixel."""
-    L, C = image[HEIGHT] * image[WIDTH], image[CHANNELS]
+    L, C = image.height * image.width, image.channels
     for c in range(0, C, VECTOR):
         for p in range(0, columns, VECTOR):
-            transpose(arena, image[AT] + min(p, L - 1) * C + c, C, scratch, to + c * columns + p, columns)
+            transpose(arena, image.at + min(p, L - 1) * C + c, C, scratch, to + c * columns + p, columns)
     for c in range(C):
         row = scratch[to + c * columns : to + (c + 1) * columns]
         for p in range(L):
@@ -104,51 +158,46 @@ def _gather(turned, a0, columns, table, b0, ldb, d, L, arena, to, C):
 
 
 @jit
-def backward(arena, q, k, v, o, do, dq, dk, dv, at, heads, scratch):
-    """dq, dk, dv from do; arena[at...] has room for a head's E^T and dS^T, `matrices`.
+def backward(worker, q, k, v, o, do, dq, dk, dv, at, heads):
+    """dq, dk, dv from do; the `matrices` of a head are kept in arena[at...].
 
     P = E / sum of E.  With each row of do over its sum, and dP = do v^T:  dS = E (dP - sum over channels of do o);
     dq = dS k / sqrt(d);  dk = dS^T q / sqrt(d);  dv = E^T do.
     """
-    L, C = q[HEIGHT] * q[WIDTH], q[CHANNELS]
-    d, columns = C // heads, round_up(L, LANES)
-    apart = columns + PAD
-    exps, slopes = at, at + round_up(L, ROWS) * apart
-    factors = ROWS * LANES
-    shares = factors + LANES
-    along = shares + columns
-    turned_q = along + columns
-    size = round_up(C, VECTOR) * columns
-    turned_do, turned_o, own_do = turned_q + size, turned_q + 2 * size, turned_q + 3 * size
-    scratch[factors : factors + LANES] = scale(d)
-    _turn(arena, q, scale(d), columns, scratch, turned_q)
-    _turn(arena, do, np.float32(1), columns, scratch, turned_do)
-    _turn(arena, o, np.float32(1), columns, scratch, turned_o)
+    arena, scratch, L, C = worker.arena, worker.scratch, q.height * q.width, q.channels
+    d, columns, place = C // heads, round_up(L, LANES), backward_scratch(L, C)
+    apart, exps, slopes = matrices(L).apart, at + matrices(L).exps, at + matrices(L).slopes
+    scratch[place.factors : place.factors + LANES] = scale(d)
+    _turn(arena, q, scale(d), columns, scratch, place.turned_q)
+    _turn(arena, do, np.float32(1), columns, scratch, place.turned_do)
+    _turn(arena, o, np.float32(1), columns, scratch, place.turned_o)
     for head in range(heads):
         first, start = head * d, head * d * columns
-        own_q = turned_q + start
+        own_q, own_do, along = place.turned_q + start, place.own_do, place.along
         for p in range(0, columns, LANES):
-            _product(arena, k[AT] + first, C, L, d, scratch, own_q + p, columns, arena, exps + p, apart)
-            exp_columns(arena, exps + p, apart, L, scratch, shares + p)
-        _share_out(scratch, shares, turned_do + start, turned_o + start, d, columns, own_do, along)
+            _product(arena, k.at + first, C, L, d, scratch, own_q + p, columns, arena, exps + p, apart)
+            exp_columns(arena, exps + p, apart, L, scratch, place.shares + p)
+        _share_out(scratch, place, start, d, columns)
         for p in range(0, columns, LANES):
             for r in range(0, L, ROWS):
-                scaled_tile(arena, v[AT] + first + r * C, 1, C, scratch, own_do + p, columns, scratch, along + p,
+                scaled_tile(arena, v.at + first + r * C, 1, C, scratch, own_do + p, columns, scratch, along + p,
                             arena, exps + r * apart + p, arena, slopes + r * apart + p, apart, d)  # fmt: skip
-            to = dq[AT] + first + p * C
-            _combine(arena, k[AT] + first, C, d, L, arena, slopes + p, apart, to, min(LANES, L - p), scratch, factors)
-        _gather(scratch, own_q, columns, arena, slopes, apart, d, L, arena, dk[AT] + first, C)
-        _gather(scratch, own_do, columns, arena, exps, apart, d, L, arena, dv[AT] + first, C)
+            to, pixels = dq.at + first + p * C, min(LANES, L - p)
+            _combine(arena, k.at + first, C, d, L, arena, slopes + p, apart, to, pixels, scratch, place.factors)
+        _gather(scratch, own_q, columns, arena, slopes, apart, d, L, arena, dk.at + first, C)
+        _gather(scratch, own_do, columns, arena, exps, apart, d, L, arena, dv.at + first, C)
 
 
 @jit
-def _share_out(scratch, shares, do, o, d, columns, own, along):
-    """A head's do over its sum, and along = -(do o), the sum over channels, of each pixel."""
-    share, total = scratch[shares : shares + columns], scratch[along : along + columns]
+def _share_out(scratch, place, start, d, columns):
+    """A head's do over its sums, and along = -(do o), the sum over its d channels; `start` of its turned channels."""
+    share, total = scratch[place.shares : place.shares + columns], scratch[place.along : place.along + columns]
     total[:] = 0
     for c in range(d):
-        gradient, output = scratch[do + c * columns : do + (c + 1) * columns], scratch[o + c * columns :]
-        shared = scratch[own + c * columns : own + (c + 1) * columns]
+        row = start + c * columns
+        gradient = scratch[place.turned_do + row : place.turned_do + row + columns]
+        output = scratch[place.turned_o + row : place.turned_o + row + columns]
+        shared = scratch[place.own_do + c * columns : place.own_do + (c + 1) * columns]
         for p in range(columns):
             shared[p] = gradient[p] * share[p]
         for p in range(columns):

@@ -4,130 +4,165 @@ y[p, j] = bias[j] + sum over the window's rows r and its runs k of x[p, r, k] W[
 
 Weights are panels of LANES output channels, [panel, window row, window column, input channel, lane], and so are
 their gradients.  The gradient by x is a convolution of dy with the weights turned by half a turn (`turned`); for a
-stride of 2, of dy with zeros between its pixels (`resample.spread`).
+stride of 2, of dy with zeros between its pixels (`resample.dilate`).
 """
 
+from typing import NamedTuple
+
 import numpy as np
+from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.layers import winograd
 from numpy_diffusion.kernels.layers.images import (
-    AT,
-    CHANNELS,
-    HEIGHT,
-    WIDTH,
-    carry,
+    NOWHERE,
     channel_sums,
+    channel_sums_size,
     clear_border,
+    copy_or_add,
     pitch,
     pixel,
-    share,
 )
 from numpy_diffusion.kernels.memory import round_up
+from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.tile import narrow_runs_tile, runs_tile
 
 CHUNK = 64  # pixels over which a tile of the weights' gradient runs at a time, so that they stay in the first cache
 
 
-@jit
-def forward(arena, src, dst, weights, w0, u0, b0, k, stride, shift, vector, residual, scratch, part, parts):
-    """dst = conv(src) + bias (+ vector, one number a channel) (+ residual, an image like dst); this part's rows.
+class Window(NamedTuple):
+    """A convolution's numbers: where its parts start among the weights, and how its window moves."""
 
-    u0: where `winograd.transform` put these weights, -1 where it did not.  b0 = -1 is no bias, vector = -1 no vector,
-    residual[AT] = -1 no residual.  shift: rows and columns of the bordered src before the first window.
+    weight: int
+    squares: int  # what `winograd.transform` made of the weights; NOWHERE: the convolution does not go by squares
+    bias: int  # NOWHERE: none
+    k: int  # the window has k x k pixels
+    stride: int
+    shift: int  # rows and columns of the bordered image before the first window
+
+
+class Scratch(NamedTuple):
+    """Where a forward pass keeps what in its scratch; a tile comes first."""
+
+    start: int  # what each output channel starts from: bias and vector
+    squares: int  # what `winograd.forward` needs
+
+
+@register_jitable
+def forward_scratch(J):
+    """The scratch of a forward pass of J output channels."""
+    return Scratch(ROWS * LANES, ROWS * LANES + round_up(J, LANES))
+
+
+def scratch_size(C, J):
+    """Numbers of scratch that a convolution from C to J channels needs."""
+    return forward_scratch(J).squares + winograd.forward_scratch_size(C)
+
+
+def backward_scratch_size(C, J, width):
+    """Numbers of scratch that the gradient by its weights needs, with outputs of this width."""
+    return max(2 * ROWS * LANES, winograd.backward_scratch_size(C), channel_sums_size(width, J))
+
+
+@jit
+def forward(worker, src, dst, weights, window, vector, residual):
+    """dst = conv(src) + bias (+ vector, one number a channel) (+ residual, an image like dst); the worker's rows.
+
+    vector, residual: `NO_IMAGE` where there is none.
     """
-    J = dst[CHANNELS]
-    start = scratch[ROWS * LANES :]
+    arena, scratch, J, place = worker.arena, worker.scratch, dst.channels, forward_scratch(dst.channels)
+    start = scratch[place.start :]
     for j in range(round_up(J, LANES)):
-        start[j] = weights[b0 + j] if j < J and b0 >= 0 else np.float32(0)
-        if j < J and vector >= 0:
-            start[j] += arena[vector + j]
-    if u0 >= 0:
-        low, high = share(dst[HEIGHT] // 2, part, parts)
-        room = ROWS * LANES + round_up(J, LANES)
-        winograd.forward(arena, src, dst, weights, u0, shift, ROWS * LANES, residual[AT], scratch, room, low, high)
+        start[j] = weights[window.bias + j] if j < J and window.bias != NOWHERE else np.float32(0)
+        if j < J and vector.at != NOWHERE:
+            start[j] += arena[vector.at + j]
+    if window.squares != NOWHERE:
+        low, high = share(dst.height // 2, worker.part, worker.parts)
+        winograd.forward(arena, src, dst, weights, window, scratch, place.start, place.squares, residual, low, high)
     else:
-        low, high = share(dst[HEIGHT], part, parts)
-        rows = 1 if k == 1 else max(1, high - low)  # the pixels stay in the first cache, or else the weights
+        low, high = share(dst.height, worker.part, worker.parts)
+        rows = 1 if window.k == 1 else max(1, high - low)  # the pixels stay in the first cache, or else the weights
         for y in range(low, high, rows):
             for panel in range(round_up(J, LANES) // LANES):
-                _panel(arena, src, dst, weights, w0, k, stride, shift, scratch, panel, y, y + rows)
-        if residual[AT] >= 0:
+                _panel(arena, src, dst, weights, window, scratch, panel, y, y + rows)
+        if residual.at != NOWHERE:
             for y in range(low, high):
-                carry(arena, pixel(residual, y, 0), pixel(dst, y, 0), dst[WIDTH] * J, True)
-    if part == 0:
+                copy_or_add(arena, pixel(residual, y, 0), pixel(dst, y, 0), dst.width * J, True)
+    if worker.part == 0:
         clear_border(arena, dst)
 
 
 @jit
-def _panel(arena, src, dst, weights, w0, k, stride, shift, scratch, panel, low, high):
+def _panel(arena, src, dst, weights, window, scratch, panel, low, high):
     """LANES output channels of some rows."""
-    C, J, row, j = src[CHANNELS], dst[CHANNELS], pitch(src), panel * LANES
-    b0, depth, channels = w0 + panel * k * k * C * LANES, k * C, min(LANES, J - j)
-    origin = src[AT] + shift * (row + C)
+    C, J, row, j = src.channels, dst.channels, pitch(src), panel * LANES
+    k, stride, start = window.k, window.stride, forward_scratch(J).start + j
+    b0, depth, channels = window.weight + panel * k * k * C * LANES, k * C, min(LANES, J - j)
+    origin = src.at + window.shift * (row + C)
     height, width = (2 * ROWS, VECTOR) if channels <= VECTOR else (ROWS, LANES)
     for y in range(low, high):
-        for x in range(0, dst[WIDTH], height):
+        for x in range(0, dst.width, height):
             a0, c0 = origin + stride * (y * row + x * C), pixel(dst, y, x) + j
-            if channels == LANES and x + ROWS <= dst[WIDTH]:
+            if channels == LANES and x + ROWS <= dst.width:
                 runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
-                          scratch, ROWS * LANES + j, 0, arena, c0, J, k, depth)  # fmt: skip
+                          scratch, start, 0, arena, c0, J, k, depth)  # fmt: skip
                 continue
             if channels > VECTOR:
                 runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
-                          scratch, ROWS * LANES + j, 0, scratch, 0, LANES, k, depth)  # fmt: skip
+                          scratch, start, 0, scratch, 0, LANES, k, depth)  # fmt: skip
             else:
                 narrow_runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
-                                 scratch, ROWS * LANES + j, 0, scratch, 0, VECTOR, k, depth)  # fmt: skip
-            for i in range(min(height, dst[WIDTH] - x)):
+                                 scratch, start, 0, scratch, 0, VECTOR, k, depth)  # fmt: skip
+            for i in range(min(height, dst.width - x)):
                 for n in range(channels):
                     arena[c0 + i * J + n] = scratch[i * width + n]
 
 
 @jit
-def backward(arena, src, dy, weights, w0, b0, k, stride, shift, squares, vector, scratch):
-    """Add the gradient by the weights and the bias to theirs; where vector >= 0 the bias's also to arena[vector...].
+def backward(worker, src, dy, weights, window, vector):
+    """Add the gradient by the weights and the bias to theirs; that by the bias is also written to the vector.
 
-    `weights` is the gradient's array, laid out as the weights are;  squares: by `winograd`.
+    `weights` is the gradient's array, laid out as the weights are;  vector: `NO_IMAGE` where there was none.
     """
-    J = dy[CHANNELS]
-    if squares:
-        winograd.backward(arena, src, dy, weights, w0, shift, scratch)
+    arena, scratch, J = worker.arena, worker.scratch, dy.channels
+    if window.squares != NOWHERE:
+        winograd.backward(arena, src, dy, weights, window, scratch)
     else:
-        rows = max(1, CHUNK // dy[WIDTH])
-        for y in range(0, dy[HEIGHT], rows):
+        rows = max(1, CHUNK // dy.width)
+        for y in range(0, dy.height, rows):
             for panel in range(round_up(J, LANES) // LANES):
-                _weights(arena, src, dy, weights, w0, k, stride, shift, scratch, panel, y, min(rows, dy[HEIGHT] - y))
+                _weights(arena, src, dy, weights, window, scratch, panel, y, min(rows, dy.height - y))
     channel_sums(arena, dy, scratch)
-    if b0 >= 0:
+    if window.bias != NOWHERE:
         for j in range(J):
-            weights[b0 + j] += scratch[j]
-    if vector >= 0:
+            weights[window.bias + j] += scratch[j]
+    if vector.at != NOWHERE:
         for j in range(J):
-            arena[vector + j] = scratch[j]
+            arena[vector.at + j] = scratch[j]
 
 
 @jit
-def _weights(arena, src, dy, weights, w0, k, stride, shift, scratch, panel, y, rows):
+def _weights(arena, src, dy, weights, window, scratch, panel, y, rows):
     """What some rows of dy add to the gradient of one panel."""
-    C, J, arow, j = src[CHANNELS], dy[CHANNELS], pitch(src), panel * LANES
+    C, J, row, j = src.channels, dy.channels, pitch(src), panel * LANES
+    k, stride, shift = window.k, window.stride, window.shift
     b0, brow, narrow = pixel(dy, y, 0) + j, pitch(dy), J - j <= VECTOR
     height = 2 * ROWS if narrow else ROWS
     for c in range(0, C, height):
         for tap in range(k * k):
-            a0 = src[AT] + (stride * y + shift + tap // k) * arow + (shift + tap % k) * C + c
-            c0 = w0 + ((panel * k * k + tap) * C + c) * LANES
+            a0 = src.at + (stride * y + shift + tap // k) * row + (shift + tap % k) * C + c
+            c0 = window.weight + ((panel * k * k + tap) * C + c) * LANES
             whole = c + height <= C  # else what lies behind the last channel is another tap's
             sums, s0 = (weights, c0) if whole else (scratch, 0)
             if not whole:
                 scratch[: height * LANES] = 0
             if narrow:
-                narrow_runs_tile(arena, a0, stride * arow, stride * C, 1, arena, b0, brow, J,
-                                 sums, s0, LANES, sums, s0, LANES, rows, dy[WIDTH])  # fmt: skip
+                narrow_runs_tile(arena, a0, stride * row, stride * C, 1, arena, b0, brow, J,
+                                 sums, s0, LANES, sums, s0, LANES, rows, dy.width)  # fmt: skip
             else:
-                runs_tile(arena, a0, stride * arow, stride * C, 1, arena, b0, brow, J,
-                          sums, s0, LANES, sums, s0, LANES, rows, dy[WIDTH])  # fmt: skip
+                runs_tile(arena, a0, stride * row, stride * C, 1, arena, b0, brow, J,
+                          sums, s0, LANES, sums, s0, LANES, rows, dy.width)  # fmt: skip
             if not whole:
                 for i in range((C - c) * LANES):
                     weights[c0 + i] += scratch[i]

@@ -7,36 +7,49 @@ then run over whole rows, long enough for the widest registers.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels._jit import inline_jit, jit
 from numpy_diffusion.kernels.elementary import sigmoid, silu_slope
-from numpy_diffusion.kernels.layers.images import (
-    CHANNELS,
-    HEIGHT,
-    WIDTH,
-    channel_sums,
-    clear_border,
-    fold,
-    pixel,
-    share,
-)
-from numpy_diffusion.kernels.vector.tile import wide
+from numpy_diffusion.kernels.layers.images import channel_sums, clear_border, fold, pixel
+from numpy_diffusion.kernels.threads import share
+from numpy_diffusion.kernels.vector.tile import use_full_registers
+
+# Rows of the scratch, each as long as a row of the image: what each number of an image's row is multiplied with, or
+# what is summed over the rows.  In the statistics SUMS and MEANS; forward, FACTOR and TERM; backward all but MEANS.
+FACTOR, TERM, SUMS, PRODUCTS, OF_GRADIENT, OF_VALUE, CONSTANT = range(7)
+MEANS = FACTOR
 
 
-def room(width, C):
-    """Numbers of scratch that the norm of an image of this width needs."""
-    return 7 * width * C
+class Norm(NamedTuple):
+    """A group norm's numbers."""
+
+    weight: int  # where its weights start, one a channel
+    bias: int  # where its biases start
+    groups: int
+    silu: bool  # whether SiLU follows
+
+
+def scratch_size(width, C):
+    """Numbers of scratch that the norm of an image of this width needs, with its statistics and its gradient."""
+    return (CONSTANT + 1) * width * C
+
+
+@inline_jit
+def _row(scratch, number, n):
+    return scratch[number * n : (number + 1) * n]
 
 
 @jit
-def statistics(arena, src, stats, groups, eps, scratch):
+def statistics(worker, src, stats, groups, eps):
     """Mean and 1 / deviation of each group, to arena[stats + 2 g] and the next."""
-    wide()
-    C, n = src[CHANNELS], src[WIDTH] * src[CHANNELS]
+    use_full_registers()
+    arena, C, n = worker.arena, src.channels, src.width * src.channels
     size = C // groups
-    sums, means, count = scratch[:n], scratch[n : 2 * n], np.float32(src[HEIGHT] * src[WIDTH] * size)
+    sums, means = _row(worker.scratch, SUMS, n), _row(worker.scratch, MEANS, n)
+    count = np.float32(src.height * src.width * size)
     channel_sums(arena, src, sums)
     for c in range(C):
         if c % size == 0:
@@ -44,7 +57,7 @@ def statistics(arena, src, stats, groups, eps, scratch):
         means[c] = arena[stats + 2 * (c // size)]
     _repeat(means, C)
     sums[:] = 0
-    for y in range(src[HEIGHT]):
+    for y in range(src.height):
         values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
         for i in range(n):
             sums[i] += (values[i] - means[i]) * (values[i] - means[i])
@@ -70,92 +83,96 @@ def _total(values, first, count):
 
 
 @jit
-def forward(arena, src, dst, stats, weights, w0, b0, groups, silu, scratch, part, parts):
-    """dst from src by the statistics; this part's rows.  Weight and bias at w0 and b0."""
-    wide()
-    n = src[WIDTH] * src[CHANNELS]
-    a, b = _scaled(arena, src, stats, weights, w0, b0, groups, scratch)
-    low, high = share(src[HEIGHT], part, parts)
+def forward(worker, src, dst, stats, weights, norm):
+    """dst from src by the statistics at arena[stats...]; the worker's rows."""
+    use_full_registers()
+    arena, n = worker.arena, src.width * src.channels
+    factor, term = _scaled(worker, src, stats, weights, norm)
+    low, high = share(src.height, worker.part, worker.parts)
     for y in range(low, high):
         values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
         results = arena[pixel(dst, y, 0) : pixel(dst, y, 0) + n]
-        if silu:
+        if norm.silu:
             for i in range(n):
-                u = values[i] * a[i] + b[i]
+                u = values[i] * factor[i] + term[i]
                 results[i] = u * sigmoid(u)
         else:
             for i in range(n):
-                results[i] = values[i] * a[i] + b[i]
-    if part == 0:
+                results[i] = values[i] * factor[i] + term[i]
+    if worker.part == 0:
         clear_border(arena, dst)
 
 
 @jit
-def _scaled(arena, src, stats, weights, w0, b0, groups, scratch):
-    """a and b of u = a x + b, for each number of a row."""
-    C, n = src[CHANNELS], src[WIDTH] * src[CHANNELS]
-    a, b, size = scratch[:n], scratch[n : 2 * n], C // groups
+def _scaled(worker, src, stats, weights, norm):
+    """factor and term of u = factor x + term, for each number of a row."""
+    arena, C, n = worker.arena, src.channels, src.width * src.channels
+    factor, term, size = _row(worker.scratch, FACTOR, n), _row(worker.scratch, TERM, n), C // norm.groups
     for c in range(C):
         mean, inverse = arena[stats + 2 * (c // size)], arena[stats + 2 * (c // size) + 1]
-        a[c] = weights[w0 + c] * inverse
-        b[c] = weights[b0 + c] - mean * a[c]
-    _repeat(a, C)
-    _repeat(b, C)
-    return a, b
+        factor[c] = weights[norm.weight + c] * inverse
+        term[c] = weights[norm.bias + c] - mean * factor[c]
+    _repeat(factor, C)
+    _repeat(term, C)
+    return factor, term
 
 
 @jit
-def backward(arena, src, dy, dx, stats, weights, gradients, w0, b0, groups, silu, add, scratch):
+def backward(worker, src, dy, dx, stats, weights, gradients, norm, add):
     """dx (+)= the gradient by src; that by weight and bias is added to `gradients`.  dy becomes that by u.
 
     With n = (x - mean) / deviation and g = du weight:  dx = (g - mean(g) - n mean(g n)) / deviation, the means over
-    the group.
+    the group.  As the loop over the pixels has it, dx = of_gradient du + of_value x + constant.
     """
-    wide()
-    C, n = src[CHANNELS], src[WIDTH] * src[CHANNELS]
-    size = C // groups
-    a, b = _scaled(arena, src, stats, weights, w0, b0, groups, scratch)
-    sums, products = scratch[2 * n : 3 * n], scratch[3 * n : 4 * n]
+    use_full_registers()
+    arena, scratch, C, n = worker.arena, worker.scratch, src.channels, src.width * src.channels
+    factor, term = _scaled(worker, src, stats, weights, norm)
+    sums, products = _row(scratch, SUMS, n), _row(scratch, PRODUCTS, n)
     sums[:] = 0
     products[:] = 0
-    for y in range(src[HEIGHT]):
+    for y in range(src.height):
         values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
         slopes = arena[pixel(dy, y, 0) : pixel(dy, y, 0) + n]
-        if silu:
+        if norm.silu:
             for i in range(n):
-                slopes[i] *= silu_slope(values[i] * a[i] + b[i])
+                slopes[i] *= silu_slope(values[i] * factor[i] + term[i])
         for i in range(n):
             sums[i] += slopes[i]
             products[i] += slopes[i] * values[i]
     fold(sums, C)
     fold(products, C)
-    scale, slope, constant = scratch[4 * n : 5 * n], scratch[5 * n : 6 * n], scratch[6 * n : 7 * n]
-    count = np.float32(src[HEIGHT] * src[WIDTH] * size)
-    for g in range(groups):
+    of_gradient, of_value, constant = (
+        _row(scratch, OF_GRADIENT, n),
+        _row(scratch, OF_VALUE, n),
+        _row(scratch, CONSTANT, n),
+    )
+    size = C // norm.groups
+    count = np.float32(src.height * src.width * size)
+    for g in range(norm.groups):
         mean, inverse = arena[stats + 2 * g], arena[stats + 2 * g + 1]
         mean_g, mean_gn = np.float32(0), np.float32(0)
         for c in range(g * size, (g + 1) * size):
             along = (products[c] - mean * sums[c]) * inverse  # sum of du n
-            gradients[w0 + c] += along
-            gradients[b0 + c] += sums[c]
-            mean_g += weights[w0 + c] * sums[c]
-            mean_gn += weights[w0 + c] * along
+            gradients[norm.weight + c] += along
+            gradients[norm.bias + c] += sums[c]
+            mean_g += weights[norm.weight + c] * sums[c]
+            mean_gn += weights[norm.weight + c] * along
         mean_g, mean_gn = mean_g / count, mean_gn / count
         for c in range(g * size, (g + 1) * size):
-            scale[c] = weights[w0 + c] * inverse
-            slope[c] = -mean_gn * inverse * inverse
-            constant[c] = -mean_g * inverse - slope[c] * mean
-    _repeat(scale, C)
-    _repeat(slope, C)
+            of_gradient[c] = weights[norm.weight + c] * inverse
+            of_value[c] = -mean_gn * inverse * inverse
+            constant[c] = -mean_g * inverse - of_value[c] * mean
+    _repeat(of_gradient, C)
+    _repeat(of_value, C)
     _repeat(constant, C)
-    for y in range(src[HEIGHT]):
+    for y in range(src.height):
         values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
         slopes = arena[pixel(dy, y, 0) : pixel(dy, y, 0) + n]
         results = arena[pixel(dx, y, 0) : pixel(dx, y, 0) + n]
         if add:
             for i in range(n):
-                results[i] += scale[i] * slopes[i] + slope[i] * values[i] + constant[i]
+                results[i] += of_gradient[i] * slopes[i] + of_value[i] * values[i] + constant[i]
         else:
             for i in range(n):
-                results[i] = scale[i] * slopes[i] + slope[i] * values[i] + constant[i]
+                results[i] = of_gradient[i] * slopes[i] + of_value[i] * values[i] + constant[i]
     clear_border(arena, dx)

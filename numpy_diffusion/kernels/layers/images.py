@@ -5,61 +5,88 @@ pixels: any batch size, image size and number of channels keeps the processor bu
 The zeros around spare the convolution every question about edges: what it reads beside an output pixel is three
 runs of memory, of 3 x channels numbers each.
 
-A worker keeps all images of one sample in one flat array, the arena; an image is a row of a table of int64, with the
-columns below.  What is written to a few numbers more than an image has, or read from there, lands in the next one's
-border or image and is never used: the arena has room behind the last.
+A worker keeps all images of one sample in one flat float32 array, the arena.  An `Image` says where in it one starts
+and how large it is.  The kernels work on whole registers: where an image does not fill them, they read some numbers
+behind its end, and what those give is never stored.  So the arena needs a few numbers more than its images.
 """
 
+from typing import NamedTuple
+
 import numpy as np
+from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.vector.registers import VECTOR
-from numpy_diffusion.kernels.vector.tile import move, wide
+from numpy_diffusion.kernels.vector.tile import move, use_full_registers
 
-AT, HEIGHT, WIDTH, CHANNELS, BORDER = 0, 1, 2, 3, 4
+NOWHERE = -1  # the place of what is not there
+
+
+class Image(NamedTuple):
+    """Where an image [height, width, channels] starts in the arena; its border of zeros is 0 or 1 pixels wide."""
+
+    at: int
+    height: int
+    width: int
+    channels: int
+    border: int
+
+
+IMAGE = np.dtype([(name, np.int64) for name in Image._fields])  # a row of a table of images
+NO_IMAGE = Image(NOWHERE, 0, 0, 0, 0)
+
+
+class Worker(NamedTuple):
+    """What a thread works with, and its share of a kernel's work: the part-th of `parts`, counted from 0."""
+
+    arena: np.ndarray  # float32, with the images
+    scratch: np.ndarray  # float32, for a kernel's own intermediate results; each says how much it needs
+    part: int
+    parts: int
 
 
 @inline_jit
+def image(table, row):
+    """A row of a table of images."""
+    found = table[row]
+    return Image(found["at"], found["height"], found["width"], found["channels"], found["border"])
+
+
+@register_jitable
 def size(height, width, channels, border):
-    """Numbers that an image takes."""
+    """Numbers that an image takes; for Python and for kernels."""
     return (height + 2 * border) * (width + 2 * border) * channels
 
 
 @inline_jit
 def pitch(image):
     """Numbers from a row to the next."""
-    return (image[WIDTH] + 2 * image[BORDER]) * image[CHANNELS]
+    return (image.width + 2 * image.border) * image.channels
 
 
 @inline_jit
 def pixel(image, y, x):
     """Where a pixel's channels start; row and column -1 are the border."""
-    return image[AT] + (y + image[BORDER]) * pitch(image) + (x + image[BORDER]) * image[CHANNELS]
-
-
-@inline_jit
-def share(n, part, parts):
-    """The part-th of `parts` equal shares of 0..n - 1: low, high."""
-    return part * n // parts, (part + 1) * n // parts
+    return image.at + (y + image.border) * pitch(image) + (x + image.border) * image.channels
 
 
 @jit
 def clear_border(arena, image):
     """Zeros around the image."""
-    if image[BORDER] == 0:
+    if image.border == 0:
         return
     length = pitch(image)
-    arena[image[AT] : image[AT] + length + image[CHANNELS]] = 0
-    for y in range(image[HEIGHT] - 1):
-        end = pixel(image, y, image[WIDTH])
-        arena[end : end + 2 * image[CHANNELS]] = 0
-    end = pixel(image, image[HEIGHT] - 1, image[WIDTH])
-    arena[end : end + length + image[CHANNELS]] = 0
+    arena[image.at : image.at + length + image.channels] = 0
+    for y in range(image.height - 1):
+        end = pixel(image, y, image.width)
+        arena[end : end + 2 * image.channels] = 0
+    end = pixel(image, image.height - 1, image.width)
+    arena[end : end + length + image.channels] = 0
 
 
 @inline_jit
-def carry(arena, at, to, n, add):
+def copy_or_add(arena, at, to, n, add):
     """arena[to...] = arena[at...], where `add` += it, n numbers."""
     whole = n // VECTOR * VECTOR
     move(arena, at, arena, to, whole, add)
@@ -67,13 +94,18 @@ def carry(arena, at, to, n, add):
         arena[to + i] = arena[to + i] + arena[at + i] if add else arena[at + i]
 
 
+def channel_sums_size(width, C):
+    """Numbers of scratch that `channel_sums` needs: one row."""
+    return width * C
+
+
 @jit
 def channel_sums(arena, image, sums):
-    """sums[c] = the sum over the pixels of channel c; sums has room for a row, over which the loop runs."""
-    wide()
-    C, n = image[CHANNELS], image[WIDTH] * image[CHANNELS]
+    """sums[c] = the sum over the pixels of channel c; the loop runs over whole rows, so sums holds one."""
+    use_full_registers()
+    C, n = image.channels, image.width * image.channels
     sums[:n] = 0
-    for y in range(image[HEIGHT]):
+    for y in range(image.height):
         values = arena[pixel(image, y, 0) : pixel(image, y, 0) + n]
         for i in range(n):
             sums[i] += values[i]
@@ -91,9 +123,9 @@ def fold(row, C):
 @jit
 def load(arena, image, x):
     """Take x [C, H, W] into the arena."""
-    for c in range(image[CHANNELS]):
-        for y in range(image[HEIGHT]):
-            for column in range(image[WIDTH]):
+    for c in range(image.channels):
+        for y in range(image.height):
+            for column in range(image.width):
                 arena[pixel(image, y, column) + c] = x[c, y, column]
     clear_border(arena, image)
 
@@ -101,16 +133,16 @@ def load(arena, image, x):
 @jit
 def store(arena, image, x):
     """Copy the image to x [C, H, W]."""
-    for c in range(image[CHANNELS]):
-        for y in range(image[HEIGHT]):
-            for column in range(image[WIDTH]):
+    for c in range(image.channels):
+        for y in range(image.height):
+            for column in range(image.width):
                 x[c, y, column] = arena[pixel(image, y, column) + c]
 
 
-def table(*shapes):
-    """Images of these (height, width, channels, border), one behind the other, and the numbers they take."""
-    rows, start = np.zeros((len(shapes), 5), np.int64), 0
-    for row, shape in zip(rows, shapes, strict=True):
-        row[:] = start, *shape
+def side_by_side(*shapes):
+    """Images of these (height, width, channels, border), one behind the other, and the numbers that they take."""
+    images, start = [], 0
+    for shape in shapes:
+        images.append(Image(start, *shape))
         start += round_up(size(*shape), 16)
-    return rows, start
+    return images, start

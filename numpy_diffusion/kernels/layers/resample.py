@@ -1,4 +1,4 @@
-"""Moves between images: nearest upsampling, joining channels, zeros between pixels, dropout, SiLU on a vector.
+"""Moves between images: upsampling, concatenation, slices of channels, dilation, dropout; and SiLU of a vector.
 
 Twins of `layers/upsample.py`, `layers/dropout.py` and `layers/silu.py`, with their gradients; `add` adds to what
 stands there.
@@ -9,87 +9,77 @@ from numba import uint32
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.elementary import sigmoid, silu_slope
-from numpy_diffusion.kernels.layers.images import (
-    AT,
-    BORDER,
-    CHANNELS,
-    HEIGHT,
-    WIDTH,
-    carry,
-    clear_border,
-    pixel,
-    share,
-    size,
-)
+from numpy_diffusion.kernels.layers.images import clear_border, copy_or_add, pixel, size
 from numpy_diffusion.kernels.random import philox4x32
+from numpy_diffusion.kernels.threads import share
 
 
 @jit
-def upsample(arena, src, dst, part, parts):
-    """Each pixel of src as 2 x 2 of dst; this part's rows of dst."""
-    C = src[CHANNELS]
-    low, high = share(dst[HEIGHT], part, parts)
+def upsample(worker, src, dst):
+    """Each pixel of src as 2 x 2 of dst; the worker's rows of dst."""
+    arena, C = worker.arena, src.channels
+    low, high = share(dst.height, worker.part, worker.parts)
     for y in range(low, high):
-        for x in range(dst[WIDTH]):
+        for x in range(dst.width):
             at, to = pixel(src, y // 2, x // 2), pixel(dst, y, x)
-            carry(arena, at, to, C, False)
-    if part == 0:
+            copy_or_add(arena, at, to, C, False)
+    if worker.part == 0:
         clear_border(arena, dst)
 
 
 @jit
 def upsample_backward(arena, dy, dx, add):
     """dx (+)= the sum of each 2 x 2 pixels of dy."""
-    C = dx[CHANNELS]
-    for y in range(dx[HEIGHT]):
-        for x in range(dx[WIDTH]):
+    C = dx.channels
+    for y in range(dx.height):
+        for x in range(dx.width):
             upper, lower, to = pixel(dy, 2 * y, 2 * x), pixel(dy, 2 * y + 1, 2 * x), pixel(dx, y, x)
-            carry(arena, upper, to, C, add)
+            copy_or_add(arena, upper, to, C, add)
             for at in (upper + C, lower, lower + C):
-                carry(arena, at, to, C, True)
+                copy_or_add(arena, at, to, C, True)
     clear_border(arena, dx)
 
 
 @jit
-def join(arena, src, dst, channel, part, parts):
-    """src as the channels of dst from `channel` on; this part's rows."""
-    C = src[CHANNELS]
-    low, high = share(dst[HEIGHT], part, parts)
+def concat(worker, src, dst, channel):
+    """src as the channels of dst from `channel` on; the worker's rows."""
+    arena, C = worker.arena, src.channels
+    low, high = share(dst.height, worker.part, worker.parts)
     for y in range(low, high):
-        for x in range(dst[WIDTH]):
+        for x in range(dst.width):
             at, to = pixel(src, y, x), pixel(dst, y, x) + channel
-            carry(arena, at, to, C, False)
-    if part == 0:
+            copy_or_add(arena, at, to, C, False)
+    if worker.part == 0:
         clear_border(arena, dst)
 
 
 @jit
-def part_off(arena, src, dst, channel, add):
+def slice_channels(arena, src, dst, channel, add):
     """dst (+)= the channels of src from `channel` on."""
-    C = dst[CHANNELS]
-    for y in range(dst[HEIGHT]):
-        for x in range(dst[WIDTH]):
+    C = dst.channels
+    for y in range(dst.height):
+        for x in range(dst.width):
             at, to = pixel(src, y, x) + channel, pixel(dst, y, x)
-            carry(arena, at, to, C, add)
+            copy_or_add(arena, at, to, C, add)
     clear_border(arena, dst)
 
 
 @jit
-def spread(arena, src, dst, offset):
-    """dst: zeros, but for src's pixels at 2 y + offset, 2 x + offset."""
-    C = src[CHANNELS]
-    arena[dst[AT] : dst[AT] + size(dst[HEIGHT], dst[WIDTH], C, dst[BORDER])] = 0
-    for y in range(src[HEIGHT]):
-        for x in range(src[WIDTH]):
+def dilate(arena, src, dst, offset):
+    """dst: zeros, but for src's pixels at 2 y + offset, 2 x + offset: what a stride of 2 left out."""
+    C = src.channels
+    arena[dst.at : dst.at + size(dst.height, dst.width, C, dst.border)] = 0
+    for y in range(src.height):
+        for x in range(src.width):
             at, to = pixel(src, y, x), pixel(dst, 2 * y + offset, 2 * x + offset)
-            carry(arena, at, to, C, False)
+            copy_or_add(arena, at, to, C, False)
 
 
 @jit
 def silu(arena, src, dst):
     """dst = src sigmoid(src) of vectors, images of one pixel."""
-    n = src[CHANNELS]
-    values, results = arena[src[AT] : src[AT] + n], arena[dst[AT] : dst[AT] + n]
+    n = src.channels
+    values, results = arena[src.at : src.at + n], arena[dst.at : dst.at + n]
     for i in range(n):
         results[i] = values[i] * sigmoid(values[i])
 
@@ -97,9 +87,9 @@ def silu(arena, src, dst):
 @jit
 def silu_backward(arena, src, dy, dx, add):
     """dx (+)= dy times the slope at src."""
-    n = src[CHANNELS]
-    values, slopes = arena[src[AT] : src[AT] + n], arena[dy[AT] : dy[AT] + n]
-    results = arena[dx[AT] : dx[AT] + n]
+    n = src.channels
+    values, slopes = arena[src.at : src.at + n], arena[dy.at : dy.at + n]
+    results = arena[dx.at : dx.at + n]
     for i in range(n):
         gradient = slopes[i] * silu_slope(values[i])
         results[i] = results[i] + gradient if add else gradient
@@ -108,7 +98,7 @@ def silu_backward(arena, src, dy, dx, add):
 @jit
 def dropout(arena, src, dst, probability, key, stream, sample, step):
     """dst = src with each value zero by `probability`, else over 1 - probability; a gradient goes the same way."""
-    H, W, C = src[HEIGHT], src[WIDTH], src[CHANNELS]
+    H, W, C = src.height, src.width, src.channels
     quads, scale = (H * W * C + 3) // 4, np.float32(1) / np.float32(1.0 - probability)
     for j in range(quads):
         words = philox4x32(uint32(j), uint32(sample), uint32(step), uint32(stream), key[0], key[1])

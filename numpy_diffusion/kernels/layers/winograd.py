@@ -13,13 +13,16 @@ Forward, ROWS squares at a time go all the way, so that their V and M stay in th
 once for all samples.  Backward, the sums run over squares, and as many go together as the second cache holds.
 """
 
+from typing import NamedTuple
+
 from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
-from numpy_diffusion.kernels.layers.images import AT, CHANNELS, HEIGHT, WIDTH, pitch, pixel, share
+from numpy_diffusion.kernels.layers.images import NOWHERE, pitch, pixel
+from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.sandwich import make_sandwich
-from numpy_diffusion.kernels.vector.tile import expect, expect_read, runs_tile, tile
+from numpy_diffusion.kernels.vector.tile import prefetch_to_read, prefetch_to_write, runs_tile, tile
 
 A = ((1, 0), (1, 1), (1, -1), (0, -1))
 B = ((1, 0, 0, 0), (0, 1, -1, 1), (-1, 1, 1, 0), (0, 0, 0, -1))
@@ -47,21 +50,48 @@ def suits(C, J):
     return C % VECTOR == 0 and J % LANES == 0
 
 
-def room(C):
-    """Numbers of scratch that a convolution or its gradient needs."""
-    return LANES + PATCH * (2 * PAD + _block(C) * (C + LANES) + C * LANES)
+class Scratch(NamedTuple):
+    """Where the intermediate results of a block of squares are in the scratch."""
+
+    zeros: int  # LANES zeros, from which sums start
+    v: int  # V: [place, square, input channel]
+    apart_v: int  # numbers from a place to the next
+    m: int  # M or dM: [place, square, lane]
+    apart_m: int
+    du: int  # dU: [place, input channel, lane], of the gradient alone
+    end: int
 
 
 @register_jitable
-def _block(C):
-    """Squares at a time in the gradient; no fewer than forward."""
+def scratch_from(at, squares, C):
+    """The scratch from `at` on, for so many squares at a time and C input channels."""
+    apart_v, apart_m = squares * C + PAD, squares * LANES + PAD
+    v = at + LANES
+    m = v + PATCH * apart_v
+    du = m + PATCH * apart_m
+    return Scratch(at, v, apart_v, m, apart_m, du, du + PATCH * C * LANES)
+
+
+@register_jitable
+def squares_at_a_time(C):
+    """Squares of a block in the gradient."""
     return max(ROWS, min(SQUARES, BUDGET // C))
+
+
+def forward_scratch_size(C):
+    """Numbers of scratch that a convolution of C input channels needs."""
+    return scratch_from(0, ROWS, C).du
+
+
+def backward_scratch_size(C):
+    """Numbers of scratch that the gradient by its weights needs."""
+    return scratch_from(0, squares_at_a_time(C), C).end
 
 
 @inline_jit
 def _corner(image, square, row):
     """Where the square's pixel in this row, 0 or 1, starts: squares are counted along the rows."""
-    across = image[WIDTH] // 2
+    across = image.width // 2
     return pixel(image, 2 * (square // across) + row, 2 * (square % across))
 
 
@@ -77,73 +107,72 @@ def transform(weights, w0, u0, C, J, part, parts):
 
 
 @jit
-def forward(arena, src, dst, weights, u0, shift, start, residual, scratch, at, low, high):
-    """dst = conv(src) + scratch[start...] (+ arena[residual...], laid out like dst), rows low..high - 1 of squares.
+def forward(arena, src, dst, weights, window, scratch, start, at, residual, low, high):
+    """dst = conv(src) + scratch[start + channel] (+ the image `residual`), rows low..high - 1 of squares.
 
-    weights[u0...]: U, as `transform` makes it;  scratch[at...]: room;  residual < 0: none
+    window: a `conv.Window`, its `squares` where `transform` put U;  scratch[at...] is free.
     """
-    C, J, across, row = src[CHANNELS], dst[CHANNELS], dst[WIDTH] // 2, pitch(dst)
-    apart_v, apart_m = ROWS * C + PAD, ROWS * LANES + PAD
-    zeros, v0 = at, at + LANES
-    m0 = v0 + PATCH * apart_v
-    scratch[zeros : zeros + LANES] = 0
-    expect_read(weights, u0, LANES * C)
+    C, J, across, row = src.channels, dst.channels, dst.width // 2, pitch(dst)
+    place, u0 = scratch_from(at, ROWS, C), window.squares
+    scratch[place.zeros : place.zeros + LANES] = 0
+    prefetch_to_read(weights, u0, LANES * C)
     for first in range(low * across, high * across, ROWS):
         squares = min(ROWS, high * across - first)
         for i in range(squares):
             for k in range(2):
-                expect(arena, _corner(dst, first + i, k), 2 * J)
-        _patches(arena, src, shift, first, squares, scratch, v0, apart_v)
+                prefetch_to_write(arena, _corner(dst, first + i, k), 2 * J)
+        _patches(arena, src, window.shift, first, squares, scratch, place)
         for j in range(0, J, LANES):
             for p in range(PATCH):
-                s = start + j if p == CENTRE else zeros
+                s = start + j if p == CENTRE else place.zeros
                 if first == low * across:
-                    expect_read(weights, u0 + (j * PATCH + (p + 1) * LANES) * C, LANES * C)
-                runs_tile(scratch, v0 + p * apart_v, 0, 1, C, weights, u0 + (j * PATCH + p * LANES) * C, 0, LANES,
-                          scratch, s, 0, scratch, m0 + p * apart_m, LANES, 1, C)  # fmt: skip
+                    prefetch_to_read(weights, u0 + (j * PATCH + (p + 1) * LANES) * C, LANES * C)
+                runs_tile(scratch, place.v + p * place.apart_v, 0, 1, C,
+                          weights, u0 + (j * PATCH + p * LANES) * C, 0, LANES, scratch, s, 0,
+                          scratch, place.m + p * place.apart_m, LANES, 1, C)  # fmt: skip
             for i in range(squares):
                 corner = _corner(dst, first + i, 0) + j
                 for lane in range(0, LANES, VECTOR):
-                    a0, c0 = m0 + i * LANES + lane, corner + lane
-                    if residual < 0:
-                        to_output(scratch, a0, 4 * apart_m, apart_m, arena, 0, arena, c0, row, J)
+                    a0, c0 = place.m + i * LANES + lane, corner + lane
+                    if residual.at == NOWHERE:
+                        to_output(scratch, a0, 4 * place.apart_m, place.apart_m, arena, 0, arena, c0, row, J)
                     else:
-                        s0 = residual + c0 - dst[AT]
-                        add_output(scratch, a0, 4 * apart_m, apart_m, arena, s0, arena, c0, row, J)
+                        s0 = residual.at + c0 - dst.at
+                        add_output(scratch, a0, 4 * place.apart_m, place.apart_m, arena, s0, arena, c0, row, J)
 
 
 @jit
-def _patches(arena, src, shift, first, squares, scratch, v0, apart):
-    """V of some squares, [place, square, channel], the places so far apart."""
-    C, row, across = src[CHANNELS], pitch(src), src[WIDTH] // 2
+def _patches(arena, src, shift, first, squares, scratch, place):
+    """V of some squares."""
+    C, row, across = src.channels, pitch(src), src.width // 2
     for i in range(squares):
         y, x = (first + i) // across, (first + i) % across
-        a0 = src[AT] + shift * (row + C) + 2 * (y * row + x * C)
+        a0 = src.at + shift * (row + C) + 2 * (y * row + x * C)
         for c in range(0, C, VECTOR):
-            to_patch(arena, a0 + c, row, C, arena, 0, scratch, v0 + i * C + c, 4 * apart, apart)
+            to = place.v + i * C + c
+            to_patch(arena, a0 + c, row, C, arena, 0, scratch, to, 4 * place.apart_v, place.apart_v)
 
 
 @jit
-def backward(arena, src, dy, weights, w0, shift, scratch):
+def backward(arena, src, dy, weights, window, scratch):
     """Add the gradient by the weights to theirs."""
-    C, J, row = src[CHANNELS], dy[CHANNELS], pitch(dy)
-    n, size = _block(C), C * LANES
-    apart_v, apart_m = n * C + PAD, n * LANES + PAD
-    m0 = PATCH * apart_v
-    u0, end = m0 + PATCH * apart_m, dy[HEIGHT] // 2 * (dy[WIDTH] // 2)
+    C, J, row = src.channels, dy.channels, pitch(dy)
+    n, size = squares_at_a_time(C), C * LANES
+    place, end = scratch_from(0, n, C), dy.height // 2 * (dy.width // 2)
     for first in range(0, end, n):
         squares = min(n, end - first)
-        _patches(arena, src, shift, first, squares, scratch, 0, apart_v)
+        _patches(arena, src, window.shift, first, squares, scratch, place)
         for j in range(0, J, LANES):
             for i in range(squares):
                 corner = _corner(dy, first + i, 0) + j
                 for lane in range(0, LANES, VECTOR):
-                    a0, c0 = corner + lane, m0 + i * LANES + lane
-                    from_output(arena, a0, row, J, arena, 0, scratch, c0, 4 * apart_m, apart_m)
+                    c0 = place.m + i * LANES + lane
+                    from_output(arena, corner + lane, row, J, arena, 0, scratch, c0, 4 * place.apart_m, place.apart_m)
             for p in range(PATCH):
                 for c in range(0, C, ROWS):
-                    tile(scratch, p * apart_v + c, C, 1, scratch, m0 + p * apart_m, LANES,
-                         scratch, u0 + p * size + c * LANES, LANES, squares)  # fmt: skip
+                    tile(scratch, place.v + p * place.apart_v + c, C, 1,
+                         scratch, place.m + p * place.apart_m, LANES,
+                         scratch, place.du + p * size + c * LANES, LANES, squares)  # fmt: skip
             for i in range(0, size, VECTOR):
-                c0 = w0 + j * TAPS * C + i
-                add_weights(scratch, u0 + i, 4 * size, size, weights, c0, weights, c0, 3 * size, size)
+                c0 = window.weight + j * TAPS * C + i
+                add_weights(scratch, place.du + i, 4 * size, size, weights, c0, weights, c0, 3 * size, size)

@@ -1,21 +1,25 @@
-"""The MLP's forward pass, and the whole reverse chain in one call: twins of `networks/mlp.py` and `samplers.py`.
+"""The MLP's forward pass, and the whole reverse chain in one call.
 
+The twins of `networks/mlp/definition.py` and of the loop in `sampling/chain.py`.
 Each thread takes blocks of LANES samples; in the chain it takes a block through all the steps, so that the
 activations never leave the cache.  What a sample becomes does not depend on the block or lane it stands in.
 """
 
-import numpy as np
-from numba import get_num_threads, prange
+from typing import NamedTuple
 
-from numpy_diffusion.kernels._jit import jit, parallel_jit
+import numpy as np
+from numba import get_num_threads
+
+from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.memory import aligned, blocks, round_up
 from numpy_diffusion.kernels.mlp.layout import BIAS, JP, KP, WEIGHT, J, K, Network
 from numpy_diffusion.kernels.random import normal4
+from numpy_diffusion.kernels.threads import kept, run
 from numpy_diffusion.kernels.vector.mlp import silu_tile
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS
 from numpy_diffusion.kernels.vector.tile import tile
 
-P, Q, A, B, C = 0, 1, 2, 3, 6  # where a row of a chain's table keeps p, q, a, b0..b2, and c of each coordinate
+P, Q, A, B0, B1, B2, C0 = range(7)  # columns of a chain's table; c of coordinate d stands in column C0 + d
 
 
 @jit
@@ -50,18 +54,30 @@ def hidden_and_output(table, weights, residual, h, g, eps):
     linear_layer(output, weights, h, output[K], 0, eps)
 
 
-@parallel_jit
-def _forward(table, weights, residual, x, t, embedding, scratch, eps):
-    workers = scratch.shape[0]
-    for worker in prange(workers):
-        for low in range(worker * LANES, x.shape[0], workers * LANES):
-            _forward_block(table, weights, residual, x, t, embedding, low, scratch[worker], eps)
+class Outputs(NamedTuple):
+    """A forward pass, as all threads are told of it."""
+
+    network: Network
+    residual: bool
+    x: np.ndarray  # [N, D]
+    t: np.ndarray  # rows of the embedding, int64 [N]
+    embedding: np.ndarray  # [K, E]
+    scratch: np.ndarray  # [threads, 3, features, LANES]
+    eps: np.ndarray  # what comes out, [N, J]
 
 
 @jit
-def _forward_block(table, weights, residual, x, t, embedding, low, scratch, eps):
-    D, width = x.shape[1], scratch.shape[0] // 3
-    inputs, h, g = scratch[:width], scratch[width : 2 * width], scratch[2 * width :]
+def _forward(thread, threads, place):
+    call = kept(place)
+    for low in range(thread * LANES, call.x.shape[0], threads * LANES):
+        _forward_block(call, low, call.scratch[thread])
+
+
+@jit
+def _forward_block(call, low, scratch):
+    (table, weights), residual, x, t, embedding, _, eps = call
+    D = x.shape[1]
+    inputs, h, g = scratch[0], scratch[1], scratch[2]
     count = min(LANES, x.shape[0] - low)
     for i in range(LANES):
         n = low + min(i, count - 1)
@@ -77,45 +93,44 @@ def _forward_block(table, weights, residual, x, t, embedding, low, scratch, eps)
             eps[low + i, d] = inputs[d, i]
 
 
-@parallel_jit
-def _chain(table, weights, residual, first, noise, accept, coefficients, time_bias, stream, k0, k1, scratch, state):
-    workers = scratch.shape[0]
-    for worker in prange(workers):
-        for block in range(worker, state.shape[0], workers):
-            low = first + block * LANES
-            _chain_block(
-                table,
-                weights,
-                residual,
-                low,
-                noise,
-                accept,
-                coefficients,
-                time_bias,
-                stream,
-                k0,
-                k1,
-                scratch[worker],
-                state[block],
-            )
+class Chain(NamedTuple):
+    """A chain, as all threads are told of it; see `chain`."""
+
+    network: Network
+    residual: bool
+    first: int
+    noise: np.ndarray
+    accept: np.ndarray
+    coefficients: np.ndarray
+    time_bias: np.ndarray
+    stream: int
+    key: tuple[int, int]
+    scratch: np.ndarray  # [threads, 3, features, LANES]
+    state: np.ndarray  # [blocks, 4, features, LANES]
 
 
 @jit
-def _chain_block(
-    table, weights, residual, low, noise, accept, coefficients, time_bias, stream, k0, k1, scratch, state
-):
-    width, D = scratch.shape[0] // 3, coefficients.shape[1] - C
-    eps, h, g = scratch[:width], scratch[width : 2 * width], scratch[2 * width :]
+def _chain(thread, threads, place):
+    call = kept(place)
+    for block in range(thread, call.state.shape[0], threads):
+        _chain_block(call, call.first + block * LANES, call.scratch[thread], call.state[block])
+
+
+@jit
+def _chain_block(call, low, scratch, state):
+    (table, weights), residual, _, noise, accept, coefficients, time_bias, stream, (k0, k1), _, _ = call
+    D = coefficients.shape[1] - C0
+    eps, h, g = scratch[0], scratch[1], scratch[2]
     x, y = state[0], state[1]
     for k in range(coefficients.shape[0]):
         silu_layer(table[0], weights, time_bias, k * time_bias.shape[1], y, D, False, h, h, False)
         hidden_and_output(table, weights, residual, h, g, eps)
         _land(coefficients[k], D, eps, state)
-        if coefficients[k, C:].any():
+        if coefficients[k, C0:].any():
             draw_lanes(low, noise[k], stream, k0, k1, D, g)
             for d in range(D):
                 for i in range(LANES):
-                    y[d, i] += coefficients[k, C + d] * g[d, i]
+                    y[d, i] += coefficients[k, C0 + d] * g[d, i]
         if accept[k]:
             for d in range(D):
                 for i in range(LANES):
@@ -129,7 +144,7 @@ def _land(row, D, eps, state):
     for d in range(D):
         for i in range(LANES):
             newest = row[P] * y[d, i] + row[Q] * eps[d, i]
-            y[d, i] = row[A] * x[d, i] + row[B] * newest + row[B + 1] * d1[d, i] + row[B + 2] * d2[d, i]
+            y[d, i] = row[A] * x[d, i] + row[B0] * newest + row[B1] * d1[d, i] + row[B2] * d2[d, i]
             d2[d, i] = d1[d, i]
             d1[d, i] = newest
 
@@ -145,46 +160,53 @@ def draw_lanes(low, step, stream, k0, k1, D, z):
             )
 
 
-@parallel_jit
-def _time_bias(table, weights, embedding, scratch, bias):
-    workers, D = scratch.shape[0], table[0, K] - embedding.shape[1]
-    for worker in prange(workers):
-        rows = scratch[worker]
-        for low in range(worker * LANES, embedding.shape[0], workers * LANES):
-            count = min(LANES, embedding.shape[0] - low)
-            for i in range(LANES):
-                for d in range(embedding.shape[1]):
-                    rows[d, i] = embedding[low + min(i, count - 1), d]
-            linear_layer(table[0], weights, rows, embedding.shape[1], D, rows[rows.shape[0] // 3 :])
-            for i in range(count):
-                for j in range(bias.shape[1]):
-                    bias[low + i, j] = rows[rows.shape[0] // 3 + j, i]
+class TimeBias(NamedTuple):
+    """See `time_bias`."""
+
+    network: Network
+    embedding: np.ndarray  # [K, E]
+    scratch: np.ndarray  # [threads, 3, features, LANES]
+    bias: np.ndarray  # what comes out, [K, JP]
+
+
+@jit
+def _time_bias(thread, threads, place):
+    (table, weights), embedding, scratch, bias = kept(place)
+    inputs, outputs, D = scratch[thread, 0], scratch[thread, 1], table[0, K] - embedding.shape[1]
+    for low in range(thread * LANES, embedding.shape[0], threads * LANES):
+        count = min(LANES, embedding.shape[0] - low)
+        for i in range(LANES):
+            for d in range(embedding.shape[1]):
+                inputs[d, i] = embedding[low + min(i, count - 1), d]
+        linear_layer(table[0], weights, inputs, embedding.shape[1], D, outputs)
+        for i in range(count):
+            for j in range(bias.shape[1]):
+                bias[low + i, j] = outputs[j, i]
 
 
 def forward(network: Network, residual, x, t, embedding):
     """The MLP's outputs at x [N, D], t [N] int64: float32 [N, J], eps first; embedding [T + 1, E] by t."""
     eps = np.empty((len(x), network.table[-1, J]), np.float32)
-    _forward(network.table, network.weights, residual, x, t, embedding, _scratch(network.table), eps)
+    run(_forward, Outputs(network, residual, x, t, embedding, _scratch(network.table), eps))
     return eps
 
 
 def time_bias(network: Network, embedding):
     """What the embeddings [K, E] add to the first layer, its bias included: float32 [K, JP]."""
     bias = np.zeros((len(embedding), network.table[0, JP]), np.float32)
-    _time_bias(network.table, network.weights, embedding, _scratch(network.table), bias)
+    run(_time_bias, TimeBias(network, embedding, _scratch(network.table), bias))
     return bias
 
 
 def chain(network: Network, residual, first, noise, accept, coefficients, bias, stream, key, state):
     """Take the state (see `start`) in place through the rows of a table (`solvers`), whatever it has been through.
 
-    coefficients float32 [K, C + D]: p, q, a, b0, b1, b2 and c for each coordinate; accept bool [K]; bias [K, JP] is
+    coefficients float32 [K, C0 + D]: p, q, a, b0, b1, b2 and c for each coordinate; accept bool [K]; bias [K, JP] is
     `time_bias` of the steps t at which the model is asked; z is that of (key, stream, first + sample, noise [K]).
     """
-    k0, k1 = np.uint32(key[0]), np.uint32(key[1])
-    table, weights = network
-    scratch = _scratch(table)
-    _chain(table, weights, residual, first, noise, accept, coefficients, bias, stream, k0, k1, scratch, state)
+    key, scratch = (np.uint32(key[0]), np.uint32(key[1])), _scratch(network.table)
+    stream = np.uint32(stream)
+    run(_chain, Chain(network, residual, first, noise, accept, coefficients, bias, stream, key, scratch, state))
 
 
 def start(x):
@@ -218,8 +240,8 @@ def rows(x, n, D):
 
 
 def _scratch(table):
-    """Three activations [features, LANES] a thread."""
+    """Three activations a thread: [threads, 3, features, LANES]."""
     D = int(table[-1, J])
     features = max(int(table[:, JP].max()), int(table[:, KP].max()), round_up(D, 4) + 4)
     threads = get_num_threads()
-    return aligned(threads * 3 * features * LANES).reshape(threads, 3 * features, LANES)
+    return aligned(threads * 3 * features * LANES).reshape(threads, 3, features, LANES)

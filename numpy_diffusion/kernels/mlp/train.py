@@ -1,4 +1,4 @@
-"""The whole training step of an MLP in one call: the twin of `training_step.py`.
+"""The whole training step of an MLP in one call: the twin of `training/step.py`.
 
 A step has two parts, each spread over the threads.  First, block by block of LANES samples: draw data, t and
 noise, jump, forward, loss, and the gradient by every activation.  Then, ROWS rows of a weight matrix at a time: the
@@ -13,123 +13,87 @@ The second part's sums run over samples, so what the first computes as [feature,
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads, prange, uint32
+from numba import uint32
 
-from numpy_diffusion.kernels._jit import jit, parallel_jit
+from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.adam import adam, adam_rule
 from numpy_diffusion.kernels.loss import bound_term
-from numpy_diffusion.kernels.memory import aligned, blocks, round_up
 from numpy_diffusion.kernels.mlp.forward import draw_lanes, linear_layer, silu_layer
-from numpy_diffusion.kernels.mlp.layout import BIAS, JP, KP, WEIGHT, J, K
+from numpy_diffusion.kernels.mlp.layout import BIAS, KP, WEIGHT, J, K
+from numpy_diffusion.kernels.mlp.workspace import Problem, Workspace
 from numpy_diffusion.kernels.random import below, philox4x32
+from numpy_diffusion.kernels.threads import address_on_threads, keep, kept, on_threads, share
 from numpy_diffusion.kernels.vector.mlp import slope_tile
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.tile import tile, transpose
 
 
-class Problem(NamedTuple):
-    """What training reads: float32, but for the table and the steps."""
+class Step(NamedTuple):
+    """One step, as all threads are told of it."""
 
-    table: np.ndarray  # of the MLP's matrices, see `mlp_plan`
-    data: np.ndarray  # [N, D]
-    steps: np.ndarray  # to draw t from, int64 [M]
-    signal: np.ndarray  # sqrt(alpha_bar), by t [T + 1]
-    sigma: np.ndarray  # sqrt(1 - alpha_bar), by t [T + 1]
-    lambda_t: np.ndarray  # [T + 1]
-    bound: np.ndarray  # `losses.bound_table` [T + 1, 6], of which nothing is read without a head for the variance
-    embedding: np.ndarray  # by t [T + 1, E]
-
-
-class Workspace(NamedTuple):
-    """The buffers of a step, made once: float32, but for places, tiles and t."""
-
-    weights: np.ndarray  # of the MLP, see `mlp_plan`
-    inputs: np.ndarray  # of each matrix, [panel, sample, LANES], flat
-    inputs_at: np.ndarray  # where each matrix's start, int64
-    grads: np.ndarray  # by each matrix's outputs, [panel, sample, VECTOR], flat
-    grads_at: np.ndarray
-    rows: np.ndarray  # the second part's work: matrix and its first row, int64 [.., 2]
-    gradient: np.ndarray  # by those rows, [threads, ROWS * K and more]
-    halves: np.ndarray  # by all parameters, of either half of the batch, [2, P]
-    x: np.ndarray  # the first layer's input of a block, [threads, features, LANES]
-    h: np.ndarray  # the SiLU layers' outputs, [threads, layers, width, LANES]
-    slopes: np.ndarray  # of those SiLUs, likewise
-    dh: np.ndarray  # the gradient by a SiLU layer's output, [threads, width, LANES]
-    dg: np.ndarray  # that by its sums, and by those of the layer below, [threads, 2, width, LANES]
-    eps_hat: np.ndarray  # [threads, D filled up, LANES]
-    eps: np.ndarray  # [threads, D filled up, LANES]
-    loss: np.ndarray  # of each block
-    t: np.ndarray  # of each sample, int64
-    sample_loss: np.ndarray  # of each sample
+    problem: Problem
+    work: Workspace
+    residual: bool
+    state: tuple[np.ndarray, ...]  # m, v and average, float32 [P] each
+    batch: int
+    number: int
+    rate: float
+    decay: float
+    adam: tuple[float, ...]  # beta1, beta2, epsilon, weight decay
+    key: tuple[int, ...]  # the two words of the seed, the stream that draws data and t, and that of the noise
 
 
-def workspace(table, weights, batch):
-    """The buffers for batches of this size."""
-    D, width, layers = int(table[-1, J]), int(table[0, JP]), len(table) - 1
-    count, threads = blocks(batch), get_num_threads()
-    in_sizes = [round_up(k, LANES) * count * LANES for k in table[:, KP].tolist()]
-    out_sizes = [j * count * LANES for j in table[:, JP].tolist()]
-    rows = [(matrix, row) for matrix, j in enumerate(table[:, J].tolist()) for row in range(0, j, ROWS)]
-
-    def buffer(*shape):
-        return aligned(int(np.prod(shape))).reshape(shape)
-
-    return Workspace(
-        weights=weights,
-        inputs=buffer(sum(in_sizes)),
-        inputs_at=np.cumsum([0, *in_sizes[:-1]]),
-        grads=buffer(sum(out_sizes)),
-        grads_at=np.cumsum([0, *out_sizes[:-1]]),
-        rows=np.array(rows),
-        gradient=buffer(threads, ROWS * int(table[:, KP].max()) + LANES),
-        halves=buffer(2, int(table[-1, BIAS] + table[-1, J])),
-        x=buffer(threads, int(table[0, KP]), LANES),
-        h=buffer(threads, layers, width, LANES),
-        slopes=buffer(threads, layers, width, LANES),
-        dh=buffer(threads, width, LANES),
-        dg=buffer(threads, 2, width, LANES),
-        eps_hat=buffer(threads, int(table[-1, JP]), LANES),
-        eps=buffer(threads, round_up(D, 4), LANES),
-        loss=buffer(count),
-        t=np.zeros(count * LANES, np.int64),
-        sample_loss=buffer(count * LANES),
-    )
+@jit
+def _activations(thread, threads, place):
+    """One thread's blocks of samples; of two threads, each also its half's gradients: those are all its own."""
+    step = kept(place)
+    low, high = share(step.work.loss.shape[0], thread, threads)
+    for block in range(low, high):
+        _block(step.problem, step.work, step.residual, block, thread, step.batch, step.number, step.key)
+    if threads <= 2:
+        _gradients(thread, threads, place)
 
 
-@parallel_jit
-def _steps(problem, work, residual, state, batch, first, rates, decays, adam, key, losses):
-    # Numba carries no tuple into a parallel loop: they are taken apart here and put together again inside it.
-    table, data, draws, signal, sigma, lambda_t, bound, embedding = problem
-    (weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
-     x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss) = work  # fmt: skip
-    m, v, average = state
-    beta1, beta2, epsilon, weight_decay = adam
-    seed0, seed1, batch_stream, noise_stream = key
-    workers, count, P = x.shape[0], loss.shape[0], halves.shape[1]
+@jit
+def _descent(thread, threads, place):
+    """One thread's share of the parameters."""
+    step = kept(place)
+    beta1, beta2, epsilon, weight_decay = step.adam
+    rule = adam_rule(step.number, step.rate, step.decay, beta1, beta2, epsilon, weight_decay)
+    low, high = share(step.work.halves.shape[1], thread, threads)
+    _descend(step.work, low, high, step.state, rule)
+
+
+@jit
+def _steps(activations, gradients, descent, start, rates, decays, losses):
+    """The steps, each in two or three rounds on all threads; the first is `start`."""
+    threads = start.work.x.shape[0]
+    values = start.batch * start.problem.data.shape[1]
     for k in range(rates.shape[0]):
-        step, rate, decay = first + k, rates[k], decays[k]
-        for worker in prange(workers):
-            part = Problem(table, data, draws, signal, sigma, lambda_t, bound, embedding)
-            room = Workspace(weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
-                             x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss)  # fmt: skip
-            for block in range(worker * count // workers, (worker + 1) * count // workers):
-                _block(part, room, residual, block, worker, batch, step, (seed0, seed1, batch_stream, noise_stream))
-            if workers <= 2:  # a half's samples are all this thread's own: it need not wait for the other
-                _gradients(table, room, worker, workers)
-        if workers > 2:
-            for worker in prange(workers):
-                room = Workspace(weights, inputs, inputs_at, grads, grads_at, rows, gradient, halves,
-                                 x, h, slopes, dh, dg, eps_hat, eps, loss, t, sample_loss)  # fmt: skip
-                _gradients(table, room, worker, workers)
-        losses[k] = _sum(loss) / np.float32(batch * data.shape[1])
-        for worker in prange(workers):
-            rule = adam_rule(step, rate, decay, beta1, beta2, epsilon, weight_decay)
-            _descend(halves, worker * P // workers, (worker + 1) * P // workers, weights, (m, v, average), rule)
+        place = keep(
+            Step(
+                start.problem,
+                start.work,
+                start.residual,
+                start.state,
+                start.batch,
+                start.number + k,
+                rates[k],
+                decays[k],
+                start.adam,
+                start.key,
+            )
+        )
+        on_threads(activations, threads, place)
+        if threads > 2:
+            on_threads(gradients, threads, place)
+        losses[k] = _sum(start.work.loss) / np.float32(values)
+        on_threads(descent, threads, place)
 
 
 @jit
 def _sum(values):
-    """The sum in order: in a parallel function `values.sum()` would be one sum a thread."""
+    """The sum in order."""
     total = np.float32(0)
     for value in values:
         total += value
@@ -252,11 +216,13 @@ def _to_samples(h, panel, target, at, block, count):
 
 
 @jit
-def _gradients(table, work, worker, workers):
+def _gradients(thread, threads, place):
     """One thread's share of the gradients by the parameters; of two threads, each takes a half of the batch."""
-    count = work.rows.shape[0]
-    for number in range(worker * 2 * count // workers, (worker + 1) * 2 * count // workers):
-        _gradient(table, work, number // count, number % count, worker)
+    step = kept(place)
+    count = step.work.rows.shape[0]
+    low, high = share(2 * count, thread, threads)
+    for number in range(low, high):
+        _gradient(step.problem.table, step.work, number // count, number % count, thread)
 
 
 @jit
@@ -275,10 +241,12 @@ def _gradient(table, work, half, number, worker):
         tile(work.grads, at, VECTOR, 1, work.inputs, inputs, LANES, gradient, k, matrix[K], depth)
     count = min(ROWS, matrix[J] - row)
     place = matrix[WEIGHT] + row * matrix[K]
-    work.halves[half, place : place + count * matrix[K]] = gradient[: count * matrix[K]]
+    for c in range(count * matrix[K]):
+        work.halves[half, place + c] = gradient[c]
     _bias_sums(work.grads, at, depth, gradient)
     place = matrix[BIAS] + row
-    work.halves[half, place : place + count] = gradient[:count]
+    for c in range(count):
+        work.halves[half, place + c] = gradient[c]
 
 
 @jit
@@ -296,9 +264,9 @@ def _bias_sums(grads, at, samples, sums):
 
 
 @jit
-def _descend(halves, low, high, weights, state, rule):
+def _descend(work, low, high, state, rule):
     """Adam and the average on parameters low..high - 1, from the gradients of the batch's two halves."""
-    first, second = halves[0, low:high], halves[1, low:high]
+    first, second, weights = work.halves[0, low:high], work.halves[1, low:high], work.weights
     for c in range(first.shape[0]):
         first[c] += second[c]
     m, v, average = state
@@ -308,10 +276,11 @@ def _descend(halves, low, high, weights, state, rule):
 def steps(problem, work, residual, state, batch, first, rates, decays, adam, key):
     """Take the training steps first, first + 1, ... in place, one for each of `rates`; their losses, float32.
 
-    The weights are those of `work`; `state`: m, v and average, float32 [P] each.  `key`: the two words of the
-    seed, the stream that draws data and t, and that of the noise.
+    The weights are those of `work`; the other arguments are the fields of a `Step`.
     """
     losses = np.empty(len(rates), np.float32)
     key = tuple(np.uint32(word) for word in key)
-    _steps(problem, work, residual, state, batch, first, rates, decays, adam, key, losses)
+    start = Step(problem, work, residual, state, batch, first, 0.0, 0.0, adam, key)
+    addresses = (address_on_threads(kernel, start) for kernel in (_activations, _gradients, _descent))
+    _steps(*addresses, start, rates, decays, losses)
     return losses

@@ -1,23 +1,89 @@
-"""The calls of a U-Net as its kernels read them: their kinds, their columns, and where all lies in memory."""
+"""The calls of a U-Net as its kernels read them, and where its images lie in memory."""
 
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 
-# Kinds of calls: `unet._call` says what each does with its images and numbers.
-(CONV, STATISTICS, NORM, SILU, JOIN, UPSAMPLE, ATTENTION, CLASS, DROPOUT,
- CONV_WEIGHTS, SPREAD, NORM_BACK, SILU_BACK, PART, UPSAMPLE_BACK, ATTENTION_BACK, CLASS_BACK) = range(17)  # fmt: skip
-IMAGES, NUMBERS = 9, 7  # of a call, at most
-WINDOW = 3  # which of a CONV's numbers is k; they are those of `conv.forward`, and whether the weights are the turned
-NONE = -1  # no image: the last row of the table of images, whose place is -1
+from numpy_diffusion.kernels.layers.images import NOWHERE
+
+NONE = 0  # the row of every table of images that stands for no image: `images.NO_IMAGE`
 
 
-class Plan(NamedTuple):
-    """A list of calls, ready to run.
+class CallKind(IntEnum):
+    """What a call does: `dispatch.forward` and `dispatch.backward` say with which of its images and numbers."""
 
-    calls : int64 [calls, 1 + IMAGES + NUMBERS]: kind, rows of `images`, numbers
+    CONV = 0
+    STATISTICS = 1  # of a group norm
+    NORM = 2
+    SILU = 3  # of a vector; behind a norm it is the norm's
+    CONCAT = 4  # one of the images that are joined
+    UPSAMPLE = 5
+    ATTENTION = 6
+    CLASS = 7  # the embedding of the sample's label
+    DROPOUT = 8  # there and back
+    CONV_WEIGHTS = 9  # the gradient by the weights; that by the input is a CONV
+    DILATE = 10  # zeros between the pixels, before the CONV that goes back through a stride of 2
+    NORM_BACK = 11
+    SILU_BACK = 12
+    SLICE = 13  # channels of an image, the way back through a CONCAT; with all channels, a copy or a sum
+    UPSAMPLE_BACK = 14
+    ATTENTION_BACK = 15
+    CLASS_BACK = 16
+
+
+class Call(NamedTuple):
+    """One call: its kind, the rows of its images in the table of images, and its numbers.
+
+    A kind uses the fields that it needs; the others stay as they are here.
+    """
+
+    kind: int
+    # images, the fields of IMAGES
+    src: int = NONE
+    dst: int = NONE
+    dy: int = NONE  # the gradient by what the forward call gave
+    dx: int = NONE  # the gradient by src
+    vector: int = NONE  # of a convolution: one number a channel, added to all pixels
+    residual: int = NONE  # of a convolution: an image that is added
+    stats: int = NONE  # of a norm: mean and 1 / deviation of each group
+    q: int = NONE
+    k: int = NONE
+    v: int = NONE
+    o: int = NONE
+    dq: int = NONE
+    dk: int = NONE
+    dv: int = NONE
+    do: int = NONE
+    matrices: int = NONE  # of an attention's gradient
+    # numbers
+    weight: int = NOWHERE  # where the weights start, see `layout`
+    squares: int = NOWHERE  # of a convolution: where U starts, if it goes by squares of pixels, see `winograd`
+    bias: int = NOWHERE
+    window: int = 0  # k of a convolution of k x k pixels
+    stride: int = 0
+    shift: int = 0  # of a convolution: see `conv.Window`; of a DILATE, the first pixel's row and column
+    turned: bool = False  # whether the weights are those of the way back
+    groups: int = 0
+    silu: bool = False  # of a norm: whether SiLU follows
+    heads: int = 0
+    channel: int = 0  # the first, of a CONCAT or SLICE
+    add: bool = False  # whether the result is added to what stands there
+    number: int = 0  # which dropout of the network it is
+
+
+IMAGES = Call._fields[Call._fields.index("src") : Call._fields.index("matrices") + 1]  # the fields that name images
+CALL = np.dtype([(name, np.int64) for name in Call._fields])
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A list of calls, ready to run; an unknown kind of call is refused when the plan is made.
+
+    calls : CALL [calls]
     backward : how many calls come before the backward ones
-    images : int64 [images + 1, 5], see `images`
+    images : `images.IMAGE` [images], row NONE no image
     arena, scratch : float32 numbers that a worker needs
     x, embedding, eps, deps : rows of `images` of what comes in and goes out
     """
@@ -32,14 +98,19 @@ class Plan(NamedTuple):
     eps: int
     deps: int
 
+    def __post_init__(self) -> None:
+        for kind in self.calls["kind"]:
+            if kind not in set(CallKind):
+                raise ValueError(f"calls: expected kinds from 0 to {max(CallKind)}, see CallKind, got {kind}")
 
-class Side(NamedTuple):
-    """Parameters as the kernels read them, forward or on the way back.
+
+class Packing(NamedTuple):
+    """How parameters are packed for the kernels, for one of the two ways through the network.
 
     at, squares_at : by name, where a parameter starts, and where a convolution's U for `winograd`
-    source : for each number, the flat parameter that it is; behind the last one stands a zero
+    source : for each packed number, the flat parameter that it is; an index behind the last one stands for zero
     squares : int64 [n, 4]: for each U where the weights start, where it starts, channels in and out
-    size : numbers in all
+    size : packed numbers in all
     """
 
     at: dict[str, int]
@@ -50,8 +121,13 @@ class Side(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where the parameters lie: the weights, and those of the way back, turned; and where each flat parameter is."""
+    """Where the parameters lie for the kernels.
 
-    weights: Side
-    turned: Side
+    weights : the packing for the forward pass, and for the gradients by the parameters
+    turned : the packing for the gradients by the inputs, the convolutions' windows turned by half a turn
+    place : for each flat parameter, where in `weights` it is
+    """
+
+    weights: Packing
+    turned: Packing
     place: np.ndarray

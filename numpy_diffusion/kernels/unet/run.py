@@ -1,201 +1,164 @@
-"""The U-Net's forward pass and training step: the twin of `networks/unet.py`.
+"""The U-Net's forward pass and training step: the twin of `networks/unet/definition.py`.
 
 Each worker takes a sample through all the calls of the plan, forward and backward, before the next: its images stay
-in the cache.  The gradients of a batch are summed in GROUPS fixed groups of samples, each by one worker and in
-order, then group by group: so they are the same for any number of threads.  Samples that are fewer than the workers
-are taken by all of these together, each a share of every image's rows.
+in the cache.  The gradients of a batch are summed in fixed groups of samples (`workspace.GROUPS`), each by one worker
+and in order, then group by group: so they are the same for any number of threads.  Samples that are fewer than the
+workers are taken by all of these together, each a share of every image's rows.
 """
 
-import threading
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import get_num_threads
 
-from numpy_diffusion.kernels._jit import jit, parallel_jit
-from numpy_diffusion.kernels.layers import attention, conv, group_norm, images, resample, winograd
-from numpy_diffusion.kernels.layers.images import AT, CHANNELS, clear_border, pixel, share
+from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels.layers import images
+from numpy_diffusion.kernels.layers.images import Worker, clear_border, image, pixel
 from numpy_diffusion.kernels.loss import bound_term
-from numpy_diffusion.kernels.memory import aligned, round_up
-from numpy_diffusion.kernels.unet.calls import (
-    ATTENTION,
-    ATTENTION_BACK,
-    CLASS,
-    CLASS_BACK,
-    CONV,
-    CONV_WEIGHTS,
-    DROPOUT,
-    IMAGES,
-    JOIN,
-    NORM,
-    NORM_BACK,
-    PART,
-    SILU,
-    SILU_BACK,
-    SPREAD,
-    STATISTICS,
-    UPSAMPLE,
-    UPSAMPLE_BACK,
-)
-from numpy_diffusion.noise import NUMBER_SHIFT
+from numpy_diffusion.kernels.threads import address_of, address_on_threads, call, keep, kept, on_threads, run, share
+from numpy_diffusion.kernels.unet import dispatch
+from numpy_diffusion.kernels.unet.calls import CallKind
+from numpy_diffusion.kernels.unet.packing import pack, unpack
+from numpy_diffusion.kernels.unet.workspace import Batch, kept_buffers
 
-BLOCK = 4096  # numbers that stay in a core's first cache while the groups are added round_up
-GROUPS = 4, 8  # of samples, in a batch below and from 64: so many gradients are kept, and so many threads can work
+FIRST, ONE = np.int64(0), np.int64(1)  # of one worker: a plain 0 and 1 would be types of their own, compiled anew
+BLOCK = 4096  # numbers that stay in a core's first cache while the groups' gradients are added up
 
 
-@jit
-def _call(call, table, arena, weights, turned, norm_eps, label, scratch, part, parts):
-    """One forward call, or one of the backward pass that is a forward one's twin: this part's share of it."""
-    kind, a, b, c, d = call[0], table[call[1]], table[call[2]], table[call[3]], table[call[4]]
-    n = call[1 + IMAGES :]
-    if kind == CONV:
-        matrix = turned if n[6] else weights
-        conv.forward(arena, a, b, matrix, n[0], n[1], n[2], n[3], n[4], n[5], c[AT], d, scratch, part, parts)
-    elif kind == NORM:
-        group_norm.forward(arena, a, b, c[AT], weights, n[0], n[1], n[2], n[3] != 0, scratch, part, parts)
-    elif kind == JOIN:
-        resample.join(arena, a, b, n[0], part, parts)
-    elif kind == UPSAMPLE:
-        resample.upsample(arena, a, b, part, parts)
-    elif kind == ATTENTION:
-        attention.forward(arena, a, b, c, d, n[0], scratch, part, parts)
-    elif part == 0 and kind == STATISTICS:
-        group_norm.statistics(arena, a, b[AT], n[0], norm_eps, scratch)
-    elif part == 0 and kind == SILU:
-        resample.silu(arena, a, b)
-    elif part == 0 and kind == CLASS:
-        width = a[CHANNELS]
-        first = n[0] + label * width
-        arena[a[AT] : a[AT] + width] = weights[first : first + width]
+class Prediction(NamedTuple):
+    """A forward pass, as all threads are told of it; see `predict`."""
+
+    forward: int  # address of `dispatch.forward`
+    calls: np.ndarray
+    images: np.ndarray
+    ends: tuple[int, ...]  # rows of x, of the embedding and of eps among the images
+    weights: np.ndarray
+    norm_eps: float
+    x: np.ndarray
+    embedding: np.ndarray
+    place: np.ndarray
+    labels: np.ndarray
+    arenas: np.ndarray  # [threads, numbers]
+    scratch: np.ndarray  # [threads, numbers]
+    eps: np.ndarray
 
 
 @jit
-def _call_back(call, table, arena, weights, gradients, label, scratch):
-    """One call of the backward pass."""
-    kind, a, b, c, d = call[0], table[call[1]], table[call[2]], table[call[3]], table[call[4]]
-    n = call[1 + IMAGES :]
-    if kind == CONV_WEIGHTS:
-        conv.backward(arena, a, b, gradients, n[0], n[1], n[2], n[3], n[4], n[5] != 0, c[AT], scratch)
-    elif kind == SPREAD:
-        resample.spread(arena, a, b, n[0])
-    elif kind == NORM_BACK:
-        group_norm.backward(
-            arena, a, b, c, d[AT], weights, gradients, n[0], n[1], n[2], n[3] != 0, n[4] != 0, scratch
-        )
-    elif kind == SILU_BACK:
-        resample.silu_backward(arena, a, b, c, n[0] != 0)
-    elif kind == PART:
-        resample.part_off(arena, a, b, n[0], n[1] != 0)
-    elif kind == UPSAMPLE_BACK:
-        resample.upsample_backward(arena, a, b, n[0] != 0)
-    elif kind == ATTENTION_BACK:
-        do, dq, dk, dv = table[call[5]], table[call[6]], table[call[7]], table[call[8]]
-        attention.backward(arena, a, b, c, d, do, dq, dk, dv, table[call[9]][AT], n[0], scratch)
-    elif kind == CLASS_BACK:
-        width = a[CHANNELS]
-        first = n[0] + label * width
-        for i in range(width):
-            gradients[first + i] += arena[a[AT] + i]
+def _samples(thread, threads, place):
+    """One thread's samples, as many as each of the others has."""
+    job = kept(place)
+    x_row, embedding_row, eps_row = job.ends
+    worker = Worker(job.arenas[thread], job.scratch[thread], FIRST, ONE)
+    low, high = share(job.x.shape[0] // threads * threads, thread, threads)
+    for n in range(low, high):
+        dispatch.enter(job.images, x_row, embedding_row, worker.arena, job.x[n], job.embedding[job.place[n]])
+        for k in range(job.calls.shape[0]):
+            parts = job.calls[k], job.images, worker, job.weights, job.weights, job.norm_eps, job.labels[n]
+            call(job.forward, parts)
+        images.store(worker.arena, image(job.images, eps_row), job.eps[n])
+
+
+class SharedCall(NamedTuple):
+    """One call for one sample, to which all threads go."""
+
+    job: Prediction
+    sample: int
+    call: int
 
 
 @jit
-def _drop(call, table, arena, probability, key, sample, step):
-    """A dropout, there or back; its stream is that of `layers/dropout.py`."""
-    stream = key[2] | call[1 + IMAGES] << NUMBER_SHIFT
-    resample.dropout(arena, table[call[1]], table[call[2]], probability, key, stream, sample, step)
+def _shared_call(thread, threads, place):
+    """One thread's share of the rows."""
+    job, n, k = kept(place)
+    worker = Worker(job.arenas[0], job.scratch[thread], thread, threads)
+    call(job.forward, (job.calls[k], job.images, worker, job.weights, job.weights, job.norm_eps, job.labels[n]))
 
 
 @jit
-def _enter(table, x_row, embedding_row, arena, x, embedding):
-    images.load(arena, table[x_row], x)
-    at = table[embedding_row, AT]
-    arena[at : at + embedding.shape[0]] = embedding
-
-
-@parallel_jit
-def _predict(calls, table, ends, weights, norm_eps, x, embedding, place, labels, arenas, scratch, eps):
-    """eps [N, J, H, W] from x [N, C, H, W], the rows `place` [N] of the embedding [K, E] and labels [N]."""
-    workers, N = arenas.shape[0], x.shape[0]
-    even = N // workers * workers
-    for worker in prange(workers):
-        for n in range(worker * even // workers, (worker + 1) * even // workers):
-            _enter(table, ends[0], ends[1], arenas[worker], x[n], embedding[place[n]])
-            for k in range(calls.shape[0]):
-                _call(calls[k], table, arenas[worker], weights, weights, norm_eps, labels[n], scratch[worker], 0, 1)
-            images.store(arenas[worker], table[ends[2]], eps[n])
-    for n in range(even, N):
-        _enter(table, ends[0], ends[1], arenas[0], x[n], embedding[place[n]])
-        for k in range(calls.shape[0]):
-            for worker in prange(workers):
-                _call(
-                    calls[k],
-                    table,
-                    arenas[0],
-                    weights,
-                    weights,
-                    norm_eps,
-                    labels[n],
-                    scratch[worker],
-                    worker,
-                    workers,
-                )
-        images.store(arenas[0], table[ends[2]], eps[n])
+def _predict(samples, shared_call, threads, job):
+    """All samples: an equal number by each thread, and the others one by one by all threads together."""
+    on_threads(samples, threads, keep(job))
+    x_row, embedding_row, eps_row = job.ends
+    arena, N = job.arenas[0], job.x.shape[0]
+    for n in range(N // threads * threads, N):
+        dispatch.enter(job.images, x_row, embedding_row, arena, job.x[n], job.embedding[job.place[n]])
+        for k in range(job.calls.shape[0]):
+            on_threads(shared_call, threads, keep(SharedCall(job, n, k)))
+        images.store(arena, image(job.images, eps_row), job.eps[n])
 
 
 def predict(plan, weights, norm_eps, x, embedding, place, labels, out_channels):
     """eps of images x [N, C, H, W]; embedding [K, E] of the steps, place [N] which of them each sample has."""
-    workers = get_num_threads()
-    arenas, scratch = _kept_rooms(plan, workers)
+    arenas, scratch = kept_buffers(plan, get_num_threads())
     eps = np.empty((x.shape[0], out_channels, *x.shape[2:]), np.float32)
-    ends = np.array([plan.x, plan.embedding, plan.eps])
-    _predict(plan.calls, plan.images, ends, weights, norm_eps, x, embedding, place, labels, arenas, scratch, eps)
+    ends = plan.x, plan.embedding, plan.eps
+    worker = Worker(arenas[0], scratch[0], 0, 1)
+    forward = address_of(dispatch.forward, plan.calls[0], plan.images, worker, weights, weights, norm_eps, 0)
+    parts = plan.calls, plan.images, ends, weights, norm_eps, x, embedding, place, labels, arenas, scratch, eps
+    job = Prediction(forward, *parts)
+    shared = address_on_threads(_shared_call, SharedCall(job, 0, 0))
+    _predict(address_on_threads(_samples, job), shared, len(arenas), job)
     return eps
 
 
-_kept = threading.local()
+class Training(NamedTuple):
+    """The gradient of a batch, as all threads are told of it; see `gradient`."""
 
-
-def _kept_rooms(plan, workers):
-    """Arenas and scratch of the network that this thread ran last: made anew they cost one image half its time."""
-    known = getattr(_kept, "rooms", None)
-    if known is None or known[0] is not plan or known[1] != workers:
-        _kept.rooms = known = plan, workers, _room(workers, plan.arena), _room(workers, plan.scratch)
-    return known[2:]
-
-
-@parallel_jit
-def _gradient(calls, backward, table, ends, weights, turned, norm_eps, batch, dropout, key, step, arenas, scratch,
-              gradients, losses):  # fmt: skip
-    """The losses [N] of a batch, and the gradient of their mean, one row of `gradients` a group of samples."""
-    x, embedding, labels, eps, weighting, bound = batch
-    workers, groups = arenas.shape[0], gradients.shape[0]
-    for worker in prange(workers):
-        arena, own = arenas[worker], scratch[worker]
-        low, high = share(groups, worker, workers)
-        for group in range(low, high):
-            gradients[group] = 0
-            first, last = share(x.shape[0], group, groups)
-            for n in range(first, last):
-                _enter(table, ends[0], ends[1], arena, x[n], embedding[n])
-                for k in range(backward):
-                    if calls[k, 0] == DROPOUT:
-                        _drop(calls[k], table, arena, dropout, key, n, step)
-                    else:
-                        _call(calls[k], table, arena, weights, turned, norm_eps, labels[n], own, 0, 1)
-                outputs, slopes = table[ends[2]], table[ends[3]]
-                losses[n] = _loss(arena, outputs, slopes, eps[n], weighting[n], bound[n], x.shape[0])
-                for k in range(backward, calls.shape[0]):
-                    if calls[k, 0] == DROPOUT:
-                        _drop(calls[k], table, arena, dropout, key, n, step)
-                    elif calls[k, 0] == CONV:
-                        _call(calls[k], table, arena, weights, turned, norm_eps, labels[n], own, 0, 1)
-                    else:
-                        _call_back(calls[k], table, arena, weights, gradients[group], labels[n], own)
+    forward: int  # addresses of `dispatch.forward` and `backward`
+    back: int
+    calls: np.ndarray
+    backward: int
+    images: np.ndarray
+    ends: tuple[int, ...]  # rows of x, of the embedding, of eps and of the gradient by it among the images
+    weights: np.ndarray
+    turned: np.ndarray
+    norm_eps: float
+    batch: Batch
+    dropout: float
+    key: tuple[int, ...]
+    step: int
+    arenas: np.ndarray  # [threads, numbers]
+    scratch: np.ndarray  # [threads, numbers]
+    gradients: np.ndarray  # what comes out: a row a group of samples
+    losses: np.ndarray  # [N], likewise
 
 
 @jit
-def _loss(arena, outputs, slopes, eps, weight, bound, batch):
+def _gradients(thread, threads, place):
+    """One thread's groups: the losses of their samples, and the gradient of the batch's mean."""
+    job = kept(place)
+    worker = Worker(job.arenas[thread], job.scratch[thread], FIRST, ONE)
+    groups = job.gradients.shape[0]
+    low, high = share(groups, thread, threads)
+    for group in range(low, high):
+        job.gradients[group] = 0
+        first, last = share(job.batch.x.shape[0], group, groups)
+        for n in range(first, last):
+            _there_and_back(job, worker, job.gradients[group], n)
+
+
+@jit
+def _there_and_back(job, worker, gradients, n):
+    """One sample through all calls: its loss, and what it adds to the gradients of its group."""
+    calls, table, arena, label = job.calls, job.images, worker.arena, job.batch.labels[n]
+    x_row, embedding_row, eps_row, deps_row = job.ends
+    dispatch.enter(table, x_row, embedding_row, arena, job.batch.x[n], job.batch.embedding[n])
+    for k in range(calls.shape[0]):
+        if k == job.backward:
+            job.losses[n] = _loss(arena, image(table, eps_row), image(table, deps_row), job.batch, n)
+        kind = calls[k]["kind"]
+        if kind == CallKind.DROPOUT:
+            dispatch.dropout(calls[k], table, arena, job.dropout, job.key, n, job.step)
+        elif k < job.backward or kind == CallKind.CONV:
+            call(job.forward, (calls[k], table, worker, job.weights, job.turned, job.norm_eps, label))
+        else:
+            call(job.back, (calls[k], table, worker, job.weights, gradients, label))
+
+
+@jit
+def _loss(arena, outputs, slopes, batch, n):
     """One sample's loss as in `losses`, and the gradient of the batch's mean by its outputs."""
+    eps, weight, bound, N = batch.eps[n], batch.weighting[n], batch.bound[n], batch.x.shape[0]
     C, H, W = eps.shape
     size, total = np.float32(C * H * W), np.float32(0)
     for y in range(H):
@@ -204,79 +167,33 @@ def _loss(arena, outputs, slopes, eps, weight, bound, batch):
             for c in range(C):
                 error = arena[at + c] - eps[c, y, x]
                 total += weight * error * error
-                arena[to + c] = np.float32(2) * weight * error / (np.float32(batch) * size)
-                if outputs[CHANNELS] > C:
+                arena[to + c] = np.float32(2) * weight * error / (np.float32(N) * size)
+                if outputs.channels > C:
                     term, slope = bound_term(bound, arena[at + C + c], error)
                     total += term
-                    arena[to + C + c] = slope / (np.float32(batch) * size)
+                    arena[to + C + c] = slope / (np.float32(N) * size)
     clear_border(arena, slopes)
     return total / size
 
 
-@parallel_jit
-def _sum(workers, gradients, total):
-    """total = the sum of the groups' gradients."""
-    for worker in prange(workers):
-        low, high = share(total.shape[0], worker, workers)
-        for start in range(low, high, BLOCK):
-            block = total[start : min(start + BLOCK, high)]
-            block[:] = 0
-            for group in range(gradients.shape[0]):
-                values = gradients[group, start : start + BLOCK]
-                for i in range(block.shape[0]):
-                    block[i] += values[i]
+class Sum(NamedTuple):
+    """total = the sum of the groups' gradients, in their order."""
 
-
-@parallel_jit
-def _gather(workers, numbers, source, target):
-    """target[i] = numbers[source[i]], and 0 where that is behind their end."""
-    for worker in prange(workers):
-        low, high = share(source.shape[0], worker, workers)
-        for i in range(low, high):
-            target[i] = numbers[source[i]] if source[i] < numbers.shape[0] else np.float32(0)
-
-
-@parallel_jit
-def _transform(workers, weights, squares):
-    for worker in prange(workers):
-        for row in range(squares.shape[0]):
-            w0, u0, C, J = squares[row]
-            winograd.transform(weights, w0, u0, C, J, worker, workers)
-
-
-def lay_out(parameters, side, target):
-    """Write the parameters [P] to target [side.size] as the kernels read them; side: a `unet_plan.Side`."""
-    _gather(get_num_threads(), parameters, side.source, target)
-    _transform(get_num_threads(), target, side.squares)
-
-
-class Workspace(NamedTuple):
-    """The buffers of a training step, made once."""
-
-    arenas: np.ndarray  # [workers, numbers]
-    scratch: np.ndarray  # [workers, numbers]
-    weights: np.ndarray
-    turned: np.ndarray
-    gradients: np.ndarray  # [groups, numbers]
+    gradients: np.ndarray
     total: np.ndarray
-    flat: np.ndarray  # [P]
-    losses: np.ndarray  # [N]
 
 
-def workspace(plan, layout, batch):
-    """The buffers for batches of this size."""
-    groups = min(batch, GROUPS[batch >= 64])
-    workers, numbers = min(get_num_threads(), groups), len(layout.weights.source)
-    return Workspace(
-        arenas=_room(workers, plan.arena),
-        scratch=_room(workers, plan.scratch),
-        weights=aligned(layout.weights.size),
-        turned=aligned(layout.turned.size),
-        gradients=aligned(groups * numbers).reshape(groups, numbers),
-        total=aligned(numbers),
-        flat=np.empty(len(layout.place), np.float32),
-        losses=np.empty(batch, np.float32),
-    )
+@jit
+def _sum(thread, threads, place):
+    gradients, total = kept(place)
+    low, high = share(total.shape[0], thread, threads)
+    for start in range(low, high, BLOCK):
+        block = total[start : min(start + BLOCK, high)]
+        block[:] = 0
+        for group in range(gradients.shape[0]):
+            values = gradients[group, start : start + BLOCK]
+            for i in range(block.shape[0]):
+                block[i] += values[i]
 
 
 def gradient(plan, layout, work, parameters, norm_eps, batch, dropout, key, step):
@@ -284,22 +201,21 @@ def gradient(plan, layout, work, parameters, norm_eps, batch, dropout, key, step
 
     Parameters
     ----------
-    batch : x [N, C, H, W], embedding [N, E], labels [N], eps like x, lambda [N], rows [N, 6] of `losses.bound_table`
+    batch : a `workspace.Batch`
     dropout : its probability
     key : the two words of the seed, and the stream of dropout
     """
-    ends = np.array([plan.x, plan.embedding, plan.eps, plan.deps])
+    ends = plan.x, plan.embedding, plan.eps, plan.deps
     key = tuple(np.uint32(word) for word in key)
-    lay_out(parameters, layout.weights, work.weights)
-    lay_out(parameters, layout.turned, work.turned)
-    _gradient(plan.calls, plan.backward, plan.images, ends, work.weights, work.turned, norm_eps, batch, dropout, key,
-              step, work.arenas, work.scratch, work.gradients, work.losses)  # fmt: skip
-    _sum(get_num_threads(), work.gradients, work.total)
-    _gather(get_num_threads(), work.total, layout.place, work.flat)
+    pack(parameters, layout.weights, work.weights)
+    pack(parameters, layout.turned, work.turned)
+    worker, row = Worker(work.arenas[0], work.scratch[0], 0, 1), work.gradients[0]
+    given = plan.calls[0], plan.images, worker, work.weights
+    forward = address_of(dispatch.forward, *given, work.turned, norm_eps, 0)
+    back = address_of(dispatch.backward, *given, row, 0)
+    parts = plan.calls, plan.backward, plan.images, ends, work.weights, work.turned, norm_eps, batch
+    job = Training(forward, back, *parts, dropout, key, step, work.arenas, work.scratch, work.gradients, work.losses)
+    run(_gradients, job, threads=len(work.arenas))
+    run(_sum, Sum(work.gradients, work.total))
+    unpack(work.total, layout.place, work.flat)
     return work.losses, work.flat
-
-
-def _room(workers, size):
-    """Float32 [workers, size filled up], each row on a cache line of its own."""
-    size = round_up(size, 16)
-    return aligned(workers * size).reshape(workers, size)

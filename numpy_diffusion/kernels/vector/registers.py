@@ -2,7 +2,7 @@
 
 A processor's vector register holds VECTOR float32 numbers, and one fused multiply-add instruction works on all
 of them.  Each function below emits a few LLVM instructions into the code that `builder` is at: an address, a load,
-a sum of products.  The intrinsics of the modules `simd...` are put together from them, and nothing else is.
+a sum of products.  The intrinsics of this folder are put together from them, and of nothing else.
 """
 
 import math
@@ -61,7 +61,7 @@ def mask(places):
     return ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
 
 
-def spread(builder, scalar, vector):
+def broadcast(builder, scalar, vector):
     """A register with `scalar` in each of its places."""
     undefined = ir.Constant(ir.VectorType(ir.FloatType(), vector), ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
@@ -90,7 +90,7 @@ def slots(builder, values):
 
 def product(builder, vector, a, strides, b, ldb, depth, start):
     """Rows of two registers: start[i] + sum over k of a[k * ak + i * ai] * b[k * ldb + n], (ak, ai) = strides."""
-    sums = [slots(builder, [spread(builder, value, vector)] * 2) for value in start]
+    sums = [slots(builder, [broadcast(builder, value, vector)] * 2) for value in start]
     accumulate(builder, vector, a, strides, b, ldb, depth, sums)
     return [[builder.load(slot) for slot in row] for row in sums]
 
@@ -104,7 +104,7 @@ def accumulate(builder, vector, a, strides, b, ldb, depth, sums):
         brow = builder.gep(b, [builder.mul(loop.index, ldb)])
         lanes = [load(builder, brow, n * vector, register) for n in range(len(sums[0]))]
         for arow, row in zip(arows, sums, strict=True):
-            factor = spread(builder, builder.load(builder.gep(arow, [acolumn])), vector)
+            factor = broadcast(builder, builder.load(builder.gep(arow, [acolumn])), vector)
             for slot, lane in zip(row, lanes, strict=True):
                 builder.store(fma(builder, factor, lane, builder.load(slot)), slot)
 

@@ -6,12 +6,12 @@ loaded from memory must serve several multiply-adds.  The tile keeps ROWS x LANE
 
     C[i, n] = sum over k = 0..depth-1 of A[k, i] * B[k, n],       i < ROWS, n < LANES,
 
-and for each k loads LANES numbers of B once (two registers) and ROWS numbers of A, each spread over a register:
-10 loads for 16 multiply-adds with 512-bit registers.  A number of A is spread from wherever it lies, so a matrix
+and for each k loads LANES numbers of B once (two registers) and ROWS numbers of A, each broadcast over a register:
+10 loads for 16 multiply-adds with 512-bit registers.  A number of A is broadcast from wherever it lies, so a matrix
 serves as it is or transposed, without being packed first.  Numba compiles loops, but has no way to say "these sums
 are registers"; so the tile is written as LLVM instructions, by an intrinsic: a Python function that Numba calls
 while it compiles, and that emits code.  The sums run over k in order, one multiply-add each, whatever the width
-of the registers.  What only one kind of layer needs is in `simd_mlp`, `simd_attention` and `simd_sandwich`.
+of the registers.  What only one kind of layer needs is in `mlp`, `attention` and `sandwich` beside this file.
 """
 
 import numpy as np
@@ -161,14 +161,14 @@ def make_move(vector):
 CACHE_LINE = 16  # numbers
 
 
-def make_expect(write, near):
-    """The intrinsic expect(A, a0, n): the n numbers from A[a0] on will be needed soon; the cache may fetch them.
+def make_prefetch(write, near):
+    """The intrinsic prefetch(A, a0, n): the n numbers from A[a0] on will be needed soon; the cache may fetch them.
 
     write: 1 if they will be written, 0 if read;  near: from 3, into the first cache, down to 0, into none.
     """
 
     @intrinsic
-    def expect(typingctx, A, a0, n):
+    def prefetch(typingctx, A, a0, n):
         signature = types.void(A, types.intp, types.intp)
 
         def codegen(context, builder, signature, args):
@@ -183,18 +183,18 @@ def make_expect(write, near):
 
         return signature, codegen
 
-    return expect
+    return prefetch
 
 
-def make_wide(bits):
-    """The intrinsic wide(): the compiler fills whole registers in the loops of the function that calls it first.
+def make_use_full_registers(bits):
+    """The intrinsic use_full_registers(): in the function that calls it first, loops fill the widest registers.
 
     LLVM holds 512-bit registers back, because early processors that had them slowed down; where a loop is all
     arithmetic it gains a third.  The function is compiled on its own, for in another it would lose the wish.
     """
 
     @intrinsic
-    def wide(typingctx):
+    def use_full_registers(typingctx):
         def codegen(context, builder, signature, args):
             attributes = builder.function.attributes
             attributes.add("noinline")
@@ -203,7 +203,7 @@ def make_wide(bits):
 
         return types.void(), codegen
 
-    return wide
+    return use_full_registers
 
 
 @inline_jit
@@ -259,20 +259,21 @@ def plain_move(A, a0, C, c0, n, add):
         c[c0 + i] = c[c0 + i] + a[a0 + i] if add else a[a0 + i]
 
 
-def plain_expect(A, a0, n):
-    """Nothing to expect where there is no compiler."""
+def plain_prefetch(A, a0, n):
+    """Nothing to fetch where there is no compiler."""
 
 
-def plain_wide():
+def plain_use_full_registers():
     """Nothing to wish for where there is no compiler."""
 
 
 if config.DISABLE_JIT:  # stepping through kernels with a debugger
     tile, runs_tile, narrow_runs_tile = plain_tile, plain_runs_tile, plain_narrow_runs_tile
-    transpose, move, wide = plain_transpose, plain_move, plain_wide
-    expect = expect_read = plain_expect
+    transpose, move, use_full_registers = plain_transpose, plain_move, plain_use_full_registers
+    prefetch_to_write = prefetch_to_read = plain_prefetch
 else:
     tile, runs_tile = make_tile(ROWS, VECTOR), make_runs_tile(ROWS, VECTOR)
     narrow_runs_tile = make_runs_tile(2 * ROWS, VECTOR, registers=1)  # for matrices of few columns
-    transpose, move, wide = make_transpose(VECTOR), make_move(VECTOR), make_wide(register_bits())
-    expect, expect_read = make_expect(1, 3), make_expect(0, 2)
+    transpose, move = make_transpose(VECTOR), make_move(VECTOR)
+    use_full_registers = make_use_full_registers(register_bits())
+    prefetch_to_write, prefetch_to_read = make_prefetch(1, 3), make_prefetch(0, 2)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpy_diffusion.kernels.mlp import forward, layout, train
+from numpy_diffusion.kernels.mlp import forward, layout, train, workspace
 from numpy_diffusion.models.tasks import State, Take, Task
 from numpy_diffusion.noise import STREAM_BATCH, STREAM_REVERSE, STREAM_TRAIN, split_seed
 from numpy_diffusion.process.coefficients import Coefficients
@@ -62,13 +62,13 @@ class Kernels(NamedTuple):
             np.ascontiguousarray(values, np.float32)
             for values in (task.data, np.sqrt(schedule.alpha_bar), np.sqrt(1.0 - schedule.alpha_bar), embedding)
         )
-        work = train.workspace(network.table, network.weights, task.batch)
+        work = workspace.workspace(network.table, network.weights, task.batch)
 
         def take(
             state: State, count: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray
         ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             lambda_t, bound = weighting.astype(np.float32), table.astype(np.float32)
-            problem = train.Problem(network.table, data, chosen, signal, sigma, lambda_t, bound, embedding)
+            problem = workspace.Problem(network.table, data, chosen, signal, sigma, lambda_t, bound, embedding)
             low, high = state.step, state.step + count
             work.weights[: len(state.parameters)] = state.parameters
             found = train.steps(

@@ -9,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from numpy_diffusion.kernels.memory import aligned
-from numpy_diffusion.kernels.unet import run as unet
-from numpy_diffusion.networks.unet import plan as unet_plan
+from numpy_diffusion.kernels.unet import packing, run, workspace
+from numpy_diffusion.kernels.unet.calls import Layout, Plan
 from numpy_diffusion.networks.unet.config import UNetConfig
-from numpy_diffusion.networks.unet.program import embedding_size, heads, program, shapes
+from numpy_diffusion.networks.unet.layout import layout
+from numpy_diffusion.networks.unet.plan import plan
+from numpy_diffusion.networks.unet.program import program, shapes
 from numpy_diffusion.noise import STREAM_DROPOUT, split_seed
 
 
@@ -24,18 +26,18 @@ class Weights(NamedTuple):
 
 
 @functools.lru_cache(maxsize=16)
-def planned(config: UNetConfig, training: bool = False) -> tuple[unet_plan.Plan, unet_plan.Layout]:
+def planned(config: UNetConfig, training: bool = False) -> tuple[Plan, Layout]:
     """The kernel calls of a U-Net, and where its parameters lie."""
-    layout = unet_plan.layout(shapes(config))
-    return unet_plan.plan(program(config), config, layout, heads, embedding_size(config), training), layout
+    where = layout(shapes(config))
+    return plan(program(config), config, where, training), where
 
 
 def laid_out(config: UNetConfig, buffer: np.ndarray, known: Weights | None) -> Weights:
     """The parameters as the kernels read them: those known, unless the parameters are others by now."""
     if known is not None and np.array_equal(known.buffer, buffer):
         return known
-    side = planned(config)[1].weights
-    unet.lay_out(buffer, side, target := aligned(side.size))
+    weights = planned(config)[1].weights
+    packing.pack(buffer, weights, target := aligned(weights.size))
     return Weights(buffer.copy(), target)
 
 
@@ -49,8 +51,8 @@ def predict(
 ) -> np.ndarray:
     """The outputs [N, J, H, W] of x [N, C, H, W]; embedding [K, E] of the steps, place [N] says whose."""
     chosen = np.zeros(len(x), np.int64) if labels is None else labels
-    plan, _ = planned(config)
-    return unet.predict(plan, weights.laid_out, config.norm_eps, x, embedding, place, chosen, config.out_channels)
+    calls, _ = planned(config)
+    return run.predict(calls, weights.laid_out, config.norm_eps, x, embedding, place, chosen, config.out_channels)
 
 
 Gradient = tuple[np.ndarray, np.ndarray]
@@ -63,8 +65,8 @@ def gradients(config: UNetConfig, batch: int) -> Callable[..., Gradient]:
     None; lambda of each sample [N]; its row of `losses.bound_table` [N, 6]; and seed and step of the dropout.  What
     it returns is overwritten by the next call.
     """
-    plan, layout = planned(config, training=True)
-    work = unet.workspace(plan, layout, batch)
+    calls, where = planned(config, training=True)
+    work = workspace.workspace(calls, where, batch)
 
     def gradient(
         parameters: np.ndarray,
@@ -80,8 +82,8 @@ def gradients(config: UNetConfig, batch: int) -> Callable[..., Gradient]:
         chosen = np.zeros(batch, np.int64) if labels is None else labels
         numbers = (np.ascontiguousarray(values, np.float32) for values in (x, embedding, eps, weighting, table))
         x, embedding, eps, weighting, table = numbers
-        shown = x, embedding, chosen, eps, weighting, table
+        shown = workspace.Batch(x, embedding, chosen, eps, weighting, table)
         key = (*split_seed(seed), STREAM_DROPOUT)
-        return unet.gradient(plan, layout, work, parameters, config.norm_eps, shown, config.dropout, key, step)
+        return run.gradient(calls, where, work, parameters, config.norm_eps, shown, config.dropout, key, step)
 
     return gradient

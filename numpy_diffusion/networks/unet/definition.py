@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from numpy_diffusion.models import parameters
 from numpy_diffusion.models.tasks import Dropout
 from numpy_diffusion.networks.unet import embedding
 from numpy_diffusion.networks.unet.config import UNetConfig
-from numpy_diffusion.networks.unet.program import heads, program
+from numpy_diffusion.networks.unet.program import heads, program, unknown
 
 
 def forward(
@@ -67,7 +67,7 @@ def forward(
                 h, conv_cache = conv.forward(h, *weight_and_bias(params, op.name))
                 cache = norm_cache, silu_cache, conv_cache
             case _:
-                assert_never(op.kind)
+                unknown(op.kind)
         caches.append(cache)
     return np.ascontiguousarray(h), caches
 
@@ -102,7 +102,7 @@ def backward(
                 dh = silu.backward(store_gradients(grads, op.name, conv.backward(dh, conv_cache)), silu_cache)
                 dh = store_gradients(grads, "conv_norm_out", group_norm.backward(dh, norm_cache))
             case _:
-                assert_never(op.kind)
+                unknown(op.kind)
         grads |= {f"{op.name}.{name}": gradient for name, gradient in inside.items()}
     grads |= embedding.backward(dtemb, temb_cache)
     return dh, {name: grads[name] for name in params}

@@ -7,12 +7,12 @@ a configuration and its weights mean the same here and there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, assert_never
+from typing import Literal, NamedTuple, Never, NoReturn, get_args
 
 from numpy_diffusion.models.parameters import Shapes
 from numpy_diffusion.networks.unet.config import UNetConfig, checked
 
-__all__ = ["Kind", "Op", "checked", "embedding_size", "heads", "program", "shapes"]
+__all__ = ["Kind", "Op", "checked", "embedding_size", "heads", "program", "shapes", "unknown"]
 
 Kind = Literal["conv_in", "resnet", "attention", "downsample", "upsample", "conv_out", "save", "concat"]
 
@@ -30,6 +30,11 @@ class Op(NamedTuple):
     name: str
     inputs: int
     outputs: int
+
+
+def unknown(kind: Never) -> NoReturn:
+    """The last case of a `match` over kinds: raises ValueError, and mypy finds a kind that would come here."""
+    raise ValueError(f"kind: expected one of {', '.join(map(repr, get_args(Kind)))}, got {kind!r}")
 
 
 def program(config: UNetConfig) -> list[Op]:
@@ -140,7 +145,7 @@ def _shapes_of(op: Op, embedding: int) -> Shapes:
         case "save" | "concat":
             return {}
         case _:
-            assert_never(op.kind)
+            unknown(op.kind)
 
 
 def _layer(name: str, weight: tuple[int, ...]) -> Shapes:

@@ -16,7 +16,6 @@ from numpy_diffusion.interop.diffusers import files, pipelines, schedulers
 from numpy_diffusion.interop.diffusers.pipelines import Pipeline
 from numpy_diffusion.interop.diffusers.schedulers import read_schedule
 from numpy_diffusion.models.converted import as_eps, clipped
-from numpy_diffusion.networks.unet import embedding as unet_embedding
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.predictions import PREDICTIONS
 from numpy_diffusion.process.schedules import Schedule
@@ -86,12 +85,6 @@ def test_a_network_with_classes_is_called_by_a_function_between() -> None:
     pipeline = Pipeline(unet, SCHEDULE, clip=None)
     twos = pipeline._replace(unet=lambda x, t: unet(x, t, labels=2))
     np.testing.assert_array_equal(twos.model(X, 3), unet(X, 3, labels=2))
-
-
-def test_the_first_step_is_diffusers_timestep_0() -> None:
-    """Its embedding is cos 0 and sin 0; here that is t = 1."""
-    embedding = unet_embedding.embed(example().config, np.array([1]), np.float32)
-    np.testing.assert_array_equal(embedding, [[1.0, 1.0, 0.0, 0.0]])  # flip_sin_to_cos is true by default
 
 
 @pytest.mark.parametrize(

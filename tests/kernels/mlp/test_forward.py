@@ -1,4 +1,4 @@
-"""The compiled MLP: its layout, the bias that stands for a step, and the chain in one call against a loop."""
+"""The compiled MLP: the bias that stands for a step, and the chain in one call against a loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.mlp import forward as mlp_forward
-from numpy_diffusion.kernels.mlp import layout as mlp_plan
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS
 from numpy_diffusion.networks.mlp import definition
 from numpy_diffusion.networks.mlp.mlp import MLP
@@ -197,23 +196,6 @@ def test_a_chain_starts_with_base_and_point_at_x(n: int, dim: int) -> None:
     assert not state[:, 2:].any()
 
 
-@FLAT
-@given(dim=st.integers(1, 20), width=st.integers(1, 40), depth=st.integers(0, 3))
-def test_the_table_says_where_each_matrix_lies(dim: int, width: int, depth: int) -> None:
-    model = network(1, dim, width, depth)
-    table, weights = model._kernels().network
-    layers = ["input", *(f"hidden.{layer}" for layer in range(depth)), "output"]
-    for (j, k, jp, kp, weight, bias), layer in zip(table.tolist(), layers, strict=True):
-        np.testing.assert_array_equal(weights[weight : weight + j * k].reshape(j, k), model.params[f"{layer}.weight"])
-        np.testing.assert_array_equal(weights[bias : bias + j], model.params[f"{layer}.bias"])
-        assert jp >= j
-        assert kp >= k
-        tiles = -(-j // ROWS) * ROWS  # rows that the kernels read of the matrix and of the bias
-        assert max(weight + tiles * k, bias + tiles) <= weights.size
-    assert weights.ctypes.data % 64 == 0
-    assert not np.shares_memory(weights, model.buffer)
-
-
 @pytest.mark.parametrize("width", range(1, 2 * ROWS + 2))
 def test_what_lies_behind_a_matrix_has_no_part_in_its_rows(width: int) -> None:
     """The last tile reads on into the next layer's weights, here up to 1e30 in size: eps only scales with them."""
@@ -224,12 +206,3 @@ def test_what_lies_behind_a_matrix_has_no_part_in_its_rows(width: int) -> None:
         model.params["output.weight"][:] *= sign * np.float32(2.0**100)
         np.testing.assert_allclose(model(x, 3), sign * 2.0**100 * eps, rtol=0, atol=2.0**100 * 3e-6)
         model.params["output.weight"][:] *= sign * np.float32(2.0**-100)
-
-
-@pytest.mark.parametrize("size", [1, 15, 16, 1000])
-def test_aligned_memory(size: int) -> None:
-    memory = mlp_plan.aligned(size)
-    assert memory.shape == (size,)
-    assert memory.dtype == np.float32
-    assert memory.ctypes.data % 64 == 0
-    assert not memory.any()

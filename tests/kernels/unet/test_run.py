@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 
 import numba
 import numpy as np
-import pytest
 from checks.threads import digests
-from checks.unet_kernel import exact, gradient, outputs, shown
+from checks.unet_kernel import DOWN, UP, exact, gradient, outputs, shown, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_diffusion.kernels.unet import run as kernel
-from numpy_diffusion.networks.unet import compiled as unet_compiled
 from numpy_diffusion.networks.unet import definition
-from numpy_diffusion.networks.unet import plan as unet_plan
 from numpy_diffusion.networks.unet.unet import UNet
 
 FLAT = settings(deadline=None, max_examples=12)
-DOWN, UP = ("DownBlock2D", "AttnDownBlock2D"), ("UpBlock2D", "AttnUpBlock2D")
 
 
 @st.composite
@@ -73,23 +67,6 @@ def test_the_gradient_is_the_definitions(model, n):
     assert np.linalg.norm(slopes - wanted_slopes) < 2e-5 * np.linalg.norm(wanted_slopes)
 
 
-def small() -> UNet:
-    model = UNet(
-        sample_size=8,
-        in_channels=2,
-        out_channels=2,
-        block_out_channels=[8, 40],
-        norm_num_groups=4,
-        down_block_types=DOWN,
-        up_block_types=UP[::-1],
-        layers_per_block=1,
-        dropout=0.2,
-        num_class_embeds=4,
-    )
-    model.buffer[:] += 0.1 * np.random.default_rng(0).normal(size=model.buffer.size)
-    return model
-
-
 def test_a_sample_is_the_same_in_any_batch():
     """Those that all workers share, too: more samples than workers by one are shared."""
     model = small()
@@ -111,38 +88,3 @@ def digest() -> str:
 
 def test_threads_change_no_bit():
     assert len(set(digests(__file__))) == 1
-
-
-def test_the_kernels_follow_the_weights():
-    """Laid out again when they have changed, and only then."""
-    model = small()
-    first = unet_compiled.laid_out(model.config, model.buffer, None)
-    assert unet_compiled.laid_out(model.config, model.buffer, first) is first
-    model.params["conv_in.bias"][3] += 1.0
-    second = unet_compiled.laid_out(model.config, model.buffer, first)
-    place = unet_compiled.planned(model.config)[1].weights.at["conv_in.bias"] + 3
-    assert np.flatnonzero(second.laid_out != first.laid_out).tolist() == [place]
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_no_two_images_share_their_place_at_a_time(training):
-    plan, _ = unet_compiled.planned(small().config, training)
-    used: dict[int, list[int]] = {}
-    for number, (_, *row) in enumerate(plan.calls.tolist()):
-        for image in row[: unet_plan.IMAGES]:
-            used.setdefault(image, [number, number])[1] = number
-    del used[unet_plan.NONE]
-    for image in (plan.x, plan.embedding, plan.eps, plan.deps):
-        used[image] = [0, len(plan.calls)]
-    used.pop(unet_plan.NONE, None)
-    for (one, (start, end)), (other, (low, high)) in itertools.combinations(used.items(), 2):
-        if start <= high and low <= end:
-            first, second = sorted((plan.images[one], plan.images[other]), key=lambda image: image[0])
-            assert first[0] + unet_plan.size(*first[1:]) <= second[0]
-            assert second[0] + unet_plan.size(*second[1:]) <= plan.arena
-
-
-def test_a_forward_pass_needs_less_room():
-    config = small().config
-    assert unet_compiled.planned(config)[0].arena < unet_compiled.planned(config, training=True)[0].arena
-    assert min(kernel.GROUPS) >= 2

@@ -131,24 +131,24 @@ def test_move_copies_or_adds(width: int | str, seed: int, blocks: int, a0: int, 
 
 
 @pytest.mark.parametrize(("write", "near"), [(1, 3), (0, 2)])
-def test_expect_asks_for_memory_and_changes_nothing(write: int, near: int) -> None:
-    expect, A = called(simd.make_expect(write, near)), np.arange(100, dtype=np.float32)
-    expect(A, 3, 50)
+def test_prefetch_asks_for_memory_and_changes_nothing(write: int, near: int) -> None:
+    prefetch, A = called(simd.make_prefetch(write, near)), np.arange(100, dtype=np.float32)
+    prefetch(A, 3, 50)
     np.testing.assert_array_equal(A, np.arange(100))
-    (code,) = expect.inspect_llvm().values()
+    (code,) = prefetch.inspect_llvm().values()
     assert f"i32 {write}, i32 {near}, i32 1)" in code
-    simd.plain_expect(A, 3, 50)
+    simd.plain_prefetch(A, 3, 50)
 
 
-def test_wide_asks_for_whole_registers() -> None:
-    wide = simd.make_wide(512)
+def test_use_full_registers_asks_for_whole_registers() -> None:
+    use_full_registers = simd.make_use_full_registers(512)
 
     @njit(error_model="numpy")
     def total(a: np.ndarray) -> float:
-        wide()
+        use_full_registers()
         return a.sum()
 
     assert total(np.ones(9)) == 9.0
     (code,) = total.inspect_llvm().values()
     assert '"prefer-vector-width"="512"' in code
-    simd.plain_wide()
+    simd.plain_use_full_registers()

@@ -1,0 +1,140 @@
+"""Work spread over threads, and kernels compiled once: both by calling machine code at its address.
+
+Numba compiles a loop over threads (`prange`) anew for each function that has one, and with it all that is called
+inside; and a kernel that calls another is compiled together with it, again for each caller.  What is called by its
+address is compiled by itself, once.  So one loop over threads does for all: it calls a kernel
+
+    kernel(thread, threads, place)
+
+which does this thread's `share` of the work.  What the work is stands in one record.  A record cannot be carried into
+a parallel loop, but the place where it is kept can: such a kernel begins with `kept(place)`.
+
+    run(kernel, record)                            from Python: on all threads
+    on_threads(address, threads, keep(record))     from a kernel that is given `address_on_threads(kernel, record)`
+    call(address, (a, b))                          from a kernel that is given `address_of(other, a, b)`: other(a, b)
+"""
+
+from llvmlite import ir
+from numba import config, get_num_threads, prange, typeof, types
+from numba._dispatcher import compute_fingerprint
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from numpy_diffusion.kernels._jit import inline_jit, jit, parallel_jit
+
+
+def run(kernel, record, threads=None):
+    """Call kernel(thread, threads, place of the record) on each thread; they are all there are, unless given."""
+    _run(address_on_threads(kernel, record), get_num_threads() if threads is None else threads, record)
+
+
+def address_on_threads(kernel, record):
+    """Where the code of kernel(thread, threads, place) for records of this type begins; compiled if it is not yet."""
+    return _address(kernel, (record,), lambda kind: (types.int64, types.int64, types.CPointer(kind)))
+
+
+def address_of(kernel, *arguments):
+    """Where the code of a kernel for arguments of these types begins; compiled if it is not yet."""
+    return _address(kernel, arguments, lambda *kinds: kinds)
+
+
+_addresses = {}
+
+
+def _address(kernel, arguments, signature):
+    """The address, found by what Numba sees first of the arguments: their types in full take it long to tell."""
+    if config.DISABLE_JIT:
+        return kernel
+    key = kernel, compute_fingerprint(arguments)
+    if key not in _addresses:
+        kinds = signature(*(_writable(typeof(value)) for value in arguments))
+        kernel.compile(kinds)
+        result = kernel.overloads[kinds]
+        _addresses[key] = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+    return _addresses[key]
+
+
+def _writable(kind):
+    """The type with arrays that may be written: the code for those that may not would be the same once more."""
+    if isinstance(kind, types.BaseTuple):
+        named = kind.instance_class if isinstance(kind, types.BaseNamedTuple) else None
+        return types.BaseTuple.from_types([_writable(part) for part in kind], named)
+    return kind.copy(readonly=False) if isinstance(kind, types.Array) else kind
+
+
+@inline_jit
+def share(n, part, parts):
+    """The part-th of `parts` equal shares of 0..n - 1: low, high."""
+    return part * n // parts, (part + 1) * n // parts
+
+
+@jit
+def _run(address, threads, record):
+    on_threads(address, threads, keep(record))
+
+
+@parallel_jit
+def on_threads(address, threads, place):
+    """Call what stands at the address for each thread; returns when all are done."""
+    for thread in prange(threads):
+        call(address, (thread, threads, place))
+
+
+@intrinsic
+def keep(_, record):
+    """The place of a copy of the record, which stays until the kernel returns, or keeps another here: an integer."""
+
+    def code(context, builder, signature, arguments):
+        place = cgutils.alloca_once_value(builder, arguments[0])
+        builder.store(arguments[0], place)
+        return builder.ptrtoint(place, ir.IntType(64))
+
+    return types.int64(record), code
+
+
+@intrinsic
+def kept(_, place):
+    """The record that a kernel is given the place of."""
+
+    def code(context, builder, signature, arguments):
+        kind = signature.return_type
+        record = builder.load(builder.bitcast(arguments[0], context.get_value_type(kind).as_pointer()))
+        context.nrt.incref(builder, kind, record)  # the kernel gives back references that it was not given
+        return record
+
+    return place.dtype(place), code
+
+
+@intrinsic
+def call(_, address, arguments):
+    """Call the kernel at the address with a tuple of arguments; an exception in it is passed on.
+
+    Their types must be those that the address was asked for; a place is passed as an integer is.
+    """
+
+    def code(context, builder, signature, values):
+        kinds = [types.int64 if isinstance(kind, types.Integer) else kind for kind in signature.args[1]]
+        pointer = context.call_conv.get_function_type(types.none, kinds).as_pointer()
+        kernel = builder.inttoptr(values[0], pointer)
+        given = [
+            context.cast(builder, builder.extract_value(values[1], k), signature.args[1][k], kind)
+            for k, kind in enumerate(kinds)
+        ]
+        status, _ = context.call_conv.call_function(builder, kernel, types.none, kinds, given)
+        with builder.if_then(status.is_error, likely=False):
+            context.call_conv.return_status_propagate(builder, status)
+        return context.get_dummy_value()
+
+    return types.none(address, arguments), code
+
+
+if config.DISABLE_JIT:
+
+    def keep(record):
+        return record
+
+    def kept(place):
+        return place
+
+    def call(address, arguments):
+        address(*arguments)

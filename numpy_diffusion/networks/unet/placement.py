@@ -1,0 +1,117 @@
+"""Where the images of a list of calls lie in the arena, and how much scratch the calls need.
+
+An image needs its place from the call that touches it first to the call that touches it last; then another may have
+it.  In a forward pass that is nearly at once, in a training step only after the backward call, and the same list
+serves both.  To give intervals of time places in one memory, as little of it as possible, is interval placement
+(dynamic storage allocation), which is NP-hard; done here is greedy first fit over the lifetimes: in the order of
+first use, each image gets the lowest gap that is free while it lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from numpy_diffusion.kernels.layers import attention, conv, group_norm
+from numpy_diffusion.kernels.layers.images import Image, size
+from numpy_diffusion.kernels.memory import round_up
+from numpy_diffusion.kernels.unet.calls import IMAGES, NONE, Call, CallKind
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS
+
+CACHE_LINE = 16  # numbers; images start on one
+
+
+class Lifetime(NamedTuple):
+    """The first and the last call that touches an image, both counted in."""
+
+    first: int
+    last: int
+
+
+class Stretch(NamedTuple):
+    """A stretch of the arena, low..high - 1, taken up to and with the call `last`."""
+
+    low: int
+    high: int
+    last: int
+
+
+def lifetimes(calls: Sequence[Call], keep: Collection[int]) -> dict[int, Lifetime]:
+    """The lifetime of every image that is used; those of `keep` live from before the first call to after the last.
+
+    Examples
+    --------
+    >>> lifetimes([Call(CallKind.SILU, src=1, dst=2), Call(CallKind.SILU, src=2, dst=3)], keep=[1])
+    {1: Lifetime(first=0, last=2), 2: Lifetime(first=0, last=1), 3: Lifetime(first=1, last=1)}
+    """
+    found = {image: Lifetime(0, len(calls)) for image in keep}
+    for number, call in enumerate(calls):
+        for image in (getattr(call, name) for name in IMAGES):
+            if image != NONE and image not in keep:
+                found[image] = Lifetime(found[image].first if image in found else number, number)
+    return found
+
+
+def first_fit(lengths: dict[int, int], lives: dict[int, Lifetime]) -> tuple[dict[int, int], int]:
+    """Where each of the images starts, and the numbers that they take together.
+
+    Parameters
+    ----------
+    lengths : numbers of each image
+    lives : when it is used
+
+    Examples
+    --------
+    The third image takes over the place of the first, which nobody uses any more.
+
+    >>> first_fit({1: 16, 2: 16, 3: 8}, {1: Lifetime(0, 0), 2: Lifetime(0, 1), 3: Lifetime(1, 1)})
+    ({1: 0, 2: 16, 3: 0}, 32)
+    """
+    starts: dict[int, int] = {}
+    taken: list[Stretch] = []
+    total = 0
+    for image, life in sorted(lives.items(), key=lambda item: item[1].first):
+        taken = sorted(stretch for stretch in taken if stretch.last >= life.first)
+        length, at = round_up(lengths[image], CACHE_LINE), 0
+        for stretch in taken:
+            if stretch.low - at >= length:
+                break
+            at = max(at, stretch.high)
+        starts[image] = at
+        taken.append(Stretch(at, at + length, life.last))
+        total = max(total, at + length)
+    return starts, total
+
+
+def placed(images: Sequence[Image], calls: Sequence[Call], keep: Collection[int]) -> tuple[list[Image], int]:
+    """The images with their places, and the numbers of the arena; those of `keep` share theirs with no other.
+
+    Behind the last image there is room for what kernels touch beyond an image's end: a tile's rows of pixels.
+    """
+    lives = lifetimes(calls, keep)
+    starts, total = first_fit({image: size(*images[image][1:]) for image in lives}, lives)
+    widest = max(image.channels for image in images)
+    found = [image._replace(at=starts.get(row, image.at)) for row, image in enumerate(images)]
+    return found, total + 2 * ROWS * widest + 2 * LANES
+
+
+def scratch_size(images: Sequence[Image], calls: Sequence[Call]) -> int:
+    """Numbers of scratch that a worker needs for these calls: the most that one of them asks for."""
+    return max(_scratch_size(images, call) for call in calls)
+
+
+def _scratch_size(images: Sequence[Image], call: Call) -> int:
+    src = images[call.src]
+    match call.kind:
+        case CallKind.CONV:
+            return int(conv.scratch_size(src.channels, images[call.dst].channels))
+        case CallKind.CONV_WEIGHTS:
+            dy = images[call.dy]
+            return int(conv.backward_scratch_size(src.channels, dy.channels, dy.width))
+        case CallKind.STATISTICS | CallKind.NORM | CallKind.NORM_BACK:
+            return int(group_norm.scratch_size(src.width, src.channels))
+        case CallKind.ATTENTION | CallKind.ATTENTION_BACK:
+            q = images[call.q]
+            return int(attention.scratch_size(q.height * q.width, q.channels))
+        case _:
+            return 0

@@ -1,0 +1,93 @@
+"""The text of a run's config.json: network, schedule, data and training settings, to the letter.
+
+The other files of the run carry a checksum over it.  A run that was given more steps when it was done lists under
+"finished_at" how many it had, so that the text of before can be made again, and with it the checksum of a file that
+was written with that.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from numpy_diffusion.models.network import Network
+from numpy_diffusion.process.schedules import Schedule
+
+NAME: Final = "config.json"
+FORMAT: Final = "numpy_diffusion run"
+VERSION: Final = 1
+
+
+def describe(model: Network, schedule: Schedule, data: dict[str, Any], training: dict[str, Any]) -> str:
+    """The text of a new run."""
+    return _as_text(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "network": {"class": type(model).__name__, "config": model.options},
+            "schedule": {"name": schedule.name, "T": schedule.T},
+            "data": data,
+            "training": training,
+        }
+    )
+
+
+def prolonged(text: str, steps: int) -> str:
+    """The text of a finished run that is given so many steps in all.
+
+    Examples
+    --------
+    >>> text = prolonged('{"training": {"steps": 60}}', 100)
+    >>> json.loads(text)
+    {'training': {'steps': 100, 'finished_at': [60]}}
+    >>> json.loads(before(text))
+    {'training': {'steps': 60}}
+    """
+    config = json.loads(text)
+    settings = config["training"]
+    settings |= {"steps": steps, "finished_at": [*settings.get("finished_at", []), settings["steps"]]}
+    return _as_text(config)
+
+
+def before(text: str) -> str | None:
+    """The text before the run was last given more steps; None where it never was."""
+    config = json.loads(text)
+    match config.get("training"):
+        case {"finished_at": [*earlier, int(steps)]} as settings:
+            settings |= {"steps": steps, "finished_at": earlier}
+            if not earlier:
+                del settings["finished_at"]
+            return _as_text(config)
+        case _:
+            return None
+
+
+def read(folder: Path) -> str:
+    """The text in a folder, if it is that of a run.
+
+    Raises
+    ------
+    OSError : a folder or file that is missing or cannot be read
+    ValueError : a file that was cut, altered or written by something else
+    """
+    path = folder / NAME
+    if not path.exists():
+        found = f"no {NAME} in it" if folder.is_dir() else "a file" if folder.exists() else "no such folder"
+        raise FileNotFoundError(f"{folder}: expected a folder with a checkpoint, found {found}")
+    try:
+        text = path.read_bytes().decode()
+        config = json.loads(text)
+    except OSError as error:
+        raise OSError(f"{path}: cannot read this file of the checkpoint: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: expected JSON, got a file that was cut or altered: {error}") from None
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ValueError(f'{path}: expected the settings of a run, with "format": "{FORMAT}"')
+    if config.get("version") != VERSION:
+        raise ValueError(f"{path}: expected format version {VERSION}, got {config.get('version')!r}")
+    return text
+
+
+def _as_text(config: dict[str, Any]) -> str:
+    return json.dumps(config, indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,44 @@
+"""What a page of Markdown shows and points to: its code, its links, and whether what it names is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The code in this language, block by block."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), flags=re.DOTALL)
+
+
+def links(page: Path) -> list[tuple[str, Path]]:
+    """Text and target of the links to files, pictures among them, each target from the root of the disk."""
+    found = re.findall(r"\[([^\]]*)\]\(([^)#]+)\)", page.read_text())
+    return [(text.strip(), (page.parent / target).resolve()) for text, target in found if "://" not in target]
+
+
+def wrong_links(page: Path) -> list[str]:
+    """The links that lead to no file, or whose text is a name, as `file.function`, that the file does not define."""
+    wrong = []
+    for text, target in links(page):
+        word = re.fullmatch(r"`([\w./]+)`", text)
+        if not target.exists():
+            wrong.append(f"{text}: no {target.name}")
+        elif word is not None and target.suffix == ".py" and not _stands_in(word[1], target):
+            wrong.append(f"{text}: not in {target.name}")
+        elif word is not None and "/" in word[1] and not target.as_posix().endswith(word[1].rstrip("/")):
+            wrong.append(f"{text}: leads to {target}")
+    return wrong
+
+
+def _stands_in(word: str, file: Path) -> bool:
+    """Whether a word is the file's name, or, behind the file's or a class's name, something that it defines."""
+    if word.endswith(".py"):
+        return Path(word).name == file.name
+    *before, name = word.split(".")
+    text = file.read_text()
+
+    def defined(what: str) -> bool:
+        return re.search(rf"^\s*(def|class) {what}\b|^{what}\b", text, flags=re.MULTILINE) is not None
+
+    return name == file.stem or (defined(name) and all(one == file.stem or defined(one) for one in before))

@@ -1,0 +1,112 @@
+"""Whatever a folder of diffusers holds is opened as what it is, and what is none is one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checks.diffusers_folders import example
+
+from numpy_diffusion.interop.diffusers import files, pipelines, schedulers, unets
+from numpy_diffusion.interop.diffusers.folders import load_diffusers, save_diffusers
+from numpy_diffusion.interop.diffusers.pipelines import Pipeline
+from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.networks.unet.unet import UNet
+from numpy_diffusion.process.schedules import Schedule
+
+PIPELINE = Pipeline(example(), Schedule.cosine(T=10), "v", 1.5, "beta_tilde")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A pipeline's, with a network's and a scheduler's in it."""
+    save_diffusers(PIPELINE, tmp_path / "pipeline")
+    return tmp_path / "pipeline"
+
+
+def test_a_pipeline_is_opened_as_one(folder: Path) -> None:
+    for place in (folder, str(folder)):
+        found = load_diffusers(place)
+        assert isinstance(found, Pipeline)
+        assert found[2:] == PIPELINE[2:]
+        np.testing.assert_array_equal(found.unet.buffer, PIPELINE.unet.buffer)
+        np.testing.assert_array_equal(found.schedule.beta, PIPELINE.schedule.beta)
+
+
+def test_a_network_is_opened_as_one(folder: Path) -> None:
+    found = load_diffusers(folder / "unet")
+    assert isinstance(found, UNet)
+    assert found.config == example().config
+    np.testing.assert_array_equal(found.buffer, example().buffer)
+
+
+def test_a_scheduler_is_opened_as_a_schedule(folder: Path) -> None:
+    found = load_diffusers(folder / "scheduler")
+    assert isinstance(found, Schedule)
+    assert found.name == "cosine"
+    np.testing.assert_array_equal(found.beta, PIPELINE.schedule.beta)
+
+
+def test_a_pipeline_whose_parts_lie_beside_its_index_is_one(folder: Path) -> None:
+    """Though it has a config.json, as a network's folder has."""
+    for part in ("unet", "scheduler"):
+        for path in (folder / part).iterdir():
+            path.rename(folder / path.name)
+        (folder / part).rmdir()
+    assert isinstance(load_diffusers(folder), Pipeline)
+    (folder / pipelines.INDEX).unlink()
+    assert isinstance(load_diffusers(folder), UNet)
+    (folder / files.CONFIG).unlink()
+    assert isinstance(load_diffusers(folder), Schedule)
+    (folder / schedulers.FILE).unlink()
+    with pytest.raises(FileNotFoundError, match=r"pipeline: expected a folder in diffusers' layout, found no "):
+        load_diffusers(folder)
+
+
+@pytest.mark.parametrize("name", ["none", "empty", "file"])
+def test_what_is_no_folder_of_diffusers_is_one_sentence(name: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("{}")
+    with pytest.raises(FileNotFoundError, match=rf"{name}: expected a folder in diffusers' layout, found ") as caught:
+        load_diffusers(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("index", [pipelines.INDEX, files.CONFIG])
+def test_a_foreign_class_is_named(index: str, tmp_path: Path) -> None:
+    files.write_json(tmp_path, index, "AutoencoderKL", {})
+    with pytest.raises(ValueError, match=rf"{index}: _class_name: expected .*, got .*AutoencoderKL"):
+        load_diffusers(tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, 3, b"run"])
+def test_a_path_must_be_one(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"^folder: expected a path, got "):
+        load_diffusers(value)
+    for model in (example(), PIPELINE):
+        with pytest.raises(ValueError, match=r"^folder: expected a path, got "):
+            save_diffusers(model, value)
+
+
+def test_a_network_and_a_pipeline_are_saved_as_themselves(tmp_path: Path) -> None:
+    save_diffusers(example(), tmp_path / "saved")
+    unets.write(example(), tmp_path / "written")
+    PIPELINE.to_diffusers(tmp_path / "pipeline")
+    save_diffusers(PIPELINE, tmp_path / "again")
+    for one, two in (("saved", "written"), ("again", "pipeline")):
+        names = sorted(path.relative_to(tmp_path / one) for path in (tmp_path / one).rglob("*.*"))
+        assert names == sorted(path.relative_to(tmp_path / two) for path in (tmp_path / two).rglob("*.*"))
+        assert names
+        for name in names:
+            assert (tmp_path / one / name).read_bytes() == (tmp_path / two / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "model", [None, MLP(2, 4, 0), Schedule.linear(T=10), lambda x, t: x], ids=lambda m: type(m).__name__
+)
+def test_what_is_neither_is_not_saved(model: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^model: expected a UNet, got "):
+        save_diffusers(model, tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()

@@ -1,0 +1,131 @@
+"""The convolution against its layer, over drawn shapes: forward in shares, backward, and how the weights lie."""
+
+from __future__ import annotations
+
+import numpy as np
+from checks.image_kernels import CHANNELS, FLAT, GARBAGE, PARTS, SEED, SIDE, Memory, close, drawn, in_shares
+from hypothesis import given
+from hypothesis import strategies as st
+
+from numpy_diffusion.kernels.layers import conv, resample, winograd
+from numpy_diffusion.kernels.layers.images import NO_IMAGE, NOWHERE
+from numpy_diffusion.kernels.vector.registers import LANES, VECTOR
+from numpy_diffusion.layers import conv as conv_layer
+
+FILLED = st.sampled_from([VECTOR, 2 * VECTOR, 3 * VECTOR]), st.sampled_from([LANES, 2 * LANES])  # channels in and out
+EVEN = st.integers(1, 6).map(lambda n: 2 * n)
+BY_SQUARES = st.just((3, 1, (1, 1)))
+WINDOWS = st.sampled_from([(3, 1, (1, 1)), (1, 1, (0, 0)), (3, 2, (1, 1)), (3, 2, (0, 1))])  # k, stride, pad
+
+
+def by_squares(k: int, stride: int, C: int, J: int, out: tuple[int, int]) -> bool:
+    """Whether this convolution can go by squares of pixels."""
+    return k == 3 and stride == 1 and winograd.suits(C, J) and out[0] % 2 == out[1] % 2 == 0
+
+
+def with_squares(weight: np.ndarray, wanted: bool) -> tuple[np.ndarray, int]:
+    """The weights as the kernel reads them, and where behind them U stands, or NOWHERE."""
+    J, C = weight.shape[:2]
+    flat = conv.panels(weight)
+    if not wanted:
+        return flat, NOWHERE
+    weights = np.concatenate([flat, np.full(16 * C * J, GARBAGE)])
+    in_shares(3, lambda part, of: winograd.transform(weights, 0, len(flat), C, J, part, of))
+    return weights, len(flat)
+
+
+def check_forward(seed, height, width, C, J, kind, with_bias, with_vector, with_residual, parts):
+    k, stride, pad = kind
+    height, width = stride * height, stride * width
+    out = height // stride, width // stride
+    x, weight, bias, vector, residual = drawn(seed, (C, height, width), (J, C, k, k), (J,), (J,), (J, *out))
+    memory = Memory((height, width, C, 1), (*out, J, 1), (*out, J, 1))
+    memory.put(0, x)
+    memory.put(2, residual)
+    vector_at = memory.put_vector(vector)
+    weights, squares = with_squares(weight, by_squares(k, stride, C, J, out))
+    weights = np.concatenate([weights, bias])
+    window = conv.Window(0, squares, len(weights) - J if with_bias else NOWHERE, k, stride, 1 - pad[0])
+    added = vector_at if with_vector else NO_IMAGE, memory.images[2] if with_residual else NO_IMAGE
+    src, dst, _ = memory.images
+    size = conv.scratch_size(C, J)
+    in_shares(parts, lambda *share: conv.forward(memory.worker(size, *share), src, dst, weights, window, *added))
+    wanted = conv_layer.forward(x[None], weight, with_bias * bias, stride, pad)[0][0]
+    wanted = wanted + with_vector * vector[:, None, None] + with_residual * residual
+    assert close(memory.got(1), wanted, C * k * k)
+
+
+def check_backward(seed, height, width, C, J, kind):
+    """By the weights, added to what is there; by the bias, also where the vector is; and by the input."""
+    k, stride, pad = kind
+    height, width = stride * height, stride * width
+    out = height // stride, width // stride
+    x, weight, bias, dy = drawn(seed, (C, height, width), (J, C, k, k), (J,), (J, *out))
+    memory = Memory((height, width, C, 1), (*out, J, 1), (height, width, C, 1), (height, width, J, 1))
+    memory.put(0, x)
+    memory.put(1, dy)
+    dx, dweight, dbias = conv_layer.backward(dy[None], conv_layer.forward(x[None], weight, bias, stride, pad)[1])
+
+    size = len(conv.panels(weight))
+    gradients = np.ones(size + J, np.float32)  # there is something to add to
+    squares = 0 if by_squares(k, stride, C, J, out) else NOWHERE
+    window = conv.Window(0, squares, size, k, stride, 1 - pad[0])
+    worker = memory.worker(conv.backward_scratch_size(C, J, out[1]))
+    src, dsrc = memory.images[:2]
+    conv.backward(worker, src, dsrc, gradients, window, memory.put_vector(np.zeros(J)))
+    places = conv.panels(np.arange(1, weight.size + 1).reshape(weight.shape))
+    found = np.empty(weight.size, np.float32)
+    found[places[places > 0] - 1] = gradients[:size][places > 0] - 1
+    assert close(found.reshape(weight.shape), dweight, out[0] * out[1])
+    assert close(gradients[size:] - 1, dbias, out[0] * out[1])
+    assert close(memory.got_vector(J), dbias, out[0] * out[1])
+
+    source = memory.images[1]
+    if stride == 2:
+        source = memory.images[3]
+        resample.dilate(memory.arena, memory.images[1], source, 1 - pad[0])
+    weights, squares = with_squares(weight[:, :, ::-1, ::-1].swapaxes(0, 1), by_squares(k, 1, J, C, (height, width)))
+    window = conv.Window(0, squares, NOWHERE, k, 1, 0 if k == 3 else 1)
+    worker = memory.worker(conv.scratch_size(J, C))
+    conv.forward(worker, source, memory.images[2], weights, window, NO_IMAGE, NO_IMAGE)
+    assert close(memory.got(2), dx[0], J * k * k)
+
+
+ADDED = st.booleans(), st.booleans(), st.booleans()  # bias, vector, residual
+
+
+@FLAT
+@given(st.tuples(SEED, SIDE, SIDE, CHANNELS, CHANNELS, WINDOWS, *ADDED, PARTS))
+def test_conv_is_the_layer(case):
+    check_forward(*case)
+
+
+@FLAT
+@given(st.tuples(SEED, EVEN, EVEN, *FILLED, BY_SQUARES, *ADDED, PARTS))
+def test_conv_by_squares_is_the_layer(case):
+    check_forward(*case)
+
+
+@FLAT
+@given(st.tuples(SEED, SIDE, SIDE, CHANNELS, CHANNELS, WINDOWS))
+def test_conv_backward_is_the_layers(case):
+    check_backward(*case)
+
+
+@FLAT
+@given(st.tuples(SEED, EVEN, EVEN, *FILLED, BY_SQUARES))
+def test_conv_backward_by_squares_is_the_layers(case):
+    check_backward(*case)
+
+
+def test_panels_hold_each_weight_once():
+    weight = np.arange(1, 7 * 5 * 9 + 1).reshape(7, 5, 3, 3)
+    flat = conv.panels(weight)
+    assert len(flat) == 9 * 5 * LANES
+    assert sorted(flat[flat > 0]) == sorted(weight.ravel())
+    assert flat[(2 * 3 + 1) * 5 * LANES + 4 * LANES + 6] == weight[6, 4, 2, 1]  # row 2, column 1, input 4, output 6
+
+
+def test_turned_weights_lead_from_outputs_to_inputs_with_the_window_turned():
+    weight = np.arange(7 * 5 * 9).reshape(7, 5, 3, 3)
+    np.testing.assert_array_equal(conv.turned(weight), conv.panels(weight[:, :, ::-1, ::-1].swapaxes(0, 1)))

@@ -1,0 +1,41 @@
+"""The buffers of an MLP's training steps: all that is stored of a batch has its place, and nothing two."""
+
+from __future__ import annotations
+
+import itertools
+
+import numba
+import numpy as np
+import pytest
+
+from numpy_diffusion.kernels.mlp.layout import network
+from numpy_diffusion.kernels.mlp.workspace import workspace
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
+
+
+@pytest.mark.parametrize("batch", [1, LANES, LANES + 1, 150])
+def test_every_matrix_has_room_for_its_inputs_and_its_gradients(batch: int) -> None:
+    shapes = [(21, 9), (21, 21), (3, 21)]
+    size = sum(j * k + j for j, k in shapes)
+    table, weights = network(shapes, np.zeros(size, np.float32))
+    work = workspace(table, weights, batch)
+    samples = len(work.t)
+    assert batch <= samples < batch + LANES
+    for (start, end), (_, k) in zip(itertools.pairwise([*work.inputs_at, work.inputs.size]), shapes, strict=True):
+        assert end - start == -(-k // LANES) * LANES * samples
+    for (start, end), (j, _) in zip(itertools.pairwise([*work.grads_at, work.grads.size]), shapes, strict=True):
+        assert end - start == -(-j // VECTOR) * VECTOR * samples
+    assert work.weights is weights
+    assert work.halves.shape == (2, size)
+    assert len(work.x) == len(work.gradient) == numba.get_num_threads()
+
+
+def test_the_rows_of_all_matrices_are_taken_once() -> None:
+    shapes = [(21, 9), (3, 21)]
+    table, weights = network(shapes, np.zeros(sum(j * k + j for j, k in shapes), np.float32))
+    rows = [
+        (matrix, row)
+        for matrix, first in workspace(table, weights, 5).rows.tolist()
+        for row in range(first, min(first + ROWS, shapes[matrix][0]))
+    ]
+    assert rows == [(matrix, row) for matrix, (j, _) in enumerate(shapes) for row in range(j)]

@@ -1,0 +1,33 @@
+"""Memory for the kernels: where it starts, and sizes rounded up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels.memory import aligned, blocks, round_up
+from numpy_diffusion.kernels.vector.registers import LANES
+
+
+@pytest.mark.parametrize("size", [1, 15, 16, 1000])
+def test_aligned_memory_is_zero_and_starts_on_a_cache_line(size: int) -> None:
+    memory = aligned(size)
+    assert memory.shape == (size,)
+    assert memory.dtype == np.float32
+    assert memory.ctypes.data % 64 == 0
+    assert not memory.any()
+
+
+@pytest.mark.parametrize("form", [round_up, jit(lambda n, multiple: round_up(n, multiple), cache=False)])
+def test_round_up_gives_the_next_multiple(form) -> None:
+    for multiple in (1, 4, 16):
+        for n in range(3 * multiple):
+            found = form(n, multiple)
+            assert found % multiple == 0
+            assert n <= found < n + multiple
+
+
+def test_blocks_hold_all_samples_and_none_is_empty() -> None:
+    for n in range(1, 3 * LANES + 2):
+        assert (blocks(n) - 1) * LANES < n <= blocks(n) * LANES

@@ -1,0 +1,144 @@
+"""Work spread over threads by one loop for all kernels, which are called by their address."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numpy_diffusion.kernels import threads
+from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels.threads import address_of, address_on_threads, call, keep, kept, on_threads, run, share
+
+
+class Scaling(NamedTuple):
+    """y = factor x, and who did it."""
+
+    x: np.ndarray
+    y: np.ndarray
+    done_by: np.ndarray
+    factor: float
+    offset: tuple[int, float]
+
+
+def scaling(n: int, factor: float = 2.0) -> Scaling:
+    return Scaling(np.arange(float(n)), np.full(n, np.nan), np.full(n, -1), factor, (1, 0.5))
+
+
+@jit
+def scaled(thread, count, place):
+    x, y, done_by, factor, (one, half) = kept(place)
+    low, high = share(x.shape[0], thread, count)
+    for i in range(low, high):
+        y[i], done_by[i] = factor * x[i] + one + half, thread
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 1000])
+@pytest.mark.parametrize("count", [None, 1, 2, 5])
+def test_each_thread_does_its_share_and_nobody_elses(n: int, count: int | None) -> None:
+    work = scaling(n)
+    run(scaled, work, threads=count)
+    np.testing.assert_array_equal(work.y, 2.0 * work.x + 1.5)
+    count = numba.get_num_threads() if count is None else count
+    bounds = [share(n, thread, count) for thread in range(count)]
+    assert bounds[0][0] == 0
+    assert bounds[-1][1] == n
+    for thread, (low, high) in enumerate(bounds):
+        assert (work.done_by[low:high] == thread).all()
+
+
+def test_an_array_that_may_not_be_written_runs_the_same_code() -> None:
+    work = scaling(10)
+    run(scaled, work)
+    compiled = len(scaled.overloads)
+    work.x.flags.writeable = False
+    run(scaled, work._replace(y=np.zeros(10)))
+    assert len(scaled.overloads) == compiled
+
+
+@jit
+def scaled_again(address, count, work, times):
+    """As often as asked for, each time by one more."""
+    for k in range(times):
+        on_threads(address, count, keep(Scaling(work.x, work.y, work.done_by, work.factor + k, work.offset)))
+
+
+def test_a_kernel_sends_others_out_with_a_new_record_each_time() -> None:
+    work = scaling(10)
+    scaled_again(address_on_threads(scaled, work), 2, work, 3)
+    np.testing.assert_array_equal(work.y, 4.0 * work.x + 1.5)
+
+
+@jit
+def added(x, y, k):
+    for i in range(x.shape[0]):
+        y[i] += k * x[i]
+
+
+@jit
+def added_by_address(address, x, y, times):
+    for k in range(times):
+        call(address, (x, y, k))
+
+
+def test_a_kernel_calls_another_by_its_address() -> None:
+    x, y = np.arange(5.0), np.zeros(5)
+    added_by_address(address_of(added, x, y, 0), x, y, 4)
+    np.testing.assert_array_equal(y, 6.0 * x)
+
+
+@jit
+def failing(thread, count, place):
+    (number,) = kept(place)
+    if thread == number:
+        raise ValueError("as asked")
+
+
+@jit
+def fails(address, number):
+    call(address, (number, 1, keep((number,))))
+
+
+def test_an_exception_is_passed_on() -> None:
+    with pytest.raises(ValueError, match="as asked"):
+        fails(address_on_threads(failing, (0,)), 0)
+
+
+def test_nothing_is_leaked_and_nothing_given_back_twice() -> None:
+    """An array that is held inside after the call has one holder more, and one given back twice is freed under us."""
+    work = scaling(100)
+    address = address_on_threads(scaled, work)
+    holders = [sys.getrefcount(array) for array in work[:3]]
+    for _ in range(100):
+        run(scaled, work)
+        scaled_again(address, 2, work, 5)
+    assert [sys.getrefcount(array) for array in work[:3]] == holders
+    np.testing.assert_array_equal(work.y, 6.0 * work.x + 1.5)
+
+
+def test_uncompiled_it_is_a_plain_loop() -> None:
+    code = "import test_threads as t; w = t.scaling(9); t.run(t.scaled, w); assert (w.y == 2 * w.x + 1.5).all()"
+    folder = os.path.dirname(__file__)
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join([folder, *sys.path])}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+
+
+def test_the_loop_over_threads_is_compiled_once_for_all() -> None:
+    run(scaled, scaling(3))
+    scaled_again(address_on_threads(scaled, scaling(3)), 2, scaling(3), 1)
+    assert len(threads.on_threads.overloads) == 1
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 50), st.integers(1, 9))
+def test_shares_cover_all_in_order(n: int, parts: int) -> None:
+    shares = [share(n, part, parts) for part in range(parts)]
+    assert [i for low, high in shares for i in range(low, high)] == list(range(n))
+    assert max(high - low for low, high in shares) - min(high - low for low, high in shares) <= 1

@@ -1,0 +1,37 @@
+"""Parameters packed for the kernels: each in its place, zeros where none is, and back again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numpy_diffusion.kernels.layers import conv, winograd
+from numpy_diffusion.kernels.unet.packing import pack, unpack
+from numpy_diffusion.kernels.vector.registers import LANES, VECTOR
+from numpy_diffusion.networks.unet.layout import layout
+
+SHAPES = {"norm.weight": (5,), "conv.weight": (2 * LANES, VECTOR, 3, 3), "linear.weight": (7, 5)}
+
+
+def test_packed_parameters_are_panels_with_u_behind_them() -> None:
+    where = layout(SHAPES)
+    params = {name: np.random.default_rng(1).normal(size=shape).astype(np.float32) for name, shape in SHAPES.items()}
+    flat = np.concatenate([values.ravel() for values in params.values()])
+    packed = np.full(where.weights.size, np.nan, np.float32)
+    pack(flat, where.weights, packed)
+    wanted = {
+        "norm.weight": params["norm.weight"],
+        "conv.weight": conv.panels(params["conv.weight"]),
+        "linear.weight": conv.panels(params["linear.weight"][:, :, None, None]),
+    }
+    for name, values in wanted.items():
+        at = where.weights.at[name]
+        np.testing.assert_array_equal(packed[at : at + values.size], values)
+    alone = np.concatenate([wanted["conv.weight"], np.zeros(winograd.PATCH * 2 * LANES * VECTOR, np.float32)])
+    winograd.transform(alone, 0, wanted["conv.weight"].size, VECTOR, 2 * LANES, 0, 1)
+    np.testing.assert_array_equal(
+        packed[where.weights.squares_at["conv.weight"] :], alone[wanted["conv.weight"].size :]
+    )
+
+    back = np.empty_like(flat)
+    unpack(packed, where.place, back)
+    np.testing.assert_array_equal(back, flat)

@@ -1,0 +1,49 @@
+"""The buffers of the U-Net's kernels: one set a worker, groups of a fixed number, and what is kept between calls."""
+
+from __future__ import annotations
+
+import threading
+
+import numba
+import numpy as np
+import pytest
+
+from numpy_diffusion.kernels.layers.images import IMAGE, NO_IMAGE
+from numpy_diffusion.kernels.unet.calls import CALL, NONE, Plan
+from numpy_diffusion.kernels.unet.workspace import GROUPS, kept_buffers, workspace
+from numpy_diffusion.networks.unet.layout import layout
+
+
+def plan() -> Plan:
+    return Plan(np.zeros(0, CALL), 0, np.array([NO_IMAGE], IMAGE), 100, 33, NONE, NONE, NONE, NONE)
+
+
+@pytest.mark.parametrize(("batch", "groups"), [(1, 1), (3, 3), (4, 4), (63, 4), (64, 8), (1000, 8)])
+def test_the_number_of_groups_depends_on_the_batch_alone(batch: int, groups: int) -> None:
+    where = layout({"linear.weight": (3, 5)})
+    work = workspace(plan(), where, batch)
+    assert len(work.gradients) == groups
+    assert len(work.arenas) == len(work.scratch) == min(groups, numba.get_num_threads())
+    assert work.gradients.shape[1] == work.total.size == len(where.weights.source)
+    assert (work.flat.size, work.losses.size) == (15, batch)
+
+
+def test_there_are_groups_enough_for_more_than_one_thread() -> None:
+    assert min(GROUPS) >= 2
+
+
+def test_buffers_are_kept_for_the_same_plan_and_thread() -> None:
+    one = plan()
+    arenas, scratch = kept_buffers(one, 2)
+    assert arenas.shape[1] >= one.arena
+    assert scratch.shape[1] >= one.scratch
+    assert all(row.ctypes.data % 64 == 0 for row in (*arenas, *scratch))
+    assert kept_buffers(one, 2)[0] is arenas
+    assert kept_buffers(one, 3)[0] is not arenas
+    arenas, _ = kept_buffers(one, 2)
+    assert kept_buffers(plan(), 2)[0] is not arenas
+    found = []
+    other = threading.Thread(target=lambda: found.append(kept_buffers(one, 2)[0]))
+    other.start()
+    other.join()
+    assert not np.shares_memory(found[0], kept_buffers(one, 2)[0])

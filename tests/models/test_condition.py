@@ -1,0 +1,104 @@
+"""The record of what a model is told: what it takes, its rows, and what is left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpy_diffusion.models.condition import AXES, Condition
+
+ONE: dict[str, Any] = {  # of one sample
+    "labels": 3,
+    "embedding": [0.5, 1.5],
+    "tokens": [7, 1, 0],
+    "mask": [True, True, False],
+    "low_resolution": np.full((1, 2, 2), 0.25),
+}
+DTYPES = {"labels": "int64", "embedding": "float32", "tokens": "int64", "mask": "bool", "low_resolution": "float32"}
+RNG = np.random.default_rng(0)
+EACH: dict[str, Any] = {  # of four samples
+    "labels": np.array([3, 1, 4, 1]),
+    "embedding": RNG.normal(size=(4, 2)).astype(np.float32),
+    "tokens": RNG.integers(0, 9, (4, 3)),
+    "mask": RNG.random((4, 3)) < 0.5,
+    "low_resolution": RNG.normal(size=(4, 1, 2, 2)).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_a_field_is_one_value_or_a_row_for_each_sample_in_its_dtype(name: str) -> None:
+    for value in (ONE[name], EACH[name]):
+        told = Condition(**{name: value}).arguments()
+        assert list(told) == [name]
+        assert told[name].dtype == DTYPES[name]
+        np.testing.assert_array_equal(told[name], value)
+
+
+def test_no_field_is_needed_and_none_is_no_field() -> None:
+    assert Condition().arguments() == Condition(labels=None).arguments() == {}
+    assert Condition().each(3).arguments() == {}
+
+
+def test_each_gives_every_sample_its_row() -> None:
+    told = Condition(labels=EACH["labels"], embedding=ONE["embedding"]).each(4)
+    assert told.labels.tolist() == [3, 1, 4, 1]
+    assert told.embedding.tolist() == [ONE["embedding"]] * 4
+    for name, what in (("labels", "an integer"), ("embedding", "one vector"), ("low_resolution", "one image")):
+        for n in (3, 5):
+            sentence = rf"^{name}: expected {what}, or one for each of {n} samples, got 4$"
+            with pytest.raises(ValueError, match=sentence):
+                Condition(**{name: EACH[name]}).each(n)
+
+
+def test_rows_and_what_follows_them() -> None:
+    told = Condition(**EACH)
+    some, rest = told.rows(slice(0, 1)), told.rows(np.array([1, 2, 3]))
+    for name, values in some.followed_by(rest).arguments().items():
+        np.testing.assert_array_equal(values, told.arguments()[name])
+    assert told.rows(np.array([2, 2])).labels.tolist() == [4, 4]
+
+
+def test_doubled_repeats_the_rows_and_leaves_one_for_all() -> None:
+    told = Condition(labels=EACH["labels"], embedding=ONE["embedding"]).doubled()
+    assert told.labels.tolist() == [3, 1, 4, 1] * 2
+    assert told.embedding.tolist() == ONE["embedding"]
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_left_out_is_nothing_where_it_says_so_and_itself_elsewhere(name: str) -> None:
+    nothing = Condition(**{name: np.zeros_like(ONE[name])})
+    where = np.array([True, False, True, False])
+    found = Condition(**{name: EACH[name]}).left_out(where, nothing).arguments()[name]
+    assert found.dtype == DTYPES[name]
+    np.testing.assert_array_equal(found[where], np.stack([nothing.arguments()[name]] * 2))
+    np.testing.assert_array_equal(found[~where], EACH[name][~where])
+
+
+def test_a_condition_is_not_to_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Condition(labels=3).labels = 4  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("labels", value) for value in (-1, 0.5, [0, -1], [[0]], [], "cat", True, np.nan)],
+        *[("embedding", value) for value in (1.0, [[[1.0]]], [np.nan], "text", [])],
+        *[("tokens", value) for value in (3, [0.5], [[[1]]], ["a"], [])],
+        *[("mask", value) for value in (True, [0, 1], [[[True]]], [])],
+        *[("low_resolution", value) for value in (np.zeros((2, 2)), np.zeros((1, 1, 1, 2, 2)), "image.png")],
+    ],
+    ids=lambda value: str(value)[:20].replace("\n", ""),
+)
+def test_a_bad_value_is_refused_in_a_sentence_that_names_the_field(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{name}: expected .*, got ") as caught:
+        Condition(**{name: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_fields_of_different_numbers_of_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^condition: expected as many samples in each field, got \{'labels': 4, "):
+        Condition(labels=EACH["labels"], embedding=np.zeros((3, 2)))
+    Condition(labels=EACH["labels"], embedding=np.zeros(2))

@@ -1,0 +1,95 @@
+"""What a model is: any callable; its members, where it has any, and what holds where it has none."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.protocol import Units, check_callable, described, members
+from numpy_diffusion.networks.mlp.mlp import MLP
+
+
+def model(**attributes: Any) -> Any:
+    """A callable with these attributes and no others."""
+    return type("Model", (), {**attributes, "__call__": lambda self, x, t: x})()
+
+
+def test_a_function_has_no_members() -> None:
+    found = members(lambda x, t: x)
+    assert (found.own_shape, found.units.are_the_datas, found.nothing, found.jvp) == (None, True, None, None)
+    assert (found.eps_and_fraction, found.own_chain, found.learn_variance) == (None, None, False)
+    assert (found.units.shift, found.units.scale, found.units.log_scale) == (0.0, 1.0, 0.0)
+
+
+def test_none_is_as_good_as_missing() -> None:
+    names = "shape", "shift", "scale", "jvp", "nothing", "null_label", "own_chain", "eps_and_fraction"
+    bare, empty = members(model()), members(model(**dict.fromkeys(names)))
+    for found in (bare, empty):
+        assert found.units.are_the_datas
+        assert {value for name, value in vars(found).items() if name not in ("model", "units")} == {None}
+
+
+def test_either_of_shift_and_scale_is_enough_for_units() -> None:
+    one, other = members(model(shift=3.0)).units, members(model(scale=np.array([2.0, 4.0]))).units
+    assert one is not None
+    assert other is not None
+    assert (one.shift, one.scale, other.shift) == (3.0, 1.0, 0.0)
+    assert other.to_data(np.ones(2)).tolist() == [2.0, 4.0]
+
+
+def test_a_head_that_is_not_learned_is_none() -> None:
+    head = lambda self, x, t: (x, x)  # noqa: E731
+    assert members(model(eps_and_fraction=head)).eps_and_fraction is None
+    assert members(model(eps_and_fraction=head, learn_variance=False)).eps_and_fraction is None
+    assert members(model(eps_and_fraction=head, learn_variance=True)).learn_variance
+    assert members(MLP(2, 4, 0, learn_variance=True)).learn_variance
+    assert not members(MLP(2, 4, 0)).learn_variance
+
+
+def test_nothing_is_the_models_own_or_its_null_label() -> None:
+    own = Condition(embedding=[0.0])
+    assert members(model(nothing=own, null_label=3)).nothing is own
+    found = members(model(null_label=3)).nothing
+    assert found is not None
+    assert found.arguments() == {"labels": 3}
+    assert members(model(null_label=0)).nothing is not None
+
+
+def test_the_shape_is_the_models_own_or_the_one_given() -> None:
+    assert described(model(shape=(2, 3))).shape == (2, 3)
+    assert described(model(shape=(2, 3)), (2, 3)).shape == (2, 3)
+    assert described(model(), (2, 3)).shape == (2, 3)
+    with pytest.raises(
+        ValueError, match=r"^shape: expected the shape of one sample, since the model has no attribute"
+    ):
+        described(model())
+    with pytest.raises(ValueError, match=r"^shape: expected the model's own \(2, 3\), got \(3, 2\)$"):
+        described(model(shape=(2, 3)), (3, 2))
+    for bad in ((0,), (2, -1), (2.0,), 2, [2]):
+        with pytest.raises(ValueError, match=r"^shape: expected .*, got "):
+            described(model(), bad)
+
+
+@pytest.mark.parametrize("nothing", [None, 3, "mlp", np.zeros(2), SimpleNamespace(shape=(2,))], ids=str)
+def test_what_cannot_be_called_is_no_model(nothing: Any) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^model: expected a callable eps = model\(x, t\), got {type(nothing).__name__}"
+    ):
+        described(nothing, (2,))
+    with pytest.raises(ValueError, match=r"^model: expected a callable v = model\(x, t\), got "):
+        check_callable(nothing, "v = model(x, t)")
+    check_callable(print)
+
+
+def test_units_go_both_ways_and_have_a_number_for_each_coordinate() -> None:
+    units, x = Units(np.float32([1.0, -2.0]), np.float32([0.5, 4.0])), np.random.default_rng(0).normal(size=(5, 2))
+    np.testing.assert_allclose(units.to_model(units.to_data(x)), x, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(units.to_data(np.zeros(2)), [1.0, -2.0])
+    assert units.log_scale == pytest.approx(np.log(2.0))
+    spread = Units(3.0, 2.0).spread((2, 2))
+    assert (spread.shift.shape, spread.scale.dtype) == ((2, 2), np.float64)
+    assert spread.log_scale == pytest.approx(4.0 * np.log(2.0))

@@ -1,0 +1,119 @@
+"""The data and conditions of a run: units, ranges, what config.json says of them, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from checks.images import IMAGES, LABELS, unet
+from checks.runs import X0, small
+
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.training import inputs
+
+
+def of_points(x0: Any) -> inputs.Data:
+    return inputs.data(small(), x0, Condition())
+
+
+def of_images(x0: Any = IMAGES, labels: Any = LABELS, model: Any = None) -> inputs.Data:
+    return inputs.data(unet() if model is None else model, x0, Condition(labels=labels))
+
+
+def test_points_are_standardised_coordinate_by_coordinate() -> None:
+    found = of_points(X0)
+    np.testing.assert_allclose(found.model.shift, X0.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.model.scale, X0.std(axis=0), rtol=1e-6)
+    assert found.model.shift.dtype == found.model.scale.dtype == found.values.dtype == np.float32
+    np.testing.assert_allclose(found.values.mean(axis=0), 0.0, atol=1e-6)
+    np.testing.assert_allclose(found.values.std(axis=0), 1.0, rtol=1e-6)
+    twin = of_points(4.0 * X0)  # to the bit, for a power of two
+    np.testing.assert_array_equal(twin.values, found.values)
+    np.testing.assert_array_equal(twin.model.scale, 4.0 * found.model.scale)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.0, -1e30])
+def test_constant_coordinate_has_scale_one(value: float) -> None:
+    found = of_points(np.column_stack([X0[:61, 0], np.full(61, value)]))
+    assert found.model.scale[1] == 1.0
+    assert found.model.shift[1] == np.float32(value)
+    assert not found.values[:, 1].any()
+
+
+def test_one_point_and_integers_will_do() -> None:
+    found = of_points([[1, 2]])
+    assert found.model.scale.tolist() == [1.0, 1.0]
+    assert found.model.shift.tolist() == [1.0, 2.0]
+    assert found.values.tolist() == [[0.0, 0.0]]
+
+
+def test_images_are_taken_as_they_are() -> None:
+    model = unet()
+    model.shift[:], model.scale[:] = 3.0, 2.0
+    found = of_images(model=model)
+    assert not found.model.shift.any()
+    assert (found.model.scale == 1.0).all()
+    assert found.model.shift.shape == found.model.scale.shape == (1, 4, 4)
+    np.testing.assert_array_equal(found.values, IMAGES)
+
+
+def test_rounding_is_no_reason_to_refuse_an_image() -> None:
+    x0 = IMAGES.copy()
+    x0[0, 0, 0, :2] = 1.000001, -1.000001
+    np.testing.assert_array_equal(of_images(x0).values, x0)
+
+
+def test_the_model_is_copied_and_the_callers_left_alone() -> None:
+    model = small()
+    found = inputs.data(model, X0, Condition())
+    assert not np.shares_memory(found.model.buffer, model.buffer)
+    assert (model.scale == 1.0).all()
+
+
+def test_config_json_tells_another_value_unit_order_and_label_apart() -> None:
+    found = [of_points(x0).origin(None)["sha256"] for x0 in (X0, X0.copy(), 4.0 * X0, X0[::-1], X0[:63])]
+    assert found[0] == found[1]
+    assert len(set(found)) == 4
+    assert of_points(X0).origin("spiral") | {"sha256": ""} == {"name": "spiral", "shape": [64, 2], "sha256": ""}
+    told = of_images().origin(None)
+    assert (told["shape"], told["labels"]) == ([12, 1, 4, 4], [4, 4, 4])
+    assert told["sha256"] != of_images(labels=LABELS[::-1].copy()).origin(None)["sha256"]
+    assert "labels" not in of_images(labels=None, model=unet(None)).origin(None)
+    with pytest.raises(ValueError, match=r"^data_name: expected "):
+        of_points(X0).origin(3)  # type: ignore[arg-type]
+
+
+# What will not do
+
+BAD: list[tuple[str, Any, str]] = [
+    ("model", unet(dtype=np.float64), "model: expected float32 weights, got float64"),
+    ("model", lambda x, t: x, "model: expected a network such as MLP or UNet, got function"),
+    ("x0", IMAGES * 1.01, r"x0: expected images with values in -1\.\.1, black to white, got -1\.0"),
+    ("x0", np.full((12, 1, 4, 4), 255, np.uint8), r"x0: expected images with values in -1\.\.1, .* got 255\.\.255"),
+    ("x0", IMAGES[:, 0], "x0: expected shape"),
+    ("x0", IMAGES[:, :, :3], "x0: expected shape"),
+    (
+        "labels",
+        None,
+        r"labels: expected 12 integers in 0\.\.2, one for each image \(3 stands for no class\), got None",
+    ),
+    ("labels", LABELS[:11], r"labels: expected 12 integers .* got shape \[11\]"),
+    ("labels", LABELS[:, None], "labels: expected an integer"),
+    ("labels", LABELS * 1.0, "labels: expected an integer .* got float64"),
+    ("labels", ["a"] * 12, "labels: expected an integer .* got <U1"),
+    ("labels", LABELS + 1, r"labels: expected 12 integers in 0\.\.2, .* got 1\.\.3"),
+    ("labels", LABELS - 1, r"labels: expected an integer of at least 0, .* got -1\.\.1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), BAD)
+def test_bad_arguments_are_named(name: str, value: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^{sentence}") as caught:
+        of_images(**{name: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_without_classes_takes_no_labels() -> None:
+    with pytest.raises(ValueError, match=r"^labels: expected None, as the network has no classes, got some$"):
+        of_images(model=unet(None))
