@@ -293,7 +293,9 @@ def test_set_params_sets_all_or_nothing():
     assert density.get_params() == QUICK | dict(width=9, steps=7, random_state=0) | dict(
         learning_rate=5e-3, conditional=False, verbose=False
     )
-    with pytest.raises(ValueError, match=r"^parameter: expected one of 'T', .*, got str 'bandwidth'$"):
+    with pytest.raises(
+        ValueError, match=r"^parameter: expected one of 'T', .*, got str 'bandwidth'; did you mean 'width'\?$"
+    ):
         density.set_params(width=10, bandwidth=1.0)
     assert density.width == 9
 
@@ -326,4 +328,4 @@ def test_bars_only_where_asked_for(capsys, monkeypatch):
         density.sample(2)
         density.score_samples(X)
         shown = capsys.readouterr().err
-        assert all((bar in shown) == verbose for bar in ("training", "sampling", "log_prob"))
+        assert all((bar in shown) == verbose for bar in ("training", "sampling", "likelihood"))

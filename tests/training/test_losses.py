@@ -86,7 +86,7 @@ def test_own_weights_are_those_of_t_from_1_on() -> None:
 @pytest.mark.parametrize(
     ("weighting", "complaint"),
     [
-        ("snr", "expected one of 'simple', 'vlb', 'min_snr', got str 'snr'"),
+        ("snr", r"expected one of 'simple', 'vlb', 'min_snr', got str 'snr'; did you mean 'min_snr'\?"),
         (np.ones(11), r"expected shape \[10\], got \[11\]"),
         (np.ones((10, 1)), r"expected shape \[10\], got \[10, 1\]"),
         (np.ones(0), r"expected shape \[10\], got \[0\]"),
