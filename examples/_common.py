@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import tempfile
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 import numpy_diffusion as nd
 from numpy_diffusion import figures
@@ -37,18 +39,26 @@ def _folder(name: str) -> Path:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run an example; what is wrong with its arguments takes one line."""
+    """Run an example; what is wrong with its arguments takes one line, and what it prints appears at once."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # in a log file too
     try:
         main()
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 
 
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure, and say where it is."""
+    figures.style.save(figure, path)
+    print(path)
+
+
 def pictures(training: nd.Run, x0: np.ndarray, image: Any, out: Path, name: str, seed: int) -> None:
     """Figs 3-5, the loss, and the reverse chain as a GIF and as a page with a slider over t."""
     model, schedule = training.model, training.schedule
-    print(figures.forward_reverse(model, schedule, x0, out / f"{name}.png", image=image, seed=seed))
-    print(figures.loss_curve(training.losses, out / f"{name}_loss.png"))
+    save(figures.forward_reverse(model, schedule, x0, image=image, seed=seed), out / f"{name}.png")
+    save(figures.loss_curve(training.losses), out / f"{name}_loss.png")
     for suffix in ("gif", "html"):
         print(figures.animation(model, schedule, out / f"{name}.{suffix}", seed=seed))
 

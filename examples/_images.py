@@ -80,7 +80,7 @@ def by_class(
     """Guided samples, `columns` of each class, and the classes' names."""
     labels = np.repeat(np.arange(len(images.names)), columns)
     steps = min(CHAIN, schedule.T)
-    x = nd.sample(asked_for(model, schedule, labels), schedule, len(labels), seed, steps=steps, progress=True)
+    x = nd.sample(asked_for(model, schedule, labels), schedule, len(labels), seed, steps=steps)
     return x, list(images.names)
 
 
@@ -88,12 +88,12 @@ def pictures(run: nd.Run, images: Images, out: Path, name: str, seed: int) -> No
     """The grid by class, rows of images to noise and back, and the loss."""
     model, schedule = run.model, run.schedule
     x, titles = by_class(model, schedule, images, 10, seed)
-    print(figures.image_grid(x, out / f"{name}.png", columns=10, row_titles=titles))
+    _common.save(figures.image_grid(x, columns=10, row_titles=titles), out / f"{name}.png")
     labels = np.arange(6) % len(images.names)
     shown = images.x0[[np.flatnonzero(images.labels == label)[k] for k, label in enumerate(labels)]]
     kept = [round(share * schedule.T) for share in KEPT]
     forward = nd.q_trajectory(shown, schedule, seed=seed, keep=kept)
     guided = asked_for(model, schedule, labels)
-    reverse = nd.sample(guided, schedule, len(labels), seed, keep=kept, progress=True)
-    print(figures.image_rows(forward, reverse, out / f"{name}_rows.png"))
-    print(figures.loss_curve(run.losses, out / f"{name}_loss.png"))
+    reverse = nd.sample(guided, schedule, len(labels), seed, keep=kept)
+    _common.save(figures.image_rows(forward, reverse), out / f"{name}_rows.png")
+    _common.save(figures.loss_curve(run.losses), out / f"{name}_loss.png")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 import numpy_diffusion as nd
 from numpy_diffusion.data import drawings
@@ -43,7 +43,7 @@ def study(cases: list[Case], path: Path) -> dict[Case, Row]:
     """The rows of all cases: those in the file, and the others measured and appended to it one by one."""
     rows = stored(path)
     missing = [case for case in cases if case not in rows]
-    with tqdm(total=len(cases), initial=len(cases) - len(missing), desc="study", unit="run") as bar:
+    with tqdm(total=len(cases), initial=len(cases) - len(missing), desc="study", unit=" runs") as bar:
         for case in missing:
             bar.set_postfix_str(f"{case.data}, {case.schedule}, T = {case.T}")
             began = time.perf_counter()
@@ -98,11 +98,13 @@ def measured(case: Case) -> Row:
     # Every schedule gets the variances that are best for it: with beta_t the bound would charge short chains for
     # their large last step, not for what the network does not know.  They are fitted to training points, the more
     # the fewer steps there are; sampling uses them too, so that it draws from the model that the bound rates.
-    variance = nd.optimal_variance(model, schedule, x0[: max(20_000 // case.T, 500)], case.seed)
-    found = nd.bound(model, schedule, held_out, case.seed, variance=variance, draws=max(100 // case.T, 1))
+    variance = nd.optimal_variance(model, schedule, x0[: max(20_000 // case.T, 500)], case.seed, progress=False)
+    found = nd.bound(
+        model, schedule, held_out, case.seed, variance=variance, draws=max(100 // case.T, 1), progress=False
+    )
     row |= {"bound": found.total, "bits_per_dim": found.bits_per_dim}
     try:
-        samples = nd.sample(model, schedule, n=SAMPLES, seed=case.seed, variance=variance)
+        samples = nd.sample(model, schedule, n=SAMPLES, seed=case.seed, variance=variance, progress=False)
     except ValueError as error:  # a beta_T near 1 magnifies the network's error, until the chain runs off
         return row | {"failed": str(error)}
     row["accuracy"] = nd.metrics.nearest_neighbour_accuracy(samples, fresh)

@@ -10,15 +10,14 @@ and the variance that Algorithm 1 gives back, by the number of steps.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import _common
 import numpy as np
+from matplotlib.figure import Figure
 
 import numpy_diffusion as nd
 from numpy_diffusion import figures
 from numpy_diffusion.evaluation.bound import Bound, gaussian_bound
-from numpy_diffusion.figures import _style
+from numpy_diffusion.figures import style
 from numpy_diffusion.oracles import moments
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.sampling.solvers import coefficients
@@ -26,7 +25,7 @@ from numpy_diffusion.sampling.solvers import coefficients
 HELD_OUT = 1000  # points of the bound
 FEW = 100  # points of the costly estimates
 STEPS = 20  # of a short chain
-COLOURS = {"beta": _style.ORANGE, "beta_tilde": _style.GREEN, "optimal": _style.BLUE}
+COLOURS = {"beta": style.ORANGE, "beta_tilde": style.GREEN, "optimal": style.BLUE}
 
 
 def main() -> None:
@@ -48,8 +47,8 @@ def main() -> None:
     _few_steps(model, schedule, x0, options.seed)
     _likelihoods(model, schedule, held_out[:FEW], options.seed)
     article = nd.bound(model, schedule, held_out, seed=options.seed, form="article")
-    print(figures.bound_terms(bounds["beta"], article, options.out / "bound_terms.png"))
-    print(_theory(options.out / "bound_theory.png"))
+    _common.save(figures.bound_terms(bounds["beta"], article), options.out / "bound_terms.png")
+    _common.save(_theory(), options.out / "bound_theory.png")
 
 
 def _table(bounds: dict[str, Bound]) -> None:
@@ -87,11 +86,11 @@ def _likelihoods(model: nd.MLP, schedule: nd.Schedule, x: np.ndarray, seed: int)
     print(f"{'probability-flow ODE':28}{nd.log_prob(model, schedule, x).mean():9.4f}\n")
 
 
-def _theory(path: Path) -> Path:
+def _theory() -> Figure:
     """Left, the gap of the bound on Gaussian data; right, the variance of what Algorithm 1 draws, over the data's."""
     lengths = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
-    with _style.style():
-        figure = _style.canvas(_style.WIDTH, 0.45 * _style.WIDTH)
+    with style.context():
+        figure = style.page(style.WIDTH, 0.45 * style.WIDTH)
         gap, spread = figure.subplots(1, 2)
         for name, colour in COLOURS.items():
             gap.plot(lengths, [_gap(name, T) for T in lengths], "o-", markersize=3, color=colour, label=name)
@@ -106,7 +105,7 @@ def _theory(path: Path) -> Path:
             axes.set(xlabel="steps $T$", xscale="log")
             axes.grid(True)
             axes.legend()
-        return _style.save(figure, path)
+        return figure
 
 
 def _prepared(name: str, variance: float, T: int) -> tuple[Gaussian, nd.Schedule, Gaussian, np.ndarray]:

@@ -9,15 +9,15 @@ smaller than that of a right sampler.  The distance from what a right sampler gi
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import _common
 import numpy as np
+from matplotlib.figure import Figure
 
 import numpy_diffusion as nd
 from numpy_diffusion.evaluation.sampler_check import Report, Step, check_sampler
-from numpy_diffusion.figures import _style
+from numpy_diffusion.figures import style
 
 # --- right samplers, as a reader might write them (the types are those of `Step`) ---------------------------------
 
@@ -102,14 +102,14 @@ class Case(NamedTuple):
 BETA, LEARNED = {"kind": "ancestral"}, {"kind": "ancestral", "variance": 0.5}
 SKY, YELLOW = "#56b4e9", "#e69f00"
 CASES = (
-    Case("DDIM", ddim, {"kind": "ddim"}, _style.BLUE, "o-"),
-    Case("ancestral, beta", ancestral, BETA, _style.GREEN, "s-"),
+    Case("DDIM", ddim, {"kind": "ddim"}, style.BLUE, "o-"),
+    Case("ancestral, beta", ancestral, BETA, style.GREEN, "s-"),
     Case("ancestral, learned variance", learned, LEARNED, SKY, "^-"),
-    Case("slip: DDIM's direction, its sign", wrong_sign, {"kind": "ddim"}, _style.ORANGE, "x--"),
-    Case("slip: variances without log", without_logarithms, LEARNED, _style.PINK, "x--"),
+    Case("slip: DDIM's direction, its sign", wrong_sign, {"kind": "ddim"}, style.ORANGE, "x--"),
+    Case("slip: variances without log", without_logarithms, LEARNED, style.PINK, "x--"),
     Case("slip: t - 1 for the next step", previous_is_t_minus_1, BETA, "black", "x:"),
     Case("slip: one stride for all steps", FixedStride(), BETA, YELLOW, "x-."),
-    Case("slip: beta_t of the full chain", beta_of_the_full_chain, BETA, _style.GRAY, "x--"),
+    Case("slip: beta_t of the full chain", beta_of_the_full_chain, BETA, style.GRAY, "x--"),
 )
 TOLERANCE = 1e-6
 ROUNDING = 1e-16  # where the picture shows what is exactly 0
@@ -133,13 +133,13 @@ def main() -> None:
         errors = "".join(f"{row.error.covariance:9.1e}" for row in rows)
         print(f"{case.name:34}{errors}{f'{len(wrong)}/{len(rows)}':>7}  {worst}")
     print(f"\nThe tolerance is {TOLERANCE:g} of the data's own; on the mixture five standard errors more.\n")
-    print(picture(reports, options.out / "check_your_sampler.png"))
+    _common.save(picture(reports), options.out / "check_your_sampler.png")
 
 
-def picture(reports: list[Report], path: Path) -> Path:
+def picture(reports: list[Report]) -> Figure:
     """The covariance's distance from the data and from the right answer against the number of steps."""
-    with _style.style():
-        figure = _style.canvas(_style.WIDTH, 0.66 * _style.WIDTH)
+    with style.context():
+        figure = style.page(style.WIDTH, 0.66 * style.WIDTH)
         data, right = figure.subplots(1, 2)
         for case, report in zip(CASES, reports, strict=True):
             rows = report.of("Gaussian")
@@ -147,7 +147,7 @@ def picture(reports: list[Report], path: Path) -> Path:
             look = {"color": case.colour, "markersize": 5.0, "linewidth": 1.4 if "x" in case.line else 2.4}
             data.plot(steps, [row.error.covariance for row in rows], case.line, label=case.name, **look)
             right.plot(steps, [max(row.off.covariance, ROUNDING) for row in rows], case.line, **look)
-        right.axhspan(ROUNDING / 10.0, TOLERANCE, color=_style.GREEN, alpha=0.1, linewidth=0.0)
+        right.axhspan(ROUNDING / 10.0, TOLERANCE, color=style.GREEN, alpha=0.1, linewidth=0.0)
         right.text(steps[-1], TOLERANCE / 3.0, "right: within the tolerance", ha="right", va="top")
         data.set(title="Distance from the data", ylabel=r"error of the covariance, as a share of $|C|$")
         right.set(title="Distance from a right sampler of its kind", ylim=(ROUNDING / 10.0, 100.0))
@@ -157,7 +157,7 @@ def picture(reports: list[Report], path: Path) -> Path:
             axes.minorticks_off()
             axes.grid(True)
         figure.legend(loc="outside lower center", ncols=3, fontsize=8.5, columnspacing=1.2)  # the right ones first
-        return _style.save(figure, path)
+        return figure
 
 
 if __name__ == "__main__":

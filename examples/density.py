@@ -7,14 +7,14 @@ each with the parameter that cross-validation likes best; without it the diffusi
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import _common
 import numpy as np
+from matplotlib.figure import Figure
 
 import numpy_diffusion as nd
-from numpy_diffusion.figures import _style
+from numpy_diffusion.figures import style
 
 FRESH = 4000  # points that no density was fitted to
 EDGE = 1.2  # of the grid
@@ -46,7 +46,8 @@ def main() -> None:
         error = ahead.std() / np.sqrt(len(fresh))
         total = np.exp(images[name]).sum() * options.pixel**2
         print(f"{name:24}{-scores[name].mean():12.4f}{ahead.mean():14.4f} ± {error:.4f}{total:20.4f}")
-    print(f"\n{picture(images, options.pixel, options.out / 'density.png')}")
+    print()
+    _common.save(picture(images, options.pixel), options.out / "density.png")
 
 
 def best_of_scikit_learn(x: np.ndarray, seed: int) -> dict[str, Any]:
@@ -70,11 +71,11 @@ def best_of_scikit_learn(x: np.ndarray, seed: int) -> dict[str, Any]:
     return found
 
 
-def picture(images: dict[str, np.ndarray], pixel: float, path: Path) -> Path:
+def picture(images: dict[str, np.ndarray], pixel: float) -> Figure:
     """log p(x) on the grid, one panel a density, with one scale of colours."""
     highest = max(float(image.max()) for image in images.values())
-    with _style.style():
-        figure = _style.canvas(_style.WIDTH, 0.36 * _style.WIDTH if len(images) > 1 else 0.8 * _style.WIDTH)
+    with style.context():
+        figure = style.page(style.WIDTH, 0.36 * style.WIDTH if len(images) > 1 else 0.8 * style.WIDTH)
         panels = figure.subplots(1, len(images), squeeze=False)[0]
         for axes, (name, image), labels in zip(panels, images.items(), ("xy", "x", "x"), strict=False):
             extent = (-EDGE - pixel / 2.0, EDGE + pixel / 2.0) * 2
@@ -88,9 +89,9 @@ def picture(images: dict[str, np.ndarray], pixel: float, path: Path) -> Path:
                 interpolation="nearest",
             )
             axes.set_title(name.capitalize())
-            _style.frame(axes, extent, labels)
+            style.frame(axes, extent, labels)
         figure.colorbar(shown, ax=panels, label="log density / nats", extend="min", aspect=14)
-        return _style.save(figure, path)
+        return figure
 
 
 if __name__ == "__main__":

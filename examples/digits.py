@@ -40,7 +40,6 @@ def main() -> None:
                 len(labels[first : first + BATCH]),
                 options.seed,
                 first=first,
-                progress=True,
                 method="ddim",
                 steps=min(STEPS, schedule.T),
             )

@@ -37,7 +37,8 @@ def main() -> None:
     print(f"Standard errors: of a signal at most {1.0 / np.sqrt(x0.size):.4f}, of a noise at most "
           f"{1.0 / np.sqrt(2.0 * x0.size):.4f}.\n")  # fmt: skip
 
-    print(figures.chain_against_jump(x0, schedule, options.out / "forward_chain.png", seed=options.seed))
+    figure = figures.chain_against_jump(x0, schedule, seed=options.seed)
+    _common.save(figure, options.out / "forward_chain.png")
 
 
 def signal_and_noise(x0: np.ndarray, xt: np.ndarray) -> tuple[float, float]:

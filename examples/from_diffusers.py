@@ -30,7 +30,7 @@ def main() -> None:
     x = _drawn(pipeline, options)
     if made is not None:
         print(f"samples as before it was written: {bool((x == _drawn(made, options)).all())}")
-    print(figures.image_grid(x, options.out / "from_diffusers.png", columns=10))
+    _common.save(figures.image_grid(x), options.out / "from_diffusers.png")
 
 
 def _made(folder: Path, options: object) -> tuple[Path, nd.Pipeline]:
@@ -57,7 +57,7 @@ def _drawn(pipeline: nd.Pipeline, options: object) -> np.ndarray:
     unet = pipeline.unet
     if (null := unet.null_label) is not None:
         pipeline = pipeline._replace(unet=nd.guided(unet, np.arange(40) % null, _images.GUIDANCE))
-    arguments = {"variance": pipeline.variance, "steps": options.chain, "progress": True}
+    arguments = {"variance": pipeline.variance, "steps": options.chain}
     return nd.sample(pipeline.model, pipeline.schedule, 40, options.seed, **arguments)
 
 

@@ -45,12 +45,12 @@ def main() -> None:
             steps=options.chain,
             resample=5,
             jump=max(1, options.chain // 10),
-            progress=True,
         )
         rows += [np.concatenate([x0[None], hidden[None], ways])]
-    path = options.out / "inpaint.png"
-    titles = ["lower half" if number % 2 == 0 else "middle" for number in range(len(rows))]
-    print(figures.image_grid(np.concatenate(rows), path, columns=2 + WAYS, row_titles=titles))
+    above = ["whole", "given", *(f"filled in, {way}" for way in range(1, WAYS + 1))]
+    titles = ["lower half hidden" if number % 2 == 0 else "middle hidden" for number in range(len(rows))]
+    grid = figures.image_grid(np.concatenate(rows), columns=2 + WAYS, row_titles=titles, column_titles=above)
+    _common.save(grid, options.out / "inpaint.png")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def main() -> None:
         )
     print("SNR and x_0's share sqrt(alpha_bar) at t = T, by formula and as drawn, with a standard error of "
           f"{1.0 / np.sqrt(x0.size):.4f}; prior KL in nats a dimension.\n")  # fmt: skip
-    print(figures.schedules(schedules, options.out / "schedules.png"))
+    _common.save(figures.schedules(schedules), options.out / "schedules.png")
 
 
 if __name__ == "__main__":

@@ -29,9 +29,9 @@ def main() -> None:
     steps = [round(options.length * share) for share in (0.1, 0.2, 0.4)]
     mixed = a + FRACTIONS[:, None, None, None] * (b - a)
     rows = [mixed, *(nd.interpolate(model, schedule, a, b, FRACTIONS, t, options.seed) for t in steps)]
-    path = options.out / "shapes32_between.png"
     titles = ["pixels mixed", *(f"by way of t = {t}" for t in steps)]
-    print(figures.image_grid(np.concatenate(rows), path, columns=len(FRACTIONS), row_titles=titles))
+    grid = figures.image_grid(np.concatenate(rows), columns=len(FRACTIONS), row_titles=titles)
+    _common.save(grid, options.out / "shapes32_between.png")
 
 
 if __name__ == "__main__":

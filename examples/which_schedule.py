@@ -15,15 +15,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import _common
 import numpy as np
 from _schedule_study import IMAGES, SCHEDULES, TERMINAL_SNR, Case, Row, schedule_of, study
+from matplotlib.figure import Figure
 
 from numpy_diffusion.data import pictures as images
-from numpy_diffusion.figures import _style
+from numpy_diffusion.figures import style
 
 LENGTHS, SEEDS = (10, 50, 200, 1000), 5
 LINEAR, SIGMOID = SCHEDULES.index("linear"), SCHEDULES.index("sigmoid")
@@ -31,7 +31,7 @@ CLEAR = 5.0  # standard errors from which on a difference counts: by chance 1 of
 DIFFICULT = 1e-3  # a schedule that takes a larger part of a run's time than this is difficult to compute
 # Of each measure, less is better.
 MEASURES = {"bound": "bound / nats", "accuracy": "1-NN accuracy", "energy": "energy distance"}
-LINES = ((_style.BLUE, "o"), (_style.ORANGE, "s"), (_style.GREEN, "^"), (_style.PINK, "D"))  # one a schedule
+LINES = ((style.BLUE, "o"), (style.ORANGE, "s"), (style.GREEN, "^"), (style.PINK, "D"))  # one a schedule
 Grids = dict[str, np.ndarray]  # of each measure, [seed, T, data, schedule, rescaled]
 
 
@@ -56,7 +56,7 @@ def main() -> None:
         report(grids, lengths)
         verdict(grids, lengths, [rows[case] for case in cases], microseconds)
         print(path)
-        print(picture(grids, lengths, microseconds, options.out / "which_schedule.png"))
+        _common.save(picture(grids, lengths, microseconds), options.out / "which_schedule.png")
 
 
 def cost() -> np.ndarray:
@@ -177,10 +177,10 @@ def entropy(data: str) -> float:
 # --- and show ----------------------------------------------------------------------------------------------------
 
 
-def picture(grids: Grids, lengths: Sequence[int], microseconds: np.ndarray, path: Path) -> Path:
+def picture(grids: Grids, lengths: Sequence[int], microseconds: np.ndarray) -> Figure:
     """Bound and accuracy for each drawing against T; below, where the schedules end and what they cost."""
-    with _style.style():
-        figure = _style.canvas(_style.WIDTH, 1.15 * _style.WIDTH)
+    with style.context():
+        figure = style.page(style.WIDTH, 1.15 * style.WIDTH)
         panels = figure.subplots(3, 3)
         for column, data in enumerate(IMAGES):
             panels[0, column].set_title(data)
@@ -209,7 +209,7 @@ def picture(grids: Grids, lengths: Sequence[int], microseconds: np.ndarray, path
         costs.set(title="cost of the schedule", xlabel="µs for $T = 1000$")
         costs.invert_yaxis()
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(SCHEDULES))
-        return _style.save(figure, path)
+        return figure
 
 
 def line(axes: Any, lengths: Sequence[int], mean: Any, error: Any, k: int, rescaled: int) -> None:
@@ -222,10 +222,10 @@ def line(axes: Any, lengths: Sequence[int], mean: Any, error: Any, k: int, resca
 
 
 def level(axes: Any, value: float, text: str) -> None:
-    axes.axhline(value, color=_style.GRAY, linewidth=1.0, linestyle=":")
+    axes.axhline(value, color=style.GRAY, linewidth=1.0, linestyle=":")
     axes.annotate(
         text, (0.98, value), (0.0, -2.0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
-        ha="right", va="top", fontsize=8.0, color=_style.GRAY,
+        ha="right", va="top", fontsize=8.0, color=style.GRAY,
     )  # fmt: skip
 
 

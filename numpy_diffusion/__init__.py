@@ -6,7 +6,12 @@
 >>> xt, eps = nd.q_sample(np.zeros((4, 2)), t=500, schedule=schedule, seed=1)
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from numpy_diffusion import _notebook as _notebook
 from numpy_diffusion import oracles
+from numpy_diffusion._compile import compile_kernels
 from numpy_diffusion._version import __version__ as __version__
 from numpy_diffusion.data import datasets, drawings, image_datasets
 from numpy_diffusion.evaluation import metrics
@@ -28,10 +33,14 @@ from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps, log_snr_steps
 from numpy_diffusion.sampling.inpainting import inpaint
 from numpy_diffusion.sampling.interpolation import interpolate
-from numpy_diffusion.sampling.samplers import sample
+from numpy_diffusion.sampling.samplers import sample, sample_steps
 from numpy_diffusion.training.checkpoints import load
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.run import Run, load_run
+from numpy_diffusion.training.steps import train_steps
+
+if TYPE_CHECKING:
+    from numpy_diffusion import figures
 
 __all__ = [
     "MLP",
@@ -45,8 +54,10 @@ __all__ = [
     "bound",
     "check_sampler",
     "clipped",
+    "compile_kernels",
     "datasets",
     "drawings",
+    "figures",
     "guided",
     "image_datasets",
     "importance_weighted",
@@ -66,7 +77,20 @@ __all__ = [
     "q_step",
     "q_trajectory",
     "sample",
+    "sample_steps",
     "save_diffusers",
     "train",
+    "train_steps",
     "trajectory_log_density",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def __getattr__(name: str) -> Any:
+    """`nd.figures` when it is asked for, since matplotlib takes long to import."""
+    if name == "figures":
+        return importlib.import_module("numpy_diffusion.figures")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

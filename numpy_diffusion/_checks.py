@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 import sys
 import warnings
@@ -64,7 +65,20 @@ def choice(name: str, value: Any, options: Iterable[Kind]) -> Kind:
     for option in options:
         if isinstance(value, str) and value == option:
             return option
-    raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {_short(value)}")
+    expected = ", ".join(map(repr, options))
+    raise ValueError(f"{name}: expected one of {expected}, got {_short(value)}{meant(value, options)}")
+
+
+def meant(value: Any, options: Iterable[str]) -> str:
+    """The end of a sentence about a word that is none of the options: the one that it may be meant for.
+
+    Examples
+    --------
+    >>> meant("spirall", ["moons", "spiral"])
+    "; did you mean 'spiral'?"
+    """
+    near = difflib.get_close_matches(value, list(options), n=1) if isinstance(value, str) else []
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def array(

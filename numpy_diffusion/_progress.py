@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from tqdm.auto import tqdm
 
 DELAY: Final = 1.0  # seconds before a bar appears: what is done by then needs none
 BRIEF: Final = 20.0  # seconds between two states of a bar that no terminal shows, as in a log file
+
+Item = TypeVar("Item")
 
 _told: ContextVar[bool] = ContextVar("told", default=True)
 _left_out = 0.0  # seconds that compilers have worked, which are no part of any rate
@@ -49,6 +52,11 @@ class Bar:
             self._bar.set_postfix(refresh=False, **said)
         self._bar.update(step - self._bar.n)
 
+    def advance(self, steps: int = 1) -> None:
+        """Move so many steps on."""
+        if self._show:
+            self.to(self._bar.n + steps)
+
     def __enter__(self) -> Self:
         self._token = _told.set(self._show)
         return self
@@ -60,6 +68,14 @@ class Bar:
         if self._show and time.time() - self._bar.start_t > self._bar.delay:
             self._bar.delay = 0.0  # else what was never due, as in a log file, would not be shown at the end either
         self._bar.close()
+
+
+def counted(items: Iterable[Item], what: str, total: int, unit: str, *, show: bool) -> Iterator[Item]:
+    """The items as they come, under a bar that moves on with each."""
+    with Bar(what, total, unit, show=show) as bar:
+        for item in items:
+            yield item
+            bar.advance()
 
 
 def say(sentence: str) -> None:

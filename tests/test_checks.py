@@ -251,3 +251,18 @@ def test_covariance_is_symmetric_to_the_bit() -> None:
 def test_covariance_refuses(value: Any, sentence: str) -> None:
     with refusal(f"covariance: {sentence}"):
         _checks.covariance("covariance", value, 2)
+
+
+@pytest.mark.parametrize(
+    ("value", "end"),
+    [
+        ("unifrom", ", got str 'unifrom'; did you mean 'uniform'?"),
+        ("Importance", ", got str 'Importance'; did you mean 'importance'?"),
+        ("zzz", ", got str 'zzz'"),
+        (3, ", got int 3"),
+    ],
+)
+def test_a_misspelt_choice_is_answered_with_the_nearest(value: object, end: str) -> None:
+    with pytest.raises(ValueError, match="sampling") as raised:
+        _checks.choice("sampling", value, ("uniform", "importance"))
+    assert str(raised.value) == "sampling: expected one of 'uniform', 'importance'" + end

@@ -1,4 +1,4 @@
-"""The command `numpy-diffusion`: train, sample, figure and info, over the functions of the same purpose."""
+"""The command `numpy-diffusion`: train, sample, figure, info and compile, over the functions of the same purpose."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from numpy_diffusion import _checks, _files
+from numpy_diffusion._compile import compile_kernels
 from numpy_diffusion.cli import networks, sources
 from numpy_diffusion.cli.options import DATA, DEFAULTS, PROGRAM, SAMPLES, SCHEDULES, Options, parser
 from numpy_diffusion.models.converted import clipped
@@ -33,10 +34,12 @@ COLUMNS: Final = 10  # of images side by side, at most
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv`, that of the process unless given, and return the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # each line appears when it is printed, in a log file too
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
         try:
-            options = vars(parser(_train, _sample, _figure, _info).parse_args(argv))
+            options = vars(parser(_train, _sample, _figure, _info, _compile).parse_args(argv))
             return options.pop("command")(options)
         except KeyboardInterrupt:
             _say("interrupted")
@@ -69,7 +72,7 @@ def _train(options: Options) -> int:
     if model.null_label is None:  # of a resumed run there may be what another network was trained with
         known |= {"labels": None, "label_dropout": options.get("label_dropout")}
     run = train(**_for(train, known), after_checkpoint=_preview if "preview" in options else None)
-    print(f"{out}: {_progress(run.losses, run.steps)}")
+    print(f"{out}: {checkpoints.progress(run.losses, run.steps)}")
     if run.interrupted:
         _say(f"interrupted; to go on: {PROGRAM} train --out {out} --resume")
     return 130 if run.interrupted else 0
@@ -141,17 +144,21 @@ def _figure(options: Options) -> int:
         output = Path(options["run"]) / "figure.png"
     known = _settings(run.config) | {"n": SHOWN_IMAGES if images else SHOWN, "seed": seed}
     known |= {"data": options["data"] or known["data"]}
+    header = None if images or known["data"] is None else sources.header(known["data"])
+    names: Options = {"names": header} if header is not None and len(header) == 2 else {}
     if output is not None and images:
-        print(_image_rows(run, sources.load(**{name: known[name] for name in DATA}).x0, output, seed))
+        _image_rows(run, sources.load(**{name: known[name] for name in DATA}).x0, output, seed)
     elif output is not None:
         x0, image = sources.points(known["data"], known["n"], seed), sources.picture(known["data"])
-        print(figures.forward_reverse(run.model, run.schedule, x0, output, image=image, seed=seed))
+        figures.forward_reverse(run.model, run.schedule, x0, output, image=image, seed=seed, **names)
+    if output is not None:
+        print(output)
     for path in animations:
-        print(figures.animation(run.model, run.schedule, path, seed=seed))
+        print(figures.animation(run.model, run.schedule, path, seed=seed, **names))
     return 0
 
 
-def _image_rows(run: checkpoints.Checkpoint, x0: np.ndarray, output: Any, seed: int) -> Path:
+def _image_rows(run: checkpoints.Checkpoint, x0: np.ndarray, output: Any, seed: int) -> None:
     """Some images of the data on their way to noise, and as many samples on their way back."""
     from numpy_diffusion import figures
     from numpy_diffusion.figures.steps import telling_steps
@@ -162,7 +169,7 @@ def _image_rows(run: checkpoints.Checkpoint, x0: np.ndarray, output: Any, seed: 
     keep = telling_steps(run.schedule, COLUMNS)
     forward = q_trajectory(x0, run.schedule, seed=seed, keep=keep)
     model = _asked_for(run.model, run.schedule, {}, len(x0))
-    return figures.image_rows(forward, sample(model, run.schedule, len(x0), seed, keep=keep), output)
+    figures.image_rows(forward, sample(model, run.schedule, len(x0), seed, keep=keep), output)
 
 
 def _info(options: Options) -> int:
@@ -173,9 +180,14 @@ def _info(options: Options) -> int:
     details = ", ".join(f"{name} {value}" for name, value in data.items() if name != "name")
     print(f"data      {data['name'] or 'without a name'}, {details}")
     print("training  " + ", ".join(f"{name} {value}" for name, value in training.items()))
-    print(f"progress  {_progress(run.training['losses'], training['steps'])}")
+    print(f"progress  {checkpoints.progress(run.training['losses'], training['steps'])}")
     for path in sorted(Path(options["run"]).iterdir()):
         print(f"file      {path}, {path.stat().st_size:,} bytes")
+    return 0
+
+
+def _compile(options: Options) -> int:
+    compile_kernels()
     return 0
 
 
@@ -186,12 +198,6 @@ def _settings(config: Options) -> Options:
     if len(data["shape"]) == 4:
         known |= {"colour": data["shape"][1] == 3, "size": data["shape"][3]}
     return DEFAULTS | known | networks.described(config["network"]["config"]) | config["training"]
-
-
-def _progress(losses: np.ndarray, steps: int) -> str:
-    last = losses[-100:]
-    loss = f", loss {last.mean():.4f} (mean of the last {len(last)})" if len(last) else ""
-    return f"{len(losses)} of {steps} steps{loss}"
 
 
 def _for(function: Callable[..., Any], options: Options) -> Options:

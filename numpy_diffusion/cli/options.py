@@ -34,6 +34,7 @@ examples:
   numpy-diffusion sample runs/spiral -n 4096 -o x.npy
   numpy-diffusion figure runs/spiral -o spiral.png --gif spiral.gif
   numpy-diffusion info runs/spiral
+  numpy-diffusion compile
 
 Each command has its own --help.  Exit status: 0, 2 after an error, 130 after Ctrl-C."""
 
@@ -47,7 +48,8 @@ examples:
   numpy-diffusion train --out runs/points --resume
 
 Ctrl-C keeps what was trained.  --resume takes every setting from the run's folder and ends with the weights, to the
-bit, that the run would have had without the interruption; a setting given along with it must be what it was."""
+bit, that the run would have had without the interruption; a setting given along with it must be what it was.  Only
+--steps may be more, where the run is finished: it then goes on."""
 
 SAMPLE_EXAMPLES: Final = """\
 examples:
@@ -64,6 +66,14 @@ examples:
   numpy-diffusion figure runs/spiral                                      (writes runs/spiral/figure.png)
   numpy-diffusion figure runs/spiral --gif spiral.gif --html spiral.html  (the page has a slider over t)"""
 
+COMPILE_EXAMPLES: Final = """\
+Else each kernel is compiled when it is first needed.  Numba keeps them beside the package's source, or in the folder
+that NUMBA_CACHE_DIR names: for instance when the image of a container is built.
+
+examples:
+  numpy-diffusion compile
+  NUMBA_CACHE_DIR=/opt/kernels numpy-diffusion compile"""
+
 Options = dict[str, Any]
 Command = Callable[[Options], int]
 
@@ -73,7 +83,9 @@ class _Parser(argparse.ArgumentParser):
         raise ValueError(message)
 
 
-def parser(train: Command, sample: Command, figure: Command, info: Command) -> argparse.ArgumentParser:
+def parser(
+    train: Command, sample: Command, figure: Command, info: Command, compile_all: Command
+) -> argparse.ArgumentParser:
     """The parser of the whole command line; what it finds names one of the commands as `command`."""
     parser = _Parser(
         prog=PROGRAM,
@@ -88,6 +100,7 @@ def parser(train: Command, sample: Command, figure: Command, info: Command) -> a
     purpose = "draw the way to noise and back, or animate it"
     _figure_options(_command(commands, "figure", figure, purpose, FIGURE_EXAMPLES))
     _command(commands, "info", info, "say what a run's folder holds", "")
+    _command(commands, "compile", compile_all, "compile all kernels now, once for this machine", COMPILE_EXAMPLES)
     return parser
 
 
@@ -180,7 +193,7 @@ def _command(commands: Any, name: str, run: Callable[[Options], int], purpose: s
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    if name != "train":
+    if name not in ("train", "compile"):
         parser.add_argument("run", metavar="RUN", help="the run's folder")
     parser.set_defaults(command=run)
     return parser

@@ -55,7 +55,8 @@ def points(source: str | None, n: int, seed: int) -> np.ndarray:
     if source in datasets.BY_NAME:
         return datasets.BY_NAME[source](n, seed)
     if source is None or not Path(source).suffix:
-        raise ValueError(f"--data: expected {HELP}; got {source!r}")
+        known = (*datasets.BY_NAME, *image_datasets.BY_NAME)
+        raise ValueError(f"--data: expected {HELP}; got {source!r}{_checks.meant(source, known)}")
     return _table(Path(source)) if is_table(source) else datasets.from_image(source, n, seed)
 
 
@@ -86,6 +87,17 @@ def picture(source: str) -> Any:
     return None if is_table(source) else source
 
 
+def header(source: str) -> list[str] | None:
+    """The names of the columns, of a CSV file that begins with them; None of all else, and where it is gone."""
+    if _is_name(source) or Path(source).suffix.lower() != ".csv":
+        return None
+    try:
+        rows = _rows(_text(Path(source)))
+    except (OSError, ValueError):
+        return None
+    return [name.strip().strip('"') for name in rows[0].split(",")] if rows and not _is_numeric(rows[0]) else None
+
+
 def _is_name(source: str) -> bool:
     return source in datasets.BY_NAME or source in image_datasets.BY_NAME
 
@@ -96,7 +108,7 @@ def _table(path: Path) -> np.ndarray:
             with open(path, "rb") as file:
                 values = np.lib.format.read_array(file, allow_pickle=False)
         else:
-            values = _numbers(path.read_text(encoding="utf-8-sig"))
+            values = _numbers(_text(path))
     except OSError as error:
         raise OSError(f"--data: cannot read {path}: {error.strerror}") from error
     except ValueError as error:
@@ -104,9 +116,18 @@ def _table(path: Path) -> np.ndarray:
     return _checks.array(f"--data {path}", values, ("N", "D"), np.float32)
 
 
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8-sig")
+
+
+def _rows(text: str) -> list[str]:
+    """The lines with something on them, without comments."""
+    return [row for line in text.splitlines() if (row := line.partition("#")[0].strip())]
+
+
 def _numbers(text: str) -> np.ndarray:
     """The rows of a CSV file, after a first one with the columns' names if there is one: float64 [N, D]."""
-    rows = [row for line in text.splitlines() if (row := line.partition("#")[0].strip())]
+    rows = _rows(text)
     if rows and not _is_numeric(rows[0]):
         rows = rows[1:]
     if not rows:

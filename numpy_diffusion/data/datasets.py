@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks, noise
 from numpy_diffusion.data import drawings, pictures
 
+__all__ = ["airplane", "from_image", "gaussian", "mixture", "moons", "spiral", "spiral_image", "swiss_roll", "tank"]
+
 # What a point uses its numbers for: each use is a step of its own in the generator's counter.
 _SHAPE, _NOISE = 0, 1
 
@@ -239,3 +241,7 @@ def _mixture(n: int, weights: np.ndarray, means: np.ndarray, covariances: np.nda
     for d in range(means.shape[1]):  # a matrix product may round a row otherwise in another batch
         x += roots[k, :, d] * z[:, d, None]
     return x.astype(np.float32)
+
+
+def __dir__() -> list[str]:
+    return __all__

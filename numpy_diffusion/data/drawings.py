@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 
+__all__ = ["airplane", "spiral", "tank"]
+
 SIZE_MIN = 16  # pixels a side below which nothing can be told apart
 
 Stroke = tuple[np.ndarray, float | np.ndarray]  # signed distance [size, size]; tone, one number or [size, size]
@@ -229,3 +231,7 @@ def _fuselage_radius(x: np.ndarray) -> np.ndarray:
     nose = np.sqrt(1.0 - (np.maximum(x - 0.7, 0.0) / 0.31) ** 2)
     taper = 1.0 - 0.85 * (np.maximum(-0.45 - x, 0.0) / 0.55) ** 1.5
     return 0.125 * nose * taper
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -11,11 +11,14 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from numpy_diffusion import _checks, _files
+from numpy_diffusion import _checks, _files, _pictures
 from numpy_diffusion.data import pictures
 from numpy_diffusion.data import scenes as drawn_scenes
 
+__all__ = ["Images", "digits", "folder", "mnist", "scenes"]
+
 SUFFIXES: Final = (".png", ".jpg", ".jpeg")
+NAMED: Final = 12  # classes at most, where a set says in words what it is
 MIRRORED: Final = frozenset({"scenes"})  # sets that look alike with left and right exchanged: a mirrored 7 is no 7
 
 
@@ -25,6 +28,13 @@ class Images(NamedTuple):
     x0: np.ndarray  # float32 [N, C, H, W] in [-1, 1]
     labels: np.ndarray  # int64 [N], 0..len(names) - 1
     names: tuple[str, ...]  # of the classes
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.names[:NAMED]) + (", ..." if len(self.names) > NAMED else "")
+        return f"Images: {self.x0.dtype} {list(self.x0.shape)}, classes {names}"
+
+    def _repr_png_(self) -> bytes | None:
+        return _pictures.png(self)
 
 
 def digits() -> Images:
@@ -167,3 +177,7 @@ def _picture(path: Path, size: int, channels: int) -> np.ndarray:
         light = np.asarray(square(gray))
     light = np.broadcast_to(light.reshape(size, size, -1), (size, size, channels)).transpose(2, 0, 1)
     return np.clip(2.0 * light - 1.0, -1.0, 1.0)  # the filter of the 16 bits may swing a little beyond
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -36,6 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
+from numpy_diffusion._progress import counted
 from numpy_diffusion.evaluation.setting import (
     LOG_2PI,
     Setting,
@@ -100,6 +101,7 @@ def bound(
     prior: Gaussian | None = None,
     form: Form = "posterior",
     draws: int = 1,
+    progress: bool = True,
 ) -> Bound:
     """The variational bound on -log p(x_0), estimated from data.
 
@@ -114,6 +116,7 @@ def bound(
     prior : p(x_T) in the model's units, with a regular covariance; N(0, I) unless given
     form : "posterior", or "article", whose total has the same expectation
     draws : of the noise, for each sample and step
+    progress : show a bar on standard error, if it takes longer than a second
 
     Raises
     ------
@@ -130,6 +133,7 @@ def bound(
     setting = checked(model, schedule, x0, variance, prior)
     draws = _checks.integer("draws", draws, 1, WORD_RANGE // (schedule.T + 1))
     terms = _terms(_checks.choice("form", form, FORMS), setting, _checks.seed(seed), draws)
+    terms = counted(terms, "bound", schedule.T + 1, "terms", show=progress)
     return _collected(((place, values.reshape(-1, draws).mean(axis=1)) for place, values in terms), setting)
 
 

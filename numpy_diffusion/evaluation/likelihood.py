@@ -25,9 +25,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from tqdm import tqdm
 
 from numpy_diffusion import _checks
+from numpy_diffusion._progress import Bar
 from numpy_diffusion.models.protocol import Model, members
 from numpy_diffusion.noise import STREAM_HUTCHINSON, words
 from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
@@ -52,7 +52,7 @@ def log_prob(
     probes: int | None = None,
     seed: int = 0,
     steps: int | ArrayLike | None = None,
-    progress: bool = False,
+    progress: bool = True,
 ) -> np.ndarray:
     """log p(x) of the model by its probability-flow ODE, in nats, in the data's own units.
 
@@ -66,7 +66,7 @@ def log_prob(
         it, without bias, the same along the whole path (Hutchinson 1990; Grathwohl et al. 2019)
     seed : of the probes
     steps : how many steps of the schedule to take, evenly spaced, or which; all unless given
-    progress : show a bar on standard error
+    progress : show a bar on standard error, if it takes longer than a second
 
     Returns
     -------
@@ -104,7 +104,7 @@ def log_prob(
     size = max(1, BLOCK // (tangents * max(D, WIDTH)))
     blocks = [np.arange(first, min(first + size, len(x))) for first in range(0, len(x), size)]
     found = np.empty(len(x))
-    with tqdm(total=len(blocks) * (len(plan.t) - 1), desc="log_prob", unit="step", disable=not progress) as bar:
+    with Bar("likelihood", len(blocks) * (len(plan.t) - 1), "steps", show=progress) as bar:
         for rows in blocks:
             along = _basis(x[rows].shape) if probes is None else _signs(seed, rows, probes, x.shape[1:])
             xT, integral = _integrated(known.jvp, plan, units.to_model(x[rows]), along, bar)
@@ -154,7 +154,7 @@ def _weights(nodes: np.ndarray, low: np.ndarray, high: np.ndarray, powers: np.nd
 
 
 def _integrated(
-    jvp: Jvp, plan: _Plan, x: np.ndarray, tangents: np.ndarray, bar: tqdm
+    jvp: Jvp, plan: _Plan, x: np.ndarray, tangents: np.ndarray, bar: Bar
 ) -> tuple[np.ndarray, np.ndarray]:
     """x_T [N, ...] and the integral of div f [N] along the path from x [N, ...]."""
     path = [x] * len(plan.start)
@@ -164,7 +164,7 @@ def _integrated(
     past_f = deque([np.zeros_like(x), *f], maxlen=NODES)
     past_div = deque([np.zeros(len(x)), *div_f], maxlen=NODES)
     x, integral = path[-1], _sum(plan.start[-1], div_f)
-    bar.update(len(path))
+    bar.advance(len(path))
 
     for j, (predict, correct) in enumerate(zip(plan.predict, plan.correct, strict=True), NODES):
         guess = x + _sum(predict, past_f)
@@ -173,7 +173,7 @@ def _integrated(
         past_f[-1], div = _f(jvp, plan, j, x, tangents)
         past_div.append(div)
         integral = integral + _sum(correct, past_div)
-        bar.update()
+        bar.advance()
     return x, integral
 
 

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 
+__all__ = ["energy_distance", "frechet_distance", "nearest_neighbour_accuracy"]
+
 BLOCK = 1 << 16  # distances at a time: 512 KiB of float64, so that the two arrays in work stay in a core's cache
 
 
@@ -163,3 +165,7 @@ def _squared_distances(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[slice, np
             np.multiply(d, d, out=d)
             np.add(s, d, out=s)
         yield rows, s
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
+from numpy_diffusion._progress import counted
 from numpy_diffusion.models.protocol import Model, members
 from numpy_diffusion.process.forward import q_sample
 from numpy_diffusion.process.schedules import Schedule
@@ -14,7 +15,13 @@ from numpy_diffusion.process.variances import from_error
 
 
 def optimal_variance(
-    model: Model, schedule: Schedule, x0: ArrayLike, seed: int = 0, *, steps: int | ArrayLike | None = None
+    model: Model,
+    schedule: Schedule,
+    x0: ArrayLike,
+    seed: int = 0,
+    *,
+    steps: int | ArrayLike | None = None,
+    progress: bool = True,
 ) -> np.ndarray:
     """The variance that makes the bound on this data lowest, for the mean that the model has.
 
@@ -29,6 +36,7 @@ def optimal_variance(
     x0 : [N, ...] data, in its own units; each step's expectation is the mean over these samples
     seed : of the noise
     steps : the steps of the chain, as for `sample`; all unless given
+    progress : show a bar on standard error, if it takes longer than a second
 
     Returns
     -------
@@ -46,7 +54,8 @@ def optimal_variance(
     known = members(model)
     x0 = np.asarray(known.units.to_model(_checks.array("x0", x0, min_ndim=2)), np.float32)
     found = np.zeros((_checks.instance("schedule", schedule, Schedule).T + 1, *x0.shape[1:]))
-    for t, s in zip(*(ends.tolist() for ends in chosen_pairs(schedule, steps)), strict=True):
+    pairs = list(zip(*(ends.tolist() for ends in chosen_pairs(schedule, steps)), strict=True))
+    for t, s in counted(pairs, "optimal variance", len(pairs), "steps", show=progress):
         xt, eps = q_sample(x0, t, schedule, seed)
         error = _checks.array(f"model: eps at t = {t}", known.model(xt, t), x0.shape).astype(np.float64) - eps
         found[t] = from_error(schedule, (error**2).mean(axis=0), t, s)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
+from numpy_diffusion._progress import counted
 from numpy_diffusion.evaluation.setting import checked, forward_steps, log_prior, log_step
 from numpy_diffusion.noise import STREAM_TRAJECTORY, WORD_RANGE
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
@@ -78,6 +79,7 @@ def importance_weighted(
     *,
     variance: Variance | ArrayLike = "beta",
     prior: Gaussian | None = None,
+    progress: bool = True,
 ) -> np.ndarray:
     """log of the mean of p(x_{0:T}) / q(x_{1:T} | x_0) over K forward trajectories (Burda et al. 2016, eq 8).
 
@@ -89,6 +91,7 @@ def importance_weighted(
     K : trajectories a sample; memory grows with N K
     seed : of the trajectories; trajectory k of sample i is the same for every N and K
     model, variance, prior : as for `trajectory_log_density`
+    progress : show a bar on standard error, if it takes longer than a second
 
     Returns
     -------
@@ -108,7 +111,8 @@ def importance_weighted(
     setting = checked(model, schedule, x0, variance, prior)
     K = _checks.integer("K", K, 1, WORD_RANGE // (schedule.T + 1))
     log_weight = np.zeros(len(setting.u) * K)
-    for step in forward_steps(setting, _checks.seed(seed), STREAM_TRAJECTORY, K):
+    steps = forward_steps(setting, _checks.seed(seed), STREAM_TRAJECTORY, K)
+    for step in counted(steps, "trajectories", schedule.T, "steps", show=progress):
         log_weight += step.log_p - step.log_q
     log_weight = (log_weight + log_prior(prior, step.xt)).reshape(-1, K)
     largest = log_weight.max(axis=1)

@@ -2,11 +2,16 @@
 
 >>> from numpy_diffusion import figures
 
-imports matplotlib, which `import numpy_diffusion` does not.  Each function takes data and a path, writes one file
-under a temporary name, moves it into place when it is whole, and returns the path; missing folders are made.
-All of them look alike on any machine, whatever the user's matplotlibrc says, and leave its settings as they were.
+imports matplotlib, which `import numpy_diffusion` does not; `nd.figures` is the same.  Each function takes data and
+returns a matplotlib Figure, which shows itself in a notebook.  Where it is given a path, it also writes a PNG there,
+under a temporary name that is moved into place when it is whole; missing folders are made.  What fits on one axes
+can be drawn on the user's, `ax`.  `animation` always writes a file, and returns its path.
+
+All of them look alike on any machine, whatever the user's matplotlibrc says, and leave its settings as they were:
+`style` has what a figure of one's own needs to look like them.
 """
 
+from numpy_diffusion.figures import style
 from numpy_diffusion.figures.animations import animation
 from numpy_diffusion.figures.bound_terms import bound_terms
 from numpy_diffusion.figures.chains import chain_against_jump, forward_reverse
@@ -22,4 +27,9 @@ __all__ = [
     "image_rows",
     "loss_curve",
     "schedules",
+    "style",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

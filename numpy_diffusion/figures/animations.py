@@ -12,8 +12,9 @@ from matplotlib.animation import AbstractMovieWriter, HTMLWriter, PillowWriter
 
 from numpy_diffusion import _checks
 from numpy_diffusion._files import PathLike, os_errors_about, write
-from numpy_diffusion.figures._style import ORANGE, bounding_box, canvas, panel, style, target
+from numpy_diffusion.figures.chains import checked_names, uneven
 from numpy_diffusion.figures.steps import telling_steps
+from numpy_diffusion.figures.style import COORDINATES, ORANGE, Names, bounding_box, context, page, panel, target
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import Model, sample
 
@@ -62,6 +63,7 @@ def animation(
     n: int = 2000,
     seed: int = 0,
     frames: int = 60,
+    names: Names = COORDINATES,
 ) -> Path:
     """Algorithm 1 as it runs: from noise at t = T to samples at t = 0, with more frames near the end.
 
@@ -73,10 +75,11 @@ def animation(
     n : number of points
     seed : of the samples
     frames : at most so many pictures, at least 2; a chain of fewer steps has one for each
+    names : of the two coordinates
 
     Returns
     -------
-    the path
+    the path, as this is no figure but a file
 
     Raises
     ------
@@ -87,31 +90,43 @@ def animation(
     place = target(path, ".gif", ".html")
     _checks.instance("schedule", schedule, Schedule)
     shown = telling_steps(schedule, _checks.integer("frames", frames, 2))[::-1]
+    names, note = checked_names(names), uneven(model)
     chain = sample(model, schedule, n, seed, shape=(2,), keep=shown)
-    with style(), TemporaryDirectory() as folder:
+    with context(), TemporaryDirectory() as folder:
         drawn = Path(folder, f"animation{place.suffix}")
         if place.suffix == ".gif":
-            _draw(chain, [*shown, *[0] * (HOLD * RATE)], PillowWriter(RATE), drawn)
+            _draw(chain, [*shown, *[0] * (HOLD * RATE)], PillowWriter(RATE), drawn, names, note)
             content = drawn.read_bytes()
         else:
-            _draw(chain, shown, HTMLWriter(RATE, embed_frames=True, default_mode="once"), drawn)
+            _draw(chain, shown, HTMLWriter(RATE, embed_frames=True, default_mode="once"), drawn, names, note)
             content = _self_contained(drawn.read_text(encoding="utf-8")).encode()
     with os_errors_about("path", place):
         write(place, content)
     return place
 
 
-def _draw(chain: dict[int, np.ndarray], shown: Sequence[int], writer: AbstractMovieWriter, path: Path) -> None:
-    """The points of the chain at each of the steps, one frame a step."""
-    figure = canvas(SIDE, SIDE + 0.2)
-    axes = panel(figure.subplots(), chain[shown[0]], ORANGE, bounding_box(*chain.values()), size=2.0)
-    axes.set_title(f"Reverse chain, $t = {shown[0]}$")
+def _draw(
+    chain: dict[int, np.ndarray],
+    shown: Sequence[int],
+    writer: AbstractMovieWriter,
+    path: Path,
+    names: Names,
+    note: str,
+) -> None:
+    """The points of the chain at each of the steps, one frame a step, with a note below the title."""
+
+    def title(t: int) -> str:
+        return f"Reverse chain, $t = {t}$\n{note}".strip()
+
+    figure = page(SIDE, SIDE + (0.4 if note else 0.2))
+    axes = panel(figure.subplots(), chain[shown[0]], ORANGE, bounding_box(*chain.values()), size=2.0, names=names)
+    axes.set_title(title(shown[0]))
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # the axes stay where they are now
     with writer.saving(figure, str(path), dpi=RESOLUTION):
         for t in shown:
             axes.lines[0].set_data(*chain[t].T)
-            axes.set_title(f"Reverse chain, $t = {t}$")
+            axes.set_title(title(t))
             writer.grab_frame()
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
+from matplotlib.figure import Figure
 
 from numpy_diffusion import _checks
 from numpy_diffusion._files import PathLike
 from numpy_diffusion.evaluation.bound import Bound
-from numpy_diffusion.figures._style import BLUE, ORANGE, WIDTH, canvas, save, style, target
+from numpy_diffusion.figures.style import BLUE, ORANGE, WIDTH, context, page, png_target, save
 
 
-def bound_terms(posterior: Bound, article: Bound, path: PathLike) -> Path:
+def bound_terms(posterior: Bound, article: Bound, path: PathLike | None = None) -> Figure:
     """The consistency term of every step: mean and standard deviation over samples, of both forms of the bound.
 
     Both stand at the step whose reverse kernel they judge, p(x_{t-1} | x_t): the article's term t - 1 stands at t.
@@ -20,24 +19,24 @@ def bound_terms(posterior: Bound, article: Bound, path: PathLike) -> Path:
     Parameters
     ----------
     posterior, article : as `bound(..., form=...)` returns them, of one schedule with at least two steps
-    path : of the PNG to write
+    path : of a PNG to write, if it is wanted
 
     Returns
     -------
-    the path
+    the figure
 
     Raises
     ------
     ValueError : something else than two bounds, the other form, one sample alone, a path that does not end in .png
     OSError : a path that cannot be written to
     """
-    place = target(path, ".png")
+    place = png_target(path)
     _check("posterior", posterior, 1)
     T = len(posterior.consistency) - 1
     _check("article", article, T)
     t = np.arange(2, T + 1)
-    with style():
-        figure = canvas(WIDTH, 0.45 * WIDTH)
+    with context():
+        figure = page(WIDTH, 0.45 * WIDTH)
         terms, spreads = figure.subplots(1, 2)
         lines = (("posterior form", posterior, t, BLUE, "-"), ("article's form", article, t - 1, ORANGE, "--"))
         for name, found, index, colour, dashes in lines:

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion._files import PathLike
-from numpy_diffusion.figures._style import BLUE, ORANGE, WIDTH, canvas, save, style, target
 from numpy_diffusion.figures.chains import FORWARD_TITLE, REVERSE_TITLE
+from numpy_diffusion.figures.style import BLUE, ORANGE, WIDTH, axes_of, context, page, png_target, save
 
 HEADER = 0.7  # inches above a way's images: its title, and its steps
+TITLES = 0.25  # inches of a row of titles alone
 
 
-def image_grid(x: ArrayLike, path: PathLike, *, columns: int = 10, row_titles: Sequence[str] | None = None) -> Path:
+def image_grid(
+    x: ArrayLike,
+    path: PathLike | None = None,
+    *,
+    columns: int = 10,
+    row_titles: Sequence[str] | None = None,
+    column_titles: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Figure:
     """Images row by row, in their order.
 
     Parameters
     ----------
     x : [N, C, H, W], C = 1 for gray or 3 for red, green, blue; -1 is black, 1 is white, what lies beyond is cut off
-    path : of the PNG to write
+    path : of a PNG to write, if it is wanted
     columns : images in a row; the last row may have fewer
     row_titles : one for each row, to its left
+    column_titles : one for each column, above it
+    ax : axes to draw on; those of a new figure unless given
 
     Returns
     -------
-    the path
+    the figure
 
     Raises
     ------
@@ -38,26 +49,26 @@ def image_grid(x: ArrayLike, path: PathLike, *, columns: int = 10, row_titles: S
 
     Examples
     --------
-    >>> import tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> image_grid(np.zeros((12, 1, 8, 8)), f"{folder.name}/zeros.png", columns=4).name
-    'zeros.png'
-    >>> folder.cleanup()
+    >>> image_grid(np.zeros((4, 1, 8, 8)), columns=2)
+    <Picture size 1080x1080 with 1 Axes>
     """
-    place = target(path, ".png")
+    place = png_target(path)
     x = _images("x", x)
     columns = _checks.integer("columns", columns, 1)
     rows = -(-len(x) // columns)
-    if row_titles is not None and len(row_titles) != rows:
-        raise ValueError(f"row_titles: expected {rows}, one for each row, got {len(row_titles)}")
+    for name, titles, count in (("row", row_titles, rows), ("column", column_titles, columns)):
+        if titles is not None and len(titles) != count:
+            raise ValueError(f"{name}_titles: expected {count}, one for each {name}, got {len(titles)}")
     mosaic = _mosaic(x, columns)
-    with style():
-        figure = canvas(WIDTH, _height(mosaic))
-        _show(figure, mosaic, x.shape[2:], row_titles=row_titles or ())
+    with context():
+        figure, axes = axes_of(ax, WIDTH, _height(mosaic) + (TITLES if column_titles else 0.0))
+        _show(axes, mosaic, x.shape[2:], column_titles or (), row_titles or ())
         return save(figure, place)
 
 
-def image_rows(forward: Mapping[int, ArrayLike], reverse: Mapping[int, ArrayLike], path: PathLike) -> Path:
+def image_rows(
+    forward: Mapping[int, ArrayLike], reverse: Mapping[int, ArrayLike], path: PathLike | None = None
+) -> Figure:
     """The same images on their way to noise, and images of a model on their way back, one row each.
 
     Parameters
@@ -66,7 +77,7 @@ def image_rows(forward: Mapping[int, ArrayLike], reverse: Mapping[int, ArrayLike
     reverse : {t: x_t [M, C, H, W]} of M samples, at the same steps, as `sample` with `keep` returns them
     path, returns and errors as for `image_grid`; a column is a step, from the least t to the greatest
     """
-    place = target(path, ".png")
+    place = png_target(path)
     steps = sorted(forward)
     if not steps:
         raise ValueError("forward: expected images at one step or more, got none")
@@ -82,14 +93,14 @@ def image_rows(forward: Mapping[int, ArrayLike], reverse: Mapping[int, ArrayLike
     mosaics = [_mosaic(x, len(steps)) for x in ways]
     heights = [_height(mosaic) + HEADER for mosaic in mosaics]
     titles = [f"$t = {t}$" for t in steps]
-    with style():
-        figure = canvas(WIDTH, sum(heights))
+    with context():
+        figure = page(WIDTH, sum(heights))
         parts = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
         for part, x, mosaic, title, colour in zip(
             parts, ways, mosaics, (FORWARD_TITLE, REVERSE_TITLE), (BLUE, ORANGE), strict=True
         ):
             part.suptitle(title, color=colour)
-            _show(part, mosaic, x.shape[2:], column_titles=titles)
+            _show(part.subplots(), mosaic, x.shape[2:], column_titles=titles)
         return save(figure, place)
 
 
@@ -123,14 +134,13 @@ def _height(mosaic: np.ndarray) -> float:
 
 
 def _show(
-    part: Figure | SubFigure,
+    axes: Axes,
     mosaic: np.ndarray,
     shape: tuple[int, ...],
     column_titles: Sequence[str] = (),
     row_titles: Sequence[str] = (),
 ) -> None:
     """A mosaic of images [H, W] = shape, with a title above each column and at the left of each row."""
-    axes = part.subplots()
     axes.imshow(mosaic)
     height, width = (side + _gap(shape[0]) for side in shape)
     axes.set_xticks(width * np.arange(len(column_titles)) + (shape[1] - 1) / 2.0, column_titles)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy_diffusion import _checks
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Condition:
     """One value of a field for all samples, or one for each of N.  None is a field that the model does not take.
 
@@ -57,6 +57,10 @@ class Condition:
         if len(set(counts.values())) > 1:
             raise ValueError(f"condition: expected as many samples in each field, got {counts}")
 
+    def __repr__(self) -> str:
+        given = self.arguments().items()
+        return f"Condition({', '.join(f'{name} {list(v.shape) if v.ndim else v}' for name, v in given)})"
+
     def arguments(self) -> dict[str, np.ndarray]:
         """The fields that are not None, by name: model(x, t, **condition.arguments())."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -72,7 +76,8 @@ class Condition:
 
         def spread(name: str, value: np.ndarray) -> np.ndarray:
             if value.ndim == AXES[name]:
-                return np.broadcast_to(value, (n, *value.shape))
+                # Copied, as a kernel is compiled anew for another layout and for what is read-only.
+                return np.broadcast_to(value, (n, *value.shape)).copy()
             if len(value) != n:
                 raise ValueError(f"{name}: expected {_WHAT[name]}, or one for each of {n} samples, got {len(value)}")
             return value

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.models.protocol import Model, Units, check_callable, members
+from numpy_diffusion.models.protocol import Model, Units, check_callable, in_words, members
 from numpy_diffusion.models.wrapper import Wrapper
 from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.predictions import PREDICTIONS, Prediction, eps_from
@@ -50,12 +50,15 @@ def as_eps(model: Model, schedule: Schedule, prediction: Prediction) -> AsEps:
     return AsEps(model, schedule, prediction)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AsEps(Wrapper):
     """eps of what the model predicts; made by `as_eps`."""
 
     schedule: Schedule
     prediction: Prediction
+
+    def __repr__(self) -> str:
+        return f"as_eps({in_words(self.model)}, {self.prediction!r})"
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
         return self._eps(x, t, self.model(x, t, **told))
@@ -109,13 +112,16 @@ def clipped(model: Model, schedule: Schedule, low: float = -1.0, high: float = 1
     return Clipped(model, schedule, low, high)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Clipped(Wrapper):
     """eps whose x_0 is within low..high; made by `clipped`."""
 
     schedule: Schedule
     low: float
     high: float
+
+    def __repr__(self) -> str:
+        return f"clipped({in_words(self.model)}, {self.low:g}, {self.high:g})"
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
         return self._clip(x, t, self.model(x, t, **told))

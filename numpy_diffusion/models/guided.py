@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
-from numpy_diffusion.models.protocol import Model, check_callable, members
+from numpy_diffusion.models.protocol import Model, check_callable, in_words, members
 from numpy_diffusion.models.wrapper import Wrapper, doubled
 
 
@@ -63,13 +63,16 @@ def guided(model: Model, labels: ArrayLike | Condition, scale: float, null: int 
     return Guided(model, condition, w, nothing)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Guided(Wrapper):
     """eps of a condition, and away from that of `away_from`, which says nothing; made by `guided`."""
 
     condition: Condition
     w: float
     away_from: Condition | None
+
+    def __repr__(self) -> str:
+        return f"guided({in_words(self.model)}, {self.condition}, {self.w:g})"
 
     # The model's own members, but for these: what it is told is decided.
     nothing = None

@@ -131,6 +131,11 @@ def check_callable(model: Any, call: str = "eps = model(x, t)") -> None:
         raise ValueError(f"model: expected a callable {call}, got {type(model).__name__}")
 
 
+def in_words(model: Any) -> str:
+    """A model in a line: a function by its name and not by its address."""
+    return str(getattr(model, "__name__", None) or repr(model))
+
+
 def members(model: Any) -> Described:
     """What a model has, whatever it is."""
 

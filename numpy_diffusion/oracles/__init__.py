@@ -4,3 +4,7 @@ from numpy_diffusion.oracles.finite_data import FiniteData
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian, GaussianMixture
 
 __all__ = ["FiniteData", "Gaussian", "GaussianMixture"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -20,3 +20,6 @@ class Coefficients(NamedTuple):
     c: np.ndarray  # [K], or [K, ...] with a value for each coordinate of a sample: of the noise z
     accept: np.ndarray  # bool [K], whether the row ends a step; if not, it ends at a trial point
     learned: np.ndarray  # bool [K], whether c is left open, for the network to say on the way
+
+    def __repr__(self) -> str:
+        return f"Coefficients: {len(self.t):,} rows, from t = {self.t[0]} to {self.s[-1]}"

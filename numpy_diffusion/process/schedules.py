@@ -12,7 +12,7 @@ from typing import Any, Literal, assert_never
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpy_diffusion import _checks
+from numpy_diffusion import _checks, _pictures
 
 BETA_START = 1e-4  # Ho et al. 2020, section 4, for T = 1000
 BETA_END = 0.02
@@ -139,6 +139,9 @@ class Schedule:
             f"Schedule.{self.name}(T={self.T}): alpha_bar_T {self.alpha_bar[-1]:.3g}, "
             f"terminal SNR {self.terminal_snr_db:.1f} dB, prior KL {self.prior_kl():.3g} nats/dim"
         )
+
+    def _repr_png_(self) -> bytes | None:
+        return _pictures.png(self)
 
     @classmethod
     def linear(

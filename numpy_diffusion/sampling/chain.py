@@ -40,19 +40,41 @@ def run(
     """
     kept = {int(table.t[0]): x}
     with Bar("sampling", len(table.t), "evaluations", show=progress) as bar:
-        rows = None
-        if model.own_chain is not None and chosen() == "numba" and not shared and on_arrival is None:
-            rows = model.own_chain(x, table, seed, first, _stops(table, wanted, progress))
-        if rows is None:
-            rows = _chain(model, x, table, seed, first, schedule, shared, on_arrival)
-        for k, y in rows:
-            s = int(table.s[k])
-            if not np.isfinite(y).all():
-                raise ValueError(f"model: expected a chain of finite numbers, got NaN or infinite x at t = {s}")
+        stops = _stops(table, wanted, progress)
+        for k, y in rows(model, x, table, schedule, seed, first, stops, shared=shared, on_arrival=on_arrival):
             bar.to(k + 1)
-            if table.accept[k] and s in wanted:
+            if table.accept[k] and (s := int(table.s[k])) in wanted:
                 kept[s] = y
-    return {t: model.units.to_data(kept[t]).astype(np.float32) for t in wanted}
+    return {t: in_data_units(model, kept[t]) for t in wanted}
+
+
+def in_data_units(model: Described, x: np.ndarray) -> np.ndarray:
+    """x of the model's units in the data's: float32."""
+    return model.units.to_data(x).astype(np.float32)
+
+
+def rows(
+    model: Described,
+    x: np.ndarray,
+    table: Coefficients,
+    schedule: Schedule,
+    seed: int,
+    first: int,
+    stops: Sequence[int],
+    *,
+    shared: bool = False,
+    on_arrival: OnArrival | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Down the table from x, in the model's units: (k, y) after each row k of `stops`, and maybe after others."""
+    found = None
+    if model.own_chain is not None and chosen() == "numba" and not shared and on_arrival is None:
+        found = model.own_chain(x, table, seed, first, stops)
+    if found is None:
+        found = _chain(model, x, table, seed, first, schedule, shared, on_arrival)
+    for k, y in found:
+        if not np.isfinite(y).all():
+            raise ValueError(f"model: expected a chain of finite numbers, got NaN or infinite x at t = {table.s[k]}")
+        yield k, y
 
 
 def _stops(table: Coefficients, wanted: Sequence[int], progress: bool) -> list[int]:

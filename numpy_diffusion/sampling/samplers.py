@@ -6,20 +6,22 @@ Every sampler is the one loop of `chain` over a table of coefficients, which `so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels import backend as backends
 from numpy_diffusion.kernels.backend import Backend, chosen
-from numpy_diffusion.models.protocol import Model, described
+from numpy_diffusion.models.protocol import Described, Model, described
 from numpy_diffusion.process import variances
+from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.variances import Variance
 from numpy_diffusion.sampling import start
-from numpy_diffusion.sampling.chain import run
+from numpy_diffusion.sampling.chain import in_data_units, rows, run
 from numpy_diffusion.sampling.solvers import Method, coefficients
 
 
@@ -76,18 +78,102 @@ def sample(
     >>> x.shape, x.dtype
     ((3, 2), dtype('float32'))
     """
-    n, seed, first = start.checked(n, seed, first)
-    known = described(model, shape)
+    call = _checked(model, schedule, n, seed, first, shape, method, variance, eta, churn, steps)
     form = chosen(backend)
-    _checks.instance("schedule", schedule, Schedule)
-    variance = variances.checked(variance, schedule, known.shape, known.learn_variance)
-    table = coefficients(schedule, method, steps=steps, variance=variance, eta=eta, churn=churn)
-    visited = [schedule.T, *table.s[table.accept].tolist()]
+    visited = [schedule.T, *call.table.s[call.table.accept].tolist()]
     wanted = [0] if keep is None else _checks.steps("keep", keep, 0, schedule.T).ravel().tolist()
     if missing := sorted(set(wanted) - set(visited)):
         raise ValueError(f"keep: expected steps that the chain visits, got {missing[0]}, which it does not")
 
-    xT = start.noise(n, known.shape, seed, first)
     with backends.backend(form):
-        snapshots = run(known, xT, table, schedule, seed, first, wanted, progress=progress)
+        snapshots = run(*call, wanted, progress=progress)
     return snapshots[0] if keep is None else snapshots
+
+
+def sample_steps(
+    model: Model,
+    schedule: Schedule,
+    n: int,
+    seed: int = 0,
+    *,
+    method: Method = "ancestral",
+    variance: Variance | ArrayLike = "beta",
+    eta: float = 0.0,
+    churn: float = 0.0,
+    steps: int | ArrayLike | None = None,
+    first: int = 0,
+    shape: tuple[int, ...] | None = None,
+    backend: Backend | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Draw n samples as `sample` does, and stop after each step, so that it can be looked at.
+
+    Parameters
+    ----------
+    all : as for `sample`
+
+    Yields
+    ------
+    (t, x) : the step that was arrived at, 0 at last, and x_t there, float32 [n, *shape] in the data's units: to the
+        bit what `sample` gives with keep=[t]
+
+    Raises
+    ------
+    ValueError : as for `sample`; of the arguments at the call
+
+    Examples
+    --------
+    >>> for t, x in sample_steps(lambda x, t: x, Schedule.linear(T=1000), n=3, shape=(2,), steps=4):
+    ...     print(t, x.shape)
+    750 (3, 2)
+    500 (3, 2)
+    250 (3, 2)
+    0 (3, 2)
+    """
+    call = _checked(model, schedule, n, seed, first, shape, method, variance, eta, churn, steps)
+    return _one_by_one(call, chosen(backend))
+
+
+def _one_by_one(call: _Call, form: Backend) -> Iterator[tuple[int, np.ndarray]]:
+    ends = np.flatnonzero(call.table.accept)
+    walk = rows(*call, ends.tolist())
+    while True:
+        with backends.backend(form):  # for the step alone, and not for what is done with it
+            arrived = next(walk, None)
+        if arrived is None:
+            return
+        k, y = arrived
+        if call.table.accept[k]:
+            yield int(call.table.s[k]), in_data_units(call.model, y)
+
+
+class _Call(NamedTuple):
+    """The arguments of a sampler, checked: those that `chain.run` and `chain.rows` begin with."""
+
+    model: Described
+    xT: np.ndarray
+    table: Coefficients
+    schedule: Schedule
+    seed: int
+    first: int
+
+
+def _checked(
+    model: Model,
+    schedule: Schedule,
+    n: int,
+    seed: int,
+    first: int,
+    shape: tuple[int, ...] | None,
+    method: Method,
+    variance: Variance | ArrayLike,
+    eta: float,
+    churn: float,
+    steps: int | ArrayLike | None,
+) -> _Call:
+    """The arguments of `sample`, and what they come to: x_T, and the table of the chain."""
+    n, seed, first = start.checked(n, seed, first)
+    known = described(model, shape)
+    _checks.instance("schedule", schedule, Schedule)
+    variance = variances.checked(variance, schedule, known.shape, known.learn_variance)
+    table = coefficients(schedule, method, steps=steps, variance=variance, eta=eta, churn=churn)
+    return _Call(known, start.noise(n, known.shape, seed, first), table, schedule, seed, first)

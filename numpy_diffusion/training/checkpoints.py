@@ -1,13 +1,15 @@
 """A training run on disk: a folder that loads and resumes at any moment, whatever kills the process.
 
-    config.json            network, schedule, data and training settings; written once
+    config.json            network, schedule, data and training settings; written once, and again for more steps
     model.safetensors      averaged weights by name, shift and scale [*shape], beta [T + 1]: all that sampling needs
     training.safetensors   parameters, m, v, average [P], history [T + 1, 11] and losses [step]: all to go on with
     loss.csv               step, loss and learning rate, to look at; never read
 
 A file is written under a temporary name, flushed to the disk and renamed; a new folder likewise, as a whole.  So
 a name holds the old contents or the new, never a half.  Both safetensors carry a checksum over config.json and
-their own arrays.  Each stands alone: after a crash between the two, one may be a checkpoint older.
+their own arrays.  Each stands alone: after a crash between the two, one may be a checkpoint older.  A run that was
+given more steps when it was done lists under "finished_at" how many it had, so that what config.json was before is
+known, and a safetensors file that was written with that is known to be of this run.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ import json
 import os
 import reprlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from numpy_diffusion import _files
 from numpy_diffusion.models.condition import AXES
@@ -32,10 +36,11 @@ from numpy_diffusion.training.optimizers import learning_rates
 FORMAT: Final = "numpy_diffusion run"
 VERSION: Final = 1
 CONFIG, MODEL, TRAINING, LOSSES = FILES = ("config.json", "model.safetensors", "training.safetensors", "loss.csv")
+RECENT: Final = 100  # steps over which a loss that is told is a mean
 STATE: Final = ("parameters", "m", "v", "average", "history")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checkpoint:
     """What a folder holds.
 
@@ -57,6 +62,22 @@ class Checkpoint:
         """`text` as Python values: format, version, network, schedule, data, training."""
         return json.loads(self.text)
 
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done."""
+        return len(self.training["losses"]) == self.config["training"]["steps"]
+
+    def __repr__(self) -> str:
+        done = progress(self.training["losses"], self.config["training"]["steps"])
+        return f"Checkpoint: {done}\n  {self.model}\n  {self.schedule}"
+
+
+def progress(losses: np.ndarray, steps: int) -> str:
+    """How much of a run is done, and how well: the losses of the steps done, and how many there are to do."""
+    last = losses[-RECENT:]
+    loss = f", loss {last.mean():.4f} (mean of the last {len(last)})" if len(last) else ""
+    return f"{len(losses)} of {steps} steps{loss}"
+
 
 def describe(model: Network, schedule: Schedule, data: dict[str, Any], training: dict[str, Any]) -> str:
     """The text of config.json."""
@@ -68,11 +89,43 @@ def describe(model: Network, schedule: Schedule, data: dict[str, Any], training:
         "data": data,
         "training": training,
     }
+    return _as_text(config)
+
+
+def prolonged(checkpoint: Checkpoint, steps: int) -> Checkpoint:
+    """The same with so many steps to do, of which there may be more than before where it is finished."""
+    config, done = checkpoint.config, len(checkpoint.training["losses"])
+    settings = config["training"]
+    if steps == settings["steps"]:
+        return checkpoint
+    settings |= {"steps": steps, "finished_at": [*settings.get("finished_at", []), done]}
+    return replace(checkpoint, text=_as_text(config))
+
+
+def _before(text: str) -> str | None:
+    """What config.json was before the run was given more steps; None where it never was."""
+    config = json.loads(text)
+    match config.get("training"):
+        case {"finished_at": [*earlier, int(steps)]} as settings:
+            settings |= {"steps": steps, "finished_at": earlier}
+            if not earlier:
+                del settings["finished_at"]
+            return _as_text(config)
+        case _:
+            return None
+
+
+def _as_text(config: dict[str, Any]) -> str:
     return json.dumps(config, indent=2, allow_nan=False) + "\n"
 
 
 def load(folder: _files.PathLike) -> Network:
     """The trained network of a run, `MLP` or `UNet`: the moving average of its weights, with the scaling of its data.
+
+    It is drawn from with the schedule that it was trained with, which `load_run` gives along with it:
+
+        run = nd.load_run("runs/spiral")
+        x = nd.sample(run.model, run.schedule, n=1000)
 
     Parameters
     ----------
@@ -99,7 +152,7 @@ def read(folder: _files.PathLike) -> Checkpoint:
     folder = _files.as_path("folder", folder)
     text = _read_config(folder)
     model, schedule = _model_and_schedule(folder, text)
-    training = tensors.unpack(folder / TRAINING, text)
+    training = tensors.unpack(folder / TRAINING, text, _before(text))
     shapes: tensors.Shapes = {**dict.fromkeys(STATE, (model.buffer.size,)), "losses": ("step",)}
     shapes["history"] = step_sampling.start(schedule.T).shape
     tensors.check(folder / TRAINING, training, shapes)
@@ -143,6 +196,17 @@ def write(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
         _write_tensors(Path(folder), checkpoint)
 
 
+def write_config(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
+    """Write config.json anew, before the other files: it knows what they were written with, but they do not know it.
+
+    Raises
+    ------
+    OSError : a file that cannot be written; the old one stays
+    """
+    with _files.os_errors_about("out", folder):
+        _files.write(Path(folder) / CONFIG, checkpoint.text.encode())
+
+
 def remove_leftovers(folder: _files.PathLike) -> None:
     """Delete the temporary files that a killed run left in its folder and beside it."""
     folder = Path(folder).resolve()
@@ -151,8 +215,10 @@ def remove_leftovers(folder: _files.PathLike) -> None:
 
 
 def check_same(stored: Checkpoint, given: Checkpoint) -> None:
-    """ValueError where an argument that decides the final weights is not what it was."""
+    """ValueError where an argument that decides the final weights is not what it was, more steps at the end apart."""
     then, now = _terms(stored), _terms(given)
+    if stored.finished and now["steps"] > then["steps"]:
+        del now["steps"]
     for name, value in now.items():
         if then[name] != value:
             raise ValueError(f"{name}: expected {_short(then[name])} as in the checkpoint, got {_short(value)}")
@@ -193,8 +259,12 @@ def _write_tensors(folder: Path, checkpoint: Checkpoint) -> None:
 
 def _loss_table(checkpoint: Checkpoint) -> str:
     settings, losses = checkpoint.config["training"], checkpoint.training["losses"].tolist()
-    rates = learning_rates(settings["learning_rate"], settings["steps"], settings["warmup"])[: len(losses)].tolist()
-    rows = (f"{step},{loss:.9g},{rate:.9g}\n" for step, (loss, rate) in enumerate(zip(losses, rates, strict=True), 1))
+    rates: list[float] = []
+    for steps in (*settings.get("finished_at", []), settings["steps"]):
+        course = learning_rates(settings["learning_rate"], steps, settings["warmup"])
+        rates += course[len(rates) :].tolist()
+    done = zip(losses, rates[: len(losses)], strict=True)
+    rows = (f"{step},{loss:.9g},{rate:.9g}\n" for step, (loss, rate) in enumerate(done, 1))
     return "step,loss,learning_rate\n" + "".join(rows)
 
 
@@ -220,7 +290,7 @@ def _read_config(folder: Path) -> str:
 
 def _model_and_schedule(folder: Path, text: str) -> tuple[Network, Schedule]:
     path, config = folder / MODEL, json.loads(text)
-    arrays = tensors.unpack(path, text)
+    arrays = tensors.unpack(path, text, _before(text))
     try:
         model = registry.named(config["network"]["class"])(**config["network"]["config"])
         name, T = config["schedule"]["name"], config["schedule"]["T"]

@@ -1,17 +1,14 @@
 """Training: the loop over the steps, with its bar, its checkpoints, and an exact way back into it.
 
-What a step does stands in `step.py`; what a run looks like on disk, in `checkpoints.py`; what the arguments must be,
-in `inputs.py` and `settings.py`.
+What a step does stands in `step.py`, how they follow one another in `steps.py`; what a run looks like on disk, in
+`checkpoints.py`; what the arguments must be, in `inputs.py` and `settings.py`.
 """
 
 from __future__ import annotations
 
-import copy
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,18 +18,14 @@ from numpy_diffusion._progress import Bar
 from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
-from numpy_diffusion.models.tasks import Adam, State, Task
+from numpy_diffusion.models.tasks import State
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.training import checkpoints, inputs
-from numpy_diffusion.training.losses import Weighting, weights
-from numpy_diffusion.training.optimizers import average_decays, learning_rates
+from numpy_diffusion.training import checkpoints
+from numpy_diffusion.training.losses import Weighting
 from numpy_diffusion.training.run import Run
-from numpy_diffusion.training.settings import Settings, settings
-from numpy_diffusion.training.step import Advance, prepare, start
+from numpy_diffusion.training.step import start
 from numpy_diffusion.training.step_sampling import Sampling
-
-CHUNK_SECONDS: Final = 0.1  # how long the loop stays in the kernel: the bar moves and Ctrl-C acts as often
-RECENT: Final = 100  # steps over which the bar's loss is a mean
+from numpy_diffusion.training.steps import Prepared, hand_over, prepared, states
 
 
 def train(
@@ -89,7 +82,9 @@ def train(
         threads
     out : a new or empty folder for the run; see `checkpoints`
     resume : go on with the run in `out`, all other arguments as they were: the final weights are those of a run
-        that was never interrupted, to the bit
+        that was never interrupted, to the bit.  A finished run may be given more `steps`: they go on with its weights
+        and with Adam's averages, and the learning rate takes the course that it would have had in a run of so many
+        steps, from where that stands, without another warm-up
     checkpoint_every : steps between two writes to `out`
     after_checkpoint : called with the run so far every checkpoint_every steps and after the last, whether there is an
         `out` or not: to draw samples from run.model, the averaged network, which is a copy
@@ -114,19 +109,31 @@ def train(
     >>> run = nd.train(nd.MLP(dim=1, width=8, depth=0), nd.Schedule.linear(T=10), x0, steps=20, progress=False)
     >>> run.step, run.model.scale.tolist()
     (20, [1.0])
+
+    A run in a folder, and five steps more when it is done:
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> def run(steps, **options):
+    ...     model, schedule = nd.MLP(dim=1, width=8, depth=0), nd.Schedule.linear(T=10)
+    ...     return nd.train(model, schedule, x0, steps=steps, out=f"{folder.name}/run", progress=False, **options)
+    >>> run(20).step, run(25, resume=True).step
+    (20, 25)
+    >>> folder.cleanup()
     """
-    lambda_t = weights(_checks.instance("schedule", schedule, Schedule), weighting)
-    data = inputs.data(model, x0, labels if isinstance(labels, Condition) else Condition(labels))
-    chosen = settings(
+    stored = _stored(out, resume)
+    ready = prepared(
         model,
+        schedule,
+        x0,
+        labels,
+        weighting=weighting,
         steps=steps,
         batch=batch,
         learning_rate=learning_rate,
-        warmup=warmup,
+        warmup=warmup if stored is None or warmup is not None else stored.config["training"]["warmup"],
         weight_decay=weight_decay,
         average_decay=average_decay,
-        weighting=weighting,
-        lambda_t=lambda_t,
         sampling=sampling,
         seed=seed,
         backend=backend,
@@ -134,64 +141,55 @@ def train(
         label_dropout=label_dropout,
     )
     checkpoint_every = _checks.integer("checkpoint_every", checkpoint_every, 1)
-    advance = _advance(data, schedule, chosen, lambda_t)
-    begun = _begun(out, resume, _first(data, schedule, data_name, chosen))
-    state, losses = _restored(begun, chosen.steps)
-    states, saved = _states(advance, state, losses, checkpoint_every), state.step
+    begun = _begun(out, stored, _first(ready, data_name))
+    state, losses = _restored(begun, ready.settings.steps)
+    following, saved = states(ready.advance, state, losses, at_most=checkpoint_every), state.step
     try:
-        for state in _with_bar(states, saved, losses, progress):
+        for state in _with_bar(following, saved, losses, progress):
             if state.step % checkpoint_every == 0 or state.step == len(losses):
                 saved = _keep(out, begun, state, losses, after_checkpoint)
     except KeyboardInterrupt:
         pass  # what is in `state` is whole: a chunk cut short never gets there
     finally:
-        model.buffer[:], model.shift, model.scale = state.average, begun.model.shift, begun.model.scale
+        hand_over(model, begun.model, state)
     if state.step > saved:
         _keep(out, begun, state, losses)
     return Run(model, schedule, losses[: state.step], len(losses), None if out is None else Path(out))
 
 
-def _advance(data: inputs.Data, schedule: Schedule, settings: Settings, lambda_t: np.ndarray) -> Advance:
-    """What takes the steps, see `step.prepare`."""
-    task = Task(
-        schedule=schedule,
-        data=data.values,
-        condition=data.condition,
-        batch=settings.batch,
-        adam=Adam(weight_decay=settings.weight_decay),
-        rates=learning_rates(settings.learning_rate, settings.steps, settings.warmup),
-        decays=average_decays(settings.average_decay, 1, settings.steps),
-        seed=settings.seed,
-        label_dropout=settings.label_dropout or 0.0,
-        mirror=bool(settings.mirror),
-    )
-    return prepare(data.model, task, lambda_t, sampling=settings.sampling, backend=settings.backend)
+def _stored(out: _files.PathLike | None, resume: bool) -> checkpoints.Checkpoint | None:
+    """The checkpoint of the run to go on with; None for a new run."""
+    if not resume:
+        return None
+    if out is None:
+        raise ValueError("resume: expected `out`, the folder of the run to go on with, got None")
+    return checkpoints.read(out)
 
 
-def _first(
-    data: inputs.Data, schedule: Schedule, data_name: str | None, settings: Settings
-) -> checkpoints.Checkpoint:
+def _first(ready: Prepared, data_name: str | None) -> checkpoints.Checkpoint:
     """What stands in the folder before the first step."""
-    model = data.model
-    text = checkpoints.describe(model, schedule, data.origin(data_name), settings.as_json())
+    model, schedule = ready.data.model, ready.task.schedule
+    text = checkpoints.describe(model, schedule, ready.data.origin(data_name), ready.settings.as_json())
     return checkpoints.Checkpoint(text, model, schedule, _arrays(start(model, schedule.T), np.empty(0, np.float32)))
 
 
-def _begun(out: _files.PathLike | None, resume: bool, first: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
+def _begun(
+    out: _files.PathLike | None, stored: checkpoints.Checkpoint | None, first: checkpoints.Checkpoint
+) -> checkpoints.Checkpoint:
     """The checkpoint to start from, in a folder that has just been written to: what hinders that shows now."""
     if out is None:
-        if resume:
-            raise ValueError("resume: expected `out`, the folder of the run to go on with, got None")
         return first
-    if not resume:
+    if stored is None:
         checkpoints.create(out, first)
         return first
-    stored = checkpoints.read(out)
     checkpoints.check_same(stored, first)
-    if len(stored.training["losses"]) < stored.config["training"]["steps"]:
+    begun = checkpoints.prolonged(stored, first.config["training"]["steps"])
+    if not begun.finished:
         checkpoints.remove_leftovers(out)
-        checkpoints.write(out, stored)
-    return stored
+        if begun is not stored:
+            checkpoints.write_config(out, begun)
+        checkpoints.write(out, begun)
+    return begun
 
 
 def _arrays(state: State, losses: np.ndarray) -> dict[str, np.ndarray]:
@@ -232,32 +230,6 @@ def _with_bar(states: Iterator[State], done: int, losses: np.ndarray, progress: 
     """The states as they come, under a bar with the mean of the last losses."""
     with Bar("training", len(losses), "steps", show=progress, done=done) as bar:
         for state in states:
-            recent = losses[max(0, state.step - RECENT) : state.step]
+            recent = losses[max(0, state.step - checkpoints.RECENT) : state.step]
             bar.to(state.step, loss=f"{recent.mean():.4f}")
             yield state
-
-
-def _states(advance: Advance, state: State, losses: np.ndarray, checkpoint_every: int) -> Iterator[State]:
-    """The states of training, each some whole steps after the one before; fills in the losses as it goes.
-
-    Steps are done on a copy, so that no exception leaves a state half done.
-    """
-    chunk = 1
-    while state.step < len(losses):
-        begin, began = state.step, time.perf_counter()
-        end = begin + min(chunk, len(losses) - begin, checkpoint_every - begin % checkpoint_every)
-        state = copy.deepcopy(state)
-        losses[begin:end] = advance(state, end - begin)
-        _check_finite(state, losses[begin:end])
-        yield state
-        pace = (end - begin) / (time.perf_counter() - began)
-        chunk = max(1, min(round(pace * CHUNK_SECONDS), 4 * chunk))
-
-
-def _check_finite(state: State, losses: np.ndarray) -> None:
-    advice = "training has diverged; a smaller learning_rate may help"
-    if len(bad := np.flatnonzero(~np.isfinite(losses))):
-        step = state.step - len(losses) + 1 + bad[0]
-        raise FloatingPointError(f"loss: expected finite numbers, got {losses[bad[0]]} at step {step}: {advice}")
-    if not all(np.isfinite(getattr(state, name)).all() for name in checkpoints.STATE):
-        raise FloatingPointError(f"weights: expected finite numbers, got others by step {state.step}: {advice}")

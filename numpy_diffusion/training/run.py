@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from numpy_diffusion import _files
+from numpy_diffusion import _files, _pictures
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """What training leaves.
 
@@ -32,6 +32,14 @@ class Run:
     steps: int
     path: Path | None
 
+    def __repr__(self) -> str:
+        where = "" if self.path is None else f", in {self.path}"
+        done = checkpoints.progress(self.losses, self.steps)
+        return f"Run: {done}{where}\n  {self.model}\n  {self.schedule}"
+
+    def _repr_png_(self) -> bytes | None:
+        return _pictures.png(self)
+
     @property
     def step(self) -> int:
         """How many steps are done."""
@@ -44,7 +52,27 @@ class Run:
 
 
 def load_run(folder: _files.PathLike) -> Run:
-    """The run in a folder, as `train` returned it at its last checkpoint; errors as for `load`.
+    """The run in a folder, as `train` returned it at its last checkpoint: network, schedule and losses.
+
+    All that sampling needs, in two lines:
+
+    >>> import numpy as np, tempfile, numpy_diffusion as nd
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> model, schedule = nd.MLP(dim=1, width=8, depth=0), nd.Schedule.linear(T=10)
+    >>> _ = nd.train(model, schedule, np.ones((9, 1)), steps=20, out=f"{folder.name}/run", progress=False)
+
+    >>> run = nd.load_run(f"{folder.name}/run")
+    >>> nd.sample(run.model, run.schedule, n=1000).shape
+    (1000, 1)
+    >>> folder.cleanup()
+
+    Parameters
+    ----------
+    folder : what `train` got as `out`
+
+    Raises
+    ------
+    OSError, ValueError : as for `load`
 
     Examples
     --------

@@ -21,8 +21,8 @@ def pack(tensors: Tensors, text: str) -> bytes:
     return safetensors.save(tensors, metadata={"sha256": _checksum(tensors, text)})
 
 
-def unpack(path: Path, text: str) -> Tensors:
-    """The arrays of a file that `pack` made with this text; else a ValueError or OSError that names the file."""
+def unpack(path: Path, *texts: str | None) -> Tensors:
+    """The arrays of a file that `pack` made with one of the texts, or a ValueError or OSError that names the file."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -32,7 +32,7 @@ def unpack(path: Path, text: str) -> Tensors:
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected a safetensors file, got one that was cut or altered: {error}") from None
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    if header.get("__metadata__", {}).get("sha256") != _checksum(tensors, text):
+    if header.get("__metadata__", {}).get("sha256") not in [_checksum(tensors, text) for text in texts if text]:
         raise ValueError(f"{path}: the checksum is wrong: this file or config.json was altered or is of another run")
     return tensors
 

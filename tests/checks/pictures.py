@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -17,7 +18,7 @@ CHAIN = {t: IMAGES[:2] * (1 - t / 40) for t in (0, 10, 20, 40)}
 LOSSES = np.linspace(1.0, 0.2, 250)
 
 
-def pixels(path: Path) -> np.ndarray:
+def pixels(path: Path | IO[bytes]) -> np.ndarray:
     """[height, width, 3] of a PNG, in 0..255."""
     with Image.open(path) as picture:
         assert picture.format == "PNG"

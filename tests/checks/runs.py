@@ -12,6 +12,7 @@ from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints
 from numpy_diffusion.training import loop as training
+from numpy_diffusion.training import steps as stepping
 from numpy_diffusion.training.loop import train
 
 SCHEDULE = Schedule.linear(T=100)
@@ -41,7 +42,7 @@ def assert_same_files(folder: Path, expected: Path) -> None:
 
 def interrupt(monkeypatch, *, after: int, error: BaseException) -> None:
     """Let training raise in the middle of a chunk, with the state half done, once `after` steps are past."""
-    real = training.prepare
+    real = stepping.prepare
 
     def prepare(*arguments, **settings):
         advance = real(*arguments, **settings)
@@ -56,4 +57,4 @@ def interrupt(monkeypatch, *, after: int, error: BaseException) -> None:
 
         return interrupted
 
-    monkeypatch.setattr(training, "prepare", prepare)
+    monkeypatch.setattr(stepping, "prepare", prepare)

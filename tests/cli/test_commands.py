@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training import checkpoints
 from numpy_diffusion.training import loop as training
+from numpy_diffusion.training import steps as stepping
 from numpy_diffusion.training.run import load_run
 
 FEW = "--steps 30 --batch 16 --learning-rate 0.002 --width 8 --depth 1 --n 64 --T 20 --quiet"
@@ -122,7 +124,7 @@ def test_resume_needs_nothing_but_the_folder(capsys, tmp_path, monkeypatch, sour
     line = f"train --data {source} --schedule sigmoid --seed 3 --weighting vlb {options}"
     assert call(capsys, f"{line} --out whole")[0] == 0
     with monkeypatch.context() as patch:
-        patch.setattr(training, "prepare", interrupted(training.prepare, after=12))
+        patch.setattr(stepping, "prepare", interrupted(stepping.prepare, after=12))
         status, out, err = call(capsys, f"{line} --out run")
     assert status == 130
     assert re.match(r"run: ([1-9]|1[0-2]) of 30 steps, loss ", out)
@@ -134,6 +136,18 @@ def test_resume_needs_nothing_but_the_folder(capsys, tmp_path, monkeypatch, sour
     assert out.startswith("../run: 30 of 30 steps")
     for name in checkpoints.FILES:
         assert Path("../run", name).read_bytes() == Path("../whole", name).read_bytes()
+
+
+def test_a_finished_run_is_given_more_steps(capsys, tmp_path):
+    run = tmp_path / "run"
+    assert call(capsys, f"train --data moons --out {{}} {FEW}", run)[0] == 0
+    before = load_run(run)
+    status, out, err = call(capsys, "train --out {} --resume --steps 45 --quiet", run)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{run}: 45 of 45 steps")
+    np.testing.assert_array_equal(load_run(run).losses[:30], before.losses)
+    assert "steps 45, batch 16, " in call(capsys, "info {}", run)[1]
+    assert call(capsys, "train --out {} --resume --quiet", run) == (0, out, "")
 
 
 def test_resuming_with_a_setting_as_it_was_or_not(capsys, trained):
@@ -233,7 +247,7 @@ def test_figure_of_a_run(capsys, trained):
     (trained / "figure.png").unlink()
 
 
-def test_figure_draws_what_is_asked_for(capsys, monkeypatch, trained):
+def test_figure_draws_what_is_asked_for(capsys, monkeypatch, trained, tmp_path):
     drawn = []
     monkeypatch.setattr(
         figures, "forward_reverse", lambda *args, **options: drawn.append((*args, options)) or args[3]
@@ -249,6 +263,10 @@ def test_figure_draws_what_is_asked_for(capsys, monkeypatch, trained):
     assert call(capsys, "figure {} --data tank --seed 1", trained)[0] == 0
     np.testing.assert_array_equal(drawn[0][2], datasets.tank(4000, 1))
     np.testing.assert_array_equal(drawn[0][4]["image"], drawings.tank())
+    drawn.clear()
+    (tmp_path / "x.csv").write_text("height,weight\n1,2\n3,4\n")
+    assert call(capsys, "figure {} --data {} -o x.png --gif x.gif", trained, tmp_path / "x.csv")[0] == 0
+    assert [entry[-1]["names"] for entry in drawn] == [["height", "weight"]] * 2
 
 
 def test_info_says_what_the_folder_holds(capsys, trained):
@@ -267,7 +285,7 @@ def test_info_says_what_the_folder_holds(capsys, trained):
 
 
 def test_info_before_the_first_step_has_no_loss(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(training, "prepare", interrupted(training.prepare, after=0))
+    monkeypatch.setattr(stepping, "prepare", interrupted(stepping.prepare, after=0))
     assert call(capsys, f"train --data moons --out {{}} {FEW}", tmp_path / "run")[0] == 130
     assert "progress  0 of 30 steps\n" in call(capsys, "info {}", tmp_path / "run")[1]
 
@@ -353,3 +371,21 @@ def test_python_m_is_the_command(tmp_path):
     )
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == "numpy-diffusion: error: no/run: expected a folder with a checkpoint, found no such folder\n"
+
+
+def test_what_is_printed_appears_at_once_in_a_pipe_too(tmp_path):
+    """The line is there while the command still runs, waiting for someone to write to a named pipe."""
+    os.mkfifo(tmp_path / "waits")
+    code = (
+        "import sys, numpy_diffusion.cli.commands as commands\n"
+        "commands._info = lambda options: print('first') or len(open(options['run']).read())\n"
+        "sys.exit(commands.main(['info', sys.argv[1]]))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", code, tmp_path / "waits"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        appeared = bool(select.select([process.stdout], [], [], 30.0)[0])
+        (tmp_path / "waits").write_text("")
+        assert process.wait(timeout=60) == 0
+        assert appeared
+        assert process.stdout.read() == b"first\n"

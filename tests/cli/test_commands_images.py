@@ -19,6 +19,7 @@ from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training import checkpoints
 from numpy_diffusion.training import loop as training
+from numpy_diffusion.training import steps as stepping
 from numpy_diffusion.training.run import load_run
 
 TINY = "--channels 4,8 --layers-per-block 1 --steps 4 --batch 3 --T 10 --backend numpy --quiet"
@@ -118,7 +119,7 @@ def test_resume_needs_nothing_but_the_folder(capsys, tmp_path: Path, monkeypatch
     line = f"train --data {data.replace('FOLDER', '.')} --seed 3 {TINY} --mirror"
     assert call(capsys, f"{line} --out {{}}", tmp_path / "whole")[0] == 0
     with monkeypatch.context() as patch:
-        patch.setattr(training, "prepare", interrupted(training.prepare, after=2))
+        patch.setattr(stepping, "prepare", interrupted(stepping.prepare, after=2))
         assert call(capsys, f"{line} --out {{}}", tmp_path / "run")[0] == 130
     monkeypatch.chdir(tmp_path)
     assert call(capsys, "train --out run --resume --quiet")[0] == 0

@@ -168,3 +168,24 @@ def test_what_is_neither_is_told_both(source):
         ValueError, match=r"^--data: expected spiral, .* or images: digits, mnist, scenes, or a folder"
     ):
         load(source)
+
+
+def test_the_header_of_a_table_is_told_if_there_is_one(tmp_path):
+    table = tmp_path / "x.csv"
+    for text, names in {
+        '# of 1883\nheight, "weight"\n1,2\n': ["height", "weight"],
+        "1,2\n3,4\n": None,
+        "": None,
+    }.items():
+        table.write_text(text)
+        assert sources.header(str(table)) == names
+    assert sources.header("spiral") is None
+    assert sources.header("x.npy") is None
+    assert sources.header("missing.csv") is None
+    table.write_bytes(b"\xff,b\n1,2\n")
+    assert sources.header(str(table)) is None
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match=r"; got 'spirall'; did you mean 'spiral'\?$"):
+        sources.load("spirall", 10, 0, 32, False)

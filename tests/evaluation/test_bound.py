@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checks.bars import shown
 from checks.gaussians import covariance, gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_diffusion.evaluation.bound import FORMS, bound, gaussian_bound
+from numpy_diffusion.evaluation.bound import FORMS, Form, bound, gaussian_bound
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.oracles.moments import gaussian_optimal_variance
@@ -461,3 +462,13 @@ def test_bad_arguments_are_errors_that_name_them(complaint: str) -> None:
 def test_variance_at_step_0_is_nobody_s_business() -> None:
     variance = np.concatenate([[0.0], np.ones(12)])
     assert math.isfinite(bound(WRONG, SCHEDULE, X0[:5], variance=variance).total)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_bar_counts_every_term(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, form: Form
+) -> None:
+    """Twelve steps and the prior."""
+    err = shown(capsys, monkeypatch, lambda **bar: bound(WRONG, SCHEDULE, X0[:5], form=form, **bar))
+    assert "bound: 100%" in err
+    assert "13/13" in err

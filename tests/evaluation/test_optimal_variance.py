@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
+from checks.bars import shown
 from checks.exact import SCHEDULES
 from checks.gaussians import gaussian
 from hypothesis import given, settings
@@ -36,3 +38,11 @@ def test_the_model_s_own_units_are_used() -> None:
     before = optimal_variance(model, LINEAR, data)
     model.shift, model.scale = np.array([5.0, -1.0], np.float32), np.array([4.0, 0.5], np.float32)
     np.testing.assert_allclose(optimal_variance(model, LINEAR, data * model.scale + model.shift), before, rtol=1e-5)
+
+
+def test_the_bar_counts_every_step_of_the_chain(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = gaussian(3, 2)
+    model, x0 = data.eps(LINEAR), data.sample(5, 0)
+    assert "3/3" in shown(capsys, monkeypatch, lambda **bar: optimal_variance(model, LINEAR, x0, steps=3, **bar))

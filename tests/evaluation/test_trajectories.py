@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checks.bars import shown
 from checks.gaussians import gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -244,3 +245,9 @@ BAD: dict[str, Callable[[], Any]] = {
 def test_bad_arguments_are_errors_that_name_them(complaint: str) -> None:
     with pytest.raises(ValueError, match=f"^{complaint}"):
         BAD[complaint]()
+
+
+def test_the_bar_counts_every_step(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    model = linear_model(0.5, 0.1)
+    slow = shown(capsys, monkeypatch, lambda **bar: importance_weighted(model, SCHEDULE, [[0.0]], 3, **bar))
+    assert "10/10" in slow

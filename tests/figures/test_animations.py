@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 import numpy_diffusion as nd
 from numpy_diffusion import figures
+from numpy_diffusion.figures import animations
 from numpy_diffusion.figures.steps import telling_steps
 
 
@@ -69,3 +71,18 @@ def test_bad_argument_of_an_animation_is_an_error_that_names_it(options, tmp_pat
     with pytest.raises(ValueError, match=rf"^{next(iter(options))}: expected an integer"):
         figures.animation(MODEL, SCHEDULE, tmp_path / "a.gif", **options)
     assert not list(tmp_path.iterdir())
+
+
+def test_coordinates_have_their_names_and_noise_that_is_no_circle_is_explained(monkeypatch, tmp_path):
+    titles = []
+    monkeypatch.setattr(animations.PillowWriter, "grab_frame", lambda self: titles.append(look(self.fig.axes[0])))
+    monkeypatch.setattr(animations.PillowWriter, "finish", lambda self: Path(self.outfile).write_bytes(b""))
+    model = nd.MLP(dim=2, width=4, depth=0)
+    model.scale[:] = [1.0, 0.5]
+    figures.animation(model, SCHEDULE, tmp_path / "a.gif", n=3, frames=2, names=["height", "weight"])
+    note = "noise is as wide and as high as the data"
+    assert titles[0] == (f"Reverse chain, $t = 40$\n{note}", "height", "weight")
+
+
+def look(axes):
+    return axes.get_title(), axes.get_xlabel(), axes.get_ylabel()

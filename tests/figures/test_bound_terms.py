@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from numpy_diffusion.evaluation.bound import FORMS, Bound, bound
-from numpy_diffusion.figures._style import save
 from numpy_diffusion.figures.bound_terms import bound_terms
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.process.schedules import Schedule
-
-module = importlib.import_module("numpy_diffusion.figures.bound_terms")  # whose name a function has, too
 
 SCHEDULE = Schedule.linear(12)
 DATA = Gaussian([1.0, -2.0], [[2.0, 0.5], [0.5, 0.3]])
@@ -33,15 +28,14 @@ def both() -> list[Bound]:
     return [bound(WRONG, SCHEDULE, X0[:300], form=form) for form in FORMS]
 
 
-def test_figure_shows_the_terms_and_deviations_of_both_forms(both, tmp_path, monkeypatch) -> None:
-    drawn: list[Any] = []
-    monkeypatch.setattr(module, "save", lambda figure, place: drawn.append(figure) or save(figure, place))
-    path = bound_terms(*both, tmp_path / "folder" / "terms.png")
+def test_figure_shows_the_terms_and_deviations_of_both_forms(both, tmp_path) -> None:
+    path = tmp_path / "folder" / "terms.png"
+    figure = bound_terms(*both, path)
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         assert picture.width == 1080
         assert np.asarray(picture.convert("L"), dtype=np.float64).std() > 10.0
-    terms, spreads = drawn[0].axes
+    terms, spreads = figure.axes
     for found, index, line, spread in zip(both, ([2, 12], [1, 11]), terms.lines, spreads.lines, strict=True):
         np.testing.assert_array_equal(line.get_xdata(), np.arange(2, 13))
         np.testing.assert_array_equal(line.get_ydata(), found.consistency[index[0] : index[1] + 1])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from checks.pictures import CHAIN, IMAGES, LOSSES, MODEL, SCHEDULE, X0, pixels
+from matplotlib.figure import Figure
 
 import numpy_diffusion as nd
 from numpy_diffusion import figures
@@ -35,7 +38,10 @@ def ending(name):
 def drawn(tmp_path_factory):
     """Every picture once, each in a folder that its function made: {name: path}."""
     folder = tmp_path_factory.mktemp("figures")
-    return {name: draw(folder / name / f"picture{ending(name)}") for name, draw in ALL.items()}
+    places = {name: folder / name / f"picture{ending(name)}" for name in ALL}
+    for name, draw in ALL.items():
+        draw(places[name])
+    return places
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -51,9 +57,41 @@ def test_picture_is_a_png_of_readme_width_with_ink_in_every_quarter(drawn, name)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_path_is_returned_and_nothing_else_is_left_beside_it(drawn, name):
+def test_the_file_is_there_and_nothing_else_is_left_beside_it(drawn, name):
     assert drawn[name].is_file()
     assert list(drawn[name].parent.iterdir()) == [drawn[name]]
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_without_a_path_the_figure_shows_itself_and_no_file_is_written(drawn, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    figure = PICTURES[name](None)
+    assert isinstance(figure, Figure)
+    assert not list(tmp_path.iterdir())
+    np.testing.assert_array_equal(pixels(io.BytesIO(figure._repr_png_())), pixels(drawn[name]))
+
+
+@pytest.mark.parametrize("name", ["loss_curve", "image_grid"])
+def test_on_the_user_s_axes_nothing_else_is_drawn(name, tmp_path):
+    """Two axes of a part of a figure, of which one is drawn on; the figure is the user's, whole."""
+    own = Figure()
+    first, second = own.subfigures(1, 2)[1].subplots(2, 1)
+    draw = {
+        "loss_curve": lambda **where: figures.loss_curve(LOSSES, tmp_path / "a.png", **where),
+        "image_grid": lambda **where: figures.image_grid(IMAGES, tmp_path / "a.png", **where),
+    }[name]
+    assert draw(ax=second) is own
+    assert second.has_data()
+    assert not first.has_data()
+    assert own.axes == [first, second]
+    assert pixels(tmp_path / "a.png").std() > 5.0
+    with pytest.raises(ValueError, match=r"^ax: expected a Axes, got Figure"):
+        draw(ax=own)
+
+
+@pytest.mark.parametrize("ending", ANIMATIONS)
+def test_an_animation_returns_its_path(ending, tmp_path):
+    assert ANIMATIONS[ending](tmp_path / f"a{ending}") == tmp_path / f"a{ending}"
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -99,6 +137,9 @@ BAD = {
     "other steps": ("reverse", lambda p: figures.image_rows(CHAIN, {0: IMAGES}, p)),
     "images of a step flat": ("forward", lambda p: figures.image_rows({0: X0}, {0: IMAGES}, p)),
     "fewer images at a step": ("reverse", lambda p: figures.image_rows(CHAIN, CHAIN | {20: IMAGES}, p)),
+    "too many titles": ("column_titles", lambda p: figures.image_grid(IMAGES, p, columns=2, column_titles=["a"] * 3)),
+    "names": ("names", lambda p: figures.forward_reverse(MODEL, SCHEDULE, X0, p, names=["one"])),
+    "a word for names": ("names", lambda p: figures.forward_reverse(MODEL, SCHEDULE, X0, p, names="xy")),
     "seed": ("seed", lambda p: figures.forward_reverse(MODEL, SCHEDULE, X0, p, seed=-1)),
     "image": ("image", lambda p: figures.forward_reverse(MODEL, SCHEDULE, X0, p, image=np.full((4, 4), 2.0))),
 }

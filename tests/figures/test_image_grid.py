@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-
 import numpy as np
 import pytest
 
 from numpy_diffusion import figures
-
-module = importlib.import_module("numpy_diffusion.figures.image_grid")  # whose name a function has, too
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """The axes of the pictures drawn from now on, in their order."""
-    axes = []
-
-    def save(figure, path):
-        axes.extend(figure.axes)
-        return path
-
-    monkeypatch.setattr(module, "save", save)
-    return axes
+from numpy_diffusion.figures.chains import FORWARD_TITLE, REVERSE_TITLE
 
 
 def titles(axis):
@@ -30,10 +14,9 @@ def titles(axis):
 
 
 @pytest.mark.parametrize(("side", "gap"), [(8, 1), (32, 2)])
-def test_images_stand_row_by_row_and_the_rest_is_white(shown, tmp_path, side, gap):
+def test_images_stand_row_by_row_and_the_rest_is_white(side, gap):
     x = np.linspace(-1.0, 0.8, 5)[:, None, None, None] * np.ones((5, 1, side, side))
-    figures.image_grid(x, tmp_path / "a.png", columns=3, row_titles=["up", "down"])
-    (axes,) = shown
+    (axes,) = figures.image_grid(x, columns=3, row_titles=["up", "down"], column_titles=["a", "b", "c"]).axes
     picture = np.asarray(axes.images[0].get_array())
     assert picture.shape == (2 * side + gap, 3 * side + 2 * gap, 3)
     expected = np.ones_like(picture)
@@ -43,25 +26,26 @@ def test_images_stand_row_by_row_and_the_rest_is_white(shown, tmp_path, side, ga
     np.testing.assert_allclose(picture, expected, atol=1e-15)
     middle = (side - 1) / 2
     assert titles(axes.yaxis) == {middle: "up", middle + side + gap: "down"}
-    assert titles(axes.xaxis) == {}
+    assert titles(axes.xaxis) == {middle: "a", middle + side + gap: "b", middle + 2 * (side + gap): "c"}
+    (axes,) = figures.image_grid(x).axes
+    assert titles(axes.xaxis) == titles(axes.yaxis) == {}
 
 
-def test_colours_and_orientation_are_kept_and_what_is_beyond_is_cut_off(shown, tmp_path):
+def test_colours_and_orientation_are_kept_and_what_is_beyond_is_cut_off():
     x = np.zeros((1, 3, 4, 6))
     x[0, :, 0, 5] = [3.0, -3.0, 0.5]
-    figures.image_grid(x, tmp_path / "a.png", columns=1)
-    picture = np.asarray(shown[0].images[0].get_array())
+    (axes,) = figures.image_grid(x, columns=1).axes
+    picture = np.asarray(axes.images[0].get_array())
     assert picture.shape == (4, 6, 3)
     assert picture[0, 5].tolist() == [1.0, 0.0, 0.75]
     assert (np.delete(picture.reshape(-1, 3), 5, axis=0) == 0.5).all()
 
 
-def test_rows_are_images_and_columns_are_steps(shown, tmp_path):
+def test_rows_are_images_and_columns_are_steps():
     shade = np.array([0.0, 0.01])[:, None, None, None]
     forward = {t: np.full((2, 1, 8, 8), t / 100.0) + shade for t in (50, 0, 10)}
     reverse = {t: -x[:1] for t, x in forward.items()}
-    figures.image_rows(forward, reverse, tmp_path / "a.png")
-    above, below = shown
+    above, below = figures.image_rows(forward, reverse).axes
     for axes, way in ((above, forward), (below, reverse)):
         assert list(titles(axes.xaxis).values()) == ["$t = 0$", "$t = 10$", "$t = 50$"]
         picture = np.asarray(axes.images[0].get_array())
@@ -71,6 +55,6 @@ def test_rows_are_images_and_columns_are_steps(shown, tmp_path):
                 part = picture[9 * row : 9 * row + 8, 9 * column : 9 * column + 8]
                 np.testing.assert_allclose(part, (image[0, 0, 0] + 1) / 2, atol=1e-15)
     assert [part.get_suptitle() for part in (above.figure, below.figure)] == [
-        module.FORWARD_TITLE,
-        module.REVERSE_TITLE,
+        FORWARD_TITLE,
+        REVERSE_TITLE,
     ]

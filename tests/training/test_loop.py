@@ -14,7 +14,7 @@ from numpy_diffusion.data import datasets
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training import checkpoints
-from numpy_diffusion.training import loop as training
+from numpy_diffusion.training import steps as stepping
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.run import load_run
 
@@ -49,7 +49,7 @@ def test_model_holds_the_average_of_the_weights(whole):
 
 @pytest.mark.parametrize("seconds", [0.0, 1e-4, 10.0])
 def test_length_of_the_chunks_changes_nothing(monkeypatch, whole, seconds):
-    monkeypatch.setattr(training, "CHUNK_SECONDS", seconds)
+    monkeypatch.setattr(stepping, "CHUNK_SECONDS", seconds)
     assert_same(short(checkpoint_every=7), whole)
 
 
@@ -143,7 +143,7 @@ def test_disk_that_fills_while_training_keeps_the_last_checkpoint_and_the_model(
 
 def test_divergence_stops_training_and_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     model = small()
-    real = training.prepare
+    real = stepping.prepare
 
     def prepare(*arguments, **settings):
         advance = real(*arguments, **settings)
@@ -156,8 +156,8 @@ def test_divergence_stops_training_and_keeps_the_checkpoint_before(tmp_path, mon
 
         return diverging
 
-    monkeypatch.setattr(training, "prepare", prepare)
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 10.0)  # chunks of 20 steps
+    monkeypatch.setattr(stepping, "prepare", prepare)
+    monkeypatch.setattr(stepping, "CHUNK_SECONDS", 10.0)  # chunks of 20 steps
     with pytest.raises(
         FloatingPointError, match=r"^loss: expected finite numbers, got nan at step 47: .*learning_rate"
     ):

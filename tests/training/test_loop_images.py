@@ -16,7 +16,7 @@ from numpy_diffusion.models.network import Network
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.training import checkpoints
-from numpy_diffusion.training import loop as training
+from numpy_diffusion.training import steps as stepping
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.run import Run, load_run
 
@@ -57,7 +57,7 @@ def assert_same(run: Run, expected: Run) -> None:
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    real = training.prepare
+    real = stepping.prepare
 
     def prepared(*arguments: Any, **settings: Any) -> Any:
         advance = real(*arguments, **settings)
@@ -69,7 +69,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
 
         return interrupted
 
-    monkeypatch.setattr(training, "prepare", prepared)
+    monkeypatch.setattr(stepping, "prepare", prepared)
 
 
 @pytest.mark.parametrize("after", [0, 1, 4, 7])

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from numpy_diffusion import _checks, _files
 from numpy_diffusion.interop.diffusers import files, schedulers, unets
 from numpy_diffusion.models.converted import as_eps, clipped
-from numpy_diffusion.models.protocol import Model
+from numpy_diffusion.models.protocol import Model, in_words
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.predictions import PREDICTIONS, Prediction
 from numpy_diffusion.process.schedules import Schedule
@@ -65,6 +65,10 @@ class Pipeline(NamedTuple):
     prediction: Prediction = "eps"
     clip: float | None = 1.0
     variance: str = "beta"
+
+    def __repr__(self) -> str:
+        sampled = f"prediction {self.prediction!r}, clip {self.clip}, variance {self.variance!r}"
+        return f"Pipeline: {in_words(self.unet)}\n  {self.schedule}\n  {sampled}"
 
     @property
     def model(self) -> Model:

@@ -1,11 +1,20 @@
-"""What all figures share: size, fonts and colours, a canvas without pyplot, and files that are whole or absent."""
+"""What all figures share, for one of your own that is to look like them: size, fonts, colours, a page, its file.
+
+>>> from numpy_diffusion.figures import style
+>>> with style.context():
+...     figure = style.page(style.WIDTH, 3.0)
+...     lines = figure.subplots().plot([1, 2, 4], color=style.BLUE)
+>>> figure
+<Picture size 1080x450 with 1 Axes>
+"""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import matplotlib.style
 import numpy as np
@@ -14,7 +23,26 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from numpy_diffusion import _files
+from numpy_diffusion import _checks, _files
+
+__all__ = [
+    "BLUE",
+    "DPI",
+    "GRAY",
+    "GREEN",
+    "ORANGE",
+    "PINK",
+    "WIDTH",
+    "Picture",
+    "bounding_box",
+    "context",
+    "frame",
+    "number",
+    "page",
+    "panel",
+    "png",
+    "save",
+]
 
 WIDTH = 7.2  # inches: 1080 pixels, which a README shows at about 900
 DPI = 150
@@ -27,6 +55,9 @@ DOTS = 4000  # points that a picture shows at the most: more would run together
 
 Box = tuple[float, float, float, float]  # left, right, low, high
 Labels = Literal["xy", "x", ""]  # the axes that have numbers and a name
+Names = Sequence[str]  # of the two coordinates
+
+COORDINATES = ("$x$", "$y$")
 
 STYLE = {
     "figure.dpi": DPI,
@@ -51,29 +82,60 @@ STYLE = {
 }
 
 
-def style() -> AbstractContextManager[Any]:
+def context() -> AbstractContextManager[Any]:
     """The settings of every figure, for a `with`: matplotlib's own defaults and the lines above."""
     return matplotlib.style.context(["default", STYLE])
 
 
-def canvas(width: float, height: float) -> Figure:
-    """A white page of so many inches that draws itself in memory, with no window and no pyplot."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+class Picture(Figure):
+    """A figure without pyplot, which shows itself in any notebook and is saved with the look that it was made with.
+
+    matplotlib makes some of its parts, the ticks among them, only when it draws, by the settings of that moment.
+    """
+
+    def savefig(self, fname: Any, **options: Any) -> None:
+        with context():
+            super().savefig(fname, **options)
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
+def page(width: float, height: float) -> Picture:
+    """A white page of so many inches that draws itself in memory, with no window."""
+    figure = Picture(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def panel(axes: Axes, x: ArrayLike, colour: str, box: Box, *, size: float = 1.4, labels: Labels = "xy") -> Axes:
+def axes_of(ax: Axes | None, width: float, height: float) -> tuple[Figure, Axes]:
+    """The user's axes and the figure they are in, or those of a new page."""
+    if ax is None:
+        figure = page(width, height)
+        return figure, figure.subplots()
+    return cast(Figure, _checks.instance("ax", ax, Axes).figure.figure), ax  # which may be in a part of the figure
+
+
+def panel(
+    axes: Axes,
+    x: ArrayLike,
+    colour: str,
+    box: Box,
+    *,
+    size: float = 1.4,
+    labels: Labels = "xy",
+    names: Names = COORDINATES,
+) -> Axes:
     """The first DOTS points of x [N, 2] as dots of `size` pt, in the box; see `frame` for the rest."""
     x = np.asarray(x)[:DOTS]
     axes.plot(x[:, 0], x[:, 1], "o", color=colour, markersize=size, markeredgewidth=0.0, alpha=0.6)
-    return frame(axes, box, labels)
+    return frame(axes, box, labels, names)
 
 
-def frame(axes: Axes, box: Box, labels: Labels = "xy") -> Axes:
-    """The box on equal scales, with numbers and a name on the axes in `labels`."""
+def frame(axes: Axes, box: Box, labels: Labels = "xy", names: Names = COORDINATES) -> Axes:
+    """The box on equal scales, with numbers and its name on each of the axes in `labels`."""
     axes.set(xlim=box[:2], ylim=box[2:], aspect="equal")
-    axes.set(xlabel="$x$" if "x" in labels else "", ylabel="$y$" if "y" in labels else "")
+    axes.set(xlabel=names[0] if "x" in labels else "", ylabel=names[1] if "y" in labels else "")
     axes.locator_params(nbins=3, min_n_ticks=3)
     axes.tick_params(length=2.0, labelbottom="x" in labels, labelleft="y" in labels)
     return axes
@@ -112,10 +174,31 @@ def target(path: _files.PathLike, *suffixes: str) -> Path:
     return place
 
 
-def save(figure: Figure, path: Path) -> Path:
-    """The figure as a PNG that appears whole or not at all; the path."""
+def png_target(path: _files.PathLike | None) -> Path | None:
+    """The `target` of a PNG; None where no file is wanted."""
+    return None if path is None else target(path, ".png")
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
-    with _files.os_errors_about("path", path):
-        _files.write(path, picture.getvalue())
-    return path
+    return picture.getvalue()
+
+
+def save(figure: Figure, path: _files.PathLike | None) -> Figure:
+    """The figure itself; where there is a path, as a PNG there too, whole or not at all.
+
+    Raises
+    ------
+    OSError : a path that cannot be written to
+    """
+    if path is not None:
+        content = png(figure)
+        with _files.os_errors_about("path", path):
+            _files.write(Path(path), content)
+    return figure
+
+
+def __dir__() -> list[str]:
+    return __all__

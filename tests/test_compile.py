@@ -1,0 +1,78 @@
+"""Numba's cache filled beforehand: afterwards nothing that a user trains or draws is compiled."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import numpy_diffusion as nd
+from numpy_diffusion import _compile
+
+USED = """
+import numpy as np, numpy_diffusion as nd
+from numba.core import event
+
+class Listener(event.Listener):
+    def on_start(self, event):
+        print("compiled", event.data["dispatcher"].py_func.__qualname__, event.data["args"])
+    def on_end(self, event):
+        pass
+
+event.register("numba:compile", Listener())
+schedule = nd.Schedule.linear(T=40)
+x0 = nd.datasets.gaussian(50, np.zeros(3), np.eye(3))
+images, labels = np.zeros((4, 3, 16, 16), np.float32), [0, 1, 2, 0]
+nd.q_trajectory(x0, schedule)
+nd.q_sample(images, np.array([1, 2, 3, 3]), schedule)
+for learns in (False, True):
+    model = nd.MLP(3, learn_variance=learns)
+    nd.train(model, schedule, x0, steps=20, batch=7)
+    for done in nd.train_steps(nd.MLP(3, 40, 2, learn_variance=learns), schedule, x0, steps=2, sampling="importance"):
+        pass
+    for n in (1, 17):
+        nd.sample(nd.MLP(3, learn_variance=learns), schedule, n, variance="learned" if learns else "beta")
+        nd.sample(model, schedule, n, method="heun", steps=5, keep=[0])
+    nd.bound(model, schedule, x0[:4])
+    nd.inpaint(model, schedule, x0[0], [1, 0, 0], 2, resample=2, jump=2)
+    model(x0, np.arange(50) % 40)
+    for classes in (None, 4):
+        unet = nd.UNet(
+            sample_size=16, in_channels=3, out_channels=6 if learns else 3, block_out_channels=(16, 16, 32),
+            norm_num_groups=4, num_class_embeds=classes, dropout=0.0,
+            down_block_types=["DownBlock2D", "AttnDownBlock2D", "DownBlock2D"],
+            up_block_types=["UpBlock2D", "AttnUpBlock2D", "UpBlock2D"],
+        )
+        nd.train(unet, schedule, images, None if classes is None else labels, steps=2, batch=2, mirror=True)
+        for n in (1, 5):
+            asked = unet if classes is None else nd.guided(unet, np.arange(n) % 3, 2.0)
+            nd.sample(nd.clipped(asked, schedule), schedule, n, steps=2, variance="learned" if learns else "beta")
+        if classes is not None:
+            nd.sample(nd.guided(unet, 3, 0.0), schedule, 5, steps=2)
+            unet(images, 3, 1)
+print("done")
+"""
+
+
+def test_nothing_is_left_to_compile(tmp_path: Path) -> None:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    first, second = run("-m", "numpy_diffusion", "compile"), run("-W", "ignore", "-c", USED)
+    assert first.stdout == ""
+    begun, finished = first.stderr.splitlines()
+    assert begun.startswith("compiling all kernels that are not yet in Numba's cache")
+    assert finished.startswith("all kernels are compiled: this took ")
+    assert second.stdout == "done\n"
+
+
+def test_without_numba_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_compile, "chosen", lambda name: "numpy")
+    with pytest.raises(ImportError, match=r"^compile_kernels: needs Numba"):
+        nd.compile_kernels()
