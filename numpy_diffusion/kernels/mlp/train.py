@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import uint32
 
-from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels._jit import inline_jit, jit
 from numpy_diffusion.kernels.adam import adam, adam_rule
 from numpy_diffusion.kernels.loss import bound_term
 from numpy_diffusion.kernels.mlp.forward import draw_lanes, linear_layer, silu_layer
@@ -100,7 +100,7 @@ def _sum(values):
     return total
 
 
-@jit
+@inline_jit
 def _block(problem, work, residual, block, worker, batch, step, key):
     """One block of samples up to the gradients by its activations, stored for the second part."""
     table, weights = problem.table, work.weights
@@ -184,7 +184,7 @@ def _loss(problem, block, batch, t, eps, outputs, sample_loss):
     return total
 
 
-@jit
+@inline_jit
 def _backward(table, work, residual, block, worker):
     """From the gradient by eps_hat down to that by the first layer's sums; each is stored for the second part."""
     dh, dg, below, count = work.dh[worker], work.dg[worker, 0], work.dg[worker, 1], work.loss.shape[0]
@@ -225,7 +225,7 @@ def _gradients(thread, threads, place):
         _gradient(step.problem.table, step.work, number // count, number % count, thread)
 
 
-@jit
+@inline_jit
 def _gradient(table, work, half, number, worker):
     """The gradient by a few rows of a weight matrix and by their biases, from one half of the batch.
 
@@ -241,15 +241,17 @@ def _gradient(table, work, half, number, worker):
         tile(work.grads, at, VECTOR, 1, work.inputs, inputs, LANES, gradient, k, matrix[K], depth)
     count = min(ROWS, matrix[J] - row)
     place = matrix[WEIGHT] + row * matrix[K]
-    for c in range(count * matrix[K]):
-        work.halves[half, place + c] = gradient[c]
+    weights = work.halves[half, place : place + count * matrix[K]]
+    for c in range(weights.shape[0]):
+        weights[c] = gradient[c]
     _bias_sums(work.grads, at, depth, gradient)
     place = matrix[BIAS] + row
+    biases = work.halves[half, place : place + count]
     for c in range(count):
-        work.halves[half, place + c] = gradient[c]
+        biases[c] = gradient[c]
 
 
-@jit
+@inline_jit
 def _bias_sums(grads, at, samples, sums):
     """sums[:ROWS] = sum over samples of one panel's rows, four samples at a time to fill whole registers."""
     partial = np.zeros(4 * VECTOR, np.float32)
@@ -263,7 +265,7 @@ def _bias_sums(grads, at, samples, sums):
         sums[r] = (partial[c] + partial[VECTOR + c]) + (partial[2 * VECTOR + c] + partial[3 * VECTOR + c])
 
 
-@jit
+@inline_jit
 def _descend(work, low, high, state, rule):
     """Adam and the average on parameters low..high - 1, from the gradients of the batch's two halves."""
     first, second, weights = work.halves[0, low:high], work.halves[1, low:high], work.weights
