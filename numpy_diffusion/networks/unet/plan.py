@@ -167,20 +167,10 @@ class _Builder:
             dilated = self.image(height, width, self.images[dy].channels, border=1)
             self.calls.append(Call(CallKind.DILATE, src=dy, dst=dilated, shift=1 - pad))
             dy = dilated
-        turned = self.layout.turned
-        self.calls.append(
-            Call(
-                CallKind.CONV,
-                src=dy,
-                dst=to,
-                weight=turned.at[weight],
-                squares=self.squares(turned, weight, to, 1),
-                window=k,
-                stride=1,
-                shift=self.images[dy].border if k == 1 else 0,
-                turned=True,
-            )
-        )
+        turned, shift = self.layout.turned, self.images[dy].border if k == 1 else 0
+        at, squares = turned.at[weight], self.squares(turned, weight, to, 1)
+        call = Call(CallKind.CONV, src=dy, dst=to, weight=at, squares=squares, window=k, stride=1, shift=shift)
+        self.calls.append(call._replace(turned=True))
         if add:
             self.calls.append(Call(CallKind.SLICE, src=to, dst=dx, add=True))
 
