@@ -25,7 +25,8 @@ from numpy_diffusion.kernels._jit import inline_jit, jit, parallel_jit
 
 def run(kernel, record, threads=None):
     """Call kernel(thread, threads, place of the record) on each thread; they are all there are, unless given."""
-    _run(address_on_threads(kernel, record), get_num_threads() if threads is None else threads, record)
+    threads = get_num_threads() if threads is None else threads
+    _run(address_on_threads(kernel, record), threads, record if config.DISABLE_JIT else _unnamed(record))
 
 
 def address_on_threads(kernel, record):
@@ -66,6 +67,12 @@ def _writable(kind):
 def share(n, part, parts):
     """The part-th of `parts` equal shares of 0..n - 1: low, high."""
     return part * n // parts, (part + 1) * n // parts
+
+
+def _unnamed(value):
+    """A record as plain tuples, which lie in memory as it does: Numba's cache on disk holds the types it was called
+    with, and one with a class that cannot be imported everywhere could not be read by anyone else."""
+    return tuple(_unnamed(part) for part in value) if isinstance(value, tuple) else value
 
 
 @jit
