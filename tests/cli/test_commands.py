@@ -179,9 +179,11 @@ def test_real_ctrl_c_ends_with_status_130_and_a_checkpoint(tmp_path):
     command = [sys.executable, "-m", "numpy_diffusion", "train", "--data", "spiral", "--out", "run", "--quiet"]
     settings = ["--steps", "1000000", "--batch", "16", "--width", "8", "--depth", "1", "--checkpoint-every", "50"]
     environment = os.environ | {"NUMBA_NUM_THREADS": "1"}
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of who ignores it would ignore it too
     process = subprocess.Popen(
         command + settings, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    signal.signal(signal.SIGINT, before)
     table, began = tmp_path / "run" / "loss.csv", time.monotonic()
     try:
         while not (table.exists() and table.stat().st_size > 100) and process.poll() is None:

@@ -132,12 +132,13 @@ class MLP(Network):
     ) -> tuple[np.ndarray, parameters.Parameters]:
         return definition.backward(params, doutputs, caches, self.config.residual)
 
-    def jvp(self, x: ArrayLike, t: ArrayLike, tangent: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    def jvp(self, x: ArrayLike, t: ArrayLike, tangent: ArrayLike, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         """eps [N, D], and its derivative J tangent by x along the tangent [N, D]; or [K, N, D], K of them at once.
 
         In float64 whatever the weights' dtype, by the NumPy definition.
         """
         x = _checks.array("x", x, ("N", *self.shape), np.float64)
+        self.checked(Condition(**told), len(x))  # an MLP is told nothing, and says so
         t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
         tangent = _checks.array("tangent", tangent, x.shape if np.ndim(tangent) == 2 else ("K", *x.shape), np.float64)
         params = parameters.views(self.buffer.astype(np.float64, copy=False), self.shapes)

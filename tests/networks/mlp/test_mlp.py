@@ -41,6 +41,7 @@ def test_jvp_of_float32_weights_is_float64_and_of_eps_alone() -> None:
         ("tangent", np.zeros(2)),
         ("tangent", np.zeros((2, 3, 3))),
         ("tangent", np.full((3, 2), np.nan)),
+        ("labels", 1),
     ],
     ids=lambda value: str(value)[:20].replace("\n", ""),
 )
