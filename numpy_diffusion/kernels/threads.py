@@ -101,15 +101,28 @@ def keep(_, record):
 
 @intrinsic
 def kept(_, place):
-    """The record that a kernel is given the place of."""
+    """The record that a kernel is given the place of; who called it keeps its arrays alive."""
 
     def code(context, builder, signature, arguments):
         kind = signature.return_type
         record = builder.load(builder.bitcast(arguments[0], context.get_value_type(kind).as_pointer()))
-        context.nrt.incref(builder, kind, record)  # the kernel gives back references that it was not given
-        return record
+        return _uncounted(context, builder, kind, record)
 
     return place.dtype(place), code
+
+
+def _uncounted(context, builder, kind, value):
+    """The record with arrays whose references are not counted: the threads would wait for each other's counting."""
+    if isinstance(kind, types.BaseTuple):
+        for k, part in enumerate(kind):
+            old = builder.extract_value(value, k)
+            value = builder.insert_value(value, _uncounted(context, builder, part, old), k)
+    elif isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, builder, value)
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        array.parent = cgutils.get_null_value(array.parent.type)
+        value = array._getvalue()
+    return value
 
 
 @intrinsic

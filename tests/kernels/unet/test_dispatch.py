@@ -1,0 +1,130 @@
+"""Which images and numbers a call takes from its row, and who does it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from checks.image_kernels import GARBAGE, Memory, close, drawn
+
+from numpy_diffusion.kernels.layers.images import IMAGE, NO_IMAGE
+from numpy_diffusion.kernels.unet import dispatch
+from numpy_diffusion.kernels.unet.calls import CALL, Call, CallKind
+from numpy_diffusion.layers import silu
+from numpy_diffusion.noise import STREAM_DROPOUT, split_seed
+
+A, B, C = 1, 2, 3  # rows of the images that a test puts side by side; row 0 is no image
+
+
+def row(kind: CallKind, **fields: int) -> np.void:
+    return np.array([Call(kind, **fields)], CALL)[0]
+
+
+def table(memory: Memory) -> np.ndarray:
+    return np.array([NO_IMAGE, *memory.images], IMAGE)
+
+
+def go(memory: Memory, call: np.void, weights: np.ndarray | None = None, label: int = 0, share=(0, 1)) -> None:
+    """One forward call, of weights that are the same there and back."""
+    given = np.zeros(1, np.float32) if weights is None else weights
+    dispatch.forward(call, table(memory), memory.worker(0, *share), given, given, 1e-5, label)
+
+
+def back(memory: Memory, call: np.void, gradients: np.ndarray | None = None, label: int = 0) -> None:
+    given = np.zeros(1, np.float32) if gradients is None else gradients
+    dispatch.backward(call, table(memory), memory.worker(0), np.zeros(1, np.float32), given, label)
+
+
+def test_a_concatenation_starts_at_the_channel_of_its_row() -> None:
+    x, skip = drawn(0, (4, 3, 5), (2, 3, 5))
+    memory = Memory((3, 5, 4, 1), (3, 5, 2, 1), (3, 5, 6, 1))
+    memory.put(0, x)
+    memory.put(1, skip)
+    go(memory, row(CallKind.CONCAT, src=A, dst=C))
+    go(memory, row(CallKind.CONCAT, src=B, dst=C, channel=4))
+    np.testing.assert_array_equal(memory.got(2), np.concatenate([x, skip]))
+
+
+@pytest.mark.parametrize("add", [False, True])
+def test_a_slice_takes_its_channels_back(add: bool) -> None:
+    joined, before = drawn(1, (6, 3, 5), (2, 3, 5))
+    memory = Memory((3, 5, 6, 1), (3, 5, 2, 1))
+    memory.put(0, joined)
+    memory.put(1, before)
+    back(memory, row(CallKind.SLICE, src=A, dst=B, channel=3, add=add))
+    assert close(memory.got(1), joined[3:5] + add * before)
+
+
+def test_upsampling_there_and_back() -> None:
+    (x,) = drawn(2, (4, 2, 3))
+    memory = Memory((2, 3, 4, 1), (4, 6, 4, 1), (2, 3, 4, 1))
+    memory.put(0, x)
+    go(memory, row(CallKind.UPSAMPLE, src=A, dst=B))
+    np.testing.assert_array_equal(memory.got(1), x.repeat(2, 1).repeat(2, 2))
+    back(memory, row(CallKind.UPSAMPLE_BACK, dy=B, dx=C))
+    assert close(memory.got(2), 4 * x)
+
+
+def test_zeros_between_the_pixels_leave_out_the_shift() -> None:
+    (x,) = drawn(3, (2, 2, 3))
+    memory = Memory((2, 3, 2, 1), (4, 6, 2, 1))
+    memory.put(0, x)
+    back(memory, row(CallKind.DILATE, src=A, dst=B, shift=1))
+    np.testing.assert_array_equal(memory.got(1)[:, 1::2, 1::2], x)
+
+
+def test_silu_there_and_back() -> None:
+    x, dy = drawn(4, (8, 1, 1), (8, 1, 1))
+    memory = Memory(*[(1, 1, 8, 0)] * 3)
+    memory.put(0, x)
+    go(memory, row(CallKind.SILU, src=A, dst=B))
+    y, cache = silu.forward(x)
+    assert close(memory.got(1), y)
+    memory.put(1, dy)
+    back(memory, row(CallKind.SILU_BACK, src=A, dy=B, dx=C))
+    assert close(memory.got(2), silu.backward(dy, cache))
+
+
+def test_what_is_too_small_to_share_is_done_by_the_first_alone() -> None:
+    x, weights = *drawn(5, (8, 1, 1)), np.zeros(99, np.float32)
+    for call in (row(CallKind.SILU, src=A, dst=B), row(CallKind.CLASS, dst=B, weight=1)):
+        memory = Memory(*[(1, 1, 8, 0)] * 2)
+        memory.put(0, x)
+        go(memory, call, weights, share=(1, 2))
+        assert (memory.got(1) == GARBAGE).all()
+
+
+def test_the_embedding_of_a_class_is_its_row_of_the_matrix() -> None:
+    matrix, dy = drawn(6, (3, 8), (8, 1, 1))
+    memory = Memory((1, 1, 8, 0))
+    weights = np.concatenate([np.zeros(5, np.float32), matrix.ravel()])
+    go(memory, row(CallKind.CLASS, dst=A, weight=5), weights, label=2)
+    np.testing.assert_array_equal(memory.got(0)[:, 0, 0], matrix[2])
+    memory.put(0, dy)
+    gradients = np.ones(5 + 3 * 8, np.float32)
+    back(memory, row(CallKind.CLASS_BACK, dy=A, weight=5), gradients, label=1)
+    wanted = np.ones_like(gradients)
+    wanted[5 + 8 : 5 + 16] += dy[:, 0, 0]
+    np.testing.assert_array_equal(gradients, wanted)
+
+
+def test_dropouts_differ_by_their_number_and_are_the_same_there_and_back() -> None:
+    x = np.ones((8, 4, 4), np.float32)
+    key = (*split_seed(0), STREAM_DROPOUT)
+    found = []
+    for number in (0, 1, 1):
+        memory = Memory((4, 4, 8, 0), (4, 4, 8, 0))
+        memory.put(0, x)
+        call = row(CallKind.DROPOUT, src=A, dst=B, number=number)
+        dispatch.dropout(call, table(memory), memory.arena, 0.5, key, 0, 1)
+        found.append(memory.got(1))
+    assert (found[0] != found[1]).any()
+    np.testing.assert_array_equal(found[1], found[2])
+    assert set(np.unique(found[0])) == {0.0, 2.0}
+
+
+def test_what_comes_in_is_an_image_and_the_embedding_of_the_step() -> None:
+    x, embedding = drawn(7, (2, 3, 5), (8,))
+    memory = Memory((3, 5, 2, 1), (1, 1, 8, 0))
+    dispatch.enter(table(memory), A, B, memory.arena, x, embedding)
+    np.testing.assert_array_equal(memory.got(0), x)
+    np.testing.assert_array_equal(memory.got(1)[:, 0, 0], embedding)
