@@ -26,7 +26,7 @@ from numpy_diffusion.kernels._jit import inline_jit, jit, parallel_jit
 def run(kernel, record, threads=None):
     """Call kernel(thread, threads, place of the record) on each thread; they are all there are, unless given."""
     threads = get_num_threads() if threads is None else threads
-    _run(address_on_threads(kernel, record), threads, record if config.DISABLE_JIT else _unnamed(record))
+    _run(address_on_threads(kernel, record), threads, _unnamed(record))
 
 
 def address_on_threads(kernel, record):
@@ -149,6 +149,9 @@ def call(_, address, arguments):
 
 
 if config.DISABLE_JIT:
+
+    def _unnamed(value):
+        return value
 
     def keep(record):
         return record

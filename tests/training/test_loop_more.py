@@ -56,19 +56,6 @@ def test_more_steps_go_on_with_the_rates_of_a_run_of_so_many(longer, whole):
     assert last.step == 100
 
 
-SETTINGS = dict(
-    batch=16,
-    learning_rate=0.002,
-    weight_decay=0.0,
-    average_decay=0.999,
-    sampling="uniform",
-    seed=0,
-    backend=None,
-    mirror=False,
-    label_dropout=None,
-)
-
-
 @pytest.mark.parametrize("after", [60, 61, 83, 100, 119])
 def test_more_steps_interrupted_and_resumed_are_never_interrupted(tmp_path, monkeypatch, longer, after):
     out = tmp_path / "run"
