@@ -63,8 +63,7 @@ class Condition:
 
     def arguments(self) -> dict[str, np.ndarray]:
         """The fields that are not None, by name: model(x, t, **condition.arguments())."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name in FIELDS if (value := getattr(self, name)) is not None}
 
     def each(self, n: int) -> Condition:
         """The same with a row for each of n samples.
@@ -107,13 +106,13 @@ class Condition:
 
     def _with(self, change: Callable[[str, np.ndarray], np.ndarray]) -> Condition:
         changed = object.__new__(Condition)  # the values are checked already
-        given = self.arguments()
-        for field in fields(self):
-            value = given.get(field.name)
-            object.__setattr__(changed, field.name, None if value is None else change(field.name, value))
+        for name in FIELDS:
+            value = getattr(self, name)
+            object.__setattr__(changed, name, None if value is None else change(name, value))
         return changed
 
 
+FIELDS = tuple(field.name for field in fields(Condition))  # looked up once: each call of a network goes by them
 AXES = {"labels": 0, "embedding": 1, "tokens": 1, "mask": 1, "low_resolution": 3}  # of one sample's value
 _WHAT = {
     "labels": "an integer",
