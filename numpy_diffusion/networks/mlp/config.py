@@ -21,7 +21,7 @@ class MLPConfig:
     depth: int = 3
     residual: bool = True
     embedding: int = 16
-    octaves: int = 7
+    octaves: int = 0
     learn_variance: bool = False
 
     def __post_init__(self) -> None:
