@@ -1,4 +1,4 @@
-"""What the examples share: their options, their pictures of a trained model, and their report of its quality."""
+"""What the examples share: their options, and their pictures of a trained model."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from matplotlib.figure import Figure
 
 import numpy_diffusion as nd
 from numpy_diffusion import figures
-
-POINTS = 4000  # of each set in the quality report
 
 
 def parser(description: str | None, steps: int, meaning: str) -> argparse.ArgumentParser:
@@ -61,15 +59,3 @@ def pictures(training: nd.Run, x0: np.ndarray, image: Any, out: Path, name: str,
     save(figures.loss_curve(training.losses), out / f"{name}_loss.png")
     for suffix in ("gif", "html"):
         print(figures.animation(model, schedule, out / f"{name}.{suffix}", seed=seed))
-
-
-def quality(samples: np.ndarray, draw: Callable[[int, int], np.ndarray], seed: int) -> None:
-    """How far the samples are from fresh data, beside how far fresh data is from other fresh data."""
-    fresh, other = draw(len(samples), seed + 1), draw(len(samples), seed + 2)  # neither was trained on
-    measures = {
-        "energy distance": nd.metrics.energy_distance,
-        "1-nearest-neighbour accuracy": nd.metrics.nearest_neighbour_accuracy,
-    }
-    print(f"\nAgainst {len(fresh)} fresh points of the data:       samples   other fresh points")
-    for name, measure in measures.items():
-        print(f"{name:40}{measure(samples, fresh):12.5f}{measure(other, fresh):21.5f}")

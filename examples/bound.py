@@ -25,6 +25,7 @@ from numpy_diffusion.sampling.solvers import coefficients
 HELD_OUT = 1000  # points of the bound
 FEW = 100  # points of the costly estimates
 STEPS = 20  # of a short chain
+FRESH = 4000  # points to compare samples with
 COLOURS = {"beta": style.ORANGE, "beta_tilde": style.GREEN, "optimal": style.BLUE}
 
 
@@ -68,7 +69,7 @@ def _few_steps(model: nd.MLP, schedule: nd.Schedule, x0: np.ndarray, seed: int) 
     steps = nd.log_snr_steps(schedule, STEPS)
     optimal = nd.optimal_variance(model, schedule, x0[:4000], seed, steps=steps)
     optimal[steps[-1]] = 0.0
-    fresh = nd.datasets.spiral(_common.POINTS, seed + 2)
+    fresh = nd.datasets.spiral(FRESH, seed + 2)
     print(f"\n{STEPS} steps even in log-SNR    energy distance   1-nearest-neighbour accuracy")
     for name, variance in {**{name: name for name in ("beta", "beta_tilde", "learned")}, "optimal": optimal}.items():
         x = nd.sample(model, schedule, len(fresh), seed, steps=steps, variance=variance)

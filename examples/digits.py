@@ -18,12 +18,11 @@ import numpy_diffusion as nd
 from numpy_diffusion.data.image_datasets import Images
 
 BATCH = 100  # samples drawn at a time
-STEPS = 50  # of DDIM, at most, for the many samples
 BOUND = 16  # images of the bound
 
 
 def main() -> None:
-    parser = _images.parser(__doc__, steps=4000)
+    parser = _images.parser(__doc__, steps=3000)
     parser.add_argument("--samples", type=int, default=1000, help="samples to judge (default 1,000)")
     options = parser.parse_args()
     images, schedule = nd.image_datasets.mnist(), nd.Schedule.linear(T=options.length)
@@ -40,8 +39,7 @@ def main() -> None:
                 len(labels[first : first + BATCH]),
                 options.seed,
                 first=first,
-                method="ddim",
-                steps=min(STEPS, schedule.T),
+                steps=min(_images.CHAIN, schedule.T),
             )
             for first in range(0, options.samples, BATCH)
         ]

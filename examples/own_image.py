@@ -8,7 +8,10 @@ draws itself.  spiral.py tells what happens in each line.
 
 from __future__ import annotations
 
+import functools
+
 import _common
+import _drawing_quality
 import numpy as np
 
 import numpy_diffusion as nd
@@ -21,20 +24,22 @@ def heart(size: int = 128) -> np.ndarray:
 
 
 def main() -> None:
-    parser = _common.parser(__doc__, steps=10_000, meaning="training steps")
+    parser = _common.parser(__doc__, steps=24_000, meaning="training steps")
     parser.add_argument("image", nargs="?", help="a picture file, for instance a PNG (default: a heart)")
     options = parser.parse_args()
 
     image = heart() if options.image is None else options.image
     x0 = nd.datasets.from_image(image, n=100_000, seed=options.seed)
 
-    schedule = nd.Schedule.linear(T=1000)
-    model = nd.MLP(dim=2, width=128, depth=4, seed=options.seed)
-    training = nd.train(model, schedule, x0, steps=options.steps, batch=1024, seed=options.seed)
-    samples = nd.sample(model, schedule, n=_common.POINTS, seed=options.seed)
+    schedule = nd.Schedule.sigmoid(T=1000)
+    model = nd.MLP(dim=2, width=64, depth=4, octaves=6, seed=options.seed)
+    weighting = schedule.snr[1:] ** 0.1
+    training = nd.train(model, schedule, x0, steps=options.steps, batch=1024, weighting=weighting, seed=options.seed)
+    samples = nd.sample(model, schedule, n=_drawing_quality.POINTS, seed=options.seed, variance="beta_tilde")
 
     _common.pictures(training, x0, image, options.out, "own_image", options.seed)
-    _common.quality(samples, lambda n, seed: nd.datasets.from_image(image, n, seed), options.seed)
+    draw = functools.partial(nd.datasets.from_image, image)
+    _drawing_quality.report(samples, draw, options.seed, _drawing_quality.nothing_fine)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from checks.gallery import gallery
 from PIL import Image
 
 from numpy_diffusion.data import datasets
@@ -31,8 +32,9 @@ WRITTEN = {
     "inpaint": ["inpaint.png", "inpaint_training.png"],
     "from_diffusers": ["digits-8x8", "from_diffusers.png"],
 }
+GALLERY = gallery()
 OF_IMAGES = {  # with what makes them short
-    "digits": ["--length", "10", "--samples", "20"],
+    "digits": GALLERY.SHORT["digits"][2:],
     "shapes32": ["--length", "10", "--scenes", "200"],
     "inpaint": ["--length", "10", "--chain", "10"],
     "from_diffusers": ["--chain", "10"],
@@ -45,6 +47,13 @@ def run(folder, name, *arguments):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+def as_in_the_gallery(name, printed):
+    """The short run prints what it printed when the committed picture was made."""
+    if name in GALLERY.PICTURES:
+        kept, again = GALLERY.record(name)["short"], f"run: python examples/_gallery.py {name}"
+        assert GALLERY.differ(GALLERY.numbers(printed), kept) == [], again
+
+
 def test_every_example_is_listed():
     assert {path.stem for path in EXAMPLES.glob("[!_]*.py")} == set(WRITTEN)
 
@@ -55,6 +64,7 @@ def test_every_example_is_listed():
 def test_example_writes_what_it_says_under_out(tmp_path, name):
     done = run(tmp_path, name, "--steps", "20", "--seed", "3")
     assert done.returncode == 0, done.stderr
+    as_in_the_gallery(name, done.stdout)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(WRITTEN[name])
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     for picture in WRITTEN[name]:
@@ -67,6 +77,7 @@ def test_example_writes_what_it_says_under_out(tmp_path, name):
 def test_example_on_images_writes_what_it_says(tmp_path, name):
     done = run(tmp_path, name, "--steps", "2", *OF_IMAGES[name])
     assert done.returncode == 0, done.stderr
+    as_in_the_gallery(name, done.stdout)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == WRITTEN[name]
     for picture in tmp_path.glob("out/*.png"):
         assert np.asarray(Image.open(picture).convert("L")).std() > 5.0

@@ -14,7 +14,9 @@ from numpy_diffusion.networks.unet.unet import UNet
 Options = dict[str, Any]
 
 # Options of the network.  The U-Net has 1.6 million parameters then; attention None is the middle one of the sizes.
-POINTS: Final = ("width", "depth")
+POINTS: Final = ("width", "depth", "octaves")
+OCTAVES: Final = 5  # of waves beside the coordinates, where these are at most FEW: drawings, with their fine detail
+FEW: Final = 3
 UNET: Final[Options] = {
     "channels": (32, 64, 64),
     "layers_per_block": 2,
@@ -42,7 +44,9 @@ def network(given: Options, known: Options, data: Data, stored: Network | None) 
     if stored is not None and not given.keys() & {*POINTS, *UNET, "learn_variance"}:
         return stored
     if not images:
-        return MLP(data.x0.shape[1], seed=known["seed"], **_chosen(known, (*POINTS, "learn_variance")))
+        dim = data.x0.shape[1]
+        options: Options = {"octaves": OCTAVES if dim <= FEW else 0} | _chosen(known, (*POINTS, "learn_variance"))
+        return MLP(dim, seed=known["seed"], **options)
     return UNet(seed=known["seed"], **_unet(UNET | known, data))
 
 
@@ -98,7 +102,7 @@ def _attended(sizes: tuple[int, ...] | None, height: int, levels: int) -> list[b
 def described(config: Options) -> Options:
     """The options that a network's `config` stands for."""
     if "block_out_channels" not in config:
-        return _chosen(config, (*POINTS, "learn_variance"))
+        return {"octaves": 0} | _chosen(config, (*POINTS, "learn_variance"))  # older runs know nothing of octaves
     size = config["sample_size"]
     height, kinds = size[0] if isinstance(size, list) else size, enumerate(config["down_block_types"])
     found = {

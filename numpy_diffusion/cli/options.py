@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from numpy_diffusion._version import __version__
 from numpy_diffusion.cli import sources
-from numpy_diffusion.cli.networks import MODELS, UNET
+from numpy_diffusion.cli.networks import FEW, MODELS, OCTAVES, UNET
 from numpy_diffusion.kernels.backend import BACKENDS
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
@@ -24,7 +24,7 @@ from numpy_diffusion.training.step_sampling import SAMPLINGS
 PROGRAM: Final = "numpy-diffusion"
 SCHEDULES: Final = ("linear", "cosine", "quadratic", "sigmoid")
 DATA: Final[dict[str, Any]] = {"data": None, "n": 8192, "seed": 0, "size": 32, "colour": False}
-DEFAULTS: Final[dict[str, Any]] = DATA | {"schedule": "linear", "T": 1000}
+DEFAULTS: Final[dict[str, Any]] = DATA | {"schedule": "sigmoid", "T": 1000}
 SAMPLES: Final = (4096, 40)  # points, images
 
 EXAMPLES: Final = """\
@@ -136,9 +136,10 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _points_options(group: Any) -> None:
-    network = _defaults(MLP)
+    network = _defaults(MLP) | {"octaves": f"{OCTAVES} for up to {FEW} columns, else 0"}
     _option(group, network, "width", int, "features of the network's hidden layers")
     _option(group, network, "depth", int, "hidden layers behind the first")
+    _option(group, network, "octaves", int, "octaves of sines and cosines beside each coordinate, for fine detail")
 
 
 def _images_options(group: Any) -> None:

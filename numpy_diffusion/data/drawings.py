@@ -21,6 +21,14 @@ __all__ = ["airplane", "spiral", "tank"]
 
 SIZE_MIN = 16  # pixels a side below which nothing can be told apart
 
+# The finest of what the tank and the airplane show, for measures of how much of it is learned: a wheel is light from
+# its hub, dark again, to its rim; the windows are a dark row on the light fuselage.
+WHEELS = tuple(x - 0.36j for x in np.linspace(-0.57, 0.55, 5))
+WHEEL_RADIUS, HUB = 0.118, 0.4  # the hub's radius in wheels
+WINDOW_RADIUS = 0.017
+BODY = 0.92  # of the airplane in the picture
+_TAIL_WINDOW, _NOSE_WINDOW = (-0.60, -0.115, 0.03), (0.70, -0.125, 0.03)  # in body coordinates
+
 Stroke = tuple[np.ndarray, float | np.ndarray]  # signed distance [size, size]; tone, one number or [size, size]
 
 
@@ -45,13 +53,7 @@ def airplane(size: int = 256) -> np.ndarray:
     >>> image.shape, image.dtype.name, int(image[0, 0])
     ((128, 128), 'uint8', 255)
     """
-    z = _pixels(size)
-    scale = 0.92  # of the body in the picture
-    axes = scale * _axes(azimuth=-58.0, elevation=30.0, roll=36.0)
-
-    def project(*points: Sequence[float]) -> np.ndarray:
-        """Body coordinates (x to the nose, y to the left, z up; the fuselage is 2 long) to the picture."""
-        return np.array(points) @ axes + (0.12 + 0.055j)
+    z, scale, project = _pixels(size), BODY, _projected
 
     def wing(side: int) -> Stroke:
         root, tip = project((0.05, side * 0.10, -0.05), (-0.39, side * 1.05, 0.06))
@@ -79,8 +81,7 @@ def airplane(size: int = 256) -> np.ndarray:
     distance, across = _tube(z, project(*zip(x, 0.0 * x, height, strict=True)), scale * radius)
     fuselage = (distance, np.where(across < 0.0, 0.2 + 0.6 * np.abs(across) ** 1.3, 0.2 + 0.2 * across**2))
     fin = project((-0.60, 0.0, 0.10), (-0.93, 0.0, 0.48), (-1.08, 0.0, 0.48), (-0.96, 0.0, 0.08))
-    last_window, first_window = project((-0.60, -0.115, 0.03), (0.70, -0.125, 0.03))
-    windows = (_tube(z, np.linspace(last_window, first_window, 48), 0.017)[0], 0.95)
+    windows = (_tube(z, np.linspace(*window_row(), 48), WINDOW_RADIUS)[0], 0.95)
     cockpit = project(
         (0.79, -0.085, 0.045), (0.89, -0.06, 0.02), (0.94, 0.0, 0.02), (0.92, 0.04, 0.035), (0.87, 0.0, 0.085),
         (0.79, -0.045, 0.095),
@@ -95,6 +96,17 @@ def airplane(size: int = 256) -> np.ndarray:
     )  # fmt: skip
 
 
+def window_row() -> tuple[complex, complex]:
+    """The two ends of the airplane's row of windows, in the picture."""
+    last, first = _projected(_TAIL_WINDOW, _NOSE_WINDOW)
+    return complex(last), complex(first)
+
+
+def _projected(*points: Sequence[float]) -> np.ndarray:
+    """Body coordinates (x to the nose, y to the left, z up; the fuselage is 2 long) to the picture."""
+    return np.array(points) @ (BODY * _axes(azimuth=-58.0, elevation=30.0, roll=36.0)) + (0.12 + 0.055j)
+
+
 def tank(size: int = 256) -> np.ndarray:
     """A battle tank that faces right, seen from its side.  Argument, result and errors as for `airplane`.
 
@@ -107,7 +119,7 @@ def tank(size: int = 256) -> np.ndarray:
 
     def wheel(centre: complex, radius: float) -> list[Stroke]:
         face = _gradient(z, centre + 1j * radius, centre - 1j * radius, 0.05, 0.3)
-        return [(_disc(z, centre, radius), face), (_disc(z, centre, 0.4 * radius), 0.95)]
+        return [(_disc(z, centre, radius), face), (_disc(z, centre, HUB * radius), 0.95)]
 
     def tube(start: float, end: float, radius: float) -> Stroke:
         distance, across = _tube(z, np.linspace(start, end, 40) + 0.245j, radius)
@@ -120,7 +132,7 @@ def tank(size: int = 256) -> np.ndarray:
     cheek = [0.10 + 0.40j, 0.38 + 0.27j, 0.32 + 0.14j, -0.02 + 0.14j]
     basket = [-0.74 + 0.19j, -0.74 + 0.33j, -0.40 + 0.33j, -0.40 + 0.19j]
     cupola = [-0.27 + 0.40j, -0.24 + 0.48j, -0.04 + 0.48j, -0.01 + 0.40j]
-    wheels = [stroke for x in np.linspace(-0.57, 0.55, 5) for stroke in wheel(x - 0.36j, 0.118)]
+    wheels = [stroke for centre in WHEELS for stroke in wheel(centre, WHEEL_RADIUS)]
     return _paint(
         [
             (_polygon(z, track) - 0.11, 1.0), *wheels, *wheel(-0.83 - 0.22j, 0.075), *wheel(0.83 - 0.22j, 0.075),

@@ -1,20 +1,20 @@
 """How far two sets of points are apart: what says whether samples are as good as fresh data.
 
-Two measures look at all pairs of points, in blocks of rows, so that memory stays bounded.  Distances are computed
-from differences in float64: points that coincide have distance 0 exactly, and ties are seen as ties.  The third looks
-at means and covariances alone, and suits features of images.
+All but one look at all pairs of points, in blocks of rows, so that memory stays bounded.  Distances are computed
+from differences in float64: points that coincide have distance 0 exactly, and ties are seen as ties.  The Frechet
+distance looks at means and covariances alone, and suits features of images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 
-__all__ = ["energy_distance", "frechet_distance", "nearest_neighbour_accuracy"]
+__all__ = ["energy_distance", "frechet_distance", "nearest_neighbour_accuracy", "stray_share"]
 
 BLOCK = 1 << 16  # distances at a time: 512 KiB of float64, so that the two arrays in work stay in a core's cache
 
@@ -88,6 +88,38 @@ def nearest_neighbour_accuracy(x: ArrayLike, y: ArrayLike) -> float:
     return float(np.mean(own < other) + 0.5 * np.mean(own == other))
 
 
+def stray_share(x: ArrayLike, data: ArrayLike, fresh: ArrayLike, usual: float = 0.999) -> float:
+    """The share of the points x that are farther from the data than `usual` of the fresh points are.
+
+    Of points as good as fresh ones 1 - usual strays; points between the arms of a spiral do, where no data is.
+
+    Parameters
+    ----------
+    x : [N, D]
+    data : [M, D], what to be near to; the more points, the finer the measure
+    fresh : [K, D], other points of the data's distribution, at least 1 / (1 - usual) for the quantile to be told
+    usual : a share in 0..1
+
+    Returns
+    -------
+    float in 0..1
+
+    Raises
+    ------
+    ValueError : a set that is not [N, D], unequal D, NaN or infinite values; a share out of its range
+
+    Examples
+    --------
+    >>> stray_share([[0.1], [5.0]], data=[[0.0], [1.0]], fresh=[[0.4], [0.7]])
+    0.5
+    """
+    usual = _checks.real("usual", usual, 0.0, 1.0)
+    x, data = _two_sets(x, data, names=("x", "data"))
+    fresh, _ = _two_sets(fresh, data, names=("fresh", "data"))
+    limit = np.quantile(_nearest(fresh, data), usual)
+    return float(np.mean(_nearest(x, data) > limit))
+
+
 def frechet_distance(a: ArrayLike, b: ArrayLike) -> float:
     """|mu_a - mu_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)), in float64 (Heusel et al. 2017, eq 6).
 
@@ -132,7 +164,7 @@ def _mean_and_root(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.linalg.qr((x - mean) / np.sqrt(len(x) - 1.0)).R
 
 
-def _two_sets(x: ArrayLike, y: ArrayLike, names: str = "xy") -> tuple[np.ndarray, np.ndarray]:
+def _two_sets(x: ArrayLike, y: ArrayLike, names: Sequence[str] = "xy") -> tuple[np.ndarray, np.ndarray]:
     x = _checks.array(names[0], x, ("N", "D"), np.float64)
     return x, _checks.array(names[1], y, ("M", x.shape[1]), np.float64)
 
@@ -140,6 +172,11 @@ def _two_sets(x: ArrayLike, y: ArrayLike, names: str = "xy") -> tuple[np.ndarray
 def _mean_distance(x: np.ndarray, y: np.ndarray) -> float:
     total = sum(float(np.sqrt(squared, out=squared).sum()) for _, squared in _squared_distances(x, y))
     return total / (len(x) * len(y))
+
+
+def _nearest(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Squared distance of each x to the nearest y: [N]."""
+    return np.concatenate([squared.min(axis=1) for _, squared in _squared_distances(x, y)])
 
 
 def _nearest_within(x: np.ndarray) -> np.ndarray:

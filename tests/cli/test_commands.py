@@ -52,8 +52,8 @@ def trained(tmp_path_factory) -> Path:
 
 
 def test_train_is_the_function_train(trained, tmp_path):
-    x0, model = datasets.moons(64, 0), MLP(dim=2, width=8, depth=1)
-    run = training.train(model, Schedule.linear(T=20), x0, steps=30, batch=16, learning_rate=0.002, progress=False)
+    x0, model = datasets.moons(64, 0), MLP(dim=2, width=8, depth=1, octaves=5)
+    run = training.train(model, Schedule.sigmoid(T=20), x0, steps=30, batch=16, learning_rate=0.002, progress=False)
     stored = load_run(trained)
     np.testing.assert_array_equal(stored.model.buffer, run.model.buffer)
     np.testing.assert_array_equal(stored.losses, run.losses)
@@ -63,14 +63,14 @@ def test_train_is_the_function_train(trained, tmp_path):
 def test_train_passes_every_option_on(capsys, tmp_path):
     options = "--schedule cosine --T 15 --width 4 --depth 0 --steps 9 --batch 3 --learning-rate 0.01 --warmup 2"
     more = "--weight-decay 0.1 --average-decay 0.5 --weighting min_snr --sampling importance --learn-variance"
-    more += " --seed 5 --backend numpy --n 11 --quiet"
+    more += " --octaves 2 --seed 5 --backend numpy --n 11 --quiet"
     status, out, err = call(capsys, f"train --data moons --out {{}} {options} {more}", tmp_path / "run")
     assert (status, err) == (0, "")
     run = load_run(tmp_path / "run")
     assert out == f"{tmp_path / 'run'}: 9 of 9 steps, loss {run.losses.mean():.4f} (mean of the last 9)\n"
     config = checkpoints.read(tmp_path / "run").config
     assert config["network"]["config"] == dict(
-        dim=2, width=4, depth=0, residual=True, embedding=16, learn_variance=True
+        dim=2, width=4, depth=0, residual=True, embedding=16, octaves=2, learn_variance=True
     )
     assert config["data"]["shape"] == [11, 2]
     assert config["training"] == {
@@ -152,14 +152,18 @@ def test_a_finished_run_is_given_more_steps(capsys, tmp_path):
 
 def test_resuming_with_a_setting_as_it_was_or_not(capsys, trained):
     line = "train --out {} --resume --quiet"
-    assert call(capsys, f"{line} --batch 16 --T 20 --data moons --seed 0 --schedule linear", trained)[0] == 0
+    assert (
+        call(capsys, f"{line} --batch 16 --T 20 --data moons --seed 0 --schedule sigmoid --octaves 5", trained)[0]
+        == 0
+    )
     for option, argument in {
         "--batch 17": "batch: expected 16 as in the checkpoint, got 17",
         "--learning-rate 1": "learning_rate: expected 0.002",
         "--seed 1": "seed: expected 0",
-        "--T 30": "schedule: expected Schedule.linear(T=20)",
-        "--schedule cosine": "schedule: expected Schedule.linear(T=20)",
+        "--T 30": "schedule: expected Schedule.sigmoid(T=20)",
+        "--schedule cosine": "schedule: expected Schedule.sigmoid(T=20)",
         "--width 9": "model: expected MLP(dim=2, width=8",
+        "--octaves 0": "model: expected MLP(dim=2, width=8",
         "--data spiral": "x0: expected shape [64, 2]",
         "--n 65": "x0: expected shape [64, 2]",
     }.items():

@@ -68,7 +68,7 @@ def test_train_is_the_function_train(trained: Path) -> None:
         num_class_embeds=11,
     )
     settings: dict[str, Any] = dict(steps=4, batch=3, progress=False, backend="numpy")
-    run = training.train(model, Schedule.linear(T=10), images.x0, images.labels, **settings)
+    run = training.train(model, Schedule.sigmoid(T=10), images.x0, images.labels, **settings)
     stored = load_run(trained)
     assert stored.model.config == run.model.config
     np.testing.assert_array_equal(stored.model.buffer, run.model.buffer)

@@ -23,10 +23,11 @@ def network(data: Data, stored: Network | None = None, **given: Any) -> Network:
 
 
 def test_points_have_an_mlp_of_their_size() -> None:
-    assert network(POINTS).options == MLP(3).options
-    found = network(POINTS, width=8, depth=1, learn_variance=True, seed=4)
-    assert found.options == MLP(3, 8, 1, learn_variance=True).options
-    np.testing.assert_array_equal(found.buffer, MLP(3, 8, 1, learn_variance=True, seed=4).buffer)
+    assert network(POINTS).options == MLP(3, octaves=5).options
+    assert network(POINTS._replace(x0=np.zeros((9, 4), np.float32))).options == MLP(4).options
+    found = network(POINTS, width=8, depth=1, octaves=2, learn_variance=True, seed=4)
+    assert found.options == MLP(3, 8, 1, octaves=2, learn_variance=True).options
+    np.testing.assert_array_equal(found.buffer, MLP(3, 8, 1, octaves=2, learn_variance=True, seed=4).buffer)
 
 
 def test_images_have_a_unet_of_their_size_and_classes() -> None:
@@ -79,7 +80,7 @@ def test_the_network_of_a_run_stands_unless_something_is_said_of_it() -> None:
     stored = MLP(3, 5, 0)
     assert network(POINTS, stored) is stored
     assert network(POINTS, stored, n=7, seed=3) is stored
-    found = network(POINTS, stored, width=5, depth=0)
+    found = network(POINTS, stored, width=5, depth=0, octaves=0)
     assert found is not stored
     assert found.options == stored.options
 
@@ -136,3 +137,8 @@ def test_what_a_config_says_makes_the_same_network_again(given: dict[str, Any]) 
         said = networks.described(config)
         assert network(data, **said).options == model.options
         assert {name: said[name] for name in options} == options
+
+
+def test_a_config_from_before_there_were_octaves_has_none() -> None:
+    config = {name: value for name, value in MLP(3, 5, 0).options.items() if name != "octaves"}
+    assert network(POINTS, **networks.described(config)).options == MLP(3, 5, 0).options

@@ -240,3 +240,42 @@ def test_frechet_distance_of_fewer_points_than_features():
 def test_bad_sets_of_features(a, b, message):
     with pytest.raises(ValueError, match=message):
         frechet_distance(a, b)
+
+
+# Points that stray
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    seed=st.integers(0, 10_000), usual=st.sampled_from([0.0, 0.5, 0.9, 1.0]), block=st.sampled_from([1, 7, 1 << 16])
+)
+def test_stray_share_is_the_brute_force_count(seed, usual, block):
+    rng = np.random.default_rng(seed)
+    x, data, fresh = rng.normal(size=(9, 2)) * 2.0, rng.normal(size=(6, 2)), rng.normal(size=(8, 2))
+    distance = lambda points: np.array([min(np.hypot(*(p - q)) for q in data) for p in points])  # noqa: E731
+    limit = np.quantile(distance(fresh) ** 2, usual)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "BLOCK", block)
+        assert metrics.stray_share(x, data, fresh, usual) == np.mean(distance(x) ** 2 > limit)
+
+
+def test_as_many_fresh_points_stray_as_are_unusual():
+    rng = np.random.default_rng(0)
+    data, fresh, x = rng.uniform(size=(2000, 2)), rng.uniform(size=(4000, 2)), rng.uniform(size=(4000, 2))
+    share = metrics.stray_share(x, data, fresh, usual=0.99)
+    assert abs(share - 0.01) < 5 * np.sqrt(2 * 0.01 * 0.99 / 4000)  # both sets have an error of their own
+    assert metrics.stray_share(x + 10.0, data, fresh) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(x=[[1.0]]), "data: expected shape"),
+        (dict(fresh=[[np.nan, 0.0]]), "fresh: expected finite"),
+        (dict(usual=1.5), "usual: expected a finite number in 0.0..1.0, got 1.5"),
+    ],
+)
+def test_bad_sets_for_strays(changes, message):
+    points = np.zeros((3, 2))
+    with pytest.raises(ValueError, match=message):
+        metrics.stray_share(**(dict(x=points, data=points, fresh=points) | changes))

@@ -22,7 +22,12 @@ def test_forward_is_the_printed_formula(n: int, dim: int, octaves: int, seed: in
     found, _ = fourier_features.forward(x, octaves)
     assert found.shape == (n, fourier_features.size(dim, octaves))
     for row, features in zip(x, found, strict=True):
-        angles = [[2.0 * math.pi * 2**k / fourier_features.PERIOD * value for value in row] for k in range(octaves)]
+        pairs = [
+            [row[d], *((row[d] + s * row[e]) / math.sqrt(2.0) for e in range(d + 1, dim) for s in (1, -1))]
+            for d in range(dim)
+        ]
+        u = [value for some in pairs for value in some]
+        angles = [[2.0 * math.pi * 2**k / fourier_features.PERIOD * value for value in u] for k in range(octaves)]
         waves = [wave(angle) for octave in angles for wave in (math.sin, math.cos) for angle in octave]
         np.testing.assert_allclose(features, [*row, *waves], rtol=0, atol=1e-13)
 

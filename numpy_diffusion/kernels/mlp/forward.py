@@ -5,6 +5,7 @@ Each thread takes blocks of LANES samples; in the chain it takes a block through
 activations never leave the cache.  What a sample becomes does not depend on the block or lane it stands in.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -57,20 +58,27 @@ def hidden_and_output(table, weights, residual, h, g, eps):
 
 @jit
 def add_waves(inputs, D, octaves):
-    """Sines and cosines of the coordinates inputs[:D] behind them, see `layers.fourier_features`: [.., LANES].
+    """Waves of the coordinates inputs[:D] behind them, see `layers.fourier_features`: [.., LANES].
 
-    Of the longest wave by its formula; each octave from the one below, sin 2a = 2 sin a cos a, cos 2a = 1 - 2 sin^2 a.
+    The longest by their formula, each octave from the one below: sin 2a = 2 sin a cos a, cos 2a = 1 - 2 sin^2 a.
     """
-    for d in range(D):
-        if octaves > 0:
+    count, j = D * D, 0
+    if octaves > 0:
+        for d in range(D):
+            for e in range(d, D):
+                along = np.float32(1) if e == d else np.float32(math.sqrt(0.5))
+                across = np.float32(0) if e == d else along
+                for _ in range(1 if e == d else 2):
+                    for i in range(LANES):
+                        turns = (along * inputs[d, i] + across * inputs[e, i]) * np.float32(1.0 / PERIOD)
+                        inputs[D + j, i], inputs[D + count + j, i] = sincos_turn(turns - np.floor(turns))
+                    j, across = j + 1, -across
+    for row in range(D, D + 2 * count * (octaves - 1)):
+        if (row - D) // count % 2 == 0:
             for i in range(LANES):
-                turns = inputs[d, i] * np.float32(1.0 / PERIOD)
-                inputs[D + d, i], inputs[2 * D + d, i] = sincos_turn(turns - np.floor(turns))
-        for k in range(1, octaves):
-            for i in range(LANES):
-                sine, cosine = inputs[(2 * k - 1) * D + d, i], inputs[2 * k * D + d, i]
-                inputs[(2 * k + 1) * D + d, i] = np.float32(2) * sine * cosine
-                inputs[(2 * k + 2) * D + d, i] = np.float32(1) - np.float32(2) * sine * sine
+                sine, cosine = inputs[row, i], inputs[row + count, i]
+                inputs[row + 2 * count, i] = np.float32(2) * sine * cosine
+                inputs[row + 3 * count, i] = np.float32(1) - np.float32(2) * sine * sine
 
 
 class Outputs(NamedTuple):
@@ -141,7 +149,7 @@ def _chain(thread, threads, place):
 def _chain_block(call, low, scratch, state):
     (table, weights, octaves), residual, _, noise, accept, coefficients, time_bias, stream, (k0, k1), _, _ = call
     D = coefficients.shape[1] - C0
-    features = D * (1 + 2 * octaves)
+    features = D + 2 * D * D * octaves
     inputs, eps, h, g = scratch[0], scratch[1], scratch[2], scratch[3]
     x, y = state[0], state[1]
     for k in range(coefficients.shape[0]):

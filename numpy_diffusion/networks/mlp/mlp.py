@@ -35,7 +35,7 @@ class MLP(Network):
     depth : hidden layers of width x width, behind the input layer
     residual : add each hidden layer's input to its output
     embedding : numbers that stand for t, an even number
-    octaves : of sines and cosines that stand beside each coordinate, see `layers/fourier_features.py`: without them
+    octaves : of waves that stand beside the coordinates, see `layers/fourier_features.py`: without them
         fine detail is hardly learned; 5 show what the article's drawings show, 0 suits smooth data and wide tables
     learn_variance : a second head of D outputs, for the variance of the reverse kernel
     seed : of the initial weights, normal with variance 1 / inputs (of x and of the embedding, each by itself); the
@@ -83,17 +83,18 @@ class MLP(Network):
     def initialise(self, seed: int) -> None:
         """Normal weights of variance 1 / inputs, zero biases, and a zero output layer: training starts at eps = 0.
 
-        In the first layer x, its waves and the embedding count as three inputs of their own sizes: the few
+        In the first layer x, each octave of its waves and the embedding count as inputs of their own sizes: the few
         coordinates of x would otherwise drown in the many other numbers.
         """
-        dim, waves = self.config.dim, 2 * self.config.octaves * self.config.dim
+        dim, octaves = self.config.dim, self.config.octaves
+        parts_of_input = [fourier_features.size(dim, octave) for octave in range(octaves + 1)]
         for number, (name, values) in enumerate(self.params.items()):
             if name.endswith("weight") and not name.startswith("output"):
                 rows = np.arange(len(values))
                 values[:] = normal(seed, STREAM_WEIGHTS, rows, number, values.shape[1])
-                parts = np.split(values, [dim, dim + waves], axis=1) if name == "input.weight" else [values]
+                parts = np.split(values, parts_of_input, axis=1) if name == "input.weight" else [values]
                 for part in parts:
-                    part /= np.sqrt(max(part.shape[1], 1))
+                    part /= np.sqrt(part.shape[1])
 
     def forward(
         self,

@@ -32,7 +32,9 @@ def rounding_bound(model: MLP, x: np.ndarray, t: np.ndarray) -> np.ndarray:
     h = np.hstack([features, model.embed(t).astype(np.float64)])
     variance = (ROUNDING * h) ** 2
     # The longest wave is good to 2e-7, beside the rounding of its angle; an octave up doubles what is wrong below.
-    variance[:, x.shape[1] : features.shape[1]] += (2.0**model.config.octaves * 3e-7 * (1.0 + np.abs(x).max())) ** 2
+    variance[:, x.shape[1] : features.shape[1]] += (
+        2.0**model.config.octaves * 3e-7 * (1.0 + 1.5 * np.abs(x).max())
+    ) ** 2
     for name in ("input", *(f"hidden.{layer}" for layer in range(model.config.depth))):
         g, variance_g = through(name, h, variance)
         y, variance_y = g / (1.0 + np.exp(-g)), 1.1**2 * variance_g + (1e-6 * np.maximum(1.0, np.abs(g))) ** 2

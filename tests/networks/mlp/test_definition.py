@@ -8,6 +8,7 @@ from checks.gradcheck import BOUND, differentiated, errors, projected_errors, re
 from checks.mlp import network, points, shapes
 from hypothesis import given, settings
 
+from numpy_diffusion.layers import fourier_features
 from numpy_diffusion.networks.mlp import definition
 from numpy_diffusion.networks.mlp.mlp import MLP
 
@@ -22,7 +23,8 @@ def as_printed(model: MLP, x: np.ndarray, t: int) -> np.ndarray:
 
     p, half = model.params, model.config.embedding // 2
     w = np.array([10_000.0 ** (-k / max(half - 1, 1)) for k in range(half)])
-    waves = [wave(2.0 * np.pi * 2.0**k / 8.0 * x) for k in range(model.config.octaves) for wave in (np.sin, np.cos)]
+    u = fourier_features.directions(len(x)) @ x
+    waves = [wave(2.0 * np.pi * 2.0**k / 8.0 * u) for k in range(model.config.octaves) for wave in (np.sin, np.cos)]
     h = silu(p["input.weight"] @ np.hstack([x, *waves, np.sin(t * w), np.cos(t * w)]) + p["input.bias"])
     for layer in range(model.config.depth):
         g = p[f"hidden.{layer}.weight"] @ h + p[f"hidden.{layer}.bias"]

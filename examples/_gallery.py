@@ -1,0 +1,131 @@
+"""The pictures of examples/gallery, each with a record of what made it, so that none can be out of date unnoticed.
+
+    python examples/_gallery.py spiral digits        (or without names: all of them)
+
+Runs each example as a reader would, keeps its pictures, and writes down beside them what it printed, how long it
+took, a digest of the code that draws, and the numbers that a short run of the same example prints.  The tests run the
+short one too: where training, sampling, a default or the code that draws has changed, they ask for this command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import _schedule_study
+
+EXAMPLES = Path(__file__).parent
+GALLERY = EXAMPLES / "gallery"
+FIGURES = EXAMPLES.parent / "numpy_diffusion" / "figures"
+
+PICTURES = {  # by example
+    "spiral": ["spiral.png"],
+    "airplane_and_tank": ["airplane.png", "tank.png"],
+    "digits": ["digits.png"],
+    "check_your_sampler": ["check_your_sampler.png"],
+    "which_schedule": ["which_schedule.png"],
+}
+SHORT = {  # what makes an example short
+    "spiral": ["--steps", "20", "--seed", "3"],
+    "airplane_and_tank": ["--steps", "20", "--seed", "3"],
+    "digits": ["--steps", "2", "--length", "10", "--samples", "20"],
+    "check_your_sampler": ["--steps", "20", "--seed", "3"],
+}
+CLOSE = 0.02  # relative: other registers round the last bits otherwise, other code gives other numbers
+NEAR_ZERO = 0.002
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="EXAMPLE", help=f"of {', '.join(PICTURES)} (default: all)")
+    names = parser.parse_args().names or list(PICTURES)
+    if unknown := sorted(set(names) - set(PICTURES)):
+        parser.error(f"expected examples of {', '.join(PICTURES)}, got {', '.join(unknown)}")
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            begun = time.monotonic()
+            printed = ran(name, ["--out", folder])
+            keep(name, Path(folder), printed, time.monotonic() - begun)
+
+
+def keep(name: str, folder: Path, printed: str, seconds: float) -> None:
+    """Take an example's pictures from the folder to which it wrote them, and write its record."""
+    for picture in PICTURES[name]:
+        shutil.copy(folder / picture, GALLERY / picture)
+    lines = [line for line in printed.splitlines() if line and str(folder) not in line]
+    found = {"seconds": round(seconds), "code": code(name), "short": short(name), "printed": lines}
+    record_of(name).write_text(json.dumps(found, indent=1) + "\n")
+    print(record_of(name))
+
+
+def record_of(name: str) -> Path:
+    return GALLERY / f"{name}.json"
+
+
+def record(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(record_of(name).read_text())
+    return found
+
+
+def ran(name: str, arguments: list[str]) -> str:
+    """What the example prints."""
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def short(name: str) -> list[float]:
+    """The numbers of a short run; of the study, whose every run is long, those of one short training."""
+    if name == "which_schedule":
+        row = _schedule_study.measured(_schedule_study.Case(0, 10, "tank", "cosine", 0, 20))
+        return [float(row[measure]) for measure in ("accuracy", "energy", "bound")]
+    with tempfile.TemporaryDirectory() as folder:
+        return numbers(ran(name, ["--out", folder, *SHORT[name]]))
+
+
+def numbers(printed: str) -> list[float]:
+    """The numbers in what an example prints, paths left out."""
+    lines = [line for line in printed.splitlines() if "/" not in line]
+    return [float(number) for line in lines for number in re.findall(r"(?<![\w.])-?\d+\.\d+(?:e-?\d+)?", line)]
+
+
+def differ(found: list[float], kept: list[float]) -> list[tuple[float, float]]:
+    """The pairs of numbers, now and when the picture was made, that are not the same but for rounding."""
+    pairs = zip(found, kept, strict=True)
+    return [(a, b) for a, b in pairs if abs(a - b) > max(CLOSE * abs(b), NEAR_ZERO)]
+
+
+def code(name: str) -> str:
+    """A digest of the example, the files beside it that it imports, and the figures' code; comments do not count."""
+    files, new = set(FIGURES.glob("*.py")), {EXAMPLES / f"{name}.py"}
+    while new:
+        files |= new
+        imported = {EXAMPLES / f"{module}.py" for path in new for module in _imports(path)}
+        new = {path for path in imported if path.is_file()} - files
+    texts = [ast.dump(_without_docstrings(ast.parse(path.read_text()))) for path in sorted(files)]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def _imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    return {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return tree
+
+
+if __name__ == "__main__":
+    main()
