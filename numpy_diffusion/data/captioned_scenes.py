@@ -39,7 +39,7 @@ PAINT: Final = np.array(
         [1.00, 0.55, 0.78],  # pink
     ]
 )
-GROUND: Final = np.array([0.06, 0.50, 0.94])
+GROUND: Final = np.array([0.05, 0.50, 0.95])
 PAINT_VARIES, GROUND_VARIES = 0.05, 0.05
 DARKENED: Final = 0.30  # of the paint's light, where a drawing is black
 FLAT: Final = 0.2  # the ink of what is no drawing

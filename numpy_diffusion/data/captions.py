@@ -79,7 +79,7 @@ def scenes(n: int, size: int = 64, seed: int = 0, part: Part = "seen") -> Scenes
     --------
     >>> some = scenes(100, size=32, seed=0)
     >>> some.x0.shape, some.captions[0]
-    ((100, 3, 32, 32), 'at the centre, a tiny orange ring, white ground')
+    ((100, 3, 32, 32), 'in the centre, a tiny orange ring, white ground')
     >>> int(held_out(some.attributes).sum()), int(held_out(scenes(100, part="held_out").attributes).sum())
     (0, 100)
     """

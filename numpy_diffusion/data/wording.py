@@ -34,7 +34,7 @@ SYNONYMS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 }
 BESIDE: Final = ("on the {}", "at the {}", "on the {} side", "to the {}")
 ABOVE: Final = ("at the {}", "near the {}")
-WITHIN: Final = ("in the {}", "at the {}")
+WITHIN: Final = ("in the {}",)
 WHERE: Final = (BESIDE, BESIDE, ABOVE, ABOVE, WITHIN)  # for left, right, top, bottom, middle
 
 TEMPLATES: Final = (
@@ -46,7 +46,7 @@ TEMPLATES: Final = (
     "{place}, a {size} {colour} {thing}",
     "{place} there is a {size} {colour} {thing}",
     "{a_thing} {place}, {size} and {colour}",
-    "{a_colour} {thing} that is {size}, {place}",
+    "{a_colour} {thing}, {size}, {place}",
 )
 ON_GROUND: Final = (
     "{caption}, on a {ground} {background}",
@@ -85,7 +85,7 @@ def caption(attributes: Attributes, seed: int = 0) -> list[str]:
     Examples
     --------
     >>> caption(parse(["big red plane, left, grey ground", "a small green tank at the bottom"]), seed=1)
-    ['to the left there is a huge red plane', 'a green tank that is tiny, near the bottom']
+    ['to the left there is a huge red plane', 'a green tank, tiny, near the bottom']
     """
     attributes = checked(attributes, untold=("ground",))
     seed = _checks.seed(seed)
