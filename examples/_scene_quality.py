@@ -66,9 +66,9 @@ def read(judge: Judge, x: np.ndarray) -> nd.captions.Attributes:
 
 
 def agreement(judge: Judge, x: np.ndarray, asked: nd.captions.Attributes) -> dict[str, float]:
-    """The share of the pictures whose attribute is read as it was asked for, and of those with all of a caption's four.
+    """The share of pictures of which an attribute is read as it was asked for, and of those with all four right.
 
-    An attribute that was not told is right whatever it is.
+    Four are told by every caption, and the ground by some: what was not told is right whatever it is.
     """
     found = read(judge, x)._asdict()
     right = {name: (found[name] == values) | (values < 0) for name, values in asked._asdict().items()}
@@ -77,7 +77,7 @@ def agreement(judge: Judge, x: np.ndarray, asked: nd.captions.Attributes) -> dic
 
 
 def distance(judge: Judge, x: np.ndarray, real: np.ndarray) -> float:
-    """The Frechet distance between pictures and real ones, [N, 3, S, S] and [M, 3, S, S], in the classifiers' features.
+    """The Frechet distance in the classifiers' features, of pictures [N, 3, S, S] and real ones [M, 3, S, S].
 
     A small set is farther away than a large one from the same source: compare sets of one size.
     """
@@ -98,14 +98,16 @@ def report(judge: Judge, x: np.ndarray, asked: nd.captions.Attributes, seed: int
 
 
 def _seen(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eleven numbers of each picture, float64 [N, 11], and its thing at one scale, [N, CUT * CUT] of length WEIGHT."""
+    """Eleven numbers of each picture, float64 [N, 11], and its thing at one scale, [N, CUT * CUT], length WEIGHT."""
     x = np.clip(x, -1.0, 1.0).astype(np.float64)
     n, _, size, _ = x.shape
     rim = np.concatenate([x[:, :, 0], x[:, :, -1], x[:, :, :, 0], x[:, :, :, -1]], axis=2)
     ground = np.median(rim, axis=2)  # [N, 3]
     apart = np.maximum(np.linalg.norm(x - ground[:, :, None, None], axis=1) - FAINT, 0.0)
     total = np.maximum(apart.sum(axis=(1, 2)), 1e-9)
-    colour = np.einsum("nchw,nhw->nc", x, apart) / total[:, None]
+    # Where a thing covers half a pixel, the colour is half the ground's: the cube makes little of such places.
+    cubed = apart**3
+    colour = np.einsum("nchw,nhw->nc", x, cubed) / np.maximum(cubed.sum(axis=(1, 2)), 1e-9)[:, None]
     place = (np.arange(size) + 0.5) * (2.0 / size) - 1.0  # of a row or column, from -1 to 1
     down, right = (_moments(apart.sum(axis=axis) / total[:, None], place) for axis in (2, 1))
     area = total * (2.0 / size) ** 2 / np.maximum(apart.max(axis=(1, 2)), 1e-9)
