@@ -154,7 +154,7 @@ def _thing(thing: Thing) -> tuple[np.ndarray, np.ndarray]:
 
 def _drawing(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ink = 1.0 - image / 255.0
-    return (ink > 0.03).astype(np.float64), ink  # what is inside a drawing is never white
+    return (ink > 0.0).astype(np.float64), ink  # what is inside a drawing is never white
 
 
 def _shape(distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
