@@ -82,8 +82,9 @@ def captioned_images(
 
     Examples
     --------
-    >>> captioned_images(np.zeros((4, 3, 8, 8)), ["one", "two", "three", "four"], columns=4)
-    <Picture size 1080x1080 with 1 Axes>
+    >>> figure = captioned_images(np.zeros((2, 3, 8, 8)), ["nothing", "nothing again"])
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['nothing', 'nothing again']
     """
     place = png_target(path)
     x = _images("x", x)
