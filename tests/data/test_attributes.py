@@ -56,11 +56,16 @@ def test_the_rule_stays_as_it_is():
     expected = [[k // 7, k % 7, row % 2, row % 5] for k, row in enumerate(rows)]
     held = of(EVERY, held_out(EVERY) & (EVERY.ground == 0))
     assert np.stack(held[:4], axis=1).tolist() == expected
-    assert held_out(Attributes(*np.array([[0, 0, 0, 0, -1], [0, 0, -1, 0, 0], [-1, 0, 0, 0, 0]]).T)).tolist() == [
-        True,
-        False,
-        False,
-    ]
+
+
+def test_what_is_not_told_is_not_held_out_but_for_the_ground():
+    rows = [
+        [0, 0, 0, 0, -1],
+        [0, 0, -1, 0, 0],
+        [-1, 0, 1, 3, 0],
+        [0, -1, 1, 4, 0],
+    ]  # the last two as if -1 were a value
+    assert held_out(Attributes(*np.array(rows).T)).tolist() == [True, False, False, False]
 
 
 @pytest.mark.parametrize(("part", "count"), [("seen", 504), ("held_out", 56), ("all", 560)])

@@ -134,7 +134,8 @@ def test_things_stand_upright():
         np.testing.assert_allclose(shape, shape[:, ::-1], atol=1e-9)
         widths = (shape > 0.5).sum(axis=1)
         first = np.flatnonzero(widths)[0]
-        assert widths[first] < 6  # a tip above
+        assert widths[first] < 6  # one tip above, in the middle
+        assert shape[first, 31:33].min() > 0.5
     assert (triangle > 0.5).sum(axis=1).argmax() > 40  # and the base below
 
 

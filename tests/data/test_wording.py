@@ -45,6 +45,9 @@ def test_captions_are_english():
         assert re.fullmatch(r"[a-z]+(,? [a-z]+)*", text)
         assert not re.search(r"\ba [aeiou]|\ban [^aeiou]", text)
         assert len(words.split(text)) <= 20
+        assert re.search(
+            r"\b(on|at|to) the (left|right)\b|\b(at|near) the (top|bottom)\b|\bin the (middle|cent)", text
+        )
 
 
 def test_all_forms_are_used_and_evenly():
