@@ -44,7 +44,7 @@ UNET: Final = dict(
 def trained_mlp(**options: Any) -> tuple[nd.MLP, np.ndarray]:
     """A network after forty steps, and their losses."""
     learned, importance = options.get("learn_variance", False), options.get("sampling", "uniform")
-    model = nd.MLP(dim=2, width=48, depth=2, learn_variance=learned, seed=5)
+    model = nd.MLP(dim=2, width=48, depth=2, octaves=0, learn_variance=learned, seed=5)
     weighting = "vlb" if importance == "importance" else "simple"
     run = nd.train(
         model,

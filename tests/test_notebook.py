@@ -60,7 +60,9 @@ def test_matplotlib_is_imported_when_a_picture_is_shown_and_not_before() -> None
 
 
 def test_words_are_few_and_no_address(trained: nd.Run) -> None:
-    network = "MLP(dim=2, width=8, depth=0, residual=True, embedding=16, learn_variance=False): 170 parameters"
+    network = (
+        "MLP(dim=2, width=8, depth=0, residual=True, embedding=16, octaves=0, learn_variance=False): 170 parameters"
+    )
     assert repr(trained.model) == network
     loss = f"loss {trained.losses.mean():.4f} (mean of the last 30)"
     guided = nd.guided(lambda x, t, labels: x, [0, 1, 2], 0.5, null=9)

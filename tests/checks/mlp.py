@@ -16,8 +16,8 @@ EMBEDDING = st.integers(1, 4).map(lambda half: 2 * half)
 def network(
     seed: int, dim: int, width: int, depth: int, embedding: int, residual: bool, dtype: Any = np.float64
 ) -> MLP:
-    """All weights and biases drawn, the output's too, so that no gradient and no output is zero."""
-    model = MLP(dim, width, depth, embedding=embedding, residual=residual, dtype=dtype)
+    """All weights and biases drawn, the output's too, so that no gradient and no output is zero; 0 to 3 octaves."""
+    model = MLP(dim, width, depth, embedding=embedding, octaves=seed % 4, residual=residual, dtype=dtype)
     rng = np.random.default_rng(seed)
     for values in model.params.values():
         values[:] = rng.normal(size=values.shape) / np.sqrt(values.shape[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -39,10 +40,12 @@ def network_case(width: int = SIZE) -> Case:
     model = MLP(2, width, 2, embedding=4, dtype=np.float64)
     model.buffer[:] = rng.normal(size=model.buffer.shape) / np.sqrt(width)
     x, t, deps = rng.normal(size=(N, 2)), np.array([1, 7, 7, 900]), rng.normal(size=(N, 2))
-    dx, gradients = definition.backward(model.params, deps, definition.forward(model.params, x, t, True)[1], True)
+    dx, gradients = definition.backward(
+        model.params, model.config, deps, definition.forward(model.params, model.config, x, t)[1]
+    )
 
     def loss() -> float:
-        return float((deps * definition.forward(model.params, x, t, True)[0]).sum())
+        return float((deps * definition.forward(model.params, model.config, x, t)[0]).sum())
 
     return loss, {"x": x, **model.params}, {"x": dx, **gradients}
 
@@ -130,9 +133,11 @@ def test_a_fault_in_a_layer_is_found_in_the_network(
 @CHECKS
 def test_a_forgotten_skip_connection_is_found(monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
     backward = definition.backward
-    monkeypatch.setattr(
-        definition, "backward", lambda params, deps, caches, residual: backward(params, deps, caches, False)
-    )
+
+    def forgetful(params: Any, config: Any, deps: np.ndarray, caches: Any) -> Any:
+        return backward(params, dataclasses.replace(config, residual=False), deps, caches)
+
+    monkeypatch.setattr(definition, "backward", forgetful)
     found = wrong(check(*network_case()))
     assert found == ["x", "input.weight", "input.bias", "hidden.0.weight", "hidden.0.bias"]
 

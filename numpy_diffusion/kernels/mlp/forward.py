@@ -13,12 +13,13 @@ from numba import get_num_threads
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.memory import aligned, blocks, round_up
 from numpy_diffusion.kernels.mlp.layout import BIAS, JP, KP, WEIGHT, J, K, Network
-from numpy_diffusion.kernels.random import normal4
+from numpy_diffusion.kernels.random import normal4, sincos_turn
 from numpy_diffusion.kernels.threads import kept, run
 from numpy_diffusion.kernels.vector.mlp import silu_tile
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS
 from numpy_diffusion.kernels.vector.tile import tile
 
+PERIOD = 8.0  # of the longest wave, see `layers.fourier_features`
 P, Q, A, B0, B1, B2, C0 = range(7)  # columns of a chain's table; c of coordinate d stands in column C0 + d
 
 
@@ -54,6 +55,24 @@ def hidden_and_output(table, weights, residual, h, g, eps):
     linear_layer(output, weights, h, output[K], 0, eps)
 
 
+@jit
+def add_waves(inputs, D, octaves):
+    """Sines and cosines of the coordinates inputs[:D] behind them, see `layers.fourier_features`: [.., LANES].
+
+    Of the longest wave by its formula; each octave from the one below, sin 2a = 2 sin a cos a, cos 2a = 1 - 2 sin^2 a.
+    """
+    for d in range(D):
+        if octaves > 0:
+            for i in range(LANES):
+                turns = inputs[d, i] * np.float32(1.0 / PERIOD)
+                inputs[D + d, i], inputs[2 * D + d, i] = sincos_turn(turns - np.floor(turns))
+        for k in range(1, octaves):
+            for i in range(LANES):
+                sine, cosine = inputs[(2 * k - 1) * D + d, i], inputs[2 * k * D + d, i]
+                inputs[(2 * k + 1) * D + d, i] = np.float32(2) * sine * cosine
+                inputs[(2 * k + 2) * D + d, i] = np.float32(1) - np.float32(2) * sine * sine
+
+
 class Outputs(NamedTuple):
     """A forward pass, as all threads are told of it."""
 
@@ -62,7 +81,7 @@ class Outputs(NamedTuple):
     x: np.ndarray  # [N, D]
     t: np.ndarray  # rows of the embedding, int64 [N]
     embedding: np.ndarray  # [K, E]
-    scratch: np.ndarray  # [threads, 3, features, LANES]
+    scratch: np.ndarray  # [threads, 4, features, LANES]
     eps: np.ndarray  # what comes out, [N, J]
 
 
@@ -75,8 +94,9 @@ def _forward(thread, threads, place):
 
 @jit
 def _forward_block(call, low, scratch):
-    (table, weights), residual, x, t, embedding, _, eps = call
+    (table, weights, octaves), residual, x, t, embedding, _, eps = call
     D = x.shape[1]
+    features = table[0, K] - embedding.shape[1]
     inputs, h, g = scratch[0], scratch[1], scratch[2]
     count = min(LANES, x.shape[0] - low)
     for i in range(LANES):
@@ -84,7 +104,8 @@ def _forward_block(call, low, scratch):
         for d in range(D):
             inputs[d, i] = x[n, d]
         for d in range(embedding.shape[1]):
-            inputs[D + d, i] = embedding[t[n], d]
+            inputs[features + d, i] = embedding[t[n], d]
+    add_waves(inputs, D, octaves)
     matrix = table[0]
     silu_layer(matrix, weights, weights, matrix[BIAS], inputs, matrix[K], False, h, h, False)
     hidden_and_output(table, weights, residual, h, g, inputs)
@@ -105,7 +126,7 @@ class Chain(NamedTuple):
     time_bias: np.ndarray
     stream: int
     key: tuple[int, int]
-    scratch: np.ndarray  # [threads, 3, features, LANES]
+    scratch: np.ndarray  # [threads, 4, features, LANES]
     state: np.ndarray  # [blocks, 4, features, LANES]
 
 
@@ -118,12 +139,17 @@ def _chain(thread, threads, place):
 
 @jit
 def _chain_block(call, low, scratch, state):
-    (table, weights), residual, _, noise, accept, coefficients, time_bias, stream, (k0, k1), _, _ = call
+    (table, weights, octaves), residual, _, noise, accept, coefficients, time_bias, stream, (k0, k1), _, _ = call
     D = coefficients.shape[1] - C0
-    eps, h, g = scratch[0], scratch[1], scratch[2]
+    features = D * (1 + 2 * octaves)
+    inputs, eps, h, g = scratch[0], scratch[1], scratch[2], scratch[3]
     x, y = state[0], state[1]
     for k in range(coefficients.shape[0]):
-        silu_layer(table[0], weights, time_bias, k * time_bias.shape[1], y, D, False, h, h, False)
+        for d in range(D):
+            for i in range(LANES):
+                inputs[d, i] = y[d, i]
+        add_waves(inputs, D, octaves)
+        silu_layer(table[0], weights, time_bias, k * time_bias.shape[1], inputs, features, False, h, h, False)
         hidden_and_output(table, weights, residual, h, g, eps)
         _land(coefficients[k], D, eps, state)
         if coefficients[k, C0:].any():
@@ -165,20 +191,20 @@ class TimeBias(NamedTuple):
 
     network: Network
     embedding: np.ndarray  # [K, E]
-    scratch: np.ndarray  # [threads, 3, features, LANES]
+    scratch: np.ndarray  # [threads, 4, features, LANES]
     bias: np.ndarray  # what comes out, [K, JP]
 
 
 @jit
 def _time_bias(thread, threads, place):
-    (table, weights), embedding, scratch, bias = kept(place)
-    inputs, outputs, D = scratch[thread, 0], scratch[thread, 1], table[0, K] - embedding.shape[1]
+    (table, weights, _), embedding, scratch, bias = kept(place)
+    inputs, outputs, features = scratch[thread, 0], scratch[thread, 1], table[0, K] - embedding.shape[1]
     for low in range(thread * LANES, embedding.shape[0], threads * LANES):
         count = min(LANES, embedding.shape[0] - low)
         for i in range(LANES):
             for d in range(embedding.shape[1]):
                 inputs[d, i] = embedding[low + min(i, count - 1), d]
-        linear_layer(table[0], weights, inputs, embedding.shape[1], D, outputs)
+        linear_layer(table[0], weights, inputs, embedding.shape[1], features, outputs)
         for i in range(count):
             for j in range(bias.shape[1]):
                 bias[low + i, j] = outputs[j, i]
@@ -240,8 +266,8 @@ def rows(x, n, D):
 
 
 def _scratch(table):
-    """Three activations a thread: [threads, 3, features, LANES]."""
+    """Four activations a thread: [threads, 4, features, LANES]."""
     D = int(table[-1, J])
     features = max(int(table[:, JP].max()), int(table[:, KP].max()), round_up(D, 4) + 4)
     threads = get_num_threads()
-    return aligned(threads * 3 * features * LANES).reshape(threads, 3, features, LANES)
+    return aligned(threads * 4 * features * LANES).reshape(threads, 4, features, LANES)

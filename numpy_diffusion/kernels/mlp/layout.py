@@ -23,9 +23,10 @@ class Network(NamedTuple):
 
     table: np.ndarray
     weights: np.ndarray
+    octaves: int  # of sines and cosines beside each coordinate
 
 
-def network(shapes, parameters):
+def network(shapes, parameters, octaves):
     """The network of weight matrices with these (J, K), whose flat parameters are weight, bias, weight, bias, ..."""
     table, start = np.zeros((len(shapes), 6), np.int64), 0
     for row, (j, k) in zip(table, shapes, strict=True):
@@ -33,4 +34,4 @@ def network(shapes, parameters):
         start += j * k + j
     weights = aligned(start + ROWS * int(table[:, K].max()))
     weights[:start] = parameters
-    return Network(table, weights)
+    return Network(table, weights, octaves)

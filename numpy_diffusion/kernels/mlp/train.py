@@ -18,8 +18,8 @@ from numba import uint32
 from numpy_diffusion.kernels._jit import inline_jit, jit
 from numpy_diffusion.kernels.adam import adam, adam_rule
 from numpy_diffusion.kernels.loss import bound_term
-from numpy_diffusion.kernels.mlp.forward import draw_lanes, linear_layer, silu_layer
-from numpy_diffusion.kernels.mlp.layout import BIAS, KP, WEIGHT, J, K
+from numpy_diffusion.kernels.mlp.forward import add_waves, draw_lanes, linear_layer, silu_layer
+from numpy_diffusion.kernels.mlp.layout import BIAS, WEIGHT, J, K
 from numpy_diffusion.kernels.mlp.workspace import Problem, Workspace
 from numpy_diffusion.kernels.random import below, philox4x32
 from numpy_diffusion.kernels.threads import address_on_threads, keep, kept, on_threads, share
@@ -140,26 +140,18 @@ def _block(problem, work, residual, block, worker, batch, step, key):
 def _draw(problem, work, block, batch, step, key, t, x, eps):
     """Data, t and noise of a block's samples; x_t and the embedding as the first layer's input, in both layouts."""
     k0, k1, batch_stream, noise_stream = key
-    D, features = problem.data.shape[1], problem.table[0, KP]
-    samples = work.loss.shape[0] * LANES
-    index = np.empty(LANES, np.int64)
+    D, features = problem.data.shape[1], problem.table[0, K] - problem.embedding.shape[1]
     draw_lanes(block * LANES, step, noise_stream, k0, k1, D, eps)
     for i in range(LANES):
         n = block * LANES + i
         r0, r1, _, _ = philox4x32(uint32(0), uint32(n), uint32(step), uint32(batch_stream), k0, k1)
-        index[i], t[i] = below(r0, problem.data.shape[0]), problem.steps[below(r1, problem.steps.shape[0])]
-    for i in range(LANES):
-        at = work.inputs_at[0] + (block * LANES + i) * LANES
+        row, t[i] = below(r0, problem.data.shape[0]), problem.steps[below(r1, problem.steps.shape[0])]
         for d in range(D):
-            xt = problem.signal[t[i]] * problem.data[index[i], d] + problem.sigma[t[i]] * eps[d, i]
-            work.inputs[at + d // LANES * samples * LANES + d % LANES] = xt
+            x[d, i] = problem.signal[t[i]] * problem.data[row, d] + problem.sigma[t[i]] * eps[d, i]
         for e in range(problem.embedding.shape[1]):
-            f = D + e
-            work.inputs[at + f // LANES * samples * LANES + f % LANES] = problem.embedding[t[i], e]
-    for f in range(0, features, VECTOR):
-        for half in range(0, LANES, VECTOR):
-            at = work.inputs_at[0] + (f // LANES * samples + block * LANES + half) * LANES + f % LANES
-            transpose(work.inputs, at, LANES, x, f * LANES + half, LANES)
+            x[features + e, i] = problem.embedding[t[i], e]
+    add_waves(x, D, problem.octaves)
+    _to_samples(x, LANES, work.inputs, work.inputs_at[0], block, work.loss.shape[0])
 
 
 @jit

@@ -14,6 +14,7 @@ class Problem(NamedTuple):
     """What training reads: float32, but for the table and the steps."""
 
     table: np.ndarray  # of the MLP's matrices, see `layout`
+    octaves: int
     data: np.ndarray  # [N, D]
     steps: np.ndarray  # to draw t from, int64 [M]
     signal: np.ndarray  # sqrt(alpha_bar), by t [T + 1]

@@ -68,7 +68,9 @@ class Kernels(NamedTuple):
             state: State, count: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray
         ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             lambda_t, bound = weighting.astype(np.float32), table.astype(np.float32)
-            problem = workspace.Problem(network.table, data, chosen, signal, sigma, lambda_t, bound, embedding)
+            problem = workspace.Problem(
+                network.table, network.octaves, data, chosen, signal, sigma, lambda_t, bound, embedding
+            )
             low, high = state.step, state.step + count
             work.weights[: len(state.parameters)] = state.parameters
             found = train.steps(
@@ -89,6 +91,6 @@ class Kernels(NamedTuple):
         return take
 
 
-def kernels(shapes: list[tuple[int, ...]], parameters: np.ndarray, residual: bool) -> Kernels:
+def kernels(shapes: list[tuple[int, ...]], parameters: np.ndarray, octaves: int, residual: bool) -> Kernels:
     """The kernels with a copy of the parameters [P]; `shapes` are those of the weight matrices, first to last."""
-    return Kernels(layout.network(shapes, parameters), residual)
+    return Kernels(layout.network(shapes, parameters, octaves), residual)

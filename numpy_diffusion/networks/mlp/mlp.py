@@ -3,50 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.layers import time_embedding
+from numpy_diffusion.layers import fourier_features, time_embedding
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.tasks import Dropout, Take, Task
 from numpy_diffusion.networks.mlp import definition
+from numpy_diffusion.networks.mlp.config import MLPConfig
 from numpy_diffusion.networks.registry import register
 from numpy_diffusion.noise import STREAM_WEIGHTS, normal
 from numpy_diffusion.process.coefficients import Coefficients
 
 if TYPE_CHECKING:
     from numpy_diffusion.networks.mlp.compiled import Kernels
-
-
-@dataclass(frozen=True)
-class MLPConfig:
-    """The structure of an `MLP`, which says what each field is.
-
-    Raises
-    ------
-    ValueError : a field out of its range
-    """
-
-    dim: int
-    width: int = 128
-    depth: int = 3
-    residual: bool = True
-    embedding: int = 16
-    learn_variance: bool = False
-
-    def __post_init__(self) -> None:
-        for name, low in (("dim", 1), ("width", 1), ("depth", 0), ("embedding", 2)):
-            object.__setattr__(self, name, _checks.integer(name, getattr(self, name), low))
-        if self.embedding % 2:
-            raise ValueError(f"embedding: expected an even number, got {self.embedding}")
-        _checks.instance("residual", self.residual, bool)
-        _checks.instance("learn_variance", self.learn_variance, bool)
 
 
 @register
@@ -60,6 +35,8 @@ class MLP(Network):
     depth : hidden layers of width x width, behind the input layer
     residual : add each hidden layer's input to its output
     embedding : numbers that stand for t, an even number
+    octaves : of sines and cosines that stand beside each coordinate, see `layers/fourier_features.py`: without them
+        fine detail is hardly learned; 5 show what the article's drawings show, 0 suits smooth data and wide tables
     learn_variance : a second head of D outputs, for the variance of the reverse kernel
     seed : of the initial weights, normal with variance 1 / inputs (of x and of the embedding, each by itself); the
         output layer starts at zero
@@ -93,11 +70,12 @@ class MLP(Network):
         *,
         residual: bool = True,
         embedding: int = 16,
+        octaves: int = 0,
         learn_variance: bool = False,
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
-        config = MLPConfig(dim, width, depth, residual, embedding, learn_variance)
+        config = MLPConfig(dim, width, depth, residual, embedding, octaves, learn_variance)
         super().__init__(
             config, (config.dim,), _shapes(config), learn_variance=learn_variance, seed=seed, dtype=dtype
         )
@@ -105,17 +83,17 @@ class MLP(Network):
     def initialise(self, seed: int) -> None:
         """Normal weights of variance 1 / inputs, zero biases, and a zero output layer: training starts at eps = 0.
 
-        In the first layer x and the embedding count as two inputs of their own sizes: the few coordinates of x would
-        otherwise drown in the many numbers that stand for t, and fine detail takes far longer to learn.
+        In the first layer x, its waves and the embedding count as three inputs of their own sizes: the few
+        coordinates of x would otherwise drown in the many other numbers.
         """
-        dim = self.config.dim
+        dim, waves = self.config.dim, 2 * self.config.octaves * self.config.dim
         for number, (name, values) in enumerate(self.params.items()):
             if name.endswith("weight") and not name.startswith("output"):
                 rows = np.arange(len(values))
                 values[:] = normal(seed, STREAM_WEIGHTS, rows, number, values.shape[1])
-                parts = (values[:, :dim], values[:, dim:]) if name == "input.weight" else (values,)
+                parts = np.split(values, [dim, dim + waves], axis=1) if name == "input.weight" else [values]
                 for part in parts:
-                    part /= np.sqrt(part.shape[1])
+                    part /= np.sqrt(max(part.shape[1], 1))
 
     def forward(
         self,
@@ -125,12 +103,12 @@ class MLP(Network):
         condition: Condition,
         dropout: Dropout | None = None,
     ) -> tuple[np.ndarray, Any]:
-        return definition.forward(params, x, t, self.config.residual)
+        return definition.forward(params, self.config, x, t)
 
     def backward(
         self, params: parameters.Parameters, doutputs: np.ndarray, caches: Any
     ) -> tuple[np.ndarray, parameters.Parameters]:
-        return definition.backward(params, doutputs, caches, self.config.residual)
+        return definition.backward(params, self.config, doutputs, caches)
 
     def jvp(self, x: ArrayLike, t: ArrayLike, tangent: ArrayLike, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         """eps [N, D], and its derivative J tangent by x along the tangent [N, D]; or [K, N, D], K of them at once.
@@ -142,7 +120,7 @@ class MLP(Network):
         t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
         tangent = _checks.array("tangent", tangent, x.shape if np.ndim(tangent) == 2 else ("K", *x.shape), np.float64)
         params = parameters.views(self.buffer.astype(np.float64, copy=False), self.shapes)
-        outputs, along = definition.jvp(params, x, t, tangent, self.config.residual)
+        outputs, along = definition.jvp(params, self.config, x, t, tangent)
         return outputs[:, : self.shape[0]], along[..., : self.shape[0]]
 
     def embed(self, t: np.ndarray) -> np.ndarray:
@@ -169,7 +147,7 @@ class MLP(Network):
         from numpy_diffusion.networks.mlp.compiled import kernels
 
         shapes = [shape for name, shape in self.shapes.items() if name.endswith("weight")]
-        return kernels(shapes, self.buffer, self.config.residual)
+        return kernels(shapes, self.buffer, self.config.octaves, self.config.residual)
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value}" for name, value in self.options.items())
@@ -178,7 +156,8 @@ class MLP(Network):
 
 def _shapes(config: MLPConfig) -> parameters.Shapes:
     width, outputs = config.width, (1 + config.learn_variance) * config.dim
-    sizes = {"input": (width, config.dim + config.embedding)}
+    inputs = fourier_features.size(config.dim, config.octaves) + config.embedding
+    sizes = {"input": (width, inputs)}
     sizes |= {f"hidden.{layer}": (width, width) for layer in range(config.depth)}
     sizes |= {"output": (outputs, width)}
     shapes: parameters.Shapes = {}

@@ -31,7 +31,8 @@ class Rows(NamedTuple):
 
 
 def network(seed: int, dim: int, width: int, depth: int, residual: bool = True, learn_variance: bool = False) -> MLP:
-    model = MLP(dim, width, depth, embedding=6, residual=residual, learn_variance=learn_variance)
+    structure = dict(embedding=6, octaves=seed % 4, residual=residual, learn_variance=learn_variance)
+    model = MLP(dim, width, depth, **structure)
     rng = np.random.default_rng(seed)
     for values in model.params.values():
         values[:] = rng.normal(size=values.shape) / np.sqrt(values.shape[-1])
@@ -78,7 +79,7 @@ def as_a_loop(model: MLP, x: np.ndarray, chain: Rows, first: int, stir: float = 
     x, rng, samples, D = x.astype(np.float64), np.random.default_rng(1), first + np.arange(len(x)), x.shape[1]
     y, d1, d2 = x, 0.0, 0.0
     for t, noise, accept, (p, q, a, b0, b1, b2, *c) in zip(*chain, strict=True):
-        outputs, _ = definition.forward(params, y, np.full(len(x), t), model.config.residual)
+        outputs, _ = definition.forward(params, model.config, y, np.full(len(x), t))
         d0 = p * y + q * outputs[:, :D]
         y = a * x + b0 * d0 + b1 * d1 + b2 * d2 + np.array(c) * normal(SEED, STREAM_REVERSE, samples, noise, D)
         y = y + stir * rng.choice([-1.0, 1.0], x.shape)
@@ -162,9 +163,10 @@ def test_time_bias_is_the_first_layers_view_of_the_step(
     embedding = model.embed(np.random.default_rng(seed).integers(1, 1001, K))
     bias = mlp_forward.time_bias(model._kernels().network, embedding)
     weight, offset = (model.params[f"input.{name}"].astype(np.float64) for name in ("weight", "bias"))
-    exact = embedding.astype(np.float64) @ weight[:, dim:].T + offset
+    weight = weight[:, -embedding.shape[1] :]
+    exact = embedding.astype(np.float64) @ weight.T + offset
     # Six products and a sum: eight roundings at the most.
-    allowed = 8 * 2.0**-24 * (np.abs(embedding) @ np.abs(weight[:, dim:]).T + np.abs(offset))
+    allowed = 8 * 2.0**-24 * (np.abs(embedding) @ np.abs(weight).T + np.abs(offset))
     assert (np.abs(bias[:, :width] - exact) <= allowed).all()
     assert bias.shape[0] == K
 

@@ -19,7 +19,7 @@ def test_the_table_says_where_each_matrix_lies(dim: int, width: int, depth: int)
     rng = np.random.default_rng(1)
     pairs = [(rng.normal(size=shape), rng.normal(size=shape[0])) for shape in shapes]
     parameters = np.concatenate([part.ravel() for pair in pairs for part in pair]).astype(np.float32)
-    table, weights = network(shapes, parameters)
+    table, weights, _ = network(shapes, parameters, octaves=0)
     for (j, k, jp, kp, weight_at, bias_at), (weight, bias) in zip(table.tolist(), pairs, strict=True):
         assert (j, k) == weight.shape
         np.testing.assert_array_equal(weights[weight_at : weight_at + j * k].reshape(j, k), weight.astype(np.float32))

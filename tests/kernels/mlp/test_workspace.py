@@ -17,7 +17,7 @@ from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 def test_every_matrix_has_room_for_its_inputs_and_its_gradients(batch: int) -> None:
     shapes = [(21, 9), (21, 21), (3, 21)]
     size = sum(j * k + j for j, k in shapes)
-    table, weights = network(shapes, np.zeros(size, np.float32))
+    table, weights, _ = network(shapes, np.zeros(size, np.float32), octaves=0)
     work = workspace(table, weights, batch)
     samples = len(work.t)
     assert batch <= samples < batch + LANES
@@ -32,7 +32,7 @@ def test_every_matrix_has_room_for_its_inputs_and_its_gradients(batch: int) -> N
 
 def test_the_rows_of_all_matrices_are_taken_once() -> None:
     shapes = [(21, 9), (3, 21)]
-    table, weights = network(shapes, np.zeros(sum(j * k + j for j, k in shapes), np.float32))
+    table, weights, _ = network(shapes, np.zeros(sum(j * k + j for j, k in shapes), np.float32), octaves=0)
     rows = [
         (matrix, row)
         for matrix, first in workspace(table, weights, 5).rows.tolist()

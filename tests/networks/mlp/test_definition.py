@@ -15,14 +15,15 @@ FLAT = settings(deadline=None, max_examples=30)
 
 
 def as_printed(model: MLP, x: np.ndarray, t: int) -> np.ndarray:
-    """eps of one point, as the docstring of `networks/mlp.py` has it."""
+    """eps of one point, as the docstring of `networks/mlp/definition.py` has it."""
 
     def silu(g: np.ndarray) -> np.ndarray:
         return g / (1.0 + np.exp(-g))
 
     p, half = model.params, model.config.embedding // 2
     w = np.array([10_000.0 ** (-k / max(half - 1, 1)) for k in range(half)])
-    h = silu(p["input.weight"] @ np.hstack([x, np.sin(t * w), np.cos(t * w)]) + p["input.bias"])
+    waves = [wave(2.0 * np.pi * 2.0**k / 8.0 * x) for k in range(model.config.octaves) for wave in (np.sin, np.cos)]
+    h = silu(p["input.weight"] @ np.hstack([x, *waves, np.sin(t * w), np.cos(t * w)]) + p["input.bias"])
     for layer in range(model.config.depth):
         g = p[f"hidden.{layer}.weight"] @ h + p[f"hidden.{layer}.bias"]
         h = silu(g) + h if model.config.residual else silu(g)
@@ -46,8 +47,8 @@ def test_backward_is_the_gradient_of_x_and_of_every_parameter(
 ) -> None:
     model, (x, t) = network(seed, dim, width, depth, embedding, residual), points(seed, N, dim)
     deps = np.random.default_rng([seed, 2]).normal(size=x.shape)
-    _, caches = definition.forward(model.params, x, t, residual)
-    dx, gradients = definition.backward(model.params, deps, caches, residual)
+    _, caches = definition.forward(model.params, model.config, x, t)
+    dx, gradients = definition.backward(model.params, model.config, deps, caches)
     found = errors(lambda: float((deps * model(x, t)).sum()), {"x": x, **model.params}, {"x": dx, **gradients})
     assert wrong(found) == []
 
@@ -56,8 +57,8 @@ def test_backward_is_the_gradient_of_x_and_of_every_parameter(
 def test_backward_of_the_default_size(residual: bool) -> None:
     model, (x, t) = network(0, 2, 128, 3, 64, residual), points(0, 16, 2)
     deps = np.random.default_rng(2).normal(size=x.shape)
-    _, caches = definition.forward(model.params, x, t, residual)
-    dx, gradients = definition.backward(model.params, deps, caches, residual)
+    _, caches = definition.forward(model.params, model.config, x, t)
+    dx, gradients = definition.backward(model.params, model.config, deps, caches)
     loss = lambda: float((deps * model(x, t)).sum())  # noqa: E731
     assert wrong(projected_errors(loss, {"x": x, **model.params}, {"x": dx, **gradients})) == []
 

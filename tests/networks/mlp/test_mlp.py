@@ -104,7 +104,7 @@ def test_parameters_have_the_names_and_shapes_of_the_layers() -> None:
     assert model.shape == (3,)
     assert (
         repr(model)
-        == "MLP(dim=3, width=5, depth=2, residual=True, embedding=4, learn_variance=False): 118 parameters"
+        == "MLP(dim=3, width=5, depth=2, residual=True, embedding=4, octaves=0, learn_variance=False): 118 parameters"
     )
 
 
