@@ -13,7 +13,7 @@ from numpy_diffusion import _notebook as _notebook
 from numpy_diffusion import oracles
 from numpy_diffusion._compile import compile_kernels
 from numpy_diffusion._version import __version__ as __version__
-from numpy_diffusion.data import datasets, drawings, image_datasets
+from numpy_diffusion.data import captions, datasets, drawings, image_datasets
 from numpy_diffusion.evaluation import metrics
 from numpy_diffusion.evaluation.bound import bound
 from numpy_diffusion.evaluation.likelihood import log_prob
@@ -49,6 +49,7 @@ __all__ = [
     "as_eps",
     "backend",
     "bound",
+    "captions",
     "check_sampler",
     "clipped",
     "compile_kernels",

@@ -10,7 +10,7 @@ import pytest
 
 import numpy_diffusion as nd
 
-MODULES = ["datasets", "drawings", "figures", "image_datasets", "metrics", "oracles"]
+MODULES = ["captions", "datasets", "drawings", "figures", "image_datasets", "metrics", "oracles"]
 
 
 @pytest.mark.parametrize("module", [nd, *(getattr(nd, name) for name in MODULES), nd.figures.style])

@@ -20,6 +20,7 @@ from numpy_diffusion.training import checkpoints
 
 SCHEDULE = nd.Schedule.linear(T=40)
 IMAGES = nd.image_datasets.scenes(90)
+CAPTIONED = nd.captions.scenes(50, size=16)
 
 
 def run(steps: int = 30, **options: Any) -> nd.Run:
@@ -37,6 +38,7 @@ def test_the_pictures_are_those_of_the_figures(trained: nd.Run) -> None:
         (SCHEDULE, figures.schedules([SCHEDULE])),
         (IMAGES, figures.image_grid(IMAGES.x0[::3])),
         (IMAGES._replace(x0=IMAGES.x0[:40]), figures.image_grid(IMAGES.x0[:40])),
+        (CAPTIONED, figures.captioned_images(CAPTIONED.x0[::3], CAPTIONED.captions[::3])),
         (trained, figures.loss_curve(trained.losses)),
     ]
     for thing, figure in shown:

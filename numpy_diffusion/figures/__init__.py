@@ -16,11 +16,12 @@ from numpy_diffusion.figures.animations import animation
 from numpy_diffusion.figures.bound_terms import bound_terms
 from numpy_diffusion.figures.chains import chain_against_jump, forward_reverse
 from numpy_diffusion.figures.curves import loss_curve, schedules
-from numpy_diffusion.figures.image_grid import image_grid, image_rows
+from numpy_diffusion.figures.image_grid import captioned_images, image_grid, image_rows
 
 __all__ = [
     "animation",
     "bound_terms",
+    "captioned_images",
     "chain_against_jump",
     "forward_reverse",
     "image_grid",

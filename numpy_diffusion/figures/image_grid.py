@@ -1,7 +1,8 @@
-"""Images beside each other: samples in a grid, and their way through the chain, there and back (Figs 3-5)."""
+"""Images beside each other: in a grid, with captions, and on their way to noise and back (Figs 3-5)."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,6 +17,8 @@ from numpy_diffusion.figures.style import BLUE, ORANGE, WIDTH, axes_of, context,
 
 HEADER = 0.7  # inches above a way's images: its title, and its steps
 TITLES = 0.25  # inches of a row of titles alone
+LETTERS, LINE = 6.0, 7.5  # points: the letters of a caption, and from line to line
+LETTER = 0.58  # of their height: how wide they are, on average
 
 
 def image_grid(
@@ -63,6 +66,43 @@ def image_grid(
     with context():
         figure, axes = axes_of(ax, WIDTH, _height(mosaic) + (TITLES if column_titles else 0.0))
         _show(axes, mosaic, x.shape[2:], column_titles or (), row_titles or ())
+        return save(figure, place)
+
+
+def captioned_images(
+    x: ArrayLike, captions: Sequence[str], path: PathLike | None = None, *, columns: int = 8
+) -> Figure:
+    """Images row by row, each with its caption below it, in as many lines as the longest takes.
+
+    Parameters
+    ----------
+    x : [N, C, H, W], as for `image_grid`
+    captions : N
+    path, columns, returns and errors as for `image_grid`
+
+    Examples
+    --------
+    >>> figure = captioned_images(np.zeros((2, 3, 8, 8)), ["nothing", "nothing again"])
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['nothing', 'nothing again']
+    """
+    place = png_target(path)
+    x = _images("x", x)
+    columns = _checks.integer("columns", columns, 1)
+    if len(captions) != len(x):
+        raise ValueError(f"captions: expected {len(x)}, one for each image, got {len(captions)}")
+    _, _, height, width = x.shape
+    inches = WIDTH / columns
+    texts = ["\n".join(textwrap.wrap(each, max(int(inches * 72.0 / (LETTER * LETTERS)), 1))) for each in captions]
+    lines = max(text.count("\n") + 1 for text in texts)
+    below = int(np.ceil(lines * LINE / 72.0 * width / inches))  # pixels of the images
+    figure = image_grid(np.pad(x, ((0, 0), (0, 0), (0, below), (0, 0)), constant_values=1.0), columns=columns)
+    gap = _gap(height + below)
+    with context():
+        for k, text in enumerate(texts):
+            row, column = divmod(k, columns)
+            middle, foot = column * (width + gap) + (width - 1) / 2.0, row * (height + below + gap) + height
+            figure.axes[0].text(middle, foot, text, ha="center", va="top", fontsize=LETTERS, linespacing=1.0)
         return save(figure, place)
 
 

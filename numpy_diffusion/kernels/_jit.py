@@ -26,3 +26,4 @@ _MATH = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
 jit = partial(njit, cache=True, nogil=True, **_MATH)  # a kernel
 parallel_jit = partial(njit, cache=True, nogil=True, parallel=True, **_MATH)  # a loop over threads around kernels
 inline_jit = partial(njit, cache=True, forceinline=True, **_MATH)  # a scalar function that vectorises in its caller
+part_jit = partial(jit, inline="always")  # a part of one kernel, written apart: compiled with it and not by itself

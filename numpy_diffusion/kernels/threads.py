@@ -118,10 +118,9 @@ def _uncounted(context, builder, kind, value):
             old = builder.extract_value(value, k)
             value = builder.insert_value(value, _uncounted(context, builder, part, old), k)
     elif isinstance(kind, types.Array):
-        array = context.make_array(kind)(context, builder, value)
-        array.meminfo = cgutils.get_null_value(array.meminfo.type)
-        array.parent = cgutils.get_null_value(array.parent.type)
-        value = array._getvalue()
+        for name in ("meminfo", "parent"):
+            at = context.data_model_manager[kind].get_field_position(name)
+            value = builder.insert_value(value, cgutils.get_null_value(value.type.elements[at]), at)
     return value
 
 

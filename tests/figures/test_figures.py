@@ -22,6 +22,7 @@ PICTURES = {
     ),
     "loss_curve": lambda path: figures.loss_curve(LOSSES, path),
     "image_grid": lambda path: figures.image_grid(IMAGES, path, columns=4, row_titles=["one", "two", "three"]),
+    "captioned_images": lambda path: figures.captioned_images(IMAGES, ["what it is"] * len(IMAGES), path, columns=4),
     "image_rows": lambda path: figures.image_rows(CHAIN, CHAIN, path),
 }
 ANIMATIONS = {
@@ -133,6 +134,7 @@ BAD = {
     "images NaN": ("x", lambda p: figures.image_grid(IMAGES * np.nan, p)),
     "no columns": ("columns", lambda p: figures.image_grid(IMAGES, p, columns=0)),
     "too few titles": ("row_titles", lambda p: figures.image_grid(IMAGES, p, row_titles=["one"])),
+    "too few captions": ("captions", lambda p: figures.captioned_images(IMAGES, ["one"], p)),
     "no images": ("forward", lambda p: figures.image_rows({}, {}, p)),
     "other steps": ("reverse", lambda p: figures.image_rows(CHAIN, {0: IMAGES}, p)),
     "images of a step flat": ("forward", lambda p: figures.image_rows({0: X0}, {0: IMAGES}, p)),

@@ -41,6 +41,34 @@ def test_colours_and_orientation_are_kept_and_what_is_beyond_is_cut_off():
     assert (np.delete(picture.reshape(-1, 3), 5, axis=0) == 0.5).all()
 
 
+@pytest.mark.parametrize(("side", "columns"), [(16, 8), (32, 8), (64, 3)])
+def test_a_caption_stands_below_its_image_and_beside_no_other(side, columns):
+    n = columns + 2
+    x = np.linspace(-1.0, 0.8, n)[:, None, None, None] * np.ones((n, 3, side, side))
+    words = [f"number {k} is a picture of one shade, {'and more, ' * (k % 4)}no more" for k in range(n)]
+    figure = figures.captioned_images(x, words, columns=columns)
+    (axes,) = figure.axes
+    picture = np.asarray(axes.images[0].get_array())
+    figure.canvas.draw()
+    boxes = []
+    for k, text in enumerate(axes.texts):
+        assert text.get_text().split() == words[k].split()
+        shade = (x[k, 0, 0, 0] + 1) / 2
+        middle, foot = text.get_position()
+        column, row = int(middle), int(foot)
+        np.testing.assert_allclose(picture[row - side : row, column], shade, atol=1e-12)
+        assert (picture[row:][:1, column] == 1.0).all()
+        box = axes.transData.inverted().transform(text.get_window_extent())
+        (left, _), (right, _) = box
+        boxes.append((left, right, box[:, 1].min(), box[:, 1].max()))
+        assert abs((left + right) / 2 - middle) < 0.5
+    step = axes.texts[1].get_position()[0] - axes.texts[0].get_position()[0]
+    assert all(right - left < step for left, right, _, _ in boxes)  # between one column and the next
+    second_row = axes.texts[columns].get_position()[1] - side
+    assert all(high < second_row + 1 for *_, high in boxes[:columns])
+    assert boxes[-1][3] < len(picture) + 1
+
+
 def test_rows_are_images_and_columns_are_steps():
     shade = np.array([0.0, 0.01])[:, None, None, None]
     forward = {t: np.full((2, 1, 8, 8), t / 100.0) + shade for t in (50, 0, 10)}

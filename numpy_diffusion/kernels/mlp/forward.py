@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads
 
-from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels._jit import jit, part_jit
 from numpy_diffusion.kernels.memory import aligned, blocks, round_up
 from numpy_diffusion.kernels.mlp.layout import BIAS, JP, KP, WEIGHT, J, K, Network
 from numpy_diffusion.kernels.random import normal4, sincos_turn
@@ -45,7 +45,7 @@ def linear_layer(matrix, weights, inputs, depth, skip, outputs):
                 outputs[row, i] += weights[matrix[BIAS] + row]
 
 
-@jit
+@part_jit
 def hidden_and_output(table, weights, residual, h, g, eps):
     """The layers behind the first: from h [width, LANES] to eps [D, LANES]; h and g are overwritten."""
     for layer in range(1, table.shape[0] - 1):
@@ -100,7 +100,7 @@ def _forward(thread, threads, place):
         _forward_block(call, low, call.scratch[thread])
 
 
-@jit
+@part_jit
 def _forward_block(call, low, scratch):
     (table, weights, octaves), residual, x, t, embedding, _, eps = call
     D = x.shape[1]
@@ -145,7 +145,7 @@ def _chain(thread, threads, place):
         _chain_block(call, call.first + block * LANES, call.scratch[thread], call.state[block])
 
 
-@jit
+@part_jit
 def _chain_block(call, low, scratch, state):
     (table, weights, octaves), residual, _, noise, accept, coefficients, time_bias, stream, (k0, k1), _, _ = call
     D = coefficients.shape[1] - C0
@@ -160,7 +160,7 @@ def _chain_block(call, low, scratch, state):
         silu_layer(table[0], weights, time_bias, k * time_bias.shape[1], inputs, features, False, h, h, False)
         hidden_and_output(table, weights, residual, h, g, eps)
         _land(coefficients[k], D, eps, state)
-        if coefficients[k, C0:].any():
+        if _is_noisy(coefficients[k]):
             draw_lanes(low, noise[k], stream, k0, k1, D, g)
             for d in range(D):
                 for i in range(LANES):
@@ -172,6 +172,15 @@ def _chain_block(call, low, scratch, state):
 
 
 @jit
+def _is_noisy(row):
+    """Whether a step adds noise to any coordinate."""
+    noisy = False
+    for c in range(C0, row.shape[0]):
+        noisy |= row[c] != 0
+    return noisy
+
+
+@part_jit
 def _land(row, D, eps, state):
     """y = a x + b0 d0 + b1 d1 + b2 d2 with d0 = p y + q eps, and the predictions one further back."""
     x, y, d1, d2 = state[0], state[1], state[2], state[3]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import uint32
 
-from numpy_diffusion.kernels._jit import inline_jit, jit
+from numpy_diffusion.kernels._jit import jit, part_jit
 from numpy_diffusion.kernels.adam import adam, adam_rule
 from numpy_diffusion.kernels.loss import bound_term
 from numpy_diffusion.kernels.mlp.forward import add_waves, draw_lanes, linear_layer, silu_layer
@@ -91,7 +91,7 @@ def _steps(activations, gradients, descent, start, rates, decays, losses):
         on_threads(descent, threads, place)
 
 
-@jit
+@part_jit
 def _sum(values):
     """The sum in order."""
     total = np.float32(0)
@@ -100,7 +100,7 @@ def _sum(values):
     return total
 
 
-@inline_jit
+@part_jit
 def _block(problem, work, residual, block, worker, batch, step, key):
     """One block of samples up to the gradients by its activations, stored for the second part."""
     table, weights = problem.table, work.weights
@@ -136,7 +136,7 @@ def _block(problem, work, residual, block, worker, batch, step, key):
     _backward(table, work, residual, block, worker)
 
 
-@jit
+@part_jit
 def _draw(problem, work, block, batch, step, key, t, x, eps):
     """Data, t and noise of a block's samples; x_t and the embedding as the first layer's input, in both layouts."""
     k0, k1, batch_stream, noise_stream = key
@@ -154,7 +154,7 @@ def _draw(problem, work, block, batch, step, key, t, x, eps):
     _to_samples(x, LANES, work.inputs, work.inputs_at[0], block, work.loss.shape[0])
 
 
-@jit
+@part_jit
 def _loss(problem, block, batch, t, eps, outputs, sample_loss):
     """Sum of lambda(t) (eps - eps_hat)^2 over a block, and of `losses.variance_loss` where there is a head for it;
     the outputs become the gradient of the batch's mean by them."""
@@ -172,11 +172,13 @@ def _loss(problem, block, batch, t, eps, outputs, sample_loss):
                 outputs[D + d, i] = slope / np.float32(batch * D) if inside else np.float32(0)
         sample_loss[block * LANES + i] = own / np.float32(D)
         total += own
-    outputs[features:] = 0
+    for f in range(features, outputs.shape[0]):
+        for i in range(LANES):
+            outputs[f, i] = 0
     return total
 
 
-@inline_jit
+@part_jit
 def _backward(table, work, residual, block, worker):
     """From the gradient by eps_hat down to that by the first layer's sums; each is stored for the second part."""
     dh, dg, below, count = work.dh[worker], work.dg[worker, 0], work.dg[worker, 1], work.loss.shape[0]
@@ -217,7 +219,7 @@ def _gradients(thread, threads, place):
         _gradient(step.problem.table, step.work, number // count, number % count, thread)
 
 
-@inline_jit
+@part_jit
 def _gradient(table, work, half, number, worker):
     """The gradient by a few rows of a weight matrix and by their biases, from one half of the batch.
 
@@ -243,7 +245,7 @@ def _gradient(table, work, half, number, worker):
         biases[c] = gradient[c]
 
 
-@inline_jit
+@part_jit
 def _bias_sums(grads, at, samples, sums):
     """sums[:ROWS] = sum over samples of one panel's rows, four samples at a time to fill whole registers."""
     partial = np.zeros(4 * VECTOR, np.float32)
@@ -257,7 +259,7 @@ def _bias_sums(grads, at, samples, sums):
         sums[r] = (partial[c] + partial[VECTOR + c]) + (partial[2 * VECTOR + c] + partial[3 * VECTOR + c])
 
 
-@inline_jit
+@part_jit
 def _descend(work, low, high, state, rule):
     """Adam and the average on parameters low..high - 1, from the gradients of the batch's two halves."""
     first, second, weights = work.halves[0, low:high], work.halves[1, low:high], work.weights
