@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
-from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels._jit import jit, part_jit
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.attention import exp_columns, inner_tile, scaled_tile
@@ -90,7 +90,7 @@ def scratch_size(pixels, C):
     return max(forward_scratch(pixels, C).end, backward_scratch(pixels, C).end)
 
 
-@jit
+@part_jit
 def forward(worker, q, k, v, dst, heads):
     """dst from q, k, v; the worker's pixels."""
     arena, scratch, L, C = worker.arena, worker.scratch, q.height * q.width, q.channels
@@ -157,7 +157,7 @@ def _gather(turned, a0, columns, table, b0, ldb, d, L, arena, to, C):
                     arena[at + i * C + j] = turned[i * ROWS + j]
 
 
-@jit
+@part_jit
 def backward(worker, q, k, v, o, do, dq, dk, dv, at, heads):
     """dq, dk, dv from do; the `matrices` of a head are kept in arena[at...].
 
@@ -188,7 +188,7 @@ def backward(worker, q, k, v, o, do, dq, dk, dv, at, heads):
         _gather(scratch, own_do, columns, arena, exps, apart, d, L, arena, dv.at + first, C)
 
 
-@jit
+@part_jit
 def _share_out(scratch, place, start, d, columns):
     """A head's do over its sums, and along = -(do o), the sum over its d channels; `start` of its turned channels."""
     share, total = scratch[place.shares : place.shares + columns], scratch[place.along : place.along + columns]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
-from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels._jit import part_jit
 from numpy_diffusion.kernels.layers import winograd
 from numpy_diffusion.kernels.layers.images import (
     NOWHERE,
@@ -65,7 +65,7 @@ def backward_scratch_size(C, J, width):
     return max(2 * ROWS * LANES, winograd.backward_scratch_size(C), channel_sums_size(width, J))
 
 
-@jit
+@part_jit
 def forward(worker, src, dst, weights, window, vector, residual):
     """dst = conv(src) + bias (+ vector, one number a channel) (+ residual, an image like dst); the worker's rows.
 
@@ -93,7 +93,7 @@ def forward(worker, src, dst, weights, window, vector, residual):
         clear_border(arena, dst)
 
 
-@jit
+@part_jit
 def _panel(arena, src, dst, weights, window, scratch, panel, low, high):
     """LANES output channels of some rows."""
     C, J, row, j = src.channels, dst.channels, pitch(src), panel * LANES
@@ -119,7 +119,7 @@ def _panel(arena, src, dst, weights, window, scratch, panel, low, high):
                     arena[c0 + i * J + n] = scratch[i * width + n]
 
 
-@jit
+@part_jit
 def backward(worker, src, dy, weights, window, vector):
     """Add the gradient by the weights and the bias to theirs; that by the bias is also written to the vector.
 
@@ -142,7 +142,7 @@ def backward(worker, src, dy, weights, window, vector):
             arena[vector.at + j] = scratch[j]
 
 
-@jit
+@part_jit
 def _weights(arena, src, dy, weights, window, scratch, panel, y, rows):
     """What some rows of dy add to the gradient of one panel."""
     C, J, row, j = src.channels, dy.channels, pitch(src), panel * LANES

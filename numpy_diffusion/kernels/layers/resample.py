@@ -7,14 +7,14 @@ stands there.
 import numpy as np
 from numba import uint32
 
-from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels._jit import jit, part_jit
 from numpy_diffusion.kernels.elementary import sigmoid, silu_slope
 from numpy_diffusion.kernels.layers.images import clear_border, copy_or_add, pixel, size
 from numpy_diffusion.kernels.random import philox4x32
 from numpy_diffusion.kernels.threads import share
 
 
-@jit
+@part_jit
 def upsample(worker, src, dst):
     """Each pixel of src as 2 x 2 of dst; the worker's rows of dst."""
     arena, C = worker.arena, src.channels
@@ -27,7 +27,7 @@ def upsample(worker, src, dst):
         clear_border(arena, dst)
 
 
-@jit
+@part_jit
 def upsample_backward(arena, dy, dx, add):
     """dx (+)= the sum of each 2 x 2 pixels of dy."""
     C = dx.channels
@@ -40,7 +40,7 @@ def upsample_backward(arena, dy, dx, add):
     clear_border(arena, dx)
 
 
-@jit
+@part_jit
 def concat(worker, src, dst, channel):
     """src as the channels of dst from `channel` on; the worker's rows."""
     arena, C = worker.arena, src.channels
@@ -53,7 +53,7 @@ def concat(worker, src, dst, channel):
         clear_border(arena, dst)
 
 
-@jit
+@part_jit
 def slice_channels(arena, src, dst, channel, add):
     """dst (+)= the channels of src from `channel` on."""
     C = dst.channels
@@ -64,7 +64,7 @@ def slice_channels(arena, src, dst, channel, add):
     clear_border(arena, dst)
 
 
-@jit
+@part_jit
 def dilate(arena, src, dst, offset):
     """dst: zeros, but for src's pixels at 2 y + offset, 2 x + offset: what a stride of 2 left out."""
     C = src.channels
@@ -75,7 +75,7 @@ def dilate(arena, src, dst, offset):
             copy_or_add(arena, at, to, C, False)
 
 
-@jit
+@part_jit
 def silu(arena, src, dst):
     """dst = src sigmoid(src) of vectors, images of one pixel."""
     n = src.channels
@@ -84,7 +84,7 @@ def silu(arena, src, dst):
         results[i] = values[i] * sigmoid(values[i])
 
 
-@jit
+@part_jit
 def silu_backward(arena, src, dy, dx, add):
     """dx (+)= dy times the slope at src."""
     n = src.channels

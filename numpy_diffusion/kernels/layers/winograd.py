@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from numba.extending import register_jitable
 
-from numpy_diffusion.kernels._jit import inline_jit, jit
+from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers.images import NOWHERE, pitch, pixel
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
@@ -106,7 +106,7 @@ def transform(weights, w0, u0, C, J, part, parts):
             to_weights(weights, a0, 3 * size, size, weights, 0, weights, c0, 4 * size, size)
 
 
-@jit
+@part_jit
 def forward(arena, src, dst, weights, window, scratch, start, at, residual, low, high):
     """dst = conv(src) + scratch[start + channel] (+ the image `residual`), rows low..high - 1 of squares.
 
@@ -153,7 +153,7 @@ def _patches(arena, src, shift, first, squares, scratch, place):
             to_patch(arena, a0 + c, row, C, arena, 0, scratch, to, 4 * place.apart_v, place.apart_v)
 
 
-@jit
+@part_jit
 def backward(arena, src, dy, weights, window, scratch):
     """Add the gradient by the weights to theirs."""
     C, J, row = src.channels, dy.channels, pitch(dy)
