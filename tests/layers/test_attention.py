@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from checks.attention import arrays, check_gradients
+from checks.text_layers import check_causal_attention
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,3 +38,9 @@ def test_equal_keys_give_the_mean_and_large_scores_the_nearest() -> None:
     nearest, cache = attention.forward(apart, apart, np.tile(v, 2), 1)
     np.testing.assert_array_equal(nearest, np.tile(v, 2))
     assert {nearest.dtype, *(gradient.dtype for gradient in attention.backward(nearest, cache))} == {v.dtype}
+
+
+@FLAT
+@given(N=SMALL, L=st.integers(1, 5), heads=SMALL, d=SMALL)
+def test_causal_attention_sees_what_went_before(N: int, L: int, heads: int, d: int) -> None:
+    check_causal_attention(N, L, heads, d)

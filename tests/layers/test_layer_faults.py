@@ -15,6 +15,13 @@ from checks.dropout import check_gradients as check_dropout
 from checks.faults import Fault, with_fault
 from checks.group_norm import check_gradients as check_group_norm
 from checks.group_norm import check_values as check_group_norm_values
+from checks.text_layers import (
+    check_causal_attention,
+    check_encoder_layer,
+    check_gelu_tanh,
+    check_quick_gelu,
+    check_token_embedding,
+)
 from checks.upsample import check_gradients as check_upsample
 
 from numpy_diffusion.layers import (
@@ -23,8 +30,12 @@ from numpy_diffusion.layers import (
     class_embedding,
     conv,
     dropout,
+    encoder_layer,
+    gelu_tanh,
     group_norm,
+    quick_gelu,
     residual_block,
+    token_embedding,
     upsample,
 )
 
@@ -67,6 +78,34 @@ FAULTS = {
     ),
     "weights not transposed in dv": Fault(
         attention.backward, "weights.swapaxes(2, 3) @ do", "weights @ do", check_attention
+    ),
+    "a place sees the next": Fault(
+        attention.forward, "scores.dtype), 1)", "scores.dtype), 2)", check_causal_attention
+    ),
+    "a place does not see itself": Fault(
+        attention.forward, "-np.inf, scores.dtype), 1)", "-1e3, scores.dtype), 0)", check_causal_attention
+    ),
+    "what went before is hidden": Fault(
+        attention.forward, "scores.dtype), 1)", "scores.dtype), 1).T", check_causal_attention
+    ),
+    "quick GELU's slope without its 1.702": Fault(
+        quick_gelu.backward, "1.0 + SLOPE * x", "1.0 + x", check_quick_gelu
+    ),
+    "the sigmoid's slope without 1 - s": Fault(quick_gelu.backward, "(1.0 - sigmoid)", "sigmoid", check_quick_gelu),
+    "the cubic's slope without its 3": Fault(gelu_tanh.backward, "3.0 * CUBIC", "CUBIC", check_gelu_tanh),
+    "the tanh's slope without its square": Fault(gelu_tanh.backward, "bent * bent", "bent", check_gelu_tanh),
+    "the places' gradient of the mean": Fault(token_embedding.backward, "dy.sum(", "dy.mean(", check_token_embedding),
+    "the places' rows forgotten": Fault(
+        token_embedding.backward,
+        "class_embedding.backward(dy, ",
+        "class_embedding.backward(dy[::-1], ",
+        check_token_embedding,
+    ),
+    "the first skip's gradient lost": Fault(encoder_layer.backward, "dx + dh", "dx", check_encoder_layer),
+    "the second skip's gradient lost": Fault(encoder_layer.backward, "dh = dy + ", "dh = ", check_encoder_layer),
+    "the keys' gradient lost": Fault(encoder_layer.backward, "dq + dk + dv", "dq + dv", check_encoder_layer),
+    "the gradient at another norm": Fault(
+        encoder_layer.backward, 'caches["layer_norm2"]', 'caches["layer_norm1"]', check_encoder_layer
     ),
     "dropout forgotten on the way back": Fault(dropout.backward, "dy * factor", "dy", check_dropout),
     "a label's last sample alone": Fault(
