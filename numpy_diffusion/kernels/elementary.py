@@ -1,4 +1,4 @@
-"""exp, the sigmoid, the normal distribution, and slopes, as scalar functions that vectorise in their caller's loop."""
+"""exp, the sigmoid, the normal distribution, and slopes, as scalars that vectorise in their caller's loop."""
 
 import math
 

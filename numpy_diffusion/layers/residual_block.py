@@ -3,9 +3,10 @@
 h = conv1(silu(norm1(x))) + time_emb_proj(silu(temb))
 y = conv2(dropout(silu(norm2(h)))) + x, where x goes through the 1 x 1 convolution conv_shortcut if channels differ
 
-or, where temb scales and shifts (Dhariwal and Nichol 2021, arXiv 2105.05233, equation 3), h = conv1(silu(norm1(x))) and
+or, where temb scales and shifts (Dhariwal and Nichol 2021, arXiv 2105.05233, equation 3),
 
-(scale, shift) = time_emb_proj(silu(temb)),   y = conv2(dropout(silu((1 + scale) norm2(h) + shift))) + x
+h = conv1(silu(norm1(x))),   (scale, shift) = time_emb_proj(silu(temb))
+y = conv2(dropout(silu((1 + scale) norm2(h) + shift))) + x
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def forward(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """y [N, C, H, W] from x [N, C, H, W] and states [N, K, D], of which a mask [N, K] says which are there.
 
-    params: weight and bias of norm, proj_in and proj_out, linear layers [C, C] or convolutions [C, C, 1, 1]; and those
-    of transformer_blocks.0, .1 and so on, see `transformer_block`.
+    params: weight and bias of norm, proj_in and proj_out, linear layers [C, C] or convolutions [C, C, 1, 1]; and
+    those of transformer_blocks.0, .1 and so on, see `transformer_block`.
     """
     caches: dict[str, Any] = {}
     h, caches["norm"] = group_norm.forward(x, params["norm.weight"], params["norm.bias"], groups, EPS)

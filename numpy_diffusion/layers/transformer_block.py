@@ -1,5 +1,5 @@
-"""The transformer block of the U-Net (Vaswani et al. 2017; diffusers' `BasicTransformerBlock`), three steps with a skip
-around each:
+"""The transformer block of the U-Net (Vaswani et al. 2017; diffusers' `BasicTransformerBlock`), three steps with a
+skip around each:
 
 h = attn1(z, z) + x,         z = norm1(x)      attention of the pixels to each other
 h = attn2(z, states) + h,    z = norm2(h)      attention to what the network is told

@@ -123,7 +123,7 @@ class Condition:
         return 0 if self.mask is None else self.mask.shape[-1]
 
     def lengthened(self, length: int) -> Condition:
-        """The same with room for so many tokens or states, where there is a mask: those that are added are not there."""
+        """The same with room for so many tokens or states, where there is a mask; what is added is not there."""
         more = length - self.length
         if self.mask is None or more == 0:
             return self

@@ -1,5 +1,4 @@
-"""The U-Net that attends to states against diffusers' UNet2DConditionModel: outputs, gradients and files, over options
-drawn at random."""
+"""The U-Net that attends to states against diffusers' UNet2DConditionModel, over options drawn at random."""
 
 from __future__ import annotations
 

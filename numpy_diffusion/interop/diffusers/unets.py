@@ -1,5 +1,6 @@
-"""A U-Net's folder of diffusers, that of `UNet2DModel` or `UNet2DConditionModel`: its options and weights have the same
-names here."""
+"""A U-Net's folder of diffusers, that of `UNet2DModel` or `UNet2DConditionModel`: its options and weights have
+the same names here.
+"""
 
 from __future__ import annotations
 

@@ -2,10 +2,10 @@
 
 o[p] = sum over r of P[p, r] v[r],    P[p, :] = softmax over r of (q[p] . k[r]) / sqrt(d),    each head of d channels
 
-q, k, v, o are images without a border, k and v of as many pixels as there are keys.  P is made transposed, a row for each key r and LANES queries p at a time: its
-softmax goes down the columns, no sum runs across a register, and the products are the tile's.  Only the gradients by
-k and v, which sum over queries, are left to the inner tile.  A forward pass forgets a block of P when it has been
-used, while it is in the first cache; the gradient keeps a head's.
+q, k, v, o are images without a border, k and v of as many pixels as there are keys.  P is made transposed, a row for
+each key r and LANES queries p at a time: its softmax goes down the columns, no sum runs across a register, and the
+products are the tile's.  Only the gradients by k and v, which sum over queries, are left to the inner tile.  A
+forward pass forgets a block of P when it has been used, while it is in the first cache; the gradient keeps a head's.
 """
 
 import math

@@ -68,7 +68,7 @@ _kept = threading.local()
 
 
 def kept_buffers(plan, workers):
-    """Arenas, scratch and tables of the plan that this thread ran last: made anew they cost one image half its time."""
+    """Arenas, scratch, tables of the plan that this thread ran last: made anew they cost one image half its time."""
     known = getattr(_kept, "buffers", None)
     if known is None or known[0] is not plan or known[1] != workers:
         buffers = _for_each(workers, plan.arena), _for_each(workers, plan.scratch), _tables(plan, workers)

@@ -34,7 +34,7 @@ def make_total(vector):
 
 
 def make_product_total(vector):
-    """The intrinsic product_total(A, a0, a, B, b0, b, n): the sum of (A[i] - a) (B[i] - b), n a multiple of `vector`."""
+    """The intrinsic product_total(A, a0, a, B, b0, b, n): the sum of (A[i] - a) (B[i] - b), likewise of n numbers."""
 
     @intrinsic
     def product_total(typingctx, A, a0, a, B, b0, b, n):

@@ -70,12 +70,12 @@ Gradient = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def gradients(config: Config, batch: int, tokens: int = 0, of_states: bool = False) -> Callable[..., Gradient]:
-    """A function that gives the losses [N] of a batch of this size, their mean's gradient [P], and that by the states.
+    """A function that gives the losses [N] of a batch of this size, their mean's gradient [P], and that by the states
+    [N, tokens, D], which is of no numbers unless `of_states`.
 
-    The last is [N, tokens, D], or of no numbers unless `of_states`.  Its arguments: the parameters [P]; x, eps
-    [N, C, H, W]; the embedding of each sample's step [N, E]; the condition, a row for each; lambda of each sample [N];
-    its row of `losses.bound_table` [N, 6]; and seed and step of the dropout.  What it returns is overwritten by the
-    next call.
+    Its arguments: the parameters [P]; x, eps [N, C, H, W]; the embedding of each sample's step [N, E]; the condition,
+    a row for each; lambda of each sample [N]; its row of `losses.bound_table` [N, 6]; and seed and step of the
+    dropout.  What it returns is overwritten by the next call.
     """
     calls, where = planned(config, True, tokens, of_states)
     work = workspace.workspace(calls, where, batch)

@@ -1,4 +1,4 @@
-"""A U-Net's options as anyone gives them, checked: which class of U-Net they are of, and whether there is that here."""
+"""A U-Net's options as anyone gives them, checked: of which class of U-Net they are, and what there is here."""
 
 from __future__ import annotations
 
@@ -80,8 +80,9 @@ def checked(options: Mapping[str, Any]) -> Config:
 
     Parameters
     ----------
-    options : those of diffusers' `UNet2DModel`; or those of `UNet2DConditionModel`, which is meant where `_class_name`
-        says so, or an option or block that the other does not have.  Other names with a leading underscore are left out
+    options : those of diffusers' `UNet2DModel`; or those of its `UNet2DConditionModel`, which is meant where
+        `_class_name` says so, or an option or a block that the other does not have.  Other names with a leading
+        underscore are left out
 
     Raises
     ------
@@ -158,7 +159,7 @@ def _checked_blocks(full: dict[str, Any], kind: type[Config]) -> dict[str, Any]:
 
 
 def _attended(full: dict[str, Any], middle: bool) -> list[int]:
-    """The blocks on the way down that have attention, in themselves, in their mirrors on the way up or behind them."""
+    """The blocks on the way down that have attention, themselves, in their mirrors on the way up or behind them."""
     down, up = full["down_block_types"], full["up_block_types"][::-1]
     last = len(down) - 1
     return [k for k in range(last + 1) if "Attn" in down[k] or "Attn" in up[k] or (middle and k == last)]
@@ -181,7 +182,9 @@ def _checked_heads(full: dict[str, Any]) -> dict[str, Any]:
 def _checked_condition(full: dict[str, Any]) -> dict[str, Any]:
     """What a U-Net with a condition has besides: states, transformers with so many heads, an embedding."""
     blocks = len(full["block_out_channels"])
-    found: dict[str, Any] = {"cross_attention_dim": _checks.integer("cross_attention_dim", full["cross_attention_dim"], 1)}
+    found: dict[str, Any] = {
+        "cross_attention_dim": _checks.integer("cross_attention_dim", full["cross_attention_dim"], 1)
+    }
     for name in ("attention_head_dim", "transformer_layers_per_block"):
         value = full[name]
         if not isinstance(value, (list, tuple)):
@@ -194,9 +197,8 @@ def _checked_condition(full: dict[str, Any]) -> dict[str, Any]:
     for k in _attended(full, True):
         channels, here = full["block_out_channels"][k], heads if isinstance(heads, int) else heads[k]
         if channels % here:
-            raise ValueError(
-                f"attention_head_dim: expected the number of heads, a divisor of a block's {channels} channels, got {here}"
-            )
+            expected = f"the number of heads, a divisor of a block's {channels} channels"
+            raise ValueError(f"attention_head_dim: expected {expected}, got {here}")
     kind, size = full["class_embed_type"], full["projection_class_embeddings_input_dim"]
     if kind == "projection" and size is None:
         raise ValueError("projection_class_embeddings_input_dim: expected the length of what is projected, got None")

@@ -14,8 +14,9 @@ from numpy_diffusion.kernels.layers.images import IMAGE, NO_IMAGE, NOWHERE, Imag
 from numpy_diffusion.kernels.unet.calls import CALL, NONE, Call, CallKind, Layout, Packing, Plan
 from numpy_diffusion.networks.unet import placement
 from numpy_diffusion.networks.unet.config import Config
+from numpy_diffusion.networks.unet.plan_embedding import embed
 from numpy_diffusion.networks.unet.plan_transformer import attention, transformer
-from numpy_diffusion.networks.unet.program import Op, embedding_size, told_size, unknown
+from numpy_diffusion.networks.unet.program import Op, told_size, unknown
 
 FEWEST = 64  # pixels for which Winograd's convolution is the faster
 
@@ -41,7 +42,7 @@ def plan(
     embedding = builder.vector(config.block_out_channels[0])
     told = builder.vector(told_size(config)) if told_size(config) else NONE
     states = builder.states(tokens, config.cross_attention_dim) if config.cross_attention_dim else NONE
-    eps = builder.network(program, x, builder.time(embedding, told), states)
+    eps = builder.network(program, x, embed(builder, embedding, told), states)
     backward, deps, dstates = len(builder.calls), NONE, NONE
     if training:
         deps, _ = builder.gradient(eps)
@@ -238,22 +239,6 @@ class Builder:
 
         self.tape.append(back)
         return dst
-
-    def time(self, first: int, told: int) -> int:
-        """SiLU of the embedded step and of what else is told, which every resnet reads, from the step's sines and
-        cosines and the vector `told`."""
-        size, label = embedding_size(self.config), told
-        h = self.conv("time_embedding.linear_1", first, size, k=1, border=0)
-        if self.config.num_class_embeds is not None:
-            label, weight = self.vector(size), self.layout.weights.at["class_embedding.weight"]
-            self.calls.append(Call(CallKind.CLASS, dst=label, weight=weight))
-            self.tape.append(
-                lambda: self.calls.append(Call(CallKind.CLASS_BACK, dy=self.gradients[label], weight=weight))
-            )
-        if self.config.class_embed_type == "projection":
-            hidden = self.silu(self.conv("class_embedding.linear_1", told, size, k=1, border=0))
-            label = self.conv("class_embedding.linear_2", hidden, size, k=1, border=0)
-        return self.silu(self.conv("time_embedding.linear_2", self.silu(h), size, k=1, residual=label, border=0))
 
     def resnet(self, name: str, h: int, temb: int, outputs: int, number: int) -> int:
         shortcut, scales = h, self.config.resnet_time_scale_shift == "scale_shift"

@@ -1,8 +1,8 @@
 """The U-Net's structure as one flat list of operations, which the NumPy definition and the kernels both walk.
 
 The U-Net of Ho et al. (2020, appendix B), and with transformers in the place of attention that of Rombach et al.
-(2022, arXiv 2112.10752), which attends to a text; with the names, options and defaults of diffusers' `UNet2DModel` and
-`UNet2DConditionModel`, so that a configuration and its weights mean the same here and there.
+(2022, arXiv 2112.10752), which attends to a text.  Names, options and defaults are those of diffusers' `UNet2DModel`
+and `UNet2DConditionModel`, so that a configuration and its weights mean the same here and there.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Op(NamedTuple):
     """One operation on h [N, inputs, H, W].
 
     kind : "conv_in", "resnet", "attention", "transformer", "downsample", "upsample", "conv_out" (with its norm and
-        SiLU); or "save", which puts h on the stack of skips, and "concat", which takes the top one and joins it behind
-        h's channels
+        SiLU); or "save", which puts h on the stack of skips, and "concat", which takes the top one and joins it
+        behind h's channels
     name : what its parameters' names start with, "" where it has none
     inputs, outputs : channels of h before and after
     heads : of an attention or transformer
@@ -77,7 +77,7 @@ def program(config: Config) -> list[Op]:
 
 
 def _attention(config: Config, name: str, block: int) -> Op:
-    """What attends in a block, counted on the way down: to the pixels themselves, or as a transformer to states too."""
+    """What attends in a block, counted on the way down: to the pixels alone, or as a transformer to states too."""
     n, depth = config.block_out_channels[block], config.depth(block)
     return Op("transformer" if depth else "attention", name, n, n, config.heads(block), depth)
 

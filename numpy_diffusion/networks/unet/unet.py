@@ -36,8 +36,8 @@ class UNet(Network):
     options : the options of diffusers' `UNet2DModel` by name, with its defaults; with cross_attention_dim or a block
         with cross-attention those of its `UNet2DConditionModel`; `options.SUPPORTED` says what there is.  sample_size
         is needed: the images' height and width, an int or a pair.  With num_class_embeds classes, the last is
-        `null_label`, the "no class" of classifier-free guidance; with class_embed_type there is an embedding [N, E] in
-        their place.  With out_channels twice in_channels the network has a head for the variance of the reverse
+        `null_label`, the "no class" of classifier-free guidance; with class_embed_type there is an embedding [N, E]
+        in their place.  With out_channels twice in_channels the network has a head for the variance of the reverse
         kernel.
 
     Attributes
@@ -60,10 +60,11 @@ class UNet(Network):
     >>> list(model.params)[:3]
     ['time_embedding.linear_1.weight', 'time_embedding.linear_1.bias', 'time_embedding.linear_2.weight']
 
-    One that attends to a text of up to ten words, in its lower half:
+    One that attends to texts of up to ten words, and is shown one of four:
 
     >>> model = UNet(sample_size=8, in_channels=1, out_channels=1, block_out_channels=(8, 16), norm_num_groups=4,
-    ...              cross_attention_dim=6, attention_head_dim=2, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+    ...              cross_attention_dim=6, attention_head_dim=2,
+    ...              down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
     ...              up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"))
     >>> model(np.zeros((5, 1, 8, 8), np.float32), t=3, states=np.ones((5, 10, 6)), mask=np.arange(10) < 4).shape
     (5, 1, 8, 8)
