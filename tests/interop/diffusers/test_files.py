@@ -105,7 +105,7 @@ def test_a_pipe_is_not_waited_for(folder: Path) -> None:
 
 def test_a_pickle_is_not_opened(folder: Path) -> None:
     (folder / WEIGHTS).unlink()
-    os.mkfifo(folder / files.PICKLE)  # opening it would wait for ever
+    os.mkfifo(folder / files.DIFFUSERS_LIBRARY.pickle)  # opening it would wait for ever
     refused(folder, "pickle", "save_pretrained")
 
 
