@@ -199,7 +199,7 @@ def _pairs(path: Path, pairs: Sequence[Any]) -> Merges:
 
 
 def _of_both(folder: Path) -> tuple[dict[str, int], Merges]:
-    """Vocabulary and pairs of a tokenizer.json, where a pair is a list of two, or in older ones a text with a blank."""
+    """Vocabulary and pairs of a tokenizer.json; in older ones a pair is a text with a blank, and not a list of two."""
     model = files.read_options(folder, BOTH).get("model")
     if not isinstance(model, dict) or not isinstance(model.get("merges"), list):
         raise ValueError("model: expected a vocabulary and merges, got something else")
