@@ -23,7 +23,7 @@ WEIGHTS = files.TRANSFORMERS_LIBRARY.weights
 
 def drawn(seed: int) -> dict[str, Any]:
     """Options among those that are supported."""
-    random = np.random.default_rng([5, seed])
+    random = np.random.default_rng([8, seed])
     heads = int(random.integers(1, 5))
     tokens = int(random.integers(10, 60))
     return dict(
@@ -149,6 +149,7 @@ SIGNS = {
     "digits": "0123456789",
     "punctuation": ".,;:!?'\"-_()[]{}<>|@#$%&*/\\",
     "accents": "éèüßñçÅøЖшλΩ",
+    "chinese": "山水",
     "combining": "e\u0301o\u0308",
     "emoji": "😀👍🏽❤️🇩🇪👩‍🔬",
     "blanks": " \t\n\u00a0  ",
@@ -175,6 +176,9 @@ TEXT = [text(seed) for seed in range(TEXTS)]
 @pytest.mark.parametrize("pad", ["<|endoftext|>", "!"])
 @pytest.mark.parametrize("kind", ["CLIPTokenizer", "CLIPTokenizerFast"])
 def test_the_same_token_ids(kind: str, pad: str, tmp_path: Path) -> None:
+    """Of both of their classes, which take another way with signs that control something and with Chinese."""
+    alike = TEXT if kind == "CLIPTokenizer" else [one for one in TEXT if not set(one) & set("\u200d山水")]
+    assert len(alike) > TEXTS // 3
     write(tmp_path / "written", pad)
     written = tmp_path / "written" / "vocab.json", tmp_path / "written" / "merges.txt"
     theirs = getattr(transformers, kind)(*map(str, written), model_max_length=77, pad_token=pad)
@@ -183,11 +187,11 @@ def test_the_same_token_ids(kind: str, pad: str, tmp_path: Path) -> None:
     opened = getattr(transformers, kind).from_pretrained(tmp_path / "ours")
     for tokenizer in (theirs, opened):
         expected = tokenizer(
-            TEXT, padding="max_length", max_length=77, truncation=True, return_tensors="np"
+            alike, padding="max_length", max_length=77, truncation=True, return_tensors="np"
         ).input_ids
         for folder in ("written", "theirs", "ours"):
-            found = CLIPTokenizer.from_folder(tmp_path / folder)(TEXT)
-            for one, row, expected_row in zip(TEXT, found, expected, strict=True):
+            found = CLIPTokenizer.from_folder(tmp_path / folder)(alike)
+            for one, row, expected_row in zip(alike, found, expected, strict=True):
                 assert row.tolist() == expected_row.tolist(), one
 
 

@@ -5,7 +5,7 @@
     tokenizer.json               both in one file, in folders that have no others
     tokenizer_config.json        which token fills a row
 
-The library `tokenizers` does the work; the steps are those of transformers' `CLIPTokenizerFast`.
+The library `tokenizers` does the work; the steps are those of transformers' `CLIPTokenizer`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class CLIPTokenizer:
                 raise ValueError(f"{name}: expected a number for {token!r}, got none")
         self.vocabulary, self.merges, self.pad = dict(vocabulary), list(merges), pad
         self.start, self.end = vocabulary[START], vocabulary[END]
-        self._encoder = _encoder(self.vocabulary, self.merges)
+        self._encoder = _encoder(self.vocabulary, self.merges, pad)
 
     @classmethod
     def from_folder(cls, folder: _files.PathLike) -> CLIPTokenizer:
@@ -141,8 +141,12 @@ class CLIPTokenizer:
         return to_the_end(ids, self.end, len(self))
 
 
-def _encoder(vocabulary: dict[str, int], merges: Merges) -> Any:
-    """The library's tokenizer: composed letters, blanks as one, small letters, words, bytes, pairs."""
+def _encoder(vocabulary: dict[str, int], merges: Merges, pad: str) -> Any:
+    """The library's tokenizer.
+
+    Signs that control something are left out, and Chinese characters stand alone; letters are composed, blanks are
+    one, and all is in small letters; then come words, bytes, and pairs.
+    """
     try:
         library = importlib.import_module("tokenizers")
     except ImportError as error:
@@ -156,12 +160,13 @@ def _encoder(vocabulary: dict[str, int], merges: Merges) -> Any:
     except Exception as error:  # the library has no classes of errors
         raise ValueError(f"merges: expected pairs of tokens, and the library says: {error}") from None
     normal, before = library.normalizers, library.pre_tokenizers
+    cleaned = normal.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False)
     encoder.normalizer = normal.Sequence(
-        [normal.NFC(), normal.Replace(library.Regex(r"\s+"), " "), normal.Lowercase()]
+        [cleaned, normal.NFC(), normal.Replace(library.Regex(r"\s+"), " "), normal.Lowercase()]
     )
     split = before.Split(library.Regex(PATTERN), behavior="removed", invert=True)
     encoder.pre_tokenizer = before.Sequence([split, before.ByteLevel(add_prefix_space=False)])
-    encoder.add_special_tokens([START, END])
+    encoder.add_special_tokens([START, END, pad])  # which are found in a text, and not taken apart
     return encoder
 
 
@@ -199,7 +204,7 @@ def _pairs(path: Path, pairs: Sequence[Any]) -> Merges:
 
 
 def _of_both(folder: Path) -> tuple[dict[str, int], Merges]:
-    """Vocabulary and pairs of a tokenizer.json; in older ones a pair is a text with a blank, and not a list of two."""
+    """Vocabulary and pairs of a tokenizer.json; in older ones a pair is a text with a blank, not a list of two."""
     model = files.read_options(folder, BOTH).get("model")
     if not isinstance(model, dict) or not isinstance(model.get("merges"), list):
         raise ValueError("model: expected a vocabulary and merges, got something else")
