@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from checks.attention import arrays, check_gradients
-from checks.transformer import check_masked, mask_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,22 +27,6 @@ def check_values(N: int = 2, L: int = 5, heads: int = 2, d: int = 3) -> None:
 def test_values_and_gradients(N: int, L: int, heads: int, d: int) -> None:
     check_values(N, L, heads, d)
     check_gradients(N, L, heads, d)
-
-
-@FLAT
-@given(N=SMALL, L=SMALL, K=st.integers(1, 4), heads=SMALL, d=SMALL)
-def test_gradients_with_other_keys_of_which_some_are_not_there(N: int, L: int, K: int, heads: int, d: int) -> None:
-    check_masked(N, L, K, heads, d)
-
-
-def test_a_key_that_is_not_there_changes_nothing() -> None:
-    q, k, v = (part[:1] for part in arrays(1, 5, 4).values())
-    mask = mask_of(1, 5)
-    o, cache = attention.forward(q[:, :2], k, v, 2, mask)
-    fewer, _ = attention.forward(q[:, :2], k[:, mask[0]], v[:, mask[0]], 2)
-    np.testing.assert_allclose(o, fewer, rtol=0, atol=1e-14)
-    for gradient in attention.backward(o, cache)[1:]:
-        assert not gradient[0, ~mask[0]].any()
 
 
 def test_equal_keys_give_the_mean_and_large_scores_the_nearest() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from numpy_diffusion.layers.named import Gradients, store_gradients, weight_and_bias, within
+from numpy_diffusion.layers.named import Gradients, store_gradients, weight_and_bias
 
 
 def test_a_layer_has_its_own_weight_and_bias() -> None:
@@ -16,12 +16,6 @@ def test_a_layer_has_its_own_weight_and_bias() -> None:
     assert [values.item() for values in weight_and_bias(params, "b.a")] == [2, 3]
     with pytest.raises(KeyError, match=r"b\.weight"):
         weight_and_bias(params, "b")
-
-
-def test_what_is_within_an_operation_is_known_by_the_rest_of_its_name() -> None:
-    params = {name: np.zeros(1) for name in ("a.0.weight", "a.0.b.bias", "a.01.weight", "b.a.0.weight")}
-    assert list(within(params, "a.0")) == ["weight", "b.bias"]
-    assert within(params, "a.2") == {}
 
 
 def test_gradients_go_under_the_layer_s_names_and_dx_comes_back() -> None:
