@@ -69,7 +69,7 @@ def compare(
 
 
 def of_arrays(backward: Any) -> Any:
-    """A layer's `backward` in the form of a block's, which gives its parameters' gradients in a dict behind all else."""
+    """A layer's `backward` in the form of a block's, which gives the gradients of parameters in a dict at the end."""
     return lambda dy, cache: (*(out if isinstance(out := backward(dy, cache), tuple) else (out,)), {})
 
 
