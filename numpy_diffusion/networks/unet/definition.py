@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from numpy_diffusion.layers import attention_block, conv, group_norm, residual_block, silu, upsample
-from numpy_diffusion.layers.named import store_gradients, weight_and_bias
+from numpy_diffusion.layers.named import inside, store_gradients, store_inside, weight_and_bias
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.tasks import Dropout
 from numpy_diffusion.networks.unet import embedding
@@ -39,7 +39,7 @@ def forward(
     h, skips = x, []
     caches: list[Any] = [temb_cache]
     for number, op in enumerate(program(config)):
-        inside = _inside(params, op.name)
+        own = inside(params, op.name)
         cache: Any = None
         match op.kind:
             case "save":
@@ -50,9 +50,9 @@ def forward(
                 dropped = None
                 if dropout is not None and config.dropout > 0.0:
                     dropped = residual_block.Dropped(config.dropout, *dropout, number)
-                h, cache = residual_block.forward(h, temb, inside, groups, eps, dropped)
+                h, cache = residual_block.forward(h, temb, own, groups, eps, dropped)
             case "attention":
-                h, cache = attention_block.forward(h, inside, groups, eps, heads(config, op.inputs))
+                h, cache = attention_block.forward(h, own, groups, eps, heads(config, op.inputs))
             case "downsample":
                 h, cache = conv.forward(
                     h, *weight_and_bias(params, op.name), stride=2, pad=(config.downsample_padding, 1)
@@ -81,7 +81,7 @@ def backward(
     dh, dtemb = doutputs, np.zeros((1, 1), doutputs.dtype)
     dskips: list[np.ndarray] = []
     for op, cache in zip(reversed(program(config)), reversed(caches), strict=True):
-        inside: parameters.Parameters = {}
+        own: parameters.Parameters = {}
         match op.kind:
             case "save":
                 dh = dh + dskips.pop()
@@ -89,10 +89,10 @@ def backward(
                 dskips.append(dh[:, op.inputs :])
                 dh = dh[:, : op.inputs]
             case "resnet":
-                dh, dtemb_here, inside = residual_block.backward(dh, cache)
+                dh, dtemb_here, own = residual_block.backward(dh, cache)
                 dtemb = dtemb + dtemb_here
             case "attention":
-                dh, inside = attention_block.backward(dh, cache)
+                dh, own = attention_block.backward(dh, cache)
             case "upsample":
                 dh = upsample.backward(store_gradients(grads, op.name, conv.backward(dh, cache)))
             case "downsample" | "conv_in":
@@ -103,12 +103,6 @@ def backward(
                 dh = store_gradients(grads, "conv_norm_out", group_norm.backward(dh, norm_cache))
             case _:
                 unknown(op.kind)
-        grads |= {f"{op.name}.{name}": gradient for name, gradient in inside.items()}
+        store_inside(grads, op.name, own)
     grads |= embedding.backward(dtemb, temb_cache)
     return dh, {name: grads[name] for name in params}
-
-
-def _inside(params: parameters.Parameters, name: str) -> parameters.Parameters:
-    """The parameters of one operation, by the rest of their names."""
-    start = f"{name}."
-    return {key.removeprefix(start): values for key, values in params.items() if key.startswith(start)}
