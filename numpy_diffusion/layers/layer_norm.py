@@ -6,9 +6,11 @@ import numpy as np
 
 from numpy_diffusion.layers import group_norm
 
+EPS = 1e-5  # PyTorch's default, which transformers keep
+
 
 def forward(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float = 1e-5
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float = EPS
 ) -> tuple[np.ndarray, group_norm.Cache]:
     """y from x [..., C], weight [C], bias [C]."""
     y, cache = group_norm.forward(x.reshape(-1, x.shape[-1]), weight, bias, 1, eps)
