@@ -1,62 +1,62 @@
-"""The layer of CLIP's encoders (Radford et al. 2021, section 2.4; transformers' `CLIPEncoderLayer`), two steps with a
-skip around each:
+"""The layer of CLIP's encoders (Radford et al. 2021, section 2.4; transformers' `CLIPEncoderLayer`):
 
-h = self_attn(layer_norm1(x)) + x          out_proj(attention(q_proj z, k_proj z, v_proj z))
-y = mlp(layer_norm2(h)) + h                fc2(act(fc1 z))
+x = x + self_attn(layer_norm1(x))
+x = x + mlp.fc2(act(mlp.fc1(layer_norm2(x))))
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, assert_never
+from typing import Any, Final, Literal, assert_never
 
 import numpy as np
 
-from numpy_diffusion.layers import attention, gelu, gelu_tanh, layer_norm, linear, quick_gelu
-from numpy_diffusion.layers.named import Gradients, store_gradients, weight_and_bias
+from numpy_diffusion.layers import gelu, layer_norm, linear, multi_head, quick_gelu
+from numpy_diffusion.layers.named import Gradients, inside, store_gradients, store_inside, weight_and_bias
 
-Activation = Literal["quick_gelu", "gelu", "gelu_new"]  # by transformers' names: `gelu_new` is the form by a tanh
+Activation = Literal["quick_gelu", "gelu", "gelu_new"]  # by transformers' names: the last is the form by a tanh
+
+ATTENTION, WIDEN, NARROW = "self_attn", "mlp.fc1", "mlp.fc2"
+NAMES: Final = multi_head.Names("q_proj", "k_proj", "v_proj", "out_proj")
 
 
 def forward(
-    x: np.ndarray, params: Mapping[str, np.ndarray], heads: int, act: Activation, eps: float, causal: bool
+    x: np.ndarray,
+    params: Mapping[str, np.ndarray],
+    heads: int,
+    act: Activation,
+    eps: float,
+    mask: np.ndarray | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """y [N, L, D] from x [N, L, D].
 
-    params: weight and bias of layer_norm1, self_attn.q_proj, .k_proj, .v_proj and .out_proj, layer_norm2, mlp.fc1 and
-    mlp.fc2.
+    Parameters
+    ----------
+    params : weight and bias of layer_norm1, self_attn.q_proj, .k_proj, .v_proj and .out_proj, layer_norm2, mlp.fc1 and
+        mlp.fc2
+    mask : as `attention.forward` takes it
     """
     caches: dict[str, Any] = {}
-
-    def through(layer: str, h: np.ndarray) -> np.ndarray:
-        """Of all texts' places at once: one product of matrices takes far less than one for each text."""
-        y, caches[layer] = linear.forward(h.reshape(-1, h.shape[2]), *weight_and_bias(params, layer))
-        return y.reshape(*h.shape[:2], -1)
-
     z, caches["layer_norm1"] = layer_norm.forward(x, *weight_and_bias(params, "layer_norm1"), eps)
-    q, k, v = (through(f"self_attn.{part}_proj", z) for part in "qkv")
-    o, caches["attention"] = attention.forward(q, k, v, heads, causal=causal)
-    h = x + through("self_attn.out_proj", o)
-    z, caches["layer_norm2"] = layer_norm.forward(h, *weight_and_bias(params, "layer_norm2"), eps)
-    z, caches["act"] = _activate(act, through("mlp.fc1", z))
-    return h + through("mlp.fc2", z), caches
+    h, caches[ATTENTION] = multi_head.forward(z, None, inside(params, ATTENTION), heads, mask, NAMES)
+    x = x + h
+    z, caches["layer_norm2"] = layer_norm.forward(x, *weight_and_bias(params, "layer_norm2"), eps)
+    h, caches[WIDEN] = linear.forward(z, *weight_and_bias(params, WIDEN))
+    h, caches["act"] = _activate(act, h)
+    h, caches[NARROW] = linear.forward(h, *weight_and_bias(params, NARROW))
+    return x + h, caches
 
 
 def backward(dy: np.ndarray, caches: dict[str, Any], act: Activation) -> tuple[np.ndarray, Gradients]:
     """dx [N, L, D] and the gradient of each of params, from dy [N, L, D]."""
     grads: Gradients = {}
-
-    def through(layer: str, d: np.ndarray) -> np.ndarray:
-        dh = store_gradients(grads, layer, linear.backward(d.reshape(-1, d.shape[2]), caches[layer]))
-        return dh.reshape(*d.shape[:2], -1)
-
-    dz = _activate_backward(act, through("mlp.fc2", dy), caches["act"])
-    dz = through("mlp.fc1", dz)
-    dh = dy + store_gradients(grads, "layer_norm2", layer_norm.backward(dz, caches["layer_norm2"]))
-    slopes = attention.backward(through("self_attn.out_proj", dh), caches["attention"])
-    dq, dk, dv = (through(f"self_attn.{part}_proj", slope) for part, slope in zip("qkv", slopes, strict=True))
-    dx = store_gradients(grads, "layer_norm1", layer_norm.backward(dq + dk + dv, caches["layer_norm1"]))
-    return dx + dh, grads
+    dh = store_gradients(grads, NARROW, linear.backward(dy, caches[NARROW]))
+    dh = quick_gelu.backward(dh, caches["act"]) if act == "quick_gelu" else gelu.backward(dh, caches["act"])
+    dz = store_gradients(grads, WIDEN, linear.backward(dh, caches[WIDEN]))
+    dx = dy + store_gradients(grads, "layer_norm2", layer_norm.backward(dz, caches["layer_norm2"]))
+    dz, _, found = multi_head.backward(dx, caches[ATTENTION])
+    store_inside(grads, ATTENTION, found)
+    return dx + store_gradients(grads, "layer_norm1", layer_norm.backward(dz, caches["layer_norm1"])), grads
 
 
 def _activate(act: Activation, x: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -66,18 +66,6 @@ def _activate(act: Activation, x: np.ndarray) -> tuple[np.ndarray, Any]:
         case "gelu":
             return gelu.forward(x)
         case "gelu_new":
-            return gelu_tanh.forward(x)
-        case _:
-            assert_never(act)
-
-
-def _activate_backward(act: Activation, dy: np.ndarray, cache: Any) -> np.ndarray:
-    match act:
-        case "quick_gelu":
-            return quick_gelu.backward(dy, cache)
-        case "gelu":
-            return gelu.backward(dy, cache)
-        case "gelu_new":
-            return gelu_tanh.backward(dy, cache)
+            return gelu.forward(x, "tanh")
         case _:
             assert_never(act)

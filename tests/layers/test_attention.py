@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from checks.attention import arrays, check_gradients
-from checks.text_layers import check_causal_attention
-from checks.transformer import check_masked, mask_of
+from checks.attention import arrays, check_gradients, check_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,36 +15,24 @@ FLAT = settings(deadline=None, max_examples=30)
 SMALL = st.integers(1, 3)
 
 
-def check_values(N: int = 2, L: int = 5, heads: int = 2, d: int = 3) -> None:
-    given = arrays(N, L, heads * d)
-    o, _ = attention.forward(**given, heads=heads)
-    for n, i, head in np.ndindex(N, L, heads):
-        q, k, v = (part[n, :, head * d : head * d + d] for part in given.values())
-        weights = np.exp([q[i] @ key / np.sqrt(d) for key in k])
-        np.testing.assert_allclose(o[n, i, head * d : head * d + d], weights @ v / weights.sum(), rtol=0, atol=1e-13)
-
-
 @FLAT
-@given(N=SMALL, L=st.integers(1, 6), heads=SMALL, d=SMALL)
-def test_values_and_gradients(N: int, L: int, heads: int, d: int) -> None:
-    check_values(N, L, heads, d)
-    check_gradients(N, L, heads, d)
+@given(N=SMALL, L=st.integers(1, 6), M=st.integers(0, 5), heads=SMALL, d=SMALL, masked=st.booleans())
+def test_values_and_gradients(**sizes: Any) -> None:
+    check_values(**sizes)
+    check_gradients(**sizes)
 
 
-@FLAT
-@given(N=SMALL, L=SMALL, K=st.integers(1, 4), heads=SMALL, d=SMALL)
-def test_gradients_with_other_keys_of_which_some_are_not_there(N: int, L: int, K: int, heads: int, d: int) -> None:
-    check_masked(N, L, K, heads, d)
+def test_a_mask_of_what_all_may_see_changes_no_bit() -> None:
+    given = arrays(2, 4, 3, 4)
+    o, _ = attention.forward(**given, heads=2)
+    np.testing.assert_array_equal(attention.forward(**given, heads=2, mask=np.ones((1, 1, 3), bool))[0], o)
 
 
-def test_a_key_that_is_not_there_changes_nothing() -> None:
-    q, k, v = (part[:1] for part in arrays(1, 5, 4).values())
-    mask = mask_of(1, 5)
-    o, cache = attention.forward(q[:, :2], k, v, 2, mask)
-    fewer, _ = attention.forward(q[:, :2], k[:, mask[0]], v[:, mask[0]], 2)
-    np.testing.assert_allclose(o, fewer, rtol=0, atol=1e-14)
-    for gradient in attention.backward(o, cache)[1:]:
-        assert not gradient[0, ~mask[0]].any()
+def test_the_first_of_a_causal_mask_sees_itself_alone_and_the_last_sees_all() -> None:
+    given = arrays(2, 4, 4, 4)
+    o, _ = attention.forward(**given, heads=2, mask=attention.causal(4))
+    np.testing.assert_allclose(o[:, 0], given["v"][:, 0], rtol=1e-14)
+    np.testing.assert_array_equal(o[:, -1], attention.forward(**given, heads=2)[0][:, -1])
 
 
 def test_equal_keys_give_the_mean_and_large_scores_the_nearest() -> None:
@@ -55,9 +43,3 @@ def test_equal_keys_give_the_mean_and_large_scores_the_nearest() -> None:
     nearest, cache = attention.forward(apart, apart, np.tile(v, 2), 1)
     np.testing.assert_array_equal(nearest, np.tile(v, 2))
     assert {nearest.dtype, *(gradient.dtype for gradient in attention.backward(nearest, cache))} == {v.dtype}
-
-
-@FLAT
-@given(N=SMALL, L=st.integers(1, 5), heads=SMALL, d=SMALL)
-def test_causal_attention_sees_what_went_before(N: int, L: int, heads: int, d: int) -> None:
-    check_causal_attention(N, L, heads, d)

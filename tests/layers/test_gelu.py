@@ -1,25 +1,41 @@
-"""GELU at known values, and its gradient."""
+"""GELU against x times the normal distribution function."""
 
 from __future__ import annotations
 
+from typing import Any, get_args
+
 import numpy as np
-from checks.transformer import check_gelu
+import pytest
+from checks.activations import check_gelu_gradient, check_gelu_values
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from numpy_diffusion.layers import gelu
 
-
-def test_gradient() -> None:
-    check_gelu()
-
-
-def test_a_normal_number_below_it_by_so_much() -> None:
-    """P(N(0, 1) < 1) = 0.8413447461 and so on, from tables."""
-    y, _ = gelu.forward(np.array([-1.0, 0.0, 1.0, 2.0]))
-    np.testing.assert_allclose(y, [-0.1586552539, 0.0, 0.8413447461, 2 * 0.9772498681], atol=1e-9)
+SHAPES, SEEDS = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple), st.integers(0, 10_000)
+FORMS = get_args(gelu.Form)
 
 
-def test_far_out_it_is_the_number_or_nothing_in_its_own_dtype() -> None:
-    x = np.array([-40.0, 40.0], np.float32)
-    y, cache = gelu.forward(x)
-    assert y.tolist() == [0.0, 40.0]
-    assert y.dtype == gelu.backward(y, cache).dtype == np.float32
+@settings(deadline=None, max_examples=30)
+@given(SHAPES, SEEDS, st.sampled_from(FORMS))
+def test_values_and_gradients(shape: tuple[int, ...], seed: int, form: gelu.Form) -> None:
+    check_gelu_values(shape, seed)
+    check_gelu_gradient(form, shape, seed)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nothing_overflows_however_large_the_input(form: gelu.Form, dtype: Any) -> None:
+    largest = np.finfo(dtype).max
+    x = np.array([-largest, -1e30, -100.0, 0.0, 100.0, 1e30, largest], dtype)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        y, cache = gelu.forward(x, form)
+        dx = gelu.backward(np.ones_like(x), cache)
+    np.testing.assert_array_equal(y, np.maximum(x, 0.0))
+    np.testing.assert_array_equal(dx, [0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0])
+    assert y.dtype == dx.dtype == dtype
+
+
+def test_an_unknown_form_is_none() -> None:
+    with pytest.raises(AssertionError, match="relu"):
+        gelu.forward(np.zeros(1), "relu")  # type: ignore[arg-type]

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import pytest
+from checks.activations import (
+    check_geglu_gradient,
+    check_geglu_values,
+    check_gelu_gradient,
+    check_gelu_values,
+    check_quick_gelu_gradient,
+    check_quick_gelu_values,
+)
 from checks.attention import check_gradients as check_attention
+from checks.attention import check_values as check_attention_values
 from checks.blocks import check_attention as check_attention_block
 from checks.blocks import check_residual
 from checks.class_embedding import check_gradients as check_class_embedding
 from checks.conv import check_gradients as check_conv
 from checks.conv import check_values as check_conv_values
 from checks.dropout import check_gradients as check_dropout
+from checks.encoder_layer import check_activations_differ, check_encoder_layer
 from checks.faults import Fault, with_fault
 from checks.group_norm import check_gradients as check_group_norm
 from checks.group_norm import check_values as check_group_norm_values
-from checks.text_layers import (
-    check_causal_attention,
-    check_encoder_layer,
-    check_gelu_tanh,
-    check_quick_gelu,
-    check_token_embedding,
+from checks.layer_norm import check_gradients as check_layer_norm
+from checks.layer_norm import check_values as check_layer_norm_values
+from checks.text_embedding import check_gradients as check_text
+from checks.text_embedding import check_values as check_text_values
+from checks.transformers import (
+    check_block,
+    check_hidden_context,
+    check_hidden_from_block,
+    check_multi_head,
+    check_spatial,
 )
-from checks.transformer import check_block, check_geglu, check_gelu, check_image, check_layer_norm
 from checks.upsample import check_gradients as check_upsample
 
 from numpy_diffusion.layers import (
@@ -34,16 +48,18 @@ from numpy_diffusion.layers import (
     encoder_layer,
     geglu,
     gelu,
-    gelu_tanh,
     group_norm,
     layer_norm,
+    multi_head,
     quick_gelu,
     residual_block,
     spatial_transformer,
-    token_embedding,
+    text_embedding,
     transformer_block,
     upsample,
 )
+
+check_scaled = partial(check_residual, step="scale and shift")
 
 FAULTS = {
     "the kernel turned by half": Fault(
@@ -85,34 +101,6 @@ FAULTS = {
     "weights not transposed in dv": Fault(
         attention.backward, "weights.swapaxes(2, 3) @ do", "weights @ do", check_attention
     ),
-    "a place sees the next": Fault(
-        attention.forward, "scores.dtype), 1)", "scores.dtype), 2)", check_causal_attention
-    ),
-    "a place does not see itself": Fault(
-        attention.forward, "-np.inf, scores.dtype), 1)", "-1e3, scores.dtype), 0)", check_causal_attention
-    ),
-    "what went before is hidden": Fault(
-        attention.forward, "scores.dtype), 1)", "scores.dtype), 1).T", check_causal_attention
-    ),
-    "quick GELU's slope without its 1.702": Fault(
-        quick_gelu.backward, "1.0 + SLOPE * x", "1.0 + x", check_quick_gelu
-    ),
-    "the sigmoid's slope without 1 - s": Fault(quick_gelu.backward, "(1.0 - sigmoid)", "sigmoid", check_quick_gelu),
-    "the cubic's slope without its 3": Fault(gelu_tanh.backward, "3.0 * CUBIC", "CUBIC", check_gelu_tanh),
-    "the tanh's slope without its square": Fault(gelu_tanh.backward, "bent * bent", "bent", check_gelu_tanh),
-    "the places' gradient of the mean": Fault(token_embedding.backward, "dy.sum(", "dy.mean(", check_token_embedding),
-    "the places' rows forgotten": Fault(
-        token_embedding.backward,
-        "class_embedding.backward(dy, ",
-        "class_embedding.backward(dy[::-1], ",
-        check_token_embedding,
-    ),
-    "the first skip's gradient lost": Fault(encoder_layer.backward, "dx + dh", "dx", check_encoder_layer),
-    "the second skip's gradient lost": Fault(encoder_layer.backward, "dh = dy + ", "dh = ", check_encoder_layer),
-    "the keys' gradient lost": Fault(encoder_layer.backward, "dq + dk + dv", "dq + dv", check_encoder_layer),
-    "the gradient at another norm": Fault(
-        encoder_layer.backward, 'caches["layer_norm2"]', 'caches["layer_norm1"]', check_encoder_layer
-    ),
     "dropout forgotten on the way back": Fault(dropout.backward, "dy * factor", "dy", check_dropout),
     "a label's last sample alone": Fault(
         class_embedding.backward, "np.add.at(dweight, labels, dy)", "dweight[labels] = dy", check_class_embedding
@@ -125,28 +113,93 @@ FAULTS = {
         residual_block.backward, 'silu.backward(da, caches["silu_temb"])', "da", check_residual
     ),
     "the step's gradient of the mean": Fault(
-        residual_block.backward, "(da if scaled else dh).sum(", "(da if scaled else dh).mean(", check_residual
+        residual_block.backward, "dh.sum(axis=(2, 3))", "dh.mean(axis=(2, 3))", check_residual
     ),
     "the values' gradient lost": Fault(
-        attention_block.backward, ' + through("to_v", dv)', ' + 0.0 * through("to_v", dv)', check_attention_block
+        multi_head.backward, "dx + from_k + from_v, None", "dx + from_k, None", check_attention_block
     ),
-    "the scale's gradient of the input": Fault(
-        residual_block.backward, "dh * normed, dh]", "dh, dh]", lambda: check_residual(scale_shift=True)
-    ),
-    "the scale forgotten on the way back": Fault(
-        residual_block.backward, "dh * factor", "dh", lambda: check_residual(scale_shift=True)
-    ),
-    "a row's mean lost": Fault(layer_norm.backward, " - g.mean(axis=-1, keepdims=True)", "", check_layer_norm),
-    "a row's variance lost": Fault(layer_norm.backward, " - normed * along", "", check_layer_norm),
-    "the density of another width": Fault(gelu.backward, "np.exp(-0.5 * x * x)", "np.exp(-x * x)", check_gelu),
-    "the gate's gradient lost": Fault(geglu.backward, "gelu.backward(dy * h,", "gelu.backward(dy,", check_geglu),
-    "a skip of the block lost": Fault(transformer_block.backward, "dh = dy + store", "dh = store", check_block),
-    "a block's context lost": Fault(transformer_block.backward, "dz + dcontext", "dz", check_block),
-    "one block's states alone": Fault(
-        spatial_transformer.backward, "dstates + dstates_here", "dstates_here", check_image
-    ),
-    "the image's skip lost": Fault(spatial_transformer.backward, "return dx + dy", "return dx", check_image),
     "the attention's skip lost": Fault(attention_block.backward, "dx + dy", "dx", check_attention_block),
+    "a scale without the 1": Fault(residual_block.backward, "(1.0 + scale)", "scale", check_scaled),
+    "the scale and the shift swapped": Fault(
+        residual_block.backward,
+        "[(dh * h).sum(axis=(2, 3)), dh.sum(axis=(2, 3))]",
+        "[dh.sum(axis=(2, 3)), (dh * h).sum(axis=(2, 3))]",
+        check_scaled,
+    ),
+    "the scale's gradient without h": Fault(residual_block.backward, "(dh * h)", "dh", check_scaled),
+    "what must not be seen is seen": Fault(
+        attention.forward, "np.where(mask[:, None], scores, -np.inf)", "scores", check_attention_values
+    ),
+    "what may be seen is not": Fault(attention.forward, "mask[:, None],", "~mask[:, None],", check_attention_values),
+    "a row's values as groups": Fault(layer_norm.forward, "bias, 1, eps", "bias, 2, eps", check_layer_norm_values),
+    "the layer norm's eps forgotten": Fault(layer_norm.forward, "1, eps", "1", check_layer_norm_values),
+    "dx of a layer norm in another row": Fault(
+        layer_norm.backward, "dx.reshape(dy.shape)", "dx[::-1].reshape(dy.shape)", check_layer_norm
+    ),
+    "the slope without x": Fault(gelu.backward, "x * slope", "slope", check_gelu_gradient),
+    "Phi of x over 2": Fault(gelu.forward, "math.sqrt(2.0))", "2.0)", check_gelu_values),
+    "the tanh form's slope without its cube": Fault(
+        gelu.forward, "(1.0 + 3.0 * CUBIC * near**2)", "1.0", partial(check_gelu_gradient, "tanh")
+    ),
+    "the tanh form's cube forgotten": Fault(gelu.forward, "near + CUBIC * near**3", "near", check_gelu_values),
+    "the quick form not divided": Fault(quick_gelu.forward, "y / FACTOR", "y", check_quick_gelu_values),
+    "the quick form's gradient divided": Fault(
+        quick_gelu.backward, "(dy, cache)", "(dy, cache) / FACTOR", check_quick_gelu_gradient
+    ),
+    "the gate for the value": Fault(geglu.forward, "value, gate =", "gate, value =", check_geglu_values),
+    "the gate's gradient for the value's": Fault(
+        geglu.backward, "[dy * factor, dgate]", "[dgate, dy * factor]", check_geglu_gradient
+    ),
+    "the gate's gradient without the value": Fault(geglu.backward, "dy * value", "dy", check_geglu_gradient),
+    "all tokens in the first place": Fault(
+        text_embedding.forward, "position[: ids.shape[1]]", "position[0]", check_text_values
+    ),
+    "a place's gradient of the mean": Fault(text_embedding.backward, "dy.sum(", "dy.mean(", check_text),
+    "the places' gradient one too far": Fault(
+        text_embedding.backward, "dposition[: dy.shape[1]]", "dposition[-dy.shape[1] :]", check_text
+    ),
+    "the context's gradient without the keys": Fault(
+        multi_head.backward, "(dx, from_k + from_v, grads)", "(dx, from_v, grads)", check_multi_head
+    ),
+    "the context's gradient in x's": Fault(
+        multi_head.backward, "dx + from_k + from_v, None", "dx, None", partial(check_multi_head, context=False)
+    ),
+    "the mask left out": Fault(multi_head.forward, "heads, mask)", "heads)", check_hidden_context),
+    "the block's mask left out": Fault(transformer_block.forward, "mask[:, None]", "None", check_hidden_from_block),
+    "a skip of the block lost": Fault(transformer_block.backward, "dx = dy + normed", "dx = normed", check_block),
+    "the second skip of the block lost": Fault(
+        transformer_block.backward, 'dx = dx + normed("norm2"', 'dx = normed("norm2"', check_block
+    ),
+    "the gradient of the self-attention lost": Fault(
+        transformer_block.backward,
+        'return dx + normed("norm1", dh)',
+        'return dx + 0.0 * normed("norm1", dh)',
+        check_block,
+    ),
+    "the spatial transformer's skip lost": Fault(
+        spatial_transformer.backward, " + dy, dcontext", ", dcontext", check_spatial
+    ),
+    "the last block's gradient of the context alone": Fault(
+        spatial_transformer.backward, "dcontext + from_block", "from_block", partial(check_spatial, depth=2)
+    ),
+    "the blocks' gradients in their own order": Fault(
+        spatial_transformer.backward, "reversed(list(", "list((", partial(check_spatial, depth=2)
+    ),
+    "the skip around the encoder's attention lost": Fault(
+        encoder_layer.backward, "return dx + store", "return store", check_encoder_layer
+    ),
+    "the skip around the encoder's linear layers lost": Fault(
+        encoder_layer.backward, "dx = dy + ", "dx = ", check_encoder_layer
+    ),
+    "the gradient at another of the encoder's norms": Fault(
+        encoder_layer.backward, 'caches["layer_norm2"]', 'caches["layer_norm1"]', check_encoder_layer
+    ),
+    "one form of GELU for the other's gradient": Fault(
+        encoder_layer.backward, 'if act == "quick_gelu" else', 'if act != "quick_gelu" else', check_encoder_layer
+    ),
+    "one form of GELU for the other": Fault(
+        encoder_layer._activate, "return gelu.forward(x)", 'return gelu.forward(x, "tanh")', check_activations_differ
+    ),
 }
 
 

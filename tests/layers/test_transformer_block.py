@@ -1,36 +1,48 @@
-"""The transformer block: gradients of every array, and what a state that is not there may do."""
+"""The transformer block: gradients of every array, and each of its three parts by itself."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 from checks.layer_gradients import drawn
-from checks.transformer import block_params, check_block, mask_of
+from checks.transformers import block_params, check_block, check_hidden_from_block
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_diffusion.layers import transformer_block
+from numpy_diffusion.layers import geglu, layer_norm, linear, multi_head, transformer_block
+from numpy_diffusion.layers.named import inside, weight_and_bias
 
 SMALL = st.integers(1, 2)
+LAST = {"attn1": "attn1.to_out.0", "attn2": "attn2.to_out.0", "ff": "ff.net.2"}
 
 
-@settings(deadline=None, max_examples=4)
-@given(N=SMALL, L=SMALL, K=st.integers(1, 3), heads=SMALL, D=SMALL)
-def test_gradients(N: int, L: int, K: int, heads: int, D: int) -> None:
-    check_block(N, L, K, heads, d=2, D=D)
+@settings(deadline=None, max_examples=6)
+@given(N=SMALL, L=SMALL, M=SMALL, heads=SMALL, masked=st.booleans())
+def test_gradients(**sizes: Any) -> None:
+    check_block(**sizes)
 
 
-def test_states_that_are_not_there_are_as_if_there_were_none() -> None:
-    given, params, mask = drawn(0, x=(1, 3, 4), states=(1, 5, 3)), block_params(4, 3), mask_of(1, 5)
-    y, cache = transformer_block.forward(**given, mask=mask, params=params, heads=2)
-    fewer, _ = transformer_block.forward(given["x"], given["states"][:, mask[0]], None, params, 2)
-    np.testing.assert_allclose(y, fewer, rtol=0, atol=1e-13)
-    dstates = transformer_block.backward(y, cache)[1]
-    assert (np.abs(dstates).sum(axis=2) > 0).tolist() == mask.tolist()
+@pytest.mark.parametrize("part", LAST)
+def test_a_block_is_what_its_parts_add(part: str) -> None:
+    """With the last layers of the other two at zero."""
+    given, params = drawn(0, x=(2, 3, 4), context=(2, 5, 2)), block_params(4, 2)
+    for other, layer in LAST.items():
+        if other != part:
+            params[f"{layer}.weight"][:] = params[f"{layer}.bias"][:] = 0.0
+    x, context = given.values()
+    z = {number: layer_norm.forward(x, *weight_and_bias(params, f"norm{number}"))[0] for number in (1, 2, 3)}
+    added = {
+        "attn1": lambda: multi_head.forward(z[1], z[1], inside(params, "attn1"), 2)[0],
+        "attn2": lambda: multi_head.forward(z[2], context, inside(params, "attn2"), 2)[0],
+        "ff": lambda: linear.forward(
+            geglu.forward(z[3], *weight_and_bias(params, "ff.net.0.proj"))[0], *weight_and_bias(params, "ff.net.2")
+        )[0],
+    }[part]()
+    y, _ = transformer_block.forward(**given, params=params, heads=2)
+    np.testing.assert_allclose(y, x + added, rtol=1e-12)
 
 
-def test_with_no_output_of_its_parts_it_is_its_skips() -> None:
-    given, params = drawn(0, x=(2, 3, 4), states=(2, 2, 3)), block_params(4, 3)
-    for name in ("attn1.to_out.0", "attn2.to_out.0", "ff.net.2"):
-        params[f"{name}.weight"][:] = params[f"{name}.bias"][:] = 0.0
-    y, _ = transformer_block.forward(**given, mask=None, params=params, heads=2)
-    np.testing.assert_array_equal(y, given["x"])
+def test_a_context_that_may_not_be_seen_does_not_matter() -> None:
+    check_hidden_from_block()

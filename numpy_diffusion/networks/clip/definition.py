@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from numpy_diffusion.layers import encoder_layer, layer_norm, token_embedding
-from numpy_diffusion.layers.named import store_gradients, weight_and_bias, within
+from numpy_diffusion.layers import attention, encoder_layer, layer_norm, text_embedding
+from numpy_diffusion.layers.named import inside, store_gradients, store_inside, weight_and_bias
 from numpy_diffusion.models import parameters
 from numpy_diffusion.networks.clip.config import FINAL, PLACES, TOKENS, CLIPTextConfig, layer_name
 
@@ -25,14 +25,15 @@ def forward(
 ) -> tuple[np.ndarray, np.ndarray, list[Any]]:
     """states [N, L, D] and the pooled ones [N, D] from ids [N, L], and what `backward` needs."""
     heads, act, eps = config.num_attention_heads, config.hidden_act, config.layer_norm_eps
-    h, embedding_cache = token_embedding.forward(ids, params[TOKENS], params[PLACES])
+    mask = attention.causal(ids.shape[1])
+    h, embedding_cache = text_embedding.forward(ids, params[TOKENS], params[PLACES])
     layer_caches = []
     for number in range(config.num_hidden_layers):
-        h, cache = encoder_layer.forward(h, within(params, layer_name(number)), heads, act, eps, causal=True)
+        h, cache = encoder_layer.forward(h, inside(params, layer_name(number)), heads, act, eps, mask)
         layer_caches.append(cache)
     states, final_cache = layer_norm.forward(h, *weight_and_bias(params, FINAL), eps)
     ends = text_ends(ids, config.eos_token_id)
-    return states, states[np.arange(len(ids)), ends], [embedding_cache, *layer_caches, final_cache, ends]
+    return states, states[np.arange(len(ids)), ends], [embedding_cache, *layer_caches, final_cache, ends, states]
 
 
 def backward(
@@ -40,15 +41,15 @@ def backward(
 ) -> parameters.Parameters:
     """The gradient of every parameter from dstates [N, L, D] and dpooled [N, D], None standing for 0."""
     grads: parameters.Parameters = {}
-    embedding_cache, *layer_caches, final_cache, ends = caches
-    dh = np.zeros_like(final_cache[0]) if dstates is None else dstates.copy()
+    embedding_cache, *layer_caches, final_cache, ends, states = caches
+    dh = np.zeros_like(states) if dstates is None else dstates.copy()
     if dpooled is not None:
         dh[np.arange(len(dh)), ends] += dpooled
     dh = store_gradients(grads, FINAL, layer_norm.backward(dh, final_cache))
     for number, cache in reversed(list(enumerate(layer_caches))):
-        dh, inside = encoder_layer.backward(dh, cache, config.hidden_act)
-        grads |= {f"{layer_name(number)}.{name}": values for name, values in inside.items()}
-    grads[TOKENS], grads[PLACES] = token_embedding.backward(dh, embedding_cache)
+        dh, found = encoder_layer.backward(dh, cache, config.hidden_act)
+        store_inside(grads, layer_name(number), found)
+    grads[TOKENS], grads[PLACES] = text_embedding.backward(dh, embedding_cache)
     return grads
 
 
