@@ -32,8 +32,8 @@ def forward(
 
     Parameters
     ----------
-    params : weight and bias of layer_norm1, self_attn.q_proj, .k_proj, .v_proj and .out_proj, layer_norm2, mlp.fc1 and
-        mlp.fc2
+    params : weight and bias of layer_norm1, layer_norm2, mlp.fc1, mlp.fc2 and of self_attn's q_proj, k_proj, v_proj
+        and out_proj
     mask : as `attention.forward` takes it
     """
     caches: dict[str, Any] = {}

@@ -194,9 +194,6 @@ FAULTS = {
     "the gradient at another of the encoder's norms": Fault(
         encoder_layer.backward, 'caches["layer_norm2"]', 'caches["layer_norm1"]', check_encoder_layer
     ),
-    "one form of GELU for the other's gradient": Fault(
-        encoder_layer.backward, 'if act == "quick_gelu" else', 'if act != "quick_gelu" else', check_encoder_layer
-    ),
     "one form of GELU for the other": Fault(
         encoder_layer._activate, "return gelu.forward(x)", 'return gelu.forward(x, "tanh")', check_activations_differ
     ),
