@@ -34,6 +34,7 @@ STREAM_INPAINT: Final = 16  # noise of what is known, and of the jumps back
 STREAM_INTERPOLATE: Final = 17  # eps of x_t on the way from one sample to another
 STREAM_SCENES: Final = 18  # what is on a drawn scene, and where
 STREAM_CAPTIONS: Final = 20  # what is on a captioned scene, where, and in which words
+STREAM_TEXT_WEIGHTS: Final = 22  # initial weights of a text encoder
 
 WORD_RANGE: Final = 2**32  # values of a word of the counter: so many samples have numbers, and so many steps of each
 NUMBER_SHIFT: Final = 16  # bits of a stream's word below the number of the dropout that draws from it

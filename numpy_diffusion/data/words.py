@@ -118,13 +118,7 @@ class WordTokenizer:
         ------
         ValueError : no integers, or other numbers than the tokenizer's
         """
-        given = np.asarray(ids)
-        if given.dtype.kind not in "iu" or given.ndim == 0 or given.size == 0:
-            raise ValueError(f"ids: expected integers [..., L], got {given.dtype} of shape {list(given.shape)}")
-        if given.min() < 0 or given.max() > self.end:
-            raise ValueError(f"ids: expected numbers in 0..{self.end}, got {given.min()}..{given.max()}")
-        ends = np.cumsum(given == self.end, axis=-1)
-        return (ends == 0) | ((ends == 1) & (given == self.end))
+        return to_the_end(ids, self.end, len(self))
 
     def save(self, path: _files.PathLike) -> None:
         """Write the vocabulary as JSON, {word: number}, the start and the end among them.
@@ -157,6 +151,27 @@ class WordTokenizer:
             return cls(_vocabulary(content))
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{place}: expected the vocabulary of a WordTokenizer as JSON: {error}") from None
+
+
+def to_the_end(ids: ArrayLike, end: int, count: int) -> np.ndarray:
+    """Which places of integers [..., L] in 0..count - 1 stand before the first `end` or at it: bool [..., L].
+
+    Raises
+    ------
+    ValueError : no integers, or others
+
+    Examples
+    --------
+    >>> to_the_end([4, 1, 5, 5, 0], end=5, count=6)
+    array([ True,  True,  True, False, False])
+    """
+    given = np.asarray(ids)
+    if given.dtype.kind not in "iu" or given.ndim == 0 or given.size == 0:
+        raise ValueError(f"ids: expected integers [..., L], got {given.dtype} of shape {list(given.shape)}")
+    if given.min() < 0 or given.max() >= count:
+        raise ValueError(f"ids: expected numbers in 0..{count - 1}, got {given.min()}..{given.max()}")
+    ends = given == end
+    return np.cumsum(ends, axis=-1) - ends == 0
 
 
 def split(text: str) -> list[str]:

@@ -1,17 +1,16 @@
 """A network: a model with parameters, and all that training, checkpoints and sampling need of it, whichever it is.
 
 A new network is a subclass of `Network` that brings a definition (`forward`, `backward`) and its first weights; this
-file has what all share.  What it may bring besides are kernels, `own_outputs`, `own_chain`, `own_gradient` and
-`own_steps`: each gives the same as the definition, faster, or None where it does not know how.
+file has what all share, above what `Parameterised` gives.  What it may bring besides are kernels, `own_outputs`,
+`own_chain`, `own_gradient` and `own_steps`: each gives the same as the definition, faster, or None where it does not
+know how.
 """
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,26 +19,23 @@ from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.parameterised import Parameterised
 from numpy_diffusion.models.tasks import Dropout, Gradient, Take, Task
 from numpy_diffusion.process.coefficients import Coefficients
 
 
-class Network(ABC):
+class Network(Parameterised):
     """eps = model(x, t) with parameters that can be trained.
 
     Parameters
     ----------
-    config : the structure, a frozen dataclass: its fields are arguments of the class, and what config.json says
+    config, shapes, seed, dtype : see `Parameterised`
     shape : of one sample
-    shapes : of the parameters, by name
     learn_variance : whether there are twice the outputs, for the variance of the reverse kernel
-    seed : of the initial weights, see `initialise`
-    dtype : float32, or float64 for gradient checks
 
     Attributes
     ----------
-    buffer : all parameters in one array [P]
-    params : the named parameters, views of `buffer`
+    buffer, params : see `Parameterised`
     shift, scale : float32 [*shape]: the network works on (data - shift) / scale; `train` sets both, and `sample`
         returns the data's units
     """
@@ -57,19 +53,11 @@ class Network(ABC):
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
-        if dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype: expected float32 or float64, got {dtype}")
-        self.config, self.shape, self.shapes, self.learn_variance = config, shape, shapes, learn_variance
-        self.buffer = np.zeros(parameters.size(shapes), dtype)
-        self.params = parameters.views(self.buffer, shapes)
+        self.shape, self.learn_variance = shape, learn_variance
         self.shift, self.scale = np.zeros(shape, np.float32), np.ones(shape, np.float32)
-        self.initialise(_checks.seed(seed))
+        super().__init__(config, shapes, seed=seed, dtype=dtype)
 
     # What a network brings ---------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def initialise(self, seed: int) -> None:
-        """Write the first weights to `params`, which are zero."""
 
     @abstractmethod
     def forward(
@@ -96,7 +84,7 @@ class Network(ABC):
         """What stands for being told nothing, a value of each field that the network takes; None if it takes none."""
         return None
 
-    def check_values(self, condition: Condition) -> None:  # noqa: B027 - a network without conditions has none
+    def check_values(self, condition: Condition) -> None:
         """ValueError where a field of the condition holds what the network does not know, as a class too many."""
 
     # Kernels that it may bring -----------------------------------------------------------------------------------
@@ -174,10 +162,10 @@ class Network(ABC):
         ValueError : a field that the network does not take, one that is missing, a value that it does not know
         """
         given, taken = condition.arguments(), {} if self.nothing is None else self.nothing.arguments()
-        for name in given.keys() - taken.keys():
+        for name in (name for name in given if name not in taken):
             what = "classes" if name == "labels" else f"use of {name}"
             raise ValueError(f"{name}: expected None, as the network has no {what}, got some")
-        for name in taken.keys() - given.keys():
+        for name in (name for name in taken if name not in given):
             raise ValueError(f"{name}: expected one for all, or one for each of {n} samples, got None")
         self.check_values(condition)
         return condition.each(n)
@@ -192,23 +180,3 @@ class Network(ABC):
     def takes_images(self) -> bool:
         """Whether a sample is an image [C, H, W]."""
         return len(self.shape) == 3
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The arguments that make a network of this structure."""
-        return dataclasses.asdict(self.config)
-
-    def copy(self) -> Self:
-        """A network of the same structure, weights and units."""
-        return copy.deepcopy(self)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy's parameters are views of its own buffer."""
-        self.__dict__ |= state
-        self.params = parameters.views(self.buffer, self.shapes)
-
-    def __repr__(self) -> str:
-        fields = {field.name: field.default for field in dataclasses.fields(self.config)}
-        chosen = {name: value for name, value in vars(self.config).items() if value != fields[name]}
-        arguments = ", ".join(f"{name}={value}" for name, value in chosen.items())
-        return f"{type(self).__name__}({arguments}): {self.buffer.size:,} parameters"

@@ -1,6 +1,7 @@
 """The folders that diffusers keeps its networks and schedulers in: options as JSON, weights as safetensors.
 
     config.json, diffusion_pytorch_model.safetensors     a network
+    config.json, model.safetensors                       a network of transformers, as a pipeline has them
     scheduler_config.json                                a scheduler, see `schedulers`
     model_index.json, unet/, scheduler/                  a pipeline of both, see `pipelines`
 
@@ -16,7 +17,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 import numpy as np
 from safetensors import numpy as safetensors
@@ -31,9 +32,9 @@ Config = TypeVar("Config")
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "diffusion_pytorch_model.safetensors"
-PICKLE: Final = "diffusion_pytorch_model.bin"
 DIFFUSERS: Final = "0.42.1"  # the version whose options and names these are
 DTYPES: Final[dict[str, np.dtype]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
+NUMBERS: Final[dict[str, np.dtype]] = {"I64": np.dtype("<i8")}  # of tensors that are not read
 OLD_NAMES: Final = {
     "query": "to_q",
     "key": "to_k",
@@ -45,16 +46,36 @@ LARGEST_HEADER: Final = 10**8  # bytes, as in the safetensors library
 LARGEST_SIDE: Final = 4096  # of an image, in pixels: nothing in the files bounds it
 
 
+class Library(NamedTuple):
+    """Where a library keeps what."""
+
+    name: str
+    weights: str  # the file of a network's weights
+    pickle: str  # the file that older versions wrote in its place
+    layers: str  # the option that says how often layers are repeated
+
+
+DIFFUSERS_LIBRARY: Final = Library("diffusers", WEIGHTS, "diffusion_pytorch_model.bin", "layers_per_block")
+TRANSFORMERS_LIBRARY: Final = Library("transformers", "model.safetensors", "pytorch_model.bin", "num_hidden_layers")
+
+
 def read_network(
-    folder: _files.PathLike, kind: str, checked: Callable[[Options], Config], shapes: Callable[[Config], Shapes]
+    folder: _files.PathLike,
+    kinds: tuple[str, ...],
+    checked: Callable[[Options], Config],
+    shapes: Callable[[Config], Shapes],
+    library: Library = DIFFUSERS_LIBRARY,
+    left_out: Callable[[Config], Shapes] = lambda config: {},
 ) -> tuple[Config, Tensors]:
     """A network's options and its weights, float32 and finite, by name.
 
     Parameters
     ----------
-    kind : the class that config.json must name
+    kinds : the classes of which config.json must name one
     checked : options as they are in the file -> the network's configuration; ValueError where one is not supported
     shapes : the configuration -> what each tensor must have
+    library : the one that wrote the folder
+    left_out : the configuration -> tensors of integers that may be there as well, and are not read
 
     Raises
     ------
@@ -62,22 +83,25 @@ def read_network(
     ValueError : a file that is foreign, cut, altered or hostile, or an option that is not supported
     """
     folder = _files.as_path("folder", folder)
-    given = read_json(folder, CONFIG, (kind,))
+    given = read_options(folder, CONFIG)
     with naming(folder / CONFIG):
+        kind = _kind(given, library, kinds)
         config = checked(given)
-    path = _weights(folder)
+    path = _weights(folder, library, kind)
     with _reading(path), open(path, "rb") as file:
         entries, start = _header(path, file)
         with naming(folder / CONFIG):  # a layer has several tensors
-            _checks.integer("layers_per_block", given.get("layers_per_block", 1), 1, max(len(entries), 1))
+            _checks.integer(library.layers, given.get(library.layers, 1), 1, max(len(entries), 1))
         expected = shapes(config)
-        _check_entries(path, entries, expected, os.fstat(file.fileno()).st_size - start)
+        _check_entries(path, entries, expected, left_out(config), os.fstat(file.fileno()).st_size - start)
         tensors = {name: _tensor(file, start, entries[name]) for name in expected}
     return config, {name: _checks.array(f"{path}: {name}", values) for name, values in tensors.items()}
 
 
-def write_network(folder: _files.PathLike, kind: str, config: Options, tensors: Tensors) -> None:
-    """Write what `read_network` reads, and diffusers' from_pretrained; each file whole or not at all.
+def write_network(
+    folder: _files.PathLike, kind: str, config: Options, tensors: Tensors, library: Library = DIFFUSERS_LIBRARY
+) -> None:
+    """Write what `read_network` reads, and the library's from_pretrained; each file whole or not at all.
 
     Raises
     ------
@@ -91,29 +115,46 @@ def write_network(folder: _files.PathLike, kind: str, config: Options, tensors: 
         _checks.array(f"model: {name}", values)
     with _files.os_errors_about("folder", folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _files.write(folder / WEIGHTS, safetensors.save(tensors, metadata={"format": "pt"}))
-    write_json(folder, CONFIG, kind, config)
+        _files.write(folder / library.weights, safetensors.save(tensors, metadata={"format": "pt"}))
+    if library is DIFFUSERS_LIBRARY:
+        write_json(folder, CONFIG, kind, config)
+    else:
+        write_options(folder, CONFIG, {"architectures": [kind], **config})
 
 
 def read_json(folder: Path, name: str, kinds: tuple[str, ...]) -> Options:
     """The options in a file, of which `_class_name` is one of `kinds`; errors as for `read_network`."""
+    options = read_options(folder, name)
+    with naming(folder / name):
+        _kind(options, DIFFUSERS_LIBRARY, kinds)
+    return options
+
+
+def read_options(folder: Path, name: str) -> Options:
+    """The options in a file of any kind; errors as for `read_network`."""
+    return _parsed(folder / name, read_bytes(folder, name), "JSON")
+
+
+def read_bytes(folder: Path, name: str) -> bytes:
+    """What is in a file of text, as bytes; errors as for `read_network`."""
     path = _file(folder, name)
     with _reading(path), open(path, "rb") as file:
         content = file.read(LARGEST_JSON + 1)
     if len(content) > LARGEST_JSON:
-        raise ValueError(f"{path}: expected at most {LARGEST_JSON:,} bytes of JSON, got more")
-    options = _parsed(path, content, "JSON")
-    with naming(path):
-        _checks.choice("_class_name", options.get("_class_name"), kinds)
-    return options
+        raise ValueError(f"{path}: expected at most {LARGEST_JSON:,} bytes, got more")
+    return content
 
 
 def write_json(folder: Path, name: str, kind: str, options: Options) -> None:
     """Write the options as a file that diffusers reads; OSError where the place cannot be written."""
-    content = {"_class_name": kind, "_diffusers_version": DIFFUSERS, **options}
+    write_options(folder, name, {"_class_name": kind, "_diffusers_version": DIFFUSERS, **options})
+
+
+def write_options(folder: Path, name: str, options: Options) -> None:
+    """Write the options as JSON; OSError where the place cannot be written."""
     with _files.os_errors_about("folder", folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _files.write(folder / name, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+        _files.write(folder / name, (json.dumps(options, indent=2, allow_nan=False) + "\n").encode())
 
 
 @contextmanager
@@ -123,6 +164,14 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _kind(options: Options, library: Library, kinds: tuple[str, ...]) -> str:
+    """Which of `kinds` the options say they are of."""
+    if library is DIFFUSERS_LIBRARY:
+        return _checks.choice("_class_name", options.get("_class_name"), kinds)
+    given = options.get("architectures")
+    return _checks.choice("architectures", given[0] if isinstance(given, list) and len(given) == 1 else given, kinds)
 
 
 # Files -----------------------------------------------------------------------------------------------------------
@@ -138,14 +187,15 @@ def _file(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _weights(folder: Path) -> Path:
+def _weights(folder: Path, library: Library, kind: str) -> Path:
     """The path of the weights; where there is a pickle in their place, a sentence on what to do."""
-    if (folder / PICKLE).exists() and not (folder / WEIGHTS).exists():
+    pickle, weights = folder / library.pickle, library.weights
+    if pickle.exists() and not (folder / weights).exists():
         raise ValueError(
-            f"{folder / PICKLE}: expected {WEIGHTS}, got a pickle, which can run any program when it is read; if you "
-            "trust it, convert it with diffusers: UNet2DModel.from_pretrained(folder).save_pretrained(folder)"
+            f"{pickle}: expected {weights}, got a pickle, which can run any program when it is read; if you "
+            f"trust it, convert it with {library.name}: {kind}.from_pretrained(folder).save_pretrained(folder)"
         )
-    return _file(folder, WEIGHTS)
+    return _file(folder, weights)
 
 
 @contextmanager
@@ -205,17 +255,20 @@ def _today(name: str) -> str:
     return ".".join(parts)
 
 
-def _check_entries(path: Path, entries: dict[str, Any], shapes: Shapes, size: int) -> None:
+def _check_entries(path: Path, entries: dict[str, Any], shapes: Shapes, left_out: Shapes, size: int) -> None:
     """See that there is every tensor, of a dtype and shape that fits, and that they fill `size` bytes in a row."""
-    for what, names in (("missing", shapes.keys() - entries.keys()), ("unexpected", entries.keys() - shapes.keys())):
+    unexpected = entries.keys() - shapes.keys() - left_out.keys()
+    for what, names in (("missing", shapes.keys() - entries.keys()), ("unexpected", unexpected)):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise ValueError(f"{path}: {min(names)[:200]}{more}: {what}: expected the tensors of {CONFIG}'s network")
-    for name, shape in shapes.items():
-        _check_entry(f"{path}: {name}", entries[name], shape)
+    for name, entry in entries.items():
+        known = (shapes[name], DTYPES) if name in shapes else (left_out[name], NUMBERS)
+        _check_entry(f"{path}: {name}", entry, *known)
     end = 0
     for name in sorted(entries, key=lambda name: entries[name]["data_offsets"]):
-        begin, end = end, end + DTYPES[entries[name]["dtype"]].itemsize * math.prod(shapes[name])
+        width = (DTYPES | NUMBERS)[entries[name]["dtype"]].itemsize
+        begin, end = end, end + width * math.prod(entries[name]["shape"])
         if entries[name]["data_offsets"] != [begin, end]:
             got = entries[name]["data_offsets"]
             raise ValueError(
@@ -227,11 +280,11 @@ def _check_entries(path: Path, entries: dict[str, Any], shapes: Shapes, size: in
         raise ValueError(f"{path}: expected {end:,} bytes of tensors, got {size - end:,} more behind the last")
 
 
-def _check_entry(what: str, entry: Any, shape: tuple[int, ...]) -> None:
-    """See that an entry of the header is one, of this shape."""
+def _check_entry(what: str, entry: Any, shape: tuple[int, ...], dtypes: dict[str, np.dtype]) -> None:
+    """See that an entry of the header is one, of this shape and one of these dtypes."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"{what}: expected dtype, shape and data_offsets in the header, got something else")
-    _checks.choice(f"{what}: dtype", entry["dtype"], DTYPES)
+    _checks.choice(f"{what}: dtype", entry["dtype"], dtypes)
     if entry["shape"] != list(shape):
         raise ValueError(f"{what}: expected shape {list(shape)}, got {str(entry['shape'])[:80]}")
     offsets = entry["data_offsets"]

@@ -1,17 +1,18 @@
-"""Whatever a folder of diffusers holds: a pipeline, a network, or a scheduler."""
+"""Whatever a folder of diffusers holds: a pipeline, a network, a text encoder, or a scheduler."""
 
 from __future__ import annotations
 
 from numpy_diffusion import _files
-from numpy_diffusion.interop.diffusers import pipelines, schedulers, unets
+from numpy_diffusion.interop.diffusers import pipelines, schedulers, text_encoders, unets
 from numpy_diffusion.interop.diffusers.files import CONFIG
 from numpy_diffusion.interop.diffusers.pipelines import Pipeline
+from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.schedules import Schedule
 
 
-def load_diffusers(folder: _files.PathLike) -> Pipeline | UNet | Schedule:
-    """What is in the folder: a `Pipeline` of network and chain, a `UNet`, or a scheduler's `Schedule`.
+def load_diffusers(folder: _files.PathLike) -> Pipeline | UNet | CLIPText | Schedule:
+    """What is in the folder: a `Pipeline` of network and chain, a `UNet`, a `CLIPText`, or a scheduler's `Schedule`.
 
     Raises
     ------
@@ -28,21 +29,23 @@ def load_diffusers(folder: _files.PathLike) -> Pipeline | UNet | Schedule:
     folder = _files.as_path("folder", folder)
     if not (folder / pipelines.INDEX).exists():
         if (folder / CONFIG).exists():
-            return unets.read(folder)
+            return text_encoders.read(folder) if text_encoders.holds(folder) else unets.read(folder)
         if (folder / schedulers.FILE).exists():
             return schedulers.read_schedule(folder)
     return Pipeline.from_diffusers(folder)
 
 
-def save_diffusers(model: UNet | Pipeline, folder: _files.PathLike) -> None:
-    """Write a folder that diffusers' from_pretrained opens, and `load_diffusers`.
+def save_diffusers(model: UNet | CLIPText | Pipeline, folder: _files.PathLike) -> None:
+    """Write a folder that from_pretrained of diffusers' or transformers' class opens, and `load_diffusers`.
 
     Raises
     ------
     OSError : a place that cannot be written
-    ValueError : what is neither a UNet nor a Pipeline, or a part that diffusers' files have no place for
+    ValueError : what is none of these, or a part that diffusers' files have no place for
     """
     if isinstance(model, Pipeline):
         model.to_diffusers(folder)
+    elif isinstance(model, CLIPText):
+        text_encoders.write(model, folder)
     else:
         unets.write(model, folder)

@@ -105,7 +105,7 @@ def test_a_pipe_is_not_waited_for(folder: Path) -> None:
 
 def test_a_pickle_is_not_opened(folder: Path) -> None:
     (folder / WEIGHTS).unlink()
-    os.mkfifo(folder / files.PICKLE)  # opening it would wait for ever
+    os.mkfifo(folder / files.DIFFUSERS_LIBRARY.pickle)  # opening it would wait for ever
     refused(folder, "pickle", "save_pretrained")
 
 
@@ -118,7 +118,7 @@ def test_a_pickle_is_not_opened(folder: Path) -> None:
         (b"[" * 100_000, ["expected JSON"]),
         (b"[1]", ["got a list"]),
         (b"{}", ["_class_name", "UNet2DModel"]),
-        (b'{"_class_name": "UNet2DConditionModel"}', ["_class_name", "UNet2DConditionModel"]),
+        (b'{"_class_name": "UNet3DConditionModel"}', ["_class_name", "UNet3DConditionModel"]),
         (b'{"_class_name": ["UNet2DModel"]}', ["_class_name"]),
         (b'{"_class_name": "UNet2DModel", "_class_name": "UNet2DModel"}', ["twice"]),
         (b'{"a": ' + b"9" * 5000 + b"}", ["expected JSON"]),

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checks.clip import encoder
 from checks.diffusers_folders import example
 
 from numpy_diffusion.interop.diffusers import files, pipelines, schedulers, unets
 from numpy_diffusion.interop.diffusers.folders import load_diffusers, save_diffusers
 from numpy_diffusion.interop.diffusers.pipelines import Pipeline
+from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.schedules import Schedule
@@ -40,6 +42,14 @@ def test_a_network_is_opened_as_one(folder: Path) -> None:
     assert isinstance(found, UNet)
     assert found.config == example().config
     np.testing.assert_array_equal(found.buffer, example().buffer)
+
+
+def test_a_text_encoder_is_opened_as_one(tmp_path: Path) -> None:
+    save_diffusers(encoder(), tmp_path / "text_encoder")
+    found = load_diffusers(tmp_path / "text_encoder")
+    assert isinstance(found, CLIPText)
+    assert found.config == encoder().config
+    np.testing.assert_array_equal(found.buffer, encoder().buffer)
 
 
 def test_a_scheduler_is_opened_as_a_schedule(folder: Path) -> None:

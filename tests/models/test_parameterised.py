@@ -1,0 +1,74 @@
+"""What has parameters, by one that has nothing else; see `test_network` for networks."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.parameterised import Parameterised
+
+
+@dataclass(frozen=True)
+class PlaneConfig:
+    rows: int
+    columns: int = 2
+
+
+class Plane(Parameterised):
+    """A matrix and a row."""
+
+    def __init__(self, rows: int, columns: int = 2, **more: Any) -> None:
+        super().__init__(PlaneConfig(rows, columns), {"matrix": (rows, columns), "row": (columns,)}, **more)
+
+    def initialise(self, seed: int) -> None:
+        self.params["row"][:] = seed
+
+
+def test_the_parameters_are_views_of_one_buffer() -> None:
+    plane = Plane(3, seed=5)
+    assert plane.buffer.tolist() == [0.0] * 6 + [5.0] * 2
+    assert plane.buffer.dtype == np.float32
+    plane.buffer[0] = 7.0
+    assert plane.params["matrix"][0, 0] == 7.0
+    assert Plane(3, dtype=np.float64).buffer.dtype == np.float64
+
+
+def test_a_copy_has_its_own_buffer() -> None:
+    plane = Plane(3, seed=5)
+    for other in (plane.copy(), pickle.loads(pickle.dumps(plane))):
+        assert np.shares_memory(other.params["row"], other.buffer)
+        other.params["row"][:] = 1.0
+        assert other.buffer[-1] == 1.0
+    assert plane.buffer[-1] == 5.0
+
+
+def test_it_says_what_was_chosen() -> None:
+    assert repr(Plane(3)) == "Plane(rows=3): 8 parameters"
+    assert repr(Plane(2000, columns=3)) == "Plane(rows=2000, columns=3): 6,003 parameters"
+    assert Plane(3).options == {"rows": 3, "columns": 2}
+
+
+def test_a_network_is_one() -> None:
+    assert issubclass(Network, Parameterised)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, int, "foo", None])
+def test_another_dtype_is_refused(dtype: Any) -> None:
+    with pytest.raises(ValueError, match=r"^dtype: expected float32 or float64, got "):
+        Plane(2, dtype=dtype)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 0.5, True])
+def test_another_seed_is_refused(seed: Any) -> None:
+    with pytest.raises(ValueError, match=r"^seed: expected an integer in 0\.\."):
+        Plane(2, seed=seed)
+
+
+def test_without_first_weights_there_is_none() -> None:
+    with pytest.raises(TypeError, match=r"abstract method .*initialise"):
+        Parameterised(None, {})  # type: ignore[abstract]
