@@ -1,4 +1,4 @@
-"""exp, the sigmoid and SiLU's slope as scalar functions that vectorise in their caller's loop."""
+"""exp, the sigmoid, the normal distribution, and slopes, as scalars that vectorise in their caller's loop."""
 
 import math
 
@@ -41,3 +41,44 @@ def silu_slope(x):
     """The slope of x sigmoid(x): s + x s (1 - s)."""
     s = sigmoid(x)
     return s * (float32(1) + x * (float32(1) - s))
+
+
+# erfc(z) = t exp(-z^2 + polynomial in t), t = 1 / (1 + z / 2), z >= 0: its relative error is below 1.2e-7 (Press et
+# al., Numerical Recipes, 2nd edition, 6.2)
+ERFC = (
+    0.17087277,
+    -0.82215223,
+    1.48851587,
+    -1.13520398,
+    0.27886807,
+    -0.18628806,
+    0.09678418,
+    0.37409196,
+    1.00002368,
+    -1.26551223,
+)
+
+
+@inline_jit
+def normal_cdf(x):
+    """P(N(0, 1) < x) = erfc(-x / sqrt(2)) / 2."""
+    z = abs(x) * float32(math.sqrt(0.5))
+    t = float32(1) / (float32(1) + float32(0.5) * z)
+    y = float32(ERFC[0])
+    y = y * t + float32(ERFC[1])
+    y = y * t + float32(ERFC[2])
+    y = y * t + float32(ERFC[3])
+    y = y * t + float32(ERFC[4])
+    y = y * t + float32(ERFC[5])
+    y = y * t + float32(ERFC[6])
+    y = y * t + float32(ERFC[7])
+    y = y * t + float32(ERFC[8])
+    y = y * t + float32(ERFC[9])
+    beyond = float32(0.5) * t * exp(y - z * z)
+    return beyond if x < float32(0) else float32(1) - beyond
+
+
+@inline_jit
+def gelu_slope(x, below):
+    """The slope of x P(N(0, 1) < x), from below = P(N(0, 1) < x)."""
+    return below + x * float32(1.0 / math.sqrt(2.0 * math.pi)) * exp(float32(-0.5) * x * x)

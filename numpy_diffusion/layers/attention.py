@@ -9,17 +9,21 @@ import numpy as np
 Cache = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def forward(q: np.ndarray, k: np.ndarray, v: np.ndarray, heads: int) -> tuple[np.ndarray, Cache]:
-    """o [N, L, C] from q, k, v [N, L, C]."""
+def forward(
+    q: np.ndarray, k: np.ndarray, v: np.ndarray, heads: int, mask: np.ndarray | None = None
+) -> tuple[np.ndarray, Cache]:
+    """o [N, L, C] from q [N, L, C] and k, v [N, K, C], of which a mask [N, K] says which are there: one at least."""
     q, k, v = (_split(part, heads) for part in (q, k, v))
     scores = q @ k.swapaxes(2, 3) * _scale(q)
+    if mask is not None:
+        scores = np.where(mask[:, None, None, :], scores, scores.dtype.type(-np.inf))
     weights = np.exp(scores - scores.max(axis=3, keepdims=True))  # of 1 at the most: nothing overflows
     weights /= weights.sum(axis=3, keepdims=True)
     return _joined(weights @ v), (q, k, v, weights)
 
 
 def backward(do: np.ndarray, cache: Cache) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """dq, dk, dv [N, L, C] from do [N, L, C]."""
+    """dq [N, L, C] and dk, dv [N, K, C] from do [N, L, C]."""
     q, k, v, weights = cache
     do = _split(do, q.shape[1])
     dweights = do @ v.swapaxes(2, 3)

@@ -21,15 +21,15 @@ def forward(
     caches: dict[str, Any] = {}
     N, C = x.shape[:2]
 
-    def through(layer: str, rows: np.ndarray) -> np.ndarray:
-        y, caches[layer] = linear.forward(rows.reshape(-1, C), *weight_and_bias(params, layer))
+    def through(layer: str, flat: np.ndarray) -> np.ndarray:
+        y, caches[layer] = linear.forward(flat.reshape(-1, C), *weight_and_bias(params, layer))
         return y.reshape(N, -1, C)
 
     z, caches["group_norm"] = group_norm.forward(x, *weight_and_bias(params, "group_norm"), groups, eps)
-    rows = _rows(z)
-    q, k, v = (through(layer, rows) for layer in ("to_q", "to_k", "to_v"))
+    flat = rows(z)
+    q, k, v = (through(layer, flat) for layer in ("to_q", "to_k", "to_v"))
     o, caches["attention"] = attention.forward(q, k, v, heads)
-    return _image(through("to_out.0", o), x.shape) + x, caches
+    return image(through("to_out.0", o), x.shape) + x, caches
 
 
 def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, Gradients]:
@@ -40,18 +40,18 @@ def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, Gradie
     def through(layer: str, drows: np.ndarray) -> np.ndarray:
         return store_gradients(grads, layer, linear.backward(drows.reshape(-1, C), caches[layer])).reshape(N, -1, C)
 
-    do = through("to_out.0", _rows(dy))
+    do = through("to_out.0", rows(dy))
     dq, dk, dv = attention.backward(do, caches["attention"])
     drows = through("to_q", dq) + through("to_k", dk) + through("to_v", dv)
-    dx = store_gradients(grads, "group_norm", group_norm.backward(_image(drows, dy.shape), caches["group_norm"]))
+    dx = store_gradients(grads, "group_norm", group_norm.backward(image(drows, dy.shape), caches["group_norm"]))
     return dx + dy, grads
 
 
-def _rows(x: np.ndarray) -> np.ndarray:
+def rows(x: np.ndarray) -> np.ndarray:
     """[N, H W, C] from [N, C, H, W]."""
     return x.reshape(*x.shape[:2], -1).swapaxes(1, 2)
 
 
-def _image(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def image(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """[N, C, H, W] from [N, H W, C]."""
-    return rows.swapaxes(1, 2).reshape(shape)
+    return flat.swapaxes(1, 2).reshape(shape)

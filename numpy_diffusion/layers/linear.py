@@ -8,14 +8,15 @@ Cache = tuple[np.ndarray, np.ndarray]
 
 
 def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, Cache]:
-    """y [N, J] from x [N, K], weight [J, K], bias [J]."""
+    """y [..., J] from x [..., K], weight [J, K], bias [J]."""
     return x @ weight.T + bias, (x, weight)
 
 
 def backward(dy: np.ndarray, cache: Cache) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """dx [N, K], dweight [J, K], dbias [J] from dy [N, J]."""
+    """dx [..., K], dweight [J, K], dbias [J] from dy [..., J]."""
     x, weight = cache
-    return dy @ weight, dy.T @ x, dy.sum(axis=0)
+    rows = dy.reshape(-1, dy.shape[-1])
+    return dy @ weight, rows.T @ x.reshape(len(rows), -1), rows.sum(axis=0)
 
 
 def jvp(dx: np.ndarray, cache: Cache) -> np.ndarray:

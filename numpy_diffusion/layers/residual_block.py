@@ -2,6 +2,11 @@
 
 h = conv1(silu(norm1(x))) + time_emb_proj(silu(temb))
 y = conv2(dropout(silu(norm2(h)))) + x, where x goes through the 1 x 1 convolution conv_shortcut if channels differ
+
+or, where temb scales and shifts (Dhariwal and Nichol 2021, arXiv 2105.05233, equation 3),
+
+h = conv1(silu(norm1(x))),   (scale, shift) = time_emb_proj(silu(temb))
+y = conv2(dropout(silu((1 + scale) norm2(h) + shift))) + x
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ def forward(
     groups: int,
     eps: float,
     dropped: Dropped | None = None,
+    scale_shift: bool = False,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """y [N, J, H, W] from x [N, C, H, W] and temb [N, E]; without `dropped`, no dropout.
 
@@ -43,7 +49,14 @@ def forward(
     h, caches["conv1"] = conv.forward(h, *weight_and_bias(params, "conv1"))
     a, caches["silu_temb"] = silu.forward(temb)
     a, caches["time_emb_proj"] = linear.forward(a, *weight_and_bias(params, "time_emb_proj"))
-    h, caches["norm2"] = group_norm.forward(h + a[:, :, None, None], *weight_and_bias(params, "norm2"), groups, eps)
+    a = a[:, :, None, None]
+    if not scale_shift:
+        h = h + a
+    h, caches["norm2"] = group_norm.forward(h, *weight_and_bias(params, "norm2"), groups, eps)
+    if scale_shift:
+        scale, shift = np.split(a, 2, axis=1)
+        caches["scale"] = h, 1.0 + scale
+        h = h * (1.0 + scale) + shift
     h, caches["silu2"] = silu.forward(h)
     if dropped is not None:
         h, caches["dropout"] = dropout.forward(h, *dropped)
@@ -59,8 +72,14 @@ def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, np.nda
     dh = store_gradients(grads, "conv2", conv.backward(dy, caches["conv2"]))
     if "dropout" in caches:
         dh = dropout.backward(dh, caches["dropout"])
-    dh = store_gradients(grads, "norm2", group_norm.backward(silu.backward(dh, caches["silu2"]), caches["norm2"]))
-    da = store_gradients(grads, "time_emb_proj", linear.backward(dh.sum(axis=(2, 3)), caches["time_emb_proj"]))
+    dh = silu.backward(dh, caches["silu2"])
+    scaled = "scale" in caches
+    if scaled:
+        normed, factor = caches["scale"]
+        da, dh = np.concatenate([dh * normed, dh], axis=1), dh * factor
+    dh = store_gradients(grads, "norm2", group_norm.backward(dh, caches["norm2"]))
+    da = (da if scaled else dh).sum(axis=(2, 3))
+    da = store_gradients(grads, "time_emb_proj", linear.backward(da, caches["time_emb_proj"]))
     dtemb = silu.backward(da, caches["silu_temb"])
     dh = store_gradients(grads, "conv1", conv.backward(dh, caches["conv1"]))
     dh = store_gradients(grads, "norm1", group_norm.backward(silu.backward(dh, caches["silu1"]), caches["norm1"]))

@@ -1,4 +1,4 @@
-"""What a model is told beside x and t: the class, an embedding, a caption's tokens, a low-resolution image.
+"""What a model is told beside x and t: the class, an embedding, a caption's tokens or states, a low-resolution image.
 
 One record goes all the way: from the data, whose rows it has, through training, which draws some of the rows and
 now and then leaves them out, to sampling, where `guided` asks for it.  A model takes it as arguments of the fields'
@@ -28,12 +28,15 @@ class Condition:
     labels : classes, int64 [] or [N]
     embedding : what another network made of a picture or text, float32 [E] or [N, E]
     tokens : numbers of words, int64 [L] or [N, L]
-    mask : which tokens are there, bool [L] or [N, L]
+    states : what a text encoder made of the words, float32 [L, D] or [N, L, D]; they come with a mask, and if none is
+        given all are there
+    mask : which tokens or states are there, bool [L] or [N, L]
     low_resolution : an image to go by, float32 [C, H, W] or [N, C, H, W]
 
     Raises
     ------
-    ValueError : a field of another number of axes or other values; samples that differ in number
+    ValueError : a field of another number of axes or other values; samples that differ in number; a mask that differs
+        in length from what it marks
 
     Examples
     --------
@@ -47,12 +50,18 @@ class Condition:
     labels: Any = None
     embedding: Any = None
     tokens: Any = None
+    states: Any = None
     mask: Any = None
     low_resolution: Any = None
 
     def __post_init__(self) -> None:
         for name, value in self.arguments().items():
             object.__setattr__(self, name, _checked(name, value))
+        if self.states is not None and self.mask is None:
+            object.__setattr__(self, "mask", np.ones(self.states.shape[:-1], bool))
+        lengths = {name: value.shape[-AXES[name]] for name, value in self.arguments().items() if name in MARKED}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"condition: expected fields of the same length, got {lengths}")
         counts = {name: len(value) for name, value in self.arguments().items() if value.ndim > AXES[name]}
         if len(set(counts.values())) > 1:
             raise ValueError(f"condition: expected as many samples in each field, got {counts}")
@@ -89,7 +98,9 @@ class Condition:
 
     def followed_by(self, other: Condition) -> Condition:
         """The rows of both, one behind the other; both have the same fields."""
-        return self._with(lambda name, value: np.concatenate([value, other.arguments()[name]]))
+        longest = max(self.length, other.length)
+        one, two = self.lengthened(longest), other.lengthened(longest).arguments()
+        return one._with(lambda name, value: np.concatenate([value, two[name]]))
 
     def doubled(self) -> Condition:
         """For a batch and the same once more behind it: the rows twice, where there is a row for each sample."""
@@ -100,9 +111,31 @@ class Condition:
 
         def chosen(name: str, value: np.ndarray) -> np.ndarray:
             mark = where.reshape(-1, *(1,) * AXES[name])
-            return np.where(mark, nothing.arguments()[name], value)
+            return np.where(mark, instead[name], value)
 
-        return self._with(chosen)
+        longest = max(self.length, nothing.length)
+        instead = nothing.lengthened(longest).arguments()
+        return self.lengthened(longest)._with(chosen)
+
+    @property
+    def length(self) -> int:
+        """How many tokens or states the mask marks; 0 where there is no mask."""
+        return 0 if self.mask is None else self.mask.shape[-1]
+
+    def lengthened(self, length: int) -> Condition:
+        """The same with room for so many tokens or states, where there is a mask; what is added is not there."""
+        more = length - self.length
+        if self.mask is None or more == 0:
+            return self
+
+        def added(name: str, value: np.ndarray) -> np.ndarray:
+            if name not in MARKED:
+                return value
+            widths = [(0, 0)] * value.ndim
+            widths[-AXES[name]] = 0, more
+            return np.pad(value, widths)
+
+        return self._with(added)
 
     def _with(self, change: Callable[[str, np.ndarray], np.ndarray]) -> Condition:
         changed = object.__new__(Condition)  # the values are checked already
@@ -113,11 +146,20 @@ class Condition:
 
 
 FIELDS = tuple(field.name for field in fields(Condition))  # looked up once: each call of a network goes by them
-AXES = {"labels": 0, "embedding": 1, "tokens": 1, "mask": 1, "low_resolution": 3}  # of one sample's value
+AXES = {
+    "labels": 0,
+    "embedding": 1,
+    "tokens": 1,
+    "states": 2,
+    "mask": 1,
+    "low_resolution": 3,
+}  # of one sample's value
+MARKED = ("tokens", "states", "mask")  # the fields whose first axis of these counts tokens
 _WHAT = {
     "labels": "an integer",
     "embedding": "one vector",
     "tokens": "one row of tokens",
+    "states": "one row of states",
     "mask": "one row of marks",
     "low_resolution": "one image",
 }
@@ -127,7 +169,7 @@ def _checked(name: str, value: Any) -> np.ndarray:
     """The field as an array of its dtype, one sample's value or a row for each."""
     if name == "labels":
         return _labels(value)
-    if name in ("embedding", "low_resolution"):
+    if name in ("embedding", "states", "low_resolution"):
         array = _checks.array(name, value, dtype=np.float32)
     else:
         array = np.asarray(value)

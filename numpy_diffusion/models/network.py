@@ -174,10 +174,10 @@ class Network(ABC):
         ValueError : a field that the network does not take, one that is missing, a value that it does not know
         """
         given, taken = condition.arguments(), {} if self.nothing is None else self.nothing.arguments()
-        for name in given.keys() - taken.keys():
+        for name in (name for name in given if name not in taken):
             what = "classes" if name == "labels" else f"use of {name}"
             raise ValueError(f"{name}: expected None, as the network has no {what}, got some")
-        for name in taken.keys() - given.keys():
+        for name in (name for name in taken if name not in given):
             raise ValueError(f"{name}: expected one for all, or one for each of {n} samples, got None")
         self.check_values(condition)
         return condition.each(n)

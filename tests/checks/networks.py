@@ -25,6 +25,7 @@ from numpy_diffusion.training.run import Run, load_run
 
 SCHEDULE = Schedule.linear(T=20)
 N = 5
+TOKENS = 4
 ROUNDING = 1e-4  # of float32 sums, against the largest number of an array
 
 
@@ -74,7 +75,12 @@ def told(network: Network, n: int) -> Condition:
     """A value of each field that the network takes, for each of n samples; labels as training has them."""
     rng, rows = np.random.default_rng(2), {}
     for name, nothing in ({} if network.nothing is None else network.nothing.arguments()).items():
-        if nothing.dtype.kind == "f":
+        if name == "states":
+            rows[name] = rng.normal(size=(n, TOKENS, nothing.shape[-1]))
+        elif name == "mask":
+            rows[name] = rng.random((n, TOKENS)) < 0.6
+            rows[name][:, 1] = True
+        elif nothing.dtype.kind == "f":
             rows[name] = rng.normal(size=(n, *nothing.shape))
         else:
             rows[name] = rng.integers(0, max(1, nothing.max()), (n, *nothing.shape)).astype(nothing.dtype)
@@ -235,17 +241,23 @@ def check_condition(network: Network) -> None:
     """A field that it does not take is refused, and so is one that is missing; each that it takes has a say."""
     x, t, condition = shown(network)
     given = condition.arguments()
+    nothing = {} if network.nothing is None else network.nothing.lengthened(condition.length).arguments()
     for name, axes in AXES.items():
-        if name in given:
+        if name == "mask" and "states" in given:
+            without = network(x, t, **given | {name: None})  # all are there
+            np.testing.assert_array_equal(without, network(x, t, **given | {name: np.ones(TOKENS, bool)}))
+            assert (without != answer(network)).any()
+        elif name in given:
             rest = {other: values for other, values in given.items() if other != name}
             with pytest.raises(ValueError, match=rf"^{name}: expected one for all, or one for each of {N} samples"):
                 network(x, t, **rest)
-            with pytest.raises(ValueError, match=rf"^{name}: expected .*, got "):
+            with pytest.raises(ValueError, match=rf"^({name}|condition): expected .*, got "):
                 network(x, t, **given | {name: given[name][:-1]})
-            other = network(x, t, **given | {name: network.nothing.arguments()[name]})
+            other = network(x, t, **given | {name: nothing[name]})
             assert (other != answer(network)).any(axis=tuple(range(1, x.ndim))).sum() >= N - 1
         else:
-            value = np.zeros((2,) * axes, {"mask": bool, "embedding": float, "low_resolution": float}.get(name, int))
+            dtypes = dict(mask=bool, embedding=float, states=float, low_resolution=float)
+            value = np.zeros((TOKENS,) * axes, dtypes.get(name, int))
             with pytest.raises(ValueError, match=rf"^{name}: expected None, as the network has no .*, got some$"):
                 network(x, t, **given | {name: value})
     assert given.keys() == (set() if network.nothing is None else network.nothing.arguments().keys())

@@ -1,6 +1,8 @@
-"""exp, the sigmoid and SiLU's slope, against NumPy's in float64."""
+"""exp, the sigmoid, the normal distribution and the slopes, against float64."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
@@ -24,3 +26,12 @@ def test_silu_slope_is_the_derivative(x: float) -> None:
     h = 1e-5
     silu = lambda u: u / (1 + np.exp(-u))  # noqa: E731
     assert np.isclose(elementary.silu_slope(np.float32(x)), (silu(x + h) - silu(x - h)) / (2 * h), atol=1e-5)
+
+
+@pytest.mark.parametrize("x", [*np.linspace(-5, 5, 81), -40.0, 40.0, 1e-20])
+def test_the_normal_distribution_and_the_slope_of_gelu(x: float) -> None:
+    """Relative to its own size below zero too, where it is small."""
+    below, density = 0.5 * math.erfc(-x / math.sqrt(2)), math.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    found = elementary.normal_cdf(np.float32(x))
+    assert np.isclose(found, below, rtol=3e-6, atol=1e-18)
+    assert np.isclose(elementary.gelu_slope(np.float32(x), found), below + x * density, rtol=1e-5, atol=1e-6)

@@ -80,7 +80,7 @@ FAULTS = {
         residual_block.backward, 'silu.backward(da, caches["silu_temb"])', "da", check_residual
     ),
     "the step's gradient of the mean": Fault(
-        residual_block.backward, "dh.sum(axis=(2, 3))", "dh.mean(axis=(2, 3))", check_residual
+        residual_block.backward, "(da if scaled else dh).sum(", "(da if scaled else dh).mean(", check_residual
     ),
     "the values' gradient lost": Fault(
         attention_block.backward, ' + through("to_v", dv)', ' + 0.0 * through("to_v", dv)', check_attention_block

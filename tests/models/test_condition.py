@@ -13,15 +13,19 @@ ONE: dict[str, Any] = {  # of one sample
     "labels": 3,
     "embedding": [0.5, 1.5],
     "tokens": [7, 1, 0],
+    "states": [[0.5, 1.5], [2.0, 1.0], [0.0, 3.0]],
     "mask": [True, True, False],
     "low_resolution": np.full((1, 2, 2), 0.25),
 }
-DTYPES = {"labels": "int64", "embedding": "float32", "tokens": "int64", "mask": "bool", "low_resolution": "float32"}
+DTYPES = {"labels": "int64", "tokens": "int64", "mask": "bool"} | dict.fromkeys(
+    ("embedding", "states", "low_resolution"), "float32"
+)
 RNG = np.random.default_rng(0)
 EACH: dict[str, Any] = {  # of four samples
     "labels": np.array([3, 1, 4, 1]),
     "embedding": RNG.normal(size=(4, 2)).astype(np.float32),
     "tokens": RNG.integers(0, 9, (4, 3)),
+    "states": RNG.normal(size=(4, 3, 2)).astype(np.float32),
     "mask": RNG.random((4, 3)) < 0.5,
     "low_resolution": RNG.normal(size=(4, 1, 2, 2)).astype(np.float32),
 }
@@ -31,7 +35,7 @@ EACH: dict[str, Any] = {  # of four samples
 def test_a_field_is_one_value_or_a_row_for_each_sample_in_its_dtype(name: str) -> None:
     for value in (ONE[name], EACH[name]):
         told = Condition(**{name: value}).arguments()
-        assert list(told) == [name]
+        assert list(told) == [name, *(["mask"] if name == "states" else [])]
         assert told[name].dtype == DTYPES[name]
         np.testing.assert_array_equal(told[name], value)
 
@@ -87,6 +91,7 @@ def test_a_condition_is_not_to_be_changed() -> None:
         *[("labels", value) for value in (-1, 0.5, [0, -1], [[0]], [], "cat", True, np.nan)],
         *[("embedding", value) for value in (1.0, [[[1.0]]], [np.nan], "text", [])],
         *[("tokens", value) for value in (3, [0.5], [[[1]]], ["a"], [])],
+        *[("states", value) for value in ([1.0], [[[[1.0]]]], [[np.nan]], "text", [[]])],
         *[("mask", value) for value in (True, [0, 1], [[[True]]], [])],
         *[("low_resolution", value) for value in (np.zeros((2, 2)), np.zeros((1, 1, 1, 2, 2)), "image.png")],
     ],
@@ -96,6 +101,34 @@ def test_a_bad_value_is_refused_in_a_sentence_that_names_the_field(name: str, va
     with pytest.raises(ValueError, match=rf"^{name}: expected .*, got ") as caught:
         Condition(**{name: value})
     assert "\n" not in str(caught.value)
+
+
+def test_states_without_a_mask_are_all_there() -> None:
+    assert Condition(states=ONE["states"]).mask.tolist() == [True, True, True]
+    assert Condition(states=EACH["states"]).mask.shape == (4, 3)
+    assert Condition(states=ONE["states"], mask=ONE["mask"]).mask.tolist() == ONE["mask"]
+    assert (Condition(states=ONE["states"]).length, Condition(labels=3).length) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"tokens": [1, 2]}, {"states": np.zeros((2, 5))}, {"states": np.zeros((4, 2, 5))}]
+)
+def test_a_mask_of_another_length_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"^condition: expected fields of the same length, got \{.*'mask': 3\}$"):
+        Condition(**fields, mask=ONE["mask"])
+
+
+def test_of_two_texts_the_shorter_gets_words_that_are_not_there() -> None:
+    """In a batch of both, and where the shorter is what stands for nothing."""
+    long, short = Condition(states=EACH["states"], labels=[5] * 4), Condition(states=np.ones((1, 2)), labels=9)
+    both = long.followed_by(short.each(2))
+    assert both.states.shape == (6, 3, 2)
+    assert both.mask[4:].tolist() == [[True, False, False]] * 2
+    assert both.states[4:].tolist() == [[[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]]] * 2
+    for one, other in ((long, short), (short.each(4), long.rows(np.array([0])))):
+        found = one.each(4).left_out(np.array([True, False, False, False]), other)
+        assert found.mask.shape == (4, 3)
+        assert found.mask.all(axis=1).tolist() == [one is not long] + [one is long] * 3
 
 
 def test_fields_of_different_numbers_of_samples_are_refused() -> None:

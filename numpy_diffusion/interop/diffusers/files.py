@@ -46,13 +46,16 @@ LARGEST_SIDE: Final = 4096  # of an image, in pixels: nothing in the files bound
 
 
 def read_network(
-    folder: _files.PathLike, kind: str, checked: Callable[[Options], Config], shapes: Callable[[Config], Shapes]
+    folder: _files.PathLike,
+    kinds: tuple[str, ...],
+    checked: Callable[[Options], Config],
+    shapes: Callable[[Config], Shapes],
 ) -> tuple[Config, Tensors]:
     """A network's options and its weights, float32 and finite, by name.
 
     Parameters
     ----------
-    kind : the class that config.json must name
+    kinds : the classes of which config.json must name one
     checked : options as they are in the file -> the network's configuration; ValueError where one is not supported
     shapes : the configuration -> what each tensor must have
 
@@ -62,7 +65,7 @@ def read_network(
     ValueError : a file that is foreign, cut, altered or hostile, or an option that is not supported
     """
     folder = _files.as_path("folder", folder)
-    given = read_json(folder, CONFIG, (kind,))
+    given = read_json(folder, CONFIG, kinds)
     with naming(folder / CONFIG):
         config = checked(given)
     path = _weights(folder)

@@ -1,4 +1,6 @@
-"""A U-Net's folder of diffusers, that of `UNet2DModel`: its options and weights have the same names here."""
+"""A U-Net's folder of diffusers, that of `UNet2DModel` or `UNet2DConditionModel`: its options and weights have
+the same names here.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,12 @@ from typing import Any, Final
 
 from numpy_diffusion import _checks, _files
 from numpy_diffusion.interop.diffusers.files import LARGEST_SIDE, read_network, write_network
-from numpy_diffusion.networks.unet.config import UNetConfig, checked
+from numpy_diffusion.networks.unet.config import Config, UNetConditionConfig, UNetConfig
+from numpy_diffusion.networks.unet.options import checked
 from numpy_diffusion.networks.unet.program import shapes
 from numpy_diffusion.networks.unet.unet import UNet
 
-KIND: Final = "UNet2DModel"
+KINDS: Final = (UNetConfig.KIND, UNetConditionConfig.KIND)
 
 
 def read(folder: _files.PathLike) -> UNet:
@@ -30,7 +33,7 @@ def read(folder: _files.PathLike) -> UNet:
         ...
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
-    config, tensors = read_network(folder, KIND, _checked, shapes)
+    config, tensors = read_network(folder, KINDS, _checked, shapes)
     model = UNet(**vars(config))
     for name, values in model.params.items():
         values[:] = tensors[name]
@@ -38,7 +41,7 @@ def read(folder: _files.PathLike) -> UNet:
 
 
 def write(unet: UNet, folder: _files.PathLike) -> None:
-    """Write a folder that diffusers' UNet2DModel.from_pretrained opens, and `read`.
+    """Write a folder that from_pretrained of diffusers' class opens, and `read`.
 
     Raises
     ------
@@ -49,10 +52,10 @@ def write(unet: UNet, folder: _files.PathLike) -> None:
     _checks.instance("model", unet, UNet)
     if unet.shift.any() or (unet.scale != 1.0).any():
         raise ValueError("model: expected shift 0 and scale 1, as diffusers' files have no place for others")
-    write_network(folder, KIND, unet.options, unet.params)
+    write_network(folder, unet.config.KIND, unet.options, unet.params)
 
 
-def _checked(options: dict[str, Any]) -> UNetConfig:
+def _checked(options: dict[str, Any]) -> Config:
     config = checked(options)
     for side in config.image_size:
         _checks.integer("sample_size", side, 1, LARGEST_SIDE)

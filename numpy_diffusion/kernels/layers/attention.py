@@ -1,11 +1,11 @@
-"""Attention between the pixels of one sample: the twin of `layers/attention.py`.
+"""Attention of the pixels of one sample to each other, or to what else there is: the twin of `layers/attention.py`.
 
 o[p] = sum over r of P[p, r] v[r],    P[p, :] = softmax over r of (q[p] . k[r]) / sqrt(d),    each head of d channels
 
-q, k, v, o are images without a border.  P is made transposed, a row for each key r and LANES queries p at a time: its
-softmax goes down the columns, no sum runs across a register, and the products are the tile's.  Only the gradients by
-k and v, which sum over queries, are left to the inner tile.  A forward pass forgets a block of P when it has been
-used, while it is in the first cache; the gradient keeps a head's.
+q, k, v, o are images without a border, k and v of as many pixels as there are keys.  P is made transposed, a row for
+each key r and LANES queries p at a time: its softmax goes down the columns, no sum runs across a register, and the
+products are the tile's.  Only the gradients by k and v, which sum over queries, are left to the inner tile.  A
+forward pass forgets a block of P when it has been used, while it is in the first cache; the gradient keeps a head's.
 """
 
 import math
@@ -56,12 +56,12 @@ class Matrices(NamedTuple):
 
 
 @register_jitable
-def forward_scratch(pixels, C):
-    """The scratch of a forward pass over so many pixels and channels."""
+def forward_scratch(pixels, keys, C):
+    """The scratch of a forward pass over so many pixels, keys and channels."""
     shares = ROWS * LANES
     turned = shares + LANES
     weights = turned + round_up(C, VECTOR) * round_up(pixels, LANES)
-    return ForwardScratch(shares, turned, weights, weights + round_up(pixels, ROWS) * LANES)
+    return ForwardScratch(shares, turned, weights, weights + round_up(keys, ROWS) * LANES)
 
 
 @register_jitable
@@ -78,32 +78,33 @@ def backward_scratch(pixels, C):
 
 
 @register_jitable
-def matrices(pixels):
-    """The two matrices of a gradient over so many pixels."""
+def matrices(pixels, keys):
+    """The two matrices of a gradient over so many pixels and keys."""
     apart = round_up(pixels, LANES) + PAD
-    one = round_up(pixels, ROWS) * apart
+    one = round_up(keys, ROWS) * apart
     return Matrices(apart, 0, one, 2 * one)
 
 
-def scratch_size(pixels, C):
+def scratch_size(pixels, keys, C):
     """Numbers of scratch that attention needs, forward and backward."""
-    return max(forward_scratch(pixels, C).end, backward_scratch(pixels, C).end)
+    return max(forward_scratch(pixels, keys, C).end, backward_scratch(pixels, C).end)
 
 
 @jit
 def forward(worker, q, k, v, dst, heads):
     """dst from q, k, v; the worker's pixels."""
-    arena, scratch, L, C = worker.arena, worker.scratch, q.height * q.width, q.channels
-    d, columns, place = C // heads, round_up(L, LANES), forward_scratch(L, C)
+    arena, scratch, C = worker.arena, worker.scratch, q.channels
+    L, K = q.height * q.width, k.height * k.width
+    d, columns, place = C // heads, round_up(L, LANES), forward_scratch(L, K, C)
     low, high = share(columns // LANES, worker.part, worker.parts)
     _turn(arena, q, scale(d), columns, scratch, place.turned)
     for head in range(heads):
         first, own = head * d, place.turned + head * d * columns
         for p in range(low * LANES, high * LANES, LANES):
-            _product(arena, k.at + first, C, L, d, scratch, own + p, columns, scratch, place.weights, LANES)
-            exp_columns(scratch, place.weights, LANES, L, scratch, place.shares)
+            _product(arena, k.at + first, C, K, d, scratch, own + p, columns, scratch, place.weights, LANES)
+            exp_columns(scratch, place.weights, LANES, K, scratch, place.shares)
             to, pixels = dst.at + first + p * C, min(LANES, L - p)
-            _combine(arena, v.at + first, C, d, L, scratch, place.weights, LANES, to, pixels, scratch, place.shares)
+            _combine(arena, v.at + first, C, d, K, scratch, place.weights, LANES, to, pixels, scratch, place.shares)
 
 
 @jit
@@ -126,33 +127,33 @@ def _turn(arena, image, factor, columns, scratch, to):
 
 
 @jit
-def _product(arena, at, C, L, d, turned, b0, columns, out, c0, ldc):
+def _product(arena, at, C, K, d, turned, b0, columns, out, c0, ldc):
     """out[c0 + r * ldc + p] = sum over c of arena[at + r * C + c] * turned[b0 + c * columns + p], LANES columns p."""
-    for r in range(0, L, ROWS):
+    for r in range(0, K, ROWS):
         tile(arena, at + r * C, 1, C, turned, b0, columns, out, c0 + r * ldc, ldc, d)
 
 
 @jit
-def _combine(arena, at, C, d, L, table, b0, ldb, to, pixels, scratch, factors):
+def _combine(arena, at, C, d, K, table, b0, ldb, to, pixels, scratch, factors):
     """arena[to + p * C + c] = scratch[factors + p] * sum over r: arena[at + r * C + c] * table[b0 + r * ldb + p]."""
     for c in range(0, d, ROWS):
-        tile(arena, at + c, C, 1, table, b0, ldb, scratch, 0, LANES, L)
+        tile(arena, at + c, C, 1, table, b0, ldb, scratch, 0, LANES, K)
         for p in range(pixels):
             for i in range(min(ROWS, d - c)):
                 arena[to + p * C + c + i] = scratch[factors + p] * scratch[i * LANES + p]
 
 
 @jit
-def _gather(turned, a0, columns, table, b0, ldb, d, L, arena, to, C):
+def _gather(turned, a0, columns, table, b0, ldb, d, K, arena, to, C):
     """arena[to + r * C + c] = sum over p of turned[a0 + c * columns + p] * table[b0 + r * ldb + p]."""
-    for r in range(0, L, 2):
+    for r in range(0, K, 2):
         for c in range(0, d, ROWS):
             at, left, right = to + r * C + c, a0 + c * columns, b0 + r * ldb
-            if c + ROWS <= d and r + 2 <= L:
+            if c + ROWS <= d and r + 2 <= K:
                 inner_tile(turned, left, columns, table, right, ldb, arena, at, C, columns)
                 continue
             inner_tile(turned, left, columns, table, right, ldb, turned, 0, ROWS, columns)
-            for i in range(min(2, L - r)):
+            for i in range(min(2, K - r)):
                 for j in range(min(ROWS, d - c)):
                     arena[at + i * C + j] = turned[i * ROWS + j]
 
@@ -164,9 +165,10 @@ def backward(worker, q, k, v, o, do, dq, dk, dv, at, heads):
     P = E / sum of E.  With each row of do over its sum, and dP = do v^T:  dS = E (dP - sum over channels of do o);
     dq = dS k / sqrt(d);  dk = dS^T q / sqrt(d);  dv = E^T do.
     """
-    arena, scratch, L, C = worker.arena, worker.scratch, q.height * q.width, q.channels
-    d, columns, place = C // heads, round_up(L, LANES), backward_scratch(L, C)
-    apart, exps, slopes = matrices(L).apart, at + matrices(L).exps, at + matrices(L).slopes
+    arena, scratch, C = worker.arena, worker.scratch, q.channels
+    L, K = q.height * q.width, k.height * k.width
+    d, columns, place, kept = C // heads, round_up(L, LANES), backward_scratch(L, C), matrices(L, K)
+    apart, exps, slopes = kept.apart, at + kept.exps, at + kept.slopes
     scratch[place.factors : place.factors + LANES] = scale(d)
     _turn(arena, q, scale(d), columns, scratch, place.turned_q)
     _turn(arena, do, np.float32(1), columns, scratch, place.turned_do)
@@ -175,17 +177,17 @@ def backward(worker, q, k, v, o, do, dq, dk, dv, at, heads):
         first, start = head * d, head * d * columns
         own_q, own_do, along = place.turned_q + start, place.own_do, place.along
         for p in range(0, columns, LANES):
-            _product(arena, k.at + first, C, L, d, scratch, own_q + p, columns, arena, exps + p, apart)
-            exp_columns(arena, exps + p, apart, L, scratch, place.shares + p)
+            _product(arena, k.at + first, C, K, d, scratch, own_q + p, columns, arena, exps + p, apart)
+            exp_columns(arena, exps + p, apart, K, scratch, place.shares + p)
         _share_out(scratch, place, start, d, columns)
         for p in range(0, columns, LANES):
-            for r in range(0, L, ROWS):
+            for r in range(0, K, ROWS):
                 scaled_tile(arena, v.at + first + r * C, 1, C, scratch, own_do + p, columns, scratch, along + p,
                             arena, exps + r * apart + p, arena, slopes + r * apart + p, apart, d)  # fmt: skip
             to, pixels = dq.at + first + p * C, min(LANES, L - p)
-            _combine(arena, k.at + first, C, d, L, arena, slopes + p, apart, to, pixels, scratch, place.factors)
-        _gather(scratch, own_q, columns, arena, slopes, apart, d, L, arena, dk.at + first, C)
-        _gather(scratch, own_do, columns, arena, exps, apart, d, L, arena, dv.at + first, C)
+            _combine(arena, k.at + first, C, d, K, arena, slopes + p, apart, to, pixels, scratch, place.factors)
+        _gather(scratch, own_q, columns, arena, slopes, apart, d, K, arena, dk.at + first, C)
+        _gather(scratch, own_do, columns, arena, exps, apart, d, K, arena, dv.at + first, C)
 
 
 @jit

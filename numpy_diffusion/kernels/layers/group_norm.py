@@ -1,6 +1,7 @@
 """Group norm with SiLU behind it in the same pass: the twin of `layers/group_norm.py` and `layers/silu.py`.
 
 u = (x - mean) / sqrt(variance + eps) * weight + bias over each group of channels of one sample;  y = u sigmoid(u).
+Where the step scales and shifts each channel, (1 + scale) u + shift takes the place of u.
 
 Pixels of a row lie one behind the other, so what belongs to a channel is repeated for each pixel of a row: the loops
 then run over whole rows, long enough for the widest registers.
@@ -13,7 +14,7 @@ import numpy as np
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
 from numpy_diffusion.kernels.elementary import sigmoid, silu_slope
-from numpy_diffusion.kernels.layers.images import channel_sums, clear_border, fold, pixel
+from numpy_diffusion.kernels.layers.images import NOWHERE, channel_sums, clear_border, fold, pixel
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.tile import use_full_registers
 
@@ -30,6 +31,7 @@ class Norm(NamedTuple):
     bias: int  # where its biases start
     groups: int
     silu: bool  # whether SiLU follows
+    scale: int  # where in the arena a scale for each channel starts, and behind them a shift for each; NOWHERE: none
 
 
 def scratch_size(width, C):
@@ -110,16 +112,22 @@ def _scaled(worker, src, stats, weights, norm):
     factor, term, size = _row(worker.scratch, FACTOR, n), _row(worker.scratch, TERM, n), C // norm.groups
     for c in range(C):
         mean, inverse = arena[stats + 2 * (c // size)], arena[stats + 2 * (c // size) + 1]
-        factor[c] = weights[norm.weight + c] * inverse
-        term[c] = weights[norm.bias + c] - mean * factor[c]
+        weight, bias = weights[norm.weight + c], weights[norm.bias + c]
+        if norm.scale != NOWHERE:
+            scale = np.float32(1) + arena[norm.scale + c]
+            weight, bias = weight * scale, bias * scale + arena[norm.scale + C + c]
+        factor[c] = weight * inverse
+        term[c] = bias - mean * factor[c]
     _repeat(factor, C)
     _repeat(term, C)
     return factor, term
 
 
 @jit
-def backward(worker, src, dy, dx, stats, weights, gradients, norm, add):
+def backward(worker, src, dy, dx, stats, weights, gradients, norm, add, dscale):
     """dx (+)= the gradient by src; that by weight and bias is added to `gradients`.  dy becomes that by u.
+
+    The gradient by scale and shift, where there are any, is written to arena[dscale...].
 
     With n = (x - mean) / deviation and g = du weight:  dx = (g - mean(g) - n mean(g n)) / deviation, the means over
     the group.  As the loop over the pixels has it, dx = of_gradient du + of_value x + constant.
@@ -153,13 +161,19 @@ def backward(worker, src, dy, dx, stats, weights, gradients, norm, add):
         mean_g, mean_gn = np.float32(0), np.float32(0)
         for c in range(g * size, (g + 1) * size):
             along = (products[c] - mean * sums[c]) * inverse  # sum of du n
-            gradients[norm.weight + c] += along
-            gradients[norm.bias + c] += sums[c]
-            mean_g += weights[norm.weight + c] * sums[c]
-            mean_gn += weights[norm.weight + c] * along
+            weight, by_weight, by_bias = weights[norm.weight + c], along, sums[c]
+            if norm.scale != NOWHERE:
+                arena[dscale + c] = along * weight + sums[c] * weights[norm.bias + c]
+                arena[dscale + C + c] = sums[c]
+                scale = np.float32(1) + arena[norm.scale + c]
+                weight, by_weight, by_bias = weight * scale, along * scale, sums[c] * scale
+            gradients[norm.weight + c] += by_weight
+            gradients[norm.bias + c] += by_bias
+            mean_g += weight * sums[c]
+            mean_gn += weight * along
+            of_gradient[c] = weight * inverse
         mean_g, mean_gn = mean_g / count, mean_gn / count
         for c in range(g * size, (g + 1) * size):
-            of_gradient[c] = weights[norm.weight + c] * inverse
             of_value[c] = -mean_gn * inverse * inverse
             constant[c] = -mean_g * inverse - of_value[c] * mean
     _repeat(of_gradient, C)

@@ -31,6 +31,10 @@ class CallKind(IntEnum):
     UPSAMPLE_BACK = 14
     ATTENTION_BACK = 15
     CLASS_BACK = 16
+    LAYER_NORM = 17  # from here on: what only a transformer has, see `dispatch.transformer`
+    LAYER_NORM_BACK = 18
+    GEGLU = 19
+    GEGLU_BACK = 20
 
 
 class Call(NamedTuple):
@@ -45,7 +49,8 @@ class Call(NamedTuple):
     dst: int = NONE
     dy: int = NONE  # the gradient by what the forward call gave
     dx: int = NONE  # the gradient by src
-    vector: int = NONE  # of a convolution: one number a channel, added to all pixels
+    vector: int = NONE  # of a convolution: one number a channel, added to all pixels; of a norm: a scale and a shift
+    dvector: int = NONE  # of a norm: the gradient by them
     residual: int = NONE  # of a convolution: an image that is added
     stats: int = NONE  # of a norm: mean and 1 / deviation of each group
     q: int = NONE
@@ -66,6 +71,7 @@ class Call(NamedTuple):
     shift: int = 0  # of a convolution: see `conv.Window`; of a DILATE, the first pixel's row and column
     turned: bool = False  # whether the weights are those of the way back
     groups: int = 0
+    eps: float = 0.0  # of a norm
     silu: bool = False  # of a norm: whether SiLU follows
     heads: int = 0
     channel: int = 0  # the first, of a CONCAT or SLICE
@@ -74,7 +80,7 @@ class Call(NamedTuple):
 
 
 IMAGES = Call._fields[Call._fields.index("src") : Call._fields.index("matrices") + 1]  # the fields that name images
-CALL = np.dtype([(name, np.int64) for name in Call._fields])
+CALL = np.dtype([(name, np.float64 if name == "eps" else np.int64) for name in Call._fields])
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +92,9 @@ class Plan:
     images : `images.IMAGE` [images], row NONE no image
     arena, scratch : float32 numbers that a worker needs
     x, embedding, eps, deps : rows of `images` of what comes in and goes out
+    told : the row of a vector that the network is told; NONE where there is none
+    states, dstates : rows of the states that it attends to, and of the gradient by them; NONE where nobody asks
+    tokens : rows of the images that are as wide as there are states, which is another number for each sample
     """
 
     calls: np.ndarray
@@ -97,6 +106,10 @@ class Plan:
     embedding: int
     eps: int
     deps: int
+    told: int
+    states: int
+    dstates: int
+    tokens: np.ndarray
 
     def __post_init__(self) -> None:
         for kind in self.calls["kind"]:

@@ -1,7 +1,9 @@
 """What each kind of call does, there and back: a row of the plan's table becomes a call of a layer's kernel."""
 
+import numpy as np
+
 from numpy_diffusion.kernels._jit import inline_jit, jit
-from numpy_diffusion.kernels.layers import attention, conv, group_norm, images, resample
+from numpy_diffusion.kernels.layers import attention, conv, geglu, group_norm, images, layer_norm, resample
 from numpy_diffusion.kernels.layers.images import image
 from numpy_diffusion.kernels.unet.calls import CallKind
 from numpy_diffusion.noise import NUMBER_SHIFT
@@ -13,19 +15,20 @@ def _window(row):
 
 
 @inline_jit
-def _norm(row):
-    return group_norm.Norm(row["weight"], row["bias"], row["groups"], row["silu"] != 0)
+def _norm(row, table):
+    scale = image(table, row["vector"]).at
+    return group_norm.Norm(row["weight"], row["bias"], row["groups"], row["silu"] != 0, scale)
 
 
 @jit
-def forward(row, table, worker, weights, turned, norm_eps, label):
+def forward(row, table, worker, weights, turned, label):
     """One forward call, or one of the backward pass that is a forward one's twin: this worker's share of it."""
     kind, arena, src, dst = row["kind"], worker.arena, image(table, row["src"]), image(table, row["dst"])
     if kind == CallKind.CONV:
         vector, residual = image(table, row["vector"]), image(table, row["residual"])
         conv.forward(worker, src, dst, turned if row["turned"] else weights, _window(row), vector, residual)
     elif kind == CallKind.NORM:
-        group_norm.forward(worker, src, dst, image(table, row["stats"]).at, weights, _norm(row))
+        group_norm.forward(worker, src, dst, image(table, row["stats"]).at, weights, _norm(row, table))
     elif kind == CallKind.CONCAT:
         resample.concat(worker, src, dst, row["channel"])
     elif kind == CallKind.UPSAMPLE:
@@ -34,7 +37,7 @@ def forward(row, table, worker, weights, turned, norm_eps, label):
         q, k, v = image(table, row["q"]), image(table, row["k"]), image(table, row["v"])
         attention.forward(worker, q, k, v, image(table, row["o"]), row["heads"])
     elif worker.part == 0 and kind == CallKind.STATISTICS:
-        group_norm.statistics(worker, src, image(table, row["stats"]).at, row["groups"], norm_eps)
+        group_norm.statistics(worker, src, image(table, row["stats"]).at, row["groups"], row["eps"])
     elif worker.part == 0 and kind == CallKind.SILU:
         resample.silu(arena, src, dst)
     elif worker.part == 0 and kind == CallKind.CLASS:
@@ -53,8 +56,8 @@ def backward(row, table, worker, weights, gradients, label):
     elif kind == CallKind.DILATE:
         resample.dilate(arena, src, dst, row["shift"])
     elif kind == CallKind.NORM_BACK:
-        stats = image(table, row["stats"]).at
-        group_norm.backward(worker, src, dy, dx, stats, weights, gradients, _norm(row), add)
+        stats, dscale = image(table, row["stats"]).at, image(table, row["dvector"]).at
+        group_norm.backward(worker, src, dy, dx, stats, weights, gradients, _norm(row, table), add, dscale)
     elif kind == CallKind.SILU_BACK:
         resample.silu_backward(arena, src, dy, dx, add)
     elif kind == CallKind.SLICE:
@@ -78,6 +81,28 @@ def backward(row, table, worker, weights, gradients, label):
 
 
 @jit
+def transformer(row, table, worker, weights, gradients, label):
+    """One call of those that only a transformer has, there or back.
+
+    A function of its own, that a network without transformers need not compile; called as the others are.
+    """
+    kind, src, dst = row["kind"], image(table, row["src"]), image(table, row["dst"])
+    dy, dx, norm = (
+        image(table, row["dy"]),
+        image(table, row["dx"]),
+        layer_norm.Norm(row["weight"], row["bias"], row["eps"]),
+    )
+    if kind == CallKind.LAYER_NORM:
+        layer_norm.forward(worker, src, dst, weights, norm)
+    elif kind == CallKind.LAYER_NORM_BACK:
+        layer_norm.backward(worker, src, dy, dx, weights, gradients, norm, row["add"] != 0)
+    elif kind == CallKind.GEGLU:
+        geglu.forward(worker, src, dst)
+    elif kind == CallKind.GEGLU_BACK:
+        geglu.backward(worker.arena, src, dy, dx)
+
+
+@jit
 def dropout(row, table, arena, probability, key, sample, step):
     """A dropout, there or back; its stream is that of `layers/dropout.py`."""
     stream = key[2] | row["number"] << NUMBER_SHIFT
@@ -86,8 +111,36 @@ def dropout(row, table, arena, probability, key, sample, step):
 
 
 @jit
-def enter(table, x_row, embedding_row, arena, x, embedding):
-    images.load(arena, image(table, x_row), x)
-    at = image(table, embedding_row).at
-    for i in range(embedding.shape[0]):
-        arena[at + i] = embedding[i]
+def enter(ends, tokens, table, arena, x, embedding, told, n):
+    """Take sample n into the arena: x [C, H, W], the embedding of its step [E], and what it is told.
+
+    Of its states only those that are there are taken, and `tokens`, the rows of images that go by them, become as
+    wide as these are many.
+    """
+    images.load(arena, image(table, ends.x), x)
+    _copy(arena, image(table, ends.embedding).at, embedding)
+    _copy(arena, image(table, ends.told).at, told.vectors[n])
+    at, count, D = image(table, ends.states).at, 0, told.states.shape[2]
+    for token in range(told.mask.shape[1]):
+        if told.mask[n, token]:
+            _copy(arena, at + count * D, told.states[n, token])
+            count += 1
+    for row in tokens:
+        table[row]["width"] = count
+
+
+@jit
+def leave(ends, table, arena, mask, dstates):
+    """The gradient by a sample's states [L, D] from the arena; 0 by those that were not there."""
+    at, count, D = image(table, ends.dstates).at, 0, dstates.shape[1]
+    for token in range(dstates.shape[0]):
+        here = mask[token]
+        for i in range(D):
+            dstates[token, i] = arena[at + count * D + i] if here else np.float32(0)
+        count += here
+
+
+@jit
+def _copy(arena, at, values):
+    for i in range(values.shape[0]):
+        arena[at + i] = values[i]

@@ -17,29 +17,42 @@ from numpy_diffusion.kernels.layers.images import Worker, clear_border, image, p
 from numpy_diffusion.kernels.loss import bound_term
 from numpy_diffusion.kernels.threads import address_of, address_on_threads, call, keep, kept, on_threads, run, share
 from numpy_diffusion.kernels.unet import dispatch
-from numpy_diffusion.kernels.unet.calls import CallKind
+from numpy_diffusion.kernels.unet.calls import NONE, CallKind
 from numpy_diffusion.kernels.unet.packing import pack, unpack
-from numpy_diffusion.kernels.unet.workspace import Batch, kept_buffers
+from numpy_diffusion.kernels.unet.workspace import Batch, Told, kept_buffers
 
 FIRST, ONE = np.int64(0), np.int64(1)  # of one worker: a plain 0 and 1 would be types of their own, compiled anew
 BLOCK = 4096  # numbers that stay in a core's first cache while the groups' gradients are added up
 
 
+class Ends(NamedTuple):
+    """Rows of the images of what comes in and goes out; see `calls.Plan`."""
+
+    x: int
+    embedding: int
+    told: int
+    states: int
+    eps: int
+    deps: int
+    dstates: int
+
+
 class Prediction(NamedTuple):
     """A forward pass, as all threads are told of it; see `predict`."""
 
-    forward: int  # address of `dispatch.forward`
+    forward: int  # addresses of `dispatch.forward` and `transformer`
+    transformer: int
     calls: np.ndarray
-    images: np.ndarray
-    ends: tuple[int, ...]  # rows of x, of the embedding and of eps among the images
+    ends: Ends
+    tokens: np.ndarray
     weights: np.ndarray
-    norm_eps: float
     x: np.ndarray
     embedding: np.ndarray
     place: np.ndarray
-    labels: np.ndarray
+    told: Told
     arenas: np.ndarray  # [threads, numbers]
     scratch: np.ndarray  # [threads, numbers]
+    tables: np.ndarray  # [threads, images]
     eps: np.ndarray
 
 
@@ -47,15 +60,15 @@ class Prediction(NamedTuple):
 def _samples(thread, threads, place):
     """One thread's samples, as many as each of the others has."""
     job = kept(place)
-    x_row, embedding_row, eps_row = job.ends
-    worker = Worker(job.arenas[thread], job.scratch[thread], FIRST, ONE)
+    worker, table = Worker(job.arenas[thread], job.scratch[thread], FIRST, ONE), job.tables[thread]
     low, high = share(job.x.shape[0] // threads * threads, thread, threads)
     for n in range(low, high):
-        dispatch.enter(job.images, x_row, embedding_row, worker.arena, job.x[n], job.embedding[job.place[n]])
+        step = job.embedding[job.place[n]]
+        dispatch.enter(job.ends, job.tokens, table, worker.arena, job.x[n], step, job.told, n)
         for k in range(job.calls.shape[0]):
-            parts = job.calls[k], job.images, worker, job.weights, job.weights, job.norm_eps, job.labels[n]
-            call(job.forward, parts)
-        images.store(worker.arena, image(job.images, eps_row), job.eps[n])
+            address = job.forward if job.calls[k]["kind"] < CallKind.LAYER_NORM else job.transformer
+            call(address, (job.calls[k], table, worker, job.weights, job.weights, job.told.labels[n]))
+        images.store(worker.arena, image(table, job.ends.eps), job.eps[n])
 
 
 class SharedCall(NamedTuple):
@@ -71,31 +84,40 @@ def _shared_call(thread, threads, place):
     """One thread's share of the rows."""
     job, n, k = kept(place)
     worker = Worker(job.arenas[0], job.scratch[thread], thread, threads)
-    call(job.forward, (job.calls[k], job.images, worker, job.weights, job.weights, job.norm_eps, job.labels[n]))
+    address = job.forward if job.calls[k]["kind"] < CallKind.LAYER_NORM else job.transformer
+    call(address, (job.calls[k], job.tables[0], worker, job.weights, job.weights, job.told.labels[n]))
 
 
 @jit
 def _predict(samples, shared_call, threads, job):
     """All samples: an equal number by each thread, and the others one by one by all threads together."""
     on_threads(samples, threads, keep(job))
-    x_row, embedding_row, eps_row = job.ends
-    arena, N = job.arenas[0], job.x.shape[0]
+    arena, table, N = job.arenas[0], job.tables[0], job.x.shape[0]
     for n in range(N // threads * threads, N):
-        dispatch.enter(job.images, x_row, embedding_row, arena, job.x[n], job.embedding[job.place[n]])
+        step = job.embedding[job.place[n]]
+        dispatch.enter(job.ends, job.tokens, table, arena, job.x[n], step, job.told, n)
         for k in range(job.calls.shape[0]):
             on_threads(shared_call, threads, keep(SharedCall(job, n, k)))
-        images.store(arena, image(job.images, eps_row), job.eps[n])
+        images.store(arena, image(table, job.ends.eps), job.eps[n])
 
 
-def predict(plan, weights, norm_eps, x, embedding, place, labels, out_channels):
+def _ends(plan):
+    return Ends(*(getattr(plan, name) for name in Ends._fields))
+
+
+def _transformer(plan, *given):
+    """The address of `dispatch.transformer`, compiled if the plan has a call for it."""
+    return address_of(dispatch.transformer, *given) if plan.calls["kind"].max() >= CallKind.LAYER_NORM else 0
+
+
+def predict(plan, weights, x, embedding, place, told, out_channels):
     """eps of images x [N, C, H, W]; embedding [K, E] of the steps, place [N] which of them each sample has."""
-    arenas, scratch = kept_buffers(plan, get_num_threads())
+    arenas, scratch, tables = kept_buffers(plan, get_num_threads())
     eps = np.empty((x.shape[0], out_channels, *x.shape[2:]), np.float32)
-    ends = plan.x, plan.embedding, plan.eps
-    worker = Worker(arenas[0], scratch[0], 0, 1)
-    forward = address_of(dispatch.forward, plan.calls[0], plan.images, worker, weights, weights, norm_eps, 0)
-    parts = plan.calls, plan.images, ends, weights, norm_eps, x, embedding, place, labels, arenas, scratch, eps
-    job = Prediction(forward, *parts)
+    given = plan.calls[0], plan.images, Worker(arenas[0], scratch[0], 0, 1), weights, weights, 0
+    addresses = address_of(dispatch.forward, *given), _transformer(plan, *given)
+    parts = plan.calls, _ends(plan), plan.tokens, weights, x, embedding, place, told, arenas, scratch, tables, eps
+    job = Prediction(*addresses, *parts)
     shared = address_on_threads(_shared_call, SharedCall(job, 0, 0))
     _predict(address_on_threads(_samples, job), shared, len(arenas), job)
     return eps
@@ -104,23 +126,27 @@ def predict(plan, weights, norm_eps, x, embedding, place, labels, out_channels):
 class Training(NamedTuple):
     """The gradient of a batch, as all threads are told of it; see `gradient`."""
 
-    forward: int  # addresses of `dispatch.forward` and `backward`
+    forward: int  # addresses of `dispatch.forward`, `backward`, `transformer` and `leave`
     back: int
+    transformer: int
+    leave: int
     calls: np.ndarray
     backward: int
-    images: np.ndarray
-    ends: tuple[int, ...]  # rows of x, of the embedding, of eps and of the gradient by it among the images
+    ends: Ends
+    tokens: np.ndarray
     weights: np.ndarray
     turned: np.ndarray
-    norm_eps: float
     batch: Batch
+    told: Told
     dropout: float
     key: tuple[int, ...]
     step: int
     arenas: np.ndarray  # [threads, numbers]
     scratch: np.ndarray  # [threads, numbers]
+    tables: np.ndarray  # [threads, images]
     gradients: np.ndarray  # what comes out: a row a group of samples
     losses: np.ndarray  # [N], likewise
+    dstates: np.ndarray  # [N, L, D], likewise
 
 
 @jit
@@ -134,25 +160,27 @@ def _gradients(thread, threads, place):
         job.gradients[group] = 0
         first, last = share(job.batch.x.shape[0], group, groups)
         for n in range(first, last):
-            _there_and_back(job, worker, job.gradients[group], n)
+            _there_and_back(job, worker, job.tables[thread], job.gradients[group], n)
 
 
 @jit
-def _there_and_back(job, worker, gradients, n):
+def _there_and_back(job, worker, table, gradients, n):
     """One sample through all calls: its loss, and what it adds to the gradients of its group."""
-    calls, table, arena, label = job.calls, job.images, worker.arena, job.batch.labels[n]
-    x_row, embedding_row, eps_row, deps_row = job.ends
-    dispatch.enter(table, x_row, embedding_row, arena, job.batch.x[n], job.batch.embedding[n])
+    calls, arena, ends, batch, label = job.calls, worker.arena, job.ends, job.batch, job.told.labels[n]
+    dispatch.enter(ends, job.tokens, table, arena, batch.x[n], batch.embedding[n], job.told, n)
     for k in range(calls.shape[0]):
         if k == job.backward:
-            job.losses[n] = _loss(arena, image(table, eps_row), image(table, deps_row), job.batch, n)
+            job.losses[n] = _loss(arena, image(table, ends.eps), image(table, ends.deps), batch, n)
         kind = calls[k]["kind"]
         if kind == CallKind.DROPOUT:
             dispatch.dropout(calls[k], table, arena, job.dropout, job.key, n, job.step)
-        elif k < job.backward or kind == CallKind.CONV:
-            call(job.forward, (calls[k], table, worker, job.weights, job.turned, job.norm_eps, label))
+        elif kind < CallKind.LAYER_NORM and (k < job.backward or kind == CallKind.CONV):
+            call(job.forward, (calls[k], table, worker, job.weights, job.turned, label))
         else:
-            call(job.back, (calls[k], table, worker, job.weights, gradients, label))
+            address = job.back if kind < CallKind.LAYER_NORM else job.transformer
+            call(address, (calls[k], table, worker, job.weights, gradients, label))
+    if ends.dstates != NONE:
+        call(job.leave, (ends, table, arena, job.told.mask[n], job.dstates[n]))
 
 
 @jit
@@ -196,25 +224,31 @@ def _sum(thread, threads, place):
                 block[i] += values[i]
 
 
-def gradient(plan, layout, work, parameters, norm_eps, batch, dropout, key, step):
+def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     """The losses [N] and their mean's gradient [P], in buffers of `work` that the next call overwrites.
+
+    That by the states is written to `work.dstates`, where the plan has it.
 
     Parameters
     ----------
-    batch : a `workspace.Batch`
+    batch, told : a `workspace.Batch`, and what its samples are told
     dropout : its probability
     key : the two words of the seed, and the stream of dropout
     """
-    ends = plan.x, plan.embedding, plan.eps, plan.deps
     key = tuple(np.uint32(word) for word in key)
     pack(parameters, layout.weights, work.weights)
     pack(parameters, layout.turned, work.turned)
     worker, row = Worker(work.arenas[0], work.scratch[0], 0, 1), work.gradients[0]
     given = plan.calls[0], plan.images, worker, work.weights
-    forward = address_of(dispatch.forward, *given, work.turned, norm_eps, 0)
+    forward = address_of(dispatch.forward, *given, work.turned, 0)
     back = address_of(dispatch.backward, *given, row, 0)
-    parts = plan.calls, plan.backward, plan.images, ends, work.weights, work.turned, norm_eps, batch
-    job = Training(forward, back, *parts, dropout, key, step, work.arenas, work.scratch, work.gradients, work.losses)
+    ends, dstates = _ends(plan), work.dstates
+    leave = (
+        0 if plan.dstates == NONE else address_of(dispatch.leave, ends, *given[1:2], row, told.mask[0], dstates[0])
+    )
+    parts = plan.calls, plan.backward, ends, plan.tokens, work.weights, work.turned, batch, told, dropout, key, step
+    buffers = work.arenas, work.scratch, work.tables, work.gradients, work.losses, dstates
+    job = Training(forward, back, _transformer(plan, *given, row, 0), leave, *parts, *buffers)
     run(_gradients, job, threads=len(work.arenas))
     run(_sum, Sum(work.gradients, work.total))
     unpack(work.total, layout.place, work.flat)

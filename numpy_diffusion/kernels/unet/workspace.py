@@ -12,12 +12,20 @@ from numpy_diffusion.kernels.memory import aligned, round_up
 GROUPS = 4, 8
 
 
+class Told(NamedTuple):
+    """What each sample is told beside its step; arrays of no numbers where it is not told so."""
+
+    labels: np.ndarray  # int64 [N]
+    vectors: np.ndarray  # what is added to the embedding, or projected before, float32 [N, E]
+    states: np.ndarray  # what is attended to, float32 [N, L, D]
+    mask: np.ndarray  # which states are there, bool [N, L]
+
+
 class Batch(NamedTuple):
-    """What a training step is shown, float32 but for the labels."""
+    """What a training step is shown, float32."""
 
     x: np.ndarray  # [N, C, H, W]
     embedding: np.ndarray  # of each sample's step, [N, E]
-    labels: np.ndarray  # int64 [N]
     eps: np.ndarray  # like x
     weighting: np.ndarray  # lambda of each sample's step, [N]
     bound: np.ndarray  # its row of `losses.bound_table`, [N, 6]
@@ -28,12 +36,14 @@ class Workspace(NamedTuple):
 
     arenas: np.ndarray  # [workers, numbers]
     scratch: np.ndarray  # [workers, numbers]
+    tables: np.ndarray  # each worker's own table of images, [workers, images]
     weights: np.ndarray  # packed for the forward pass
     turned: np.ndarray  # packed for the way back
     gradients: np.ndarray  # of each group of samples, packed, [groups, numbers]
     total: np.ndarray  # their sum
     flat: np.ndarray  # the same, unpacked, [P]
     losses: np.ndarray  # [N]
+    dstates: np.ndarray  # the gradient by the states [N, L, D]; of no numbers where nobody asks
 
 
 def workspace(plan, layout, batch):
@@ -43,12 +53,14 @@ def workspace(plan, layout, batch):
     return Workspace(
         arenas=_for_each(workers, plan.arena),
         scratch=_for_each(workers, plan.scratch),
+        tables=_tables(plan, workers),
         weights=aligned(layout.weights.size),
         turned=aligned(layout.turned.size),
         gradients=aligned(groups * numbers).reshape(groups, numbers),
         total=aligned(numbers),
         flat=np.empty(len(layout.place), np.float32),
         losses=np.empty(batch, np.float32),
+        dstates=np.empty((batch, *(plan.images[plan.dstates][name] for name in ("width", "channels"))), np.float32),
     )
 
 
@@ -56,11 +68,17 @@ _kept = threading.local()
 
 
 def kept_buffers(plan, workers):
-    """Arenas and scratch of the plan that this thread ran last: made anew they cost one image half its time."""
+    """Arenas, scratch, tables of the plan that this thread ran last: made anew they cost one image half its time."""
     known = getattr(_kept, "buffers", None)
     if known is None or known[0] is not plan or known[1] != workers:
-        _kept.buffers = known = plan, workers, _for_each(workers, plan.arena), _for_each(workers, plan.scratch)
+        buffers = _for_each(workers, plan.arena), _for_each(workers, plan.scratch), _tables(plan, workers)
+        _kept.buffers = known = plan, workers, *buffers
     return known[2:]
+
+
+def _tables(plan, workers):
+    """The plan's images for each worker, since a sample has its own number of states."""
+    return np.tile(plan.images, (workers, 1))
 
 
 def _for_each(workers, numbers):

@@ -11,7 +11,8 @@ import numpy as np
 from numpy_diffusion.kernels.memory import aligned
 from numpy_diffusion.kernels.unet import packing, run, workspace
 from numpy_diffusion.kernels.unet.calls import Layout, Plan
-from numpy_diffusion.networks.unet.config import UNetConfig
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.layout import layout
 from numpy_diffusion.networks.unet.plan import plan
 from numpy_diffusion.networks.unet.program import program, shapes
@@ -26,13 +27,24 @@ class Weights(NamedTuple):
 
 
 @functools.lru_cache(maxsize=16)
-def planned(config: UNetConfig, training: bool = False) -> tuple[Plan, Layout]:
-    """The kernel calls of a U-Net, and where its parameters lie."""
+def planned(config: Config, training: bool = False, tokens: int = 0, of_states: bool = False) -> tuple[Plan, Layout]:
+    """The kernel calls of a U-Net, and where its parameters lie; see `plan.plan`."""
     where = layout(shapes(config))
-    return plan(program(config), config, where, training), where
+    return plan(program(config), config, where, training, tokens, of_states), where
 
 
-def laid_out(config: UNetConfig, buffer: np.ndarray, known: Weights | None) -> Weights:
+def told(condition: Condition, n: int) -> workspace.Told:
+    """What n samples are told, as the kernels take it, from a condition with a row for each."""
+
+    def given(name: str, *empty: int) -> np.ndarray:
+        values = condition.arguments().get(name)
+        dtype = np.dtype({"labels": np.int64, "mask": bool}.get(name, np.float32))
+        return np.zeros((n, *empty), dtype) if values is None else np.ascontiguousarray(values)
+
+    return workspace.Told(given("labels"), given("embedding", 0), given("states", 0, 0), given("mask", 0))
+
+
+def laid_out(config: Config, buffer: np.ndarray, known: Weights | None) -> Weights:
     """The parameters as the kernels read them: those known, unless the parameters are others by now."""
     if known is not None and np.array_equal(known.buffer, buffer):
         return known
@@ -42,30 +54,30 @@ def laid_out(config: UNetConfig, buffer: np.ndarray, known: Weights | None) -> W
 
 
 def predict(
-    config: UNetConfig,
+    config: Config,
     weights: Weights,
     x: np.ndarray,
     embedding: np.ndarray,
     place: np.ndarray,
-    labels: np.ndarray | None,
+    condition: Condition,
 ) -> np.ndarray:
     """The outputs [N, J, H, W] of x [N, C, H, W]; embedding [K, E] of the steps, place [N] says whose."""
-    chosen = np.zeros(len(x), np.int64) if labels is None else labels
-    calls, _ = planned(config)
-    return run.predict(calls, weights.laid_out, config.norm_eps, x, embedding, place, chosen, config.out_channels)
+    calls, _ = planned(config, tokens=condition.length)
+    return run.predict(calls, weights.laid_out, x, embedding, place, told(condition, len(x)), config.out_channels)
 
 
-Gradient = tuple[np.ndarray, np.ndarray]
+Gradient = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def gradients(config: UNetConfig, batch: int) -> Callable[..., Gradient]:
-    """A function that gives the losses [N] of a batch of this size and their mean's gradient [P].
+def gradients(config: Config, batch: int, tokens: int = 0, of_states: bool = False) -> Callable[..., Gradient]:
+    """A function that gives the losses [N] of a batch of this size, their mean's gradient [P], and that by the states
+    [N, tokens, D], which is of no numbers unless `of_states`.
 
-    Its arguments: the parameters [P]; x, eps [N, C, H, W]; the embedding of each sample's step [N, E]; labels [N] or
-    None; lambda of each sample [N]; its row of `losses.bound_table` [N, 6]; and seed and step of the dropout.  What
-    it returns is overwritten by the next call.
+    Its arguments: the parameters [P]; x, eps [N, C, H, W]; the embedding of each sample's step [N, E]; the condition,
+    a row for each; lambda of each sample [N]; its row of `losses.bound_table` [N, 6]; and seed and step of the
+    dropout.  What it returns is overwritten by the next call.
     """
-    calls, where = planned(config, training=True)
+    calls, where = planned(config, True, tokens, of_states)
     work = workspace.workspace(calls, where, batch)
 
     def gradient(
@@ -73,17 +85,17 @@ def gradients(config: UNetConfig, batch: int) -> Callable[..., Gradient]:
         x: np.ndarray,
         eps: np.ndarray,
         embedding: np.ndarray,
-        labels: np.ndarray | None,
+        condition: Condition,
         weighting: np.ndarray,
         table: np.ndarray,
         seed: int,
         step: int,
     ) -> Gradient:
-        chosen = np.zeros(batch, np.int64) if labels is None else labels
         numbers = (np.ascontiguousarray(values, np.float32) for values in (x, embedding, eps, weighting, table))
         x, embedding, eps, weighting, table = numbers
-        shown = workspace.Batch(x, embedding, chosen, eps, weighting, table)
+        shown, known = workspace.Batch(x, embedding, eps, weighting, table), told(condition, batch)
         key = (*split_seed(seed), STREAM_DROPOUT)
-        return run.gradient(calls, where, work, parameters, config.norm_eps, shown, config.dropout, key, step)
+        losses, slopes = run.gradient(calls, where, work, parameters, shown, known, config.dropout, key, step)
+        return losses, slopes, work.dstates
 
     return gradient

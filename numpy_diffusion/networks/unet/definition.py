@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from numpy_diffusion.layers import attention_block, conv, group_norm, residual_block, silu, upsample
-from numpy_diffusion.layers.named import store_gradients, weight_and_bias
+from numpy_diffusion.layers import (
+    attention_block,
+    conv,
+    group_norm,
+    residual_block,
+    silu,
+    spatial_transformer,
+    upsample,
+)
+from numpy_diffusion.layers.named import store_gradients, weight_and_bias, within
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.tasks import Dropout
 from numpy_diffusion.networks.unet import embedding
-from numpy_diffusion.networks.unet.config import UNetConfig
-from numpy_diffusion.networks.unet.program import heads, program, unknown
+from numpy_diffusion.networks.unet.config import Config
+from numpy_diffusion.networks.unet.program import program, unknown
+
+
+class Told(NamedTuple):
+    """What the samples are told beside their steps, as far as the network takes it."""
+
+    labels: np.ndarray | None = None  # classes [N]
+    embedding: np.ndarray | None = None  # [N, E]
+    states: np.ndarray | None = None  # what is attended to, an encoded text [N, L, D]
+    mask: np.ndarray | None = None  # which of them are there, bool [N, L]
+
+
+NOTHING = Told()
 
 
 def forward(
     params: parameters.Parameters,
-    config: UNetConfig,
+    config: Config,
     x: np.ndarray,
     t: np.ndarray,
-    labels: np.ndarray | None = None,
+    told: Told = NOTHING,
     dropout: Dropout | None = None,
 ) -> tuple[np.ndarray, list[Any]]:
     """The outputs [N, J, H, W], eps first, and the cache of every operation.
@@ -28,18 +48,17 @@ def forward(
     Parameters
     ----------
     params, config : of a `UNet`
-    x : [N, C, H, W], in the parameters' dtype
+    x : [N, C, H, W], in the parameters' dtype, as are the numbers of `told`
     t : steps [N]
-    labels : classes [N], of a network with classes
     dropout : what is dropped, in training; without, nothing is.  A dropout's number is its block's place in the
         program
     """
-    temb, temb_cache = embedding.forward(params, config, t, labels, x.dtype)
-    groups, eps = config.norm_num_groups, config.norm_eps
+    temb, temb_cache = embedding.forward(params, config, t, told.labels, x.dtype, told.embedding)
+    groups, eps, scales = config.norm_num_groups, config.norm_eps, config.resnet_time_scale_shift == "scale_shift"
     h, skips = x, []
     caches: list[Any] = [temb_cache]
     for number, op in enumerate(program(config)):
-        inside = _inside(params, op.name)
+        inside = within(params, op.name)
         cache: Any = None
         match op.kind:
             case "save":
@@ -50,9 +69,12 @@ def forward(
                 dropped = None
                 if dropout is not None and config.dropout > 0.0:
                     dropped = residual_block.Dropped(config.dropout, *dropout, number)
-                h, cache = residual_block.forward(h, temb, inside, groups, eps, dropped)
+                h, cache = residual_block.forward(h, temb, inside, groups, eps, dropped, scales)
             case "attention":
-                h, cache = attention_block.forward(h, inside, groups, eps, heads(config, op.inputs))
+                h, cache = attention_block.forward(h, inside, groups, eps, op.heads)
+            case "transformer":
+                assert told.states is not None
+                h, cache = spatial_transformer.forward(h, told.states, told.mask, inside, groups, op.heads)
             case "downsample":
                 h, cache = conv.forward(
                     h, *weight_and_bias(params, op.name), stride=2, pad=(config.downsample_padding, 1)
@@ -73,13 +95,17 @@ def forward(
 
 
 def backward(
-    params: parameters.Parameters, config: UNetConfig, doutputs: np.ndarray, caches: list[Any]
-) -> tuple[np.ndarray, parameters.Parameters]:
-    """dx [N, C, H, W] and the gradient of every parameter, from doutputs [N, J, H, W]."""
+    params: parameters.Parameters, config: Config, doutputs: np.ndarray, caches: list[Any]
+) -> tuple[np.ndarray, np.ndarray | None, parameters.Parameters]:
+    """dx [N, C, H, W], dstates [N, L, D] where there are states, and the gradient of every parameter.
+
+    From doutputs [N, J, H, W].
+    """
     grads: parameters.Parameters = {}
     temb_cache, *caches = caches
     dh, dtemb = doutputs, np.zeros((1, 1), doutputs.dtype)
     dskips: list[np.ndarray] = []
+    dstates: np.ndarray | None = None
     for op, cache in zip(reversed(program(config)), reversed(caches), strict=True):
         inside: parameters.Parameters = {}
         match op.kind:
@@ -93,6 +119,9 @@ def backward(
                 dtemb = dtemb + dtemb_here
             case "attention":
                 dh, inside = attention_block.backward(dh, cache)
+            case "transformer":
+                dh, dstates_here, inside = spatial_transformer.backward(dh, cache)
+                dstates = dstates_here if dstates is None else dstates + dstates_here
             case "upsample":
                 dh = upsample.backward(store_gradients(grads, op.name, conv.backward(dh, cache)))
             case "downsample" | "conv_in":
@@ -105,10 +134,4 @@ def backward(
                 unknown(op.kind)
         grads |= {f"{op.name}.{name}": gradient for name, gradient in inside.items()}
     grads |= embedding.backward(dtemb, temb_cache)
-    return dh, {name: grads[name] for name in params}
-
-
-def _inside(params: parameters.Parameters, name: str) -> parameters.Parameters:
-    """The parameters of one operation, by the rest of their names."""
-    start = f"{name}."
-    return {key.removeprefix(start): values for key, values in params.items() if key.startswith(start)}
+    return dh, dstates, {name: grads[name] for name in params}

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from numpy_diffusion.kernels.layers import attention, conv, group_norm
+from numpy_diffusion.kernels.layers import attention, conv, group_norm, layer_norm
 from numpy_diffusion.kernels.layers.images import Image, size
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.unet.calls import IMAGES, NONE, Call, CallKind
@@ -108,10 +108,12 @@ def _scratch_size(images: Sequence[Image], call: Call) -> int:
         case CallKind.CONV_WEIGHTS:
             dy = images[call.dy]
             return int(conv.backward_scratch_size(src.channels, dy.channels, dy.width))
+        case CallKind.LAYER_NORM | CallKind.LAYER_NORM_BACK:
+            return layer_norm.scratch_size(src.channels)
         case CallKind.STATISTICS | CallKind.NORM | CallKind.NORM_BACK:
             return int(group_norm.scratch_size(src.width, src.channels))
         case CallKind.ATTENTION | CallKind.ATTENTION_BACK:
-            q = images[call.q]
-            return int(attention.scratch_size(q.height * q.width, q.channels))
+            q, k = images[call.q], images[call.k]
+            return int(attention.scratch_size(q.height * q.width, k.height * k.width, q.channels))
         case _:
             return 0

@@ -10,58 +10,70 @@ from collections.abc import Callable
 
 import numpy as np
 
-from numpy_diffusion.kernels.layers import attention
 from numpy_diffusion.kernels.layers.images import IMAGE, NO_IMAGE, NOWHERE, Image
 from numpy_diffusion.kernels.unet.calls import CALL, NONE, Call, CallKind, Layout, Packing, Plan
 from numpy_diffusion.networks.unet import placement
-from numpy_diffusion.networks.unet.config import UNetConfig
-from numpy_diffusion.networks.unet.program import Op, embedding_size, heads, unknown
+from numpy_diffusion.networks.unet.config import Config
+from numpy_diffusion.networks.unet.plan_embedding import embed
+from numpy_diffusion.networks.unet.plan_transformer import attention, transformer
+from numpy_diffusion.networks.unet.program import Op, told_size, unknown
 
 FEWEST = 64  # pixels for which Winograd's convolution is the faster
 
 
-def plan(program: list[Op], config: UNetConfig, layout: Layout, training: bool) -> Plan:
+def plan(
+    program: list[Op], config: Config, layout: Layout, training: bool, tokens: int = 0, of_states: bool = False
+) -> Plan:
     """The calls of a forward pass; with `training`, of the backward pass behind it.
 
     Parameters
     ----------
     program : the network's operations
     layout : where its parameters lie
+    tokens : how many states a sample may be told, of a network that attends to them
+    of_states : whether the backward pass gives the gradient by them too
 
     Raises
     ------
     ValueError : an operation of an unknown kind
     """
-    builder = _Builder(config, layout, training)
+    builder = Builder(config, layout, training)
     x = builder.image(*config.image_size, config.in_channels, border=1)
     embedding = builder.vector(config.block_out_channels[0])
-    eps = builder.network(program, x, builder.time(embedding))
-    backward, deps = len(builder.calls), NONE
+    told = builder.vector(told_size(config)) if told_size(config) else NONE
+    states = builder.states(tokens, config.cross_attention_dim) if config.cross_attention_dim else NONE
+    eps = builder.network(program, x, embed(builder, embedding, told), states)
+    backward, deps, dstates = len(builder.calls), NONE, NONE
     if training:
         deps, _ = builder.gradient(eps)
-        builder.gradients[x] = builder.gradients[embedding] = NONE  # nobody asks for those
+        builder.gradients |= dict.fromkeys((x, embedding, told), NONE)  # nobody asks for those
+        if not of_states:
+            builder.gradients[states] = NONE
         for step in reversed(builder.tape):
             step()
-    keep = [image for image in (x, embedding, eps, deps) if image != NONE]
+        dstates = builder.gradients[states]
+    keep = [image for image in (x, embedding, told, states, eps, deps, dstates) if image != NONE]
     images, arena = placement.placed(builder.images, builder.calls, keep)
     scratch = placement.scratch_size(builder.images, builder.calls)
     calls = np.array(builder.calls, CALL)
-    return Plan(calls, backward, np.array(images, IMAGE), arena, scratch, x, embedding, eps, deps)
+    ends = x, embedding, eps, deps, told, states, dstates
+    return Plan(calls, backward, np.array(images, IMAGE), arena, scratch, *ends, np.array(builder.tokens, np.int64))
 
 
-class _Builder:
+class Builder:
     """Calls as they are written down, and the `tape`: what writes down the calls of the way back, in forward order.
 
     An image is known by its row in `images`.  Each method writes down a piece of the network and gives back the image
     with its result.  `gradients` holds, by image, the image of the gradient by it, as far as the way back has come.
     """
 
-    def __init__(self, config: UNetConfig, layout: Layout, training: bool) -> None:
+    def __init__(self, config: Config, layout: Layout, training: bool) -> None:
         self.config, self.layout, self.training = config, layout, training
         self.images: list[Image] = [NO_IMAGE]
         self.calls: list[Call] = []
         self.tape: list[Callable[[], None]] = []
         self.gradients: dict[int, int] = {}
+        self.tokens: list[int] = []  # the images with a pixel for each state
 
     def image(self, height: int, width: int, channels: int, border: int) -> int:
         """A new image, which has no place yet."""
@@ -71,7 +83,18 @@ class _Builder:
     def like(self, image: int) -> int:
         """A new image of the same size."""
         self.images.append(self.images[image])
-        return len(self.images) - 1
+        return self.of_tokens(image, len(self.images) - 1)
+
+    def of_tokens(self, image: int, other: int) -> int:
+        """The other image, which has a pixel for each state where the first has."""
+        if image in self.tokens:
+            self.tokens.append(other)
+        return other
+
+    def states(self, tokens: int, size: int) -> int:
+        """The states that are attended to: an image one pixel high."""
+        self.tokens.append(len(self.images))
+        return self.image(1, tokens, size, border=0)
 
     def vector(self, length: int) -> int:
         return self.image(1, 1, length, border=0)
@@ -83,7 +106,7 @@ class _Builder:
             self.gradients[image] = self.like(image)
         return self.gradients[image], add
 
-    def network(self, program: list[Op], h: int, temb: int) -> int:
+    def network(self, program: list[Op], h: int, temb: int, states: int) -> int:
         """The whole program, from h on."""
         skips: list[int] = []
         for number, op in enumerate(program):
@@ -95,7 +118,9 @@ class _Builder:
                 case "resnet":
                     h = self.resnet(op.name, h, temb, op.outputs, number)
                 case "attention":
-                    h = self.attention(op.name, h)
+                    h = attention(self, op, h)
+                case "transformer":
+                    h = transformer(self, op, h, states)
                 case "downsample":
                     h = self.conv(op.name, h, op.outputs, stride=2, pad=self.config.downsample_padding)
                 case "upsample":
@@ -123,7 +148,7 @@ class _Builder:
     ) -> int:
         """A convolution of k x k pixels, with what is added to it; a linear layer is one of 1 x 1."""
         height, width, _, around = self.images[src][1:]
-        dst = self.image(height // stride, width // stride, outputs, border)
+        dst = self.of_tokens(src, self.image(height // stride, width // stride, outputs, border))
         weights = self.layout.weights
         forward = Call(
             CallKind.CONV,
@@ -133,7 +158,7 @@ class _Builder:
             residual=residual,
             weight=weights.at[f"{name}.weight"],
             squares=self.squares(weights, f"{name}.weight", dst, stride),
-            bias=weights.at[f"{name}.bias"],
+            bias=weights.at.get(f"{name}.bias", NOWHERE),
             window=k,
             stride=stride,
             shift=around if k == 1 else 1 - pad,
@@ -146,7 +171,7 @@ class _Builder:
             self.calls.append(forward._replace(kind=kind, dst=NONE, dy=dy, vector=dvector, residual=NONE))
             if self.gradients.get(src) != NONE:
                 self.conv_back(f"{name}.weight", src, dy, k, stride, pad)
-            if residual != NONE:
+            if residual != NONE and self.gradients.get(residual) != NONE:
                 self.residual_back(residual, dy)
 
         self.tape.append(back)
@@ -181,20 +206,24 @@ class _Builder:
         else:  # this was the last use of dy, so dy may become that gradient, to which others are added
             self.gradients[residual] = dy
 
-    def norm(self, name: str, src: int, *, border: int, silu: bool) -> int:
+    def norm(
+        self, name: str, src: int, *, border: int, silu: bool, vector: int = NONE, eps: float | None = None
+    ) -> int:
+        """A group norm; vector: a scale and a shift for each channel."""
         _, height, width, channels, _ = self.images[src]
         groups, at = self.config.norm_num_groups, self.layout.weights.at
         dst, stats = self.image(height, width, channels, border), self.vector(2 * groups)
-        statistics = Call(CallKind.STATISTICS, src=src, stats=stats, groups=groups)
-        forward = statistics._replace(
-            kind=CallKind.NORM, dst=dst, weight=at[f"{name}.weight"], bias=at[f"{name}.bias"], silu=silu
-        )
+        eps = self.config.norm_eps if eps is None else eps
+        statistics = Call(CallKind.STATISTICS, src=src, stats=stats, groups=groups, eps=eps)
+        weight, bias = at[f"{name}.weight"], at[f"{name}.bias"]
+        forward = statistics._replace(kind=CallKind.NORM, dst=dst, vector=vector, weight=weight, bias=bias, silu=silu)
         self.calls += [statistics, forward]
 
         def back() -> None:
             dx, add = self.gradient(src)
-            dy = self.gradients[dst]
-            self.calls.append(forward._replace(kind=CallKind.NORM_BACK, dst=NONE, dy=dy, dx=dx, add=add))
+            dy, dvector = self.gradients[dst], NONE if vector == NONE else self.gradient(vector)[0]
+            kind = CallKind.NORM_BACK
+            self.calls.append(forward._replace(kind=kind, dst=NONE, dy=dy, dx=dx, dvector=dvector, add=add))
 
         self.tape.append(back)
         return dst
@@ -211,24 +240,13 @@ class _Builder:
         self.tape.append(back)
         return dst
 
-    def time(self, first: int) -> int:
-        """SiLU of the embedded step and label, which every resnet reads, from the step's sines and cosines."""
-        size, label = embedding_size(self.config), NONE
-        h = self.conv("time_embedding.linear_1", first, size, k=1, border=0)
-        if self.config.num_class_embeds is not None:
-            label, weight = self.vector(size), self.layout.weights.at["class_embedding.weight"]
-            self.calls.append(Call(CallKind.CLASS, dst=label, weight=weight))
-            self.tape.append(
-                lambda: self.calls.append(Call(CallKind.CLASS_BACK, dy=self.gradients[label], weight=weight))
-            )
-        return self.silu(self.conv("time_embedding.linear_2", self.silu(h), size, k=1, residual=label, border=0))
-
     def resnet(self, name: str, h: int, temb: int, outputs: int, number: int) -> int:
-        shortcut = h
-        bias = self.conv(f"{name}.time_emb_proj", temb, outputs, k=1, border=0)
+        shortcut, scales = h, self.config.resnet_time_scale_shift == "scale_shift"
+        told = self.conv(f"{name}.time_emb_proj", temb, 2 * outputs if scales else outputs, k=1, border=0)
+        added, scale = (NONE, told) if scales else (told, NONE)
         first = self.norm(f"{name}.norm1", h, border=1, silu=True)
-        between = self.conv(f"{name}.conv1", first, outputs, vector=bias)
-        second = self.dropout(self.norm(f"{name}.norm2", between, border=1, silu=True), number)
+        between = self.conv(f"{name}.conv1", first, outputs, vector=added)
+        second = self.dropout(self.norm(f"{name}.norm2", between, border=1, silu=True, vector=scale), number)
         if self.images[h].channels != outputs:
             shortcut = self.conv(f"{name}.conv_shortcut", h, outputs, k=1)
         return self.conv(f"{name}.conv2", second, outputs, residual=shortcut)
@@ -245,23 +263,6 @@ class _Builder:
 
         self.tape.append(back)
         return dst
-
-    def attention(self, name: str, h: int) -> int:
-        _, height, width, channels, _ = self.images[h]
-        normed = self.norm(f"{name}.group_norm", h, border=0, silu=False)
-        q, k, v = (self.conv(f"{name}.{part}", normed, channels, k=1, border=0) for part in ("to_q", "to_k", "to_v"))
-        o = self.image(height, width, channels, border=0)
-        forward = Call(CallKind.ATTENTION, q=q, k=k, v=v, o=o, heads=heads(self.config, channels))
-        self.calls.append(forward)
-
-        def back() -> None:
-            dq, dk, dv = (self.gradient(part)[0] for part in (q, k, v))
-            matrices = self.vector(attention.matrices(height * width).end)
-            kind, do = CallKind.ATTENTION_BACK, self.gradients[o]
-            self.calls.append(forward._replace(kind=kind, do=do, dq=dq, dk=dk, dv=dv, matrices=matrices))
-
-        self.tape.append(back)
-        return self.conv(f"{name}.to_out.0", o, channels, k=1, residual=h)
 
     def upsample(self, src: int) -> int:
         _, height, width, channels, _ = self.images[src]

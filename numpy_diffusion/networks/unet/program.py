@@ -1,35 +1,47 @@
 """The U-Net's structure as one flat list of operations, which the NumPy definition and the kernels both walk.
 
-The U-Net of Ho et al. (2020, appendix B), with the names, options and defaults of diffusers' `UNet2DModel`, so that
-a configuration and its weights mean the same here and there.
+The U-Net of Ho et al. (2020, appendix B), and with transformers in the place of attention that of Rombach et al.
+(2022, arXiv 2112.10752), which attends to a text.  Names, options and defaults are those of diffusers' `UNet2DModel`
+and `UNet2DConditionModel`, so that a configuration and its weights mean the same here and there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, Never, NoReturn, get_args
+from typing import Final, Literal, NamedTuple, Never, NoReturn, get_args
 
 from numpy_diffusion.models.parameters import Shapes
-from numpy_diffusion.networks.unet.config import UNetConfig, checked
+from numpy_diffusion.networks.unet.config import Config
+from numpy_diffusion.networks.unet.options import checked
 
-__all__ = ["Kind", "Op", "checked", "embedding_size", "heads", "program", "shapes", "unknown"]
+__all__ = ["Kind", "Op", "checked", "embedding_size", "program", "shapes", "told_size", "unknown"]
 
-Kind = Literal["conv_in", "resnet", "attention", "downsample", "upsample", "conv_out", "save", "concat"]
+Kind = Literal[
+    "conv_in", "resnet", "attention", "transformer", "downsample", "upsample", "conv_out", "save", "concat"
+]
 
 
 class Op(NamedTuple):
     """One operation on h [N, inputs, H, W].
 
-    kind : "conv_in", "resnet", "attention", "downsample", "upsample", "conv_out" (with its norm and SiLU); or "save",
-        which puts h on the stack of skips, and "concat", which takes the top one and joins it behind h's channels
+    kind : "conv_in", "resnet", "attention", "transformer", "downsample", "upsample", "conv_out" (with its norm and
+        SiLU); or "save", which puts h on the stack of skips, and "concat", which takes the top one and joins it
+        behind h's channels
     name : what its parameters' names start with, "" where it has none
     inputs, outputs : channels of h before and after
+    heads : of an attention or transformer
+    depth : of a transformer, its blocks
     """
 
     kind: Kind
     name: str
     inputs: int
     outputs: int
+    heads: int = 0
+    depth: int = 0
+
+
+ATTENDING: Final = ("AttnDownBlock2D", "CrossAttnDownBlock2D", "AttnUpBlock2D", "CrossAttnUpBlock2D")
 
 
 def unknown(kind: Never) -> NoReturn:
@@ -37,7 +49,7 @@ def unknown(kind: Never) -> NoReturn:
     raise ValueError(f"kind: expected one of {', '.join(map(repr, get_args(Kind)))}, got {kind!r}")
 
 
-def program(config: UNetConfig) -> list[Op]:
+def program(config: Config) -> list[Op]:
     """The operations in order, of a `checked` configuration.
 
     Examples
@@ -47,7 +59,7 @@ def program(config: UNetConfig) -> list[Op]:
     >>> [op.kind for op in program(config)]  # doctest: +NORMALIZE_WHITESPACE
     ['conv_in', 'save', 'resnet', 'save', 'resnet', 'resnet', 'concat', 'resnet', 'concat', 'resnet', 'conv_out']
     >>> program(config)[7]
-    Op(kind='resnet', name='up_blocks.0.resnets.0', inputs=64, outputs=32)
+    Op(kind='resnet', name='up_blocks.0.resnets.0', inputs=64, outputs=32, heads=0, depth=0)
     """
     first, last = config.block_out_channels[0], config.block_out_channels[-1]
     ops = [Op("conv_in", "conv_in", config.in_channels, first), Op("save", "", first, first)]
@@ -57,14 +69,20 @@ def program(config: UNetConfig) -> list[Op]:
         if op.kind == "save":
             skips += [op.outputs]
     ops += [Op("resnet", "mid_block.resnets.0", last, last)]
-    if config.add_attention:
-        ops += [Op("attention", "mid_block.attentions.0", last, last)]
+    if config.mid_attention:
+        ops += [_attention(config, "mid_block.attentions.0", len(config.block_out_channels) - 1)]
     ops += [Op("resnet", "mid_block.resnets.1", last, last)]
     ops += _up(config, skips)
     return [*ops, Op("conv_out", "conv_out", first, config.out_channels)]
 
 
-def _down(config: UNetConfig) -> Iterator[Op]:
+def _attention(config: Config, name: str, block: int) -> Op:
+    """What attends in a block, counted on the way down: to the pixels alone, or as a transformer to states too."""
+    n, depth = config.block_out_channels[block], config.depth(block)
+    return Op("transformer" if depth else "attention", name, n, n, config.heads(block), depth)
+
+
+def _down(config: Config) -> Iterator[Op]:
     """The way down: what each layer and each halving leaves is saved."""
     channels = config.block_out_channels
     h = channels[0]
@@ -72,15 +90,15 @@ def _down(config: UNetConfig) -> Iterator[Op]:
         for layer in range(config.layers_per_block):
             yield Op("resnet", f"down_blocks.{block}.resnets.{layer}", h, n)
             h = n
-            if kind == "AttnDownBlock2D":
-                yield Op("attention", f"down_blocks.{block}.attentions.{layer}", n, n)
+            if kind in ATTENDING:
+                yield _attention(config, f"down_blocks.{block}.attentions.{layer}", block)
             yield Op("save", "", n, n)
         if block < len(channels) - 1:
             yield Op("downsample", f"down_blocks.{block}.downsamplers.0.conv", n, n)
             yield Op("save", "", n, n)
 
 
-def _up(config: UNetConfig, skips: list[int]) -> Iterator[Op]:
+def _up(config: Config, skips: list[int]) -> Iterator[Op]:
     """The way up: one layer more a block than down, each with the saved h of the same size behind its own."""
     channels = config.block_out_channels[::-1]
     h = channels[0]
@@ -90,13 +108,13 @@ def _up(config: UNetConfig, skips: list[int]) -> Iterator[Op]:
             yield Op("concat", "", h, joined)
             yield Op("resnet", f"up_blocks.{block}.resnets.{layer}", joined, n)
             h = n
-            if kind == "AttnUpBlock2D":
-                yield Op("attention", f"up_blocks.{block}.attentions.{layer}", n, n)
+            if kind in ATTENDING:
+                yield _attention(config, f"up_blocks.{block}.attentions.{layer}", len(channels) - 1 - block)
         if block < len(channels) - 1:
             yield Op("upsample", f"up_blocks.{block}.upsamplers.0.conv", n, n)
 
 
-def shapes(config: UNetConfig) -> Shapes:
+def shapes(config: Config) -> Shapes:
     """Every parameter's shape by the name that it has in diffusers' state dict, in the program's order.
 
     Examples
@@ -110,27 +128,37 @@ def shapes(config: UNetConfig) -> Shapes:
     found |= _layer("time_embedding.linear_2", (embedding, embedding))
     if config.num_class_embeds is not None:
         found["class_embedding.weight"] = (config.num_class_embeds, embedding)
+    if config.class_embed_type == "projection":
+        found |= _layer("class_embedding.linear_1", (embedding, told_size(config)))
+        found |= _layer("class_embedding.linear_2", (embedding, embedding))
     for op in program(config):
-        found |= _shapes_of(op, embedding)
+        found |= _shapes_of(op, config)
     return found
 
 
-def embedding_size(config: UNetConfig) -> int:
+def embedding_size(config: Config) -> int:
     """How many numbers the time embedding's layers make of a step."""
     return config.time_embedding_dim or 4 * config.block_out_channels[0]
 
 
-def heads(config: UNetConfig, channels: int) -> int:
-    """Heads of an attention with so many channels; without attention_head_dim there is one."""
-    return channels // (config.attention_head_dim or channels)
+def told_size(config: Config) -> int:
+    """Numbers of the embedding that each sample is told beside its step; 0 for none."""
+    match config.class_embed_type:
+        case "identity":
+            return embedding_size(config)
+        case "projection":
+            return config.projection_class_embeddings_input_dim or 0
+        case _:
+            return 0
 
 
-def _shapes_of(op: Op, embedding: int) -> Shapes:
+def _shapes_of(op: Op, config: Config) -> Shapes:
     name, inputs, outputs = op.name, op.inputs, op.outputs
     match op.kind:
         case "resnet":
             found = _norm(f"{name}.norm1", inputs) | _layer(f"{name}.conv1", (outputs, inputs, 3, 3))
-            found |= _layer(f"{name}.time_emb_proj", (outputs, embedding))
+            scaled = 2 if config.resnet_time_scale_shift == "scale_shift" else 1
+            found |= _layer(f"{name}.time_emb_proj", (scaled * outputs, embedding_size(config)))
             found |= _norm(f"{name}.norm2", outputs) | _layer(f"{name}.conv2", (outputs, outputs, 3, 3))
             return found | (_layer(f"{name}.conv_shortcut", (outputs, inputs, 1, 1)) if inputs != outputs else {})
         case "attention":
@@ -138,6 +166,12 @@ def _shapes_of(op: Op, embedding: int) -> Shapes:
             for part in ("to_q", "to_k", "to_v", "to_out.0"):
                 found |= _layer(f"{name}.{part}", (inputs, inputs))
             return found
+        case "transformer":
+            window = () if config.use_linear_projection else (1, 1)
+            found = _norm(f"{name}.norm", inputs) | _layer(f"{name}.proj_in", (inputs, inputs, *window))
+            for k in range(op.depth):
+                found |= _shapes_of_block(f"{name}.transformer_blocks.{k}", inputs, config)
+            return found | _layer(f"{name}.proj_out", (inputs, inputs, *window))
         case "conv_out":
             return _norm("conv_norm_out", inputs) | _layer(name, (outputs, inputs, 3, 3))
         case "conv_in" | "downsample" | "upsample":
@@ -146,6 +180,18 @@ def _shapes_of(op: Op, embedding: int) -> Shapes:
             return {}
         case _:
             unknown(op.kind)
+
+
+def _shapes_of_block(name: str, channels: int, config: Config) -> Shapes:
+    """A transformer block: attention to the pixels, attention to the states, and two layers for each pixel."""
+    assert config.cross_attention_dim is not None
+    found: Shapes = {}
+    for k, context in ((1, channels), (2, config.cross_attention_dim)):
+        found |= _norm(f"{name}.norm{k}", channels) | {f"{name}.attn{k}.to_q.weight": (channels, channels)}
+        found |= {f"{name}.attn{k}.{part}.weight": (channels, context) for part in ("to_k", "to_v")}
+        found |= _layer(f"{name}.attn{k}.to_out.0", (channels, channels))
+    found |= _norm(f"{name}.norm3", channels) | _layer(f"{name}.ff.net.0.proj", (8 * channels, channels))
+    return found | _layer(f"{name}.ff.net.2", (channels, 4 * channels))
 
 
 def _layer(name: str, weight: tuple[int, ...]) -> Shapes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +13,9 @@ from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.tasks import Batch, Dropout, Gradient, Task
 from numpy_diffusion.networks.registry import register
 from numpy_diffusion.networks.unet import definition, embedding
-from numpy_diffusion.networks.unet.config import UNetConfig, checked
-from numpy_diffusion.networks.unet.program import shapes
+from numpy_diffusion.networks.unet.config import Config
+from numpy_diffusion.networks.unet.options import checked
+from numpy_diffusion.networks.unet.program import shapes, told_size
 from numpy_diffusion.noise import STREAM_WEIGHTS, normal
 
 if TYPE_CHECKING:
@@ -26,25 +26,30 @@ if TYPE_CHECKING:
 class UNet(Network):
     """eps-network for images [N, C, H, W]: a callable eps = model(x, t), or model(x, t, labels) with classes.
 
+    With cross_attention_dim it attends to states [N, L, cross_attention_dim], an encoded text, of which a mask [N, L]
+    may say which are there: eps = model(x, t, states=states, mask=mask).
+
     Parameters
     ----------
     seed : of the initial weights, normal with variance 1 / inputs; the last convolution starts at zero
     dtype : float32, or float64 for gradient checks
-    options : the options of diffusers' `UNet2DModel` by name, with its defaults; `config.SUPPORTED` says what
-        there is.  sample_size is needed: the images' height and width, an int or a pair.  With num_class_embeds
-        classes, the last is `null_label`, the "no class" of classifier-free guidance.  With out_channels twice
-        in_channels the network has a head for the variance of the reverse kernel.
+    options : the options of diffusers' `UNet2DModel` by name, with its defaults; with cross_attention_dim or a block
+        with cross-attention those of its `UNet2DConditionModel`; `options.SUPPORTED` says what there is.  sample_size
+        is needed: the images' height and width, an int or a pair.  With num_class_embeds classes, the last is
+        `null_label`, the "no class" of classifier-free guidance; with class_embed_type there is an embedding [N, E]
+        in their place.  With out_channels twice in_channels the network has a head for the variance of the reverse
+        kernel.
 
     Attributes
     ----------
     shape : (C, H, W), the shape of one sample
-    config : every option, a `UNetConfig`
+    config : every option, a `UNetConfig` or `UNetConditionConfig`
     params : the named parameters, views of `buffer`; the names are those of diffusers' state dict
     shift, scale : float32 [C, H, W]: the network works on (data - shift) / scale
 
     Raises
     ------
-    ValueError : an option that does not exist or a value that is not supported, see `config.checked`
+    ValueError : an option that does not exist or a value that is not supported, see `options.checked`
 
     Examples
     --------
@@ -54,11 +59,20 @@ class UNet(Network):
     (5, 1, 8, 8)
     >>> list(model.params)[:3]
     ['time_embedding.linear_1.weight', 'time_embedding.linear_1.bias', 'time_embedding.linear_2.weight']
+
+    One that attends to texts of up to ten words, and is shown one of four:
+
+    >>> model = UNet(sample_size=8, in_channels=1, out_channels=1, block_out_channels=(8, 16), norm_num_groups=4,
+    ...              cross_attention_dim=6, attention_head_dim=2,
+    ...              down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+    ...              up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"))
+    >>> model(np.zeros((5, 1, 8, 8), np.float32), t=3, states=np.ones((5, 10, 6)), mask=np.arange(10) < 4).shape
+    (5, 1, 8, 8)
     """
 
     batch = 32
     learning_rate = 1e-3
-    config: UNetConfig
+    config: Config
 
     def __init__(self, *, seed: int = 0, dtype: Any = np.float32, **options: Any) -> None:
         config = checked(options)
@@ -82,11 +96,24 @@ class UNet(Network):
 
     @property
     def nothing(self) -> Condition | None:
-        """The last class stands for none; None of a network without classes."""
-        classes = self.config.num_class_embeds
-        return None if classes is None else Condition(labels=classes - 1)
+        """The last class stands for none, and so do an embedding and a state of zeros; None of a network that is told
+        nothing else than the step."""
+        known: dict[str, Any] = {}
+        if (classes := self.config.num_class_embeds) is not None:
+            known["labels"] = classes - 1
+        if size := told_size(self.config):
+            known["embedding"] = np.zeros(size)
+        if size := self.config.cross_attention_dim or 0:
+            known["states"] = np.zeros((1, size))
+        return Condition(**known) if known else None
 
     def check_values(self, condition: Condition) -> None:
+        for name, values in (("embedding", condition.embedding), ("states", condition.states)):
+            size = 0 if values is None else getattr(self.nothing, name).shape[-1]
+            if values is not None and values.shape[-1] != size:
+                raise ValueError(f"{name}: expected {size} numbers each, got {values.shape[-1]}")
+        if condition.mask is not None and not condition.mask.any(axis=-1).all():
+            raise ValueError("mask: expected at least one state of each sample to be there, got none of some")
         labels = condition.labels
         if labels is not None and np.max(labels) > (last := self.null_label):
             raise ValueError(
@@ -101,12 +128,18 @@ class UNet(Network):
         condition: Condition,
         dropout: Dropout | None = None,
     ) -> tuple[np.ndarray, Any]:
-        return definition.forward(params, self.config, x, t, condition.labels, dropout)
+        embedding, states = (
+            None if values is None else values.astype(x.dtype, copy=False)
+            for values in (condition.embedding, condition.states)
+        )
+        told = definition.Told(condition.labels, embedding, states, condition.mask)
+        return definition.forward(params, self.config, x, t, told, dropout)
 
     def backward(
         self, params: parameters.Parameters, doutputs: np.ndarray, caches: Any
     ) -> tuple[np.ndarray, parameters.Parameters]:
-        return definition.backward(params, self.config, doutputs, caches)
+        dx, _, grads = definition.backward(params, self.config, doutputs, caches)
+        return dx, grads
 
     def own_outputs(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
         from numpy_diffusion.networks.unet import compiled
@@ -114,17 +147,18 @@ class UNet(Network):
         steps, place = np.unique(t, return_inverse=True)
         embedded = embedding.embed(self.config, steps, np.float32)
         self._laid_out = compiled.laid_out(self.config, self.buffer, self._laid_out)
-        return compiled.predict(self.config, self._laid_out, x, embedded, place, condition.labels)
+        return compiled.predict(self.config, self._laid_out, x, embedded, place, condition)
 
     def own_gradient(self, task: Task) -> Gradient:
         from numpy_diffusion.networks.unet import compiled
 
-        gradient: Callable[..., tuple[np.ndarray, np.ndarray]] = compiled.gradients(self.config, task.batch)
+        gradient = compiled.gradients(self.config, task.batch, task.condition.length)
         embedded = embedding.embed(self.config, np.arange(task.schedule.T + 1), np.float32)
 
         def of_batch(weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-            shown = batch.xt, batch.eps, embedded[batch.t], batch.condition.labels, batch.weighting, batch.table
+            shown = batch.xt, batch.eps, embedded[batch.t], batch.condition, batch.weighting, batch.table
             seed, step = (task.seed, 0) if batch.dropout is None else (batch.dropout.seed, batch.dropout.step)
-            return gradient(weights, *shown, seed, step)
+            losses, slopes, _ = gradient(weights, *shown, seed, step)
+            return losses, slopes
 
         return of_batch

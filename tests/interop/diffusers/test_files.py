@@ -118,7 +118,7 @@ def test_a_pickle_is_not_opened(folder: Path) -> None:
         (b"[" * 100_000, ["expected JSON"]),
         (b"[1]", ["got a list"]),
         (b"{}", ["_class_name", "UNet2DModel"]),
-        (b'{"_class_name": "UNet2DConditionModel"}', ["_class_name", "UNet2DConditionModel"]),
+        (b'{"_class_name": "UNet3DConditionModel"}', ["_class_name", "UNet3DConditionModel"]),
         (b'{"_class_name": ["UNet2DModel"]}', ["_class_name"]),
         (b'{"_class_name": "UNet2DModel", "_class_name": "UNet2DModel"}', ["twice"]),
         (b'{"a": ' + b"9" * 5000 + b"}", ["expected JSON"]),

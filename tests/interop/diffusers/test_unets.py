@@ -86,7 +86,7 @@ def test_double_precision_is_not_written(tmp_path: Path) -> None:
     ("option", "value"),
     [
         ("time_embedding_type", "fourier"),
-        ("resnet_time_scale_shift", "scale_shift"),
+        ("resnet_time_scale_shift", "ada_group"),
         ("class_embed_type", "timestep"),
         ("down_block_types", ["ResnetDownsampleBlock2D", "AttnDownBlock2D"]),
         ("downsample_type", "resnet"),

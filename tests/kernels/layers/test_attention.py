@@ -13,29 +13,34 @@ SIZES = st.sampled_from([(1, 1), (8, 2), (20, 2), (32, 4), (40, 1), (64, 1)])  #
 
 
 @FLAT
-@given(SEED, SIDE, SIDE, SIZES, PARTS)
-def test_attention_is_the_layer(seed, height, width, sizes, parts):
+@given(SEED, SIDE, SIDE, st.one_of(st.none(), st.integers(1, 90)), SIZES, PARTS)
+def test_attention_is_the_layer(seed, height, width, keys, sizes, parts):
+    """To its own pixels, or to so many other keys."""
     C, heads = sizes
-    L = height * width
-    inputs = [2 * values for values in drawn(seed, *[(C, height, width)] * 4)]
-    memory = Memory(*[(height, width, C, 0)] * 8, vector=attention.matrices(L).end)
+    own, L = (height, width), height * width
+    other = own if keys is None else (1, keys)
+    K = other[0] * other[1]
+    inputs = [2 * values for values in drawn(seed, *[(C, *size) for size in (own, other, other, own)])]
+    sizes = own, other, other, own, own, own, other, other
+    memory = Memory(*[(*size, C, 0) for size in sizes], vector=attention.matrices(L, K).end)
     for row, values in enumerate(inputs):
         memory.put(row, values)
-    q, k, v, do = (values.reshape(1, C, L).swapaxes(1, 2) for values in inputs)
+    q, k, v, do = (values.reshape(1, C, -1).swapaxes(1, 2) for values in inputs)
     q_at, k_at, v_at, do_at, o_at, *slopes = memory.images
-    size = attention.scratch_size(L, C)
+    size = attention.scratch_size(L, K, C)
     in_shares(parts, lambda *share: attention.forward(memory.worker(size, *share), q_at, k_at, v_at, o_at, heads))
     wanted, cache = attention_layer.forward(q, k, v, heads)
     assert close(memory.got(4), wanted[0].T.reshape(C, height, width), C)
     attention.backward(memory.worker(size), q_at, k_at, v_at, o_at, do_at, *slopes, memory.vector.at, heads)
     for row, gradient in zip((5, 6, 7), attention_layer.backward(do, cache), strict=True):
         # dP and do o are sums of C terms, of which only the rounding is left where they cancel
-        assert close(memory.got(row), gradient[0].T.reshape(C, height, width), 4 * L * C)
+        found = memory.got(row)
+        assert close(found, gradient[0].T.reshape(found.shape), 4 * max(L, K) * C)
 
 
 @FLAT
-@given(st.integers(1, 300), st.integers(1, 100))
-def test_nothing_in_the_scratch_overlaps(pixels, C):
-    for places in (attention.forward_scratch(pixels, C), attention.backward_scratch(pixels, C)):
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 100))
+def test_nothing_in_the_scratch_overlaps(pixels, keys, C):
+    for places in (attention.forward_scratch(pixels, keys, C), attention.backward_scratch(pixels, C)):
         assert list(places) == sorted(set(places))
-        assert places.end <= attention.scratch_size(pixels, C)
+        assert places.end <= attention.scratch_size(pixels, keys, C)

@@ -10,7 +10,8 @@ from numpy_diffusion.kernels.unet.calls import CALL, IMAGES, NONE, Call, CallKin
 
 
 def plan(*calls: Call) -> Plan:
-    return Plan(np.array(list(calls), CALL), len(calls), np.array([NO_IMAGE], IMAGE), 0, 0, NONE, NONE, NONE, NONE)
+    images, ends, tokens = np.array([NO_IMAGE], IMAGE), [NONE] * 7, np.zeros(0, np.int64)
+    return Plan(np.array(list(calls), CALL), len(calls), images, 0, 0, *ends, tokens)
 
 
 def test_a_table_has_the_calls_fields_by_name() -> None:
@@ -19,18 +20,19 @@ def test_a_table_has_the_calls_fields_by_name() -> None:
     assert calls["src"].tolist() == [3, 4]
     assert calls["dst"].tolist() == [4, NONE]
     assert (calls[0]["window"], calls[0]["turned"]) == (3, 1)
+    assert plan(Call(CallKind.STATISTICS, eps=1e-6)).calls["eps"].tolist() == [1e-6]
 
 
 def test_no_image_is_a_row_of_its_own() -> None:
     """A call names no image but those that it is given, and no image's row is NONE's."""
     call = Call(CallKind.CONV)
     assert {getattr(call, name) for name in IMAGES} == {NONE}
-    assert (IMAGES[0], IMAGES[-1], len(IMAGES)) == ("src", "matrices", 16)
+    assert (IMAGES[0], IMAGES[-1], len(IMAGES)) == ("src", "matrices", 17)
 
 
 @pytest.mark.parametrize("kind", [-1, len(CallKind), 99])
 def test_an_unknown_kind_is_refused_when_the_plan_is_made(kind: int) -> None:
-    with pytest.raises(ValueError, match=rf"^calls: expected kinds from 0 to 16, see CallKind, got {kind}$"):
+    with pytest.raises(ValueError, match=rf"^calls: expected kinds from 0 to 20, see CallKind, got {kind}$"):
         plan(Call(CallKind.SILU), Call(kind))
 
 

@@ -8,7 +8,9 @@ from checks.image_kernels import GARBAGE, Memory, close, drawn
 
 from numpy_diffusion.kernels.layers.images import IMAGE, NO_IMAGE
 from numpy_diffusion.kernels.unet import dispatch
-from numpy_diffusion.kernels.unet.calls import CALL, Call, CallKind
+from numpy_diffusion.kernels.unet.calls import CALL, NONE, Call, CallKind
+from numpy_diffusion.kernels.unet.run import Ends
+from numpy_diffusion.kernels.unet.workspace import Told
 from numpy_diffusion.layers import silu
 from numpy_diffusion.noise import STREAM_DROPOUT, split_seed
 
@@ -26,7 +28,7 @@ def table(memory: Memory) -> np.ndarray:
 def go(memory: Memory, call: np.void, weights: np.ndarray | None = None, label: int = 0, share=(0, 1)) -> None:
     """One forward call, of weights that are the same there and back."""
     given = np.zeros(1, np.float32) if weights is None else weights
-    dispatch.forward(call, table(memory), memory.worker(0, *share), given, given, 1e-5, label)
+    dispatch.forward(call, table(memory), memory.worker(0, *share), given, given, label)
 
 
 def back(memory: Memory, call: np.void, gradients: np.ndarray | None = None, label: int = 0) -> None:
@@ -122,9 +124,33 @@ def test_dropouts_differ_by_their_number_and_are_the_same_there_and_back() -> No
     assert set(np.unique(found[0])) == {0.0, 2.0}
 
 
-def test_what_comes_in_is_an_image_and_the_embedding_of_the_step() -> None:
-    x, embedding = drawn(7, (2, 3, 5), (8,))
-    memory = Memory((3, 5, 2, 1), (1, 1, 8, 0))
-    dispatch.enter(table(memory), A, B, memory.arena, x, embedding)
+def told(n: int = 1, **fields: np.ndarray) -> Told:
+    none = {"labels": (n,), "vectors": (n, 0), "states": (n, 0, 0), "mask": (n, 0)}
+    dtypes = {"labels": np.int64, "mask": bool}
+    return Told(**{name: np.zeros(shape, dtypes.get(name, np.float32)) for name, shape in none.items()} | fields)
+
+
+def test_what_comes_in_is_an_image_and_the_embedding_of_the_step_and_a_vector() -> None:
+    x, embedding, vectors = drawn(7, (2, 3, 5), (8,), (2, 4))
+    memory = Memory((3, 5, 2, 1), (1, 1, 8, 0), (1, 1, 4, 0))
+    ends = Ends(x=A, embedding=B, told=C, states=NONE, eps=NONE, deps=NONE, dstates=NONE)
+    none = np.zeros(0, np.int64)
+    dispatch.enter(ends, none, table(memory), memory.arena, x, embedding, told(2, vectors=vectors), 1)
     np.testing.assert_array_equal(memory.got(0), x)
     np.testing.assert_array_equal(memory.got(1)[:, 0, 0], embedding)
+    np.testing.assert_array_equal(memory.got(2)[:, 0, 0], vectors[1])
+
+
+def test_the_states_that_are_there_come_in_and_their_gradients_go_out_to_the_same_places() -> None:
+    """The images of states become as wide as these are many; the others stay as they are."""
+    x, embedding, states = drawn(8, (1, 1, 1), (4,), (1, 5, 3))
+    mask = np.array([[False, True, True, False, True]])
+    memory = Memory((1, 1, 1, 0), (1, 1, 4, 0), (1, 5, 3, 0))
+    ends, rows = Ends(x=A, embedding=B, told=NONE, states=C, eps=NONE, deps=NONE, dstates=C), table(memory)
+    known = told(states=states, mask=mask)
+    dispatch.enter(ends, np.array([C]), rows, memory.arena, x, embedding, known, 0)
+    assert rows["width"].tolist() == [0, 1, 1, 3]
+    np.testing.assert_array_equal(memory.got(2)[:, 0, :3].T, states[0, mask[0]])
+    found = np.full((5, 3), GARBAGE, np.float32)
+    dispatch.leave(ends, rows, memory.arena, mask[0], found)
+    np.testing.assert_array_equal(found, np.where(mask[0][:, None], states[0], 0))

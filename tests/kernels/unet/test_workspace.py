@@ -15,7 +15,7 @@ from numpy_diffusion.networks.unet.layout import layout
 
 
 def plan() -> Plan:
-    return Plan(np.zeros(0, CALL), 0, np.array([NO_IMAGE], IMAGE), 100, 33, NONE, NONE, NONE, NONE)
+    return Plan(np.zeros(0, CALL), 0, np.array([NO_IMAGE], IMAGE), 100, 33, *[NONE] * 7, np.zeros(0, np.int64))
 
 
 @pytest.mark.parametrize(("batch", "groups"), [(1, 1), (3, 3), (4, 4), (63, 4), (64, 8), (1000, 8)])
@@ -34,13 +34,14 @@ def test_there_are_groups_enough_for_more_than_one_thread() -> None:
 
 def test_buffers_are_kept_for_the_same_plan_and_thread() -> None:
     one = plan()
-    arenas, scratch = kept_buffers(one, 2)
+    arenas, scratch, tables = kept_buffers(one, 2)
+    assert len(tables) == 2
     assert arenas.shape[1] >= one.arena
     assert scratch.shape[1] >= one.scratch
     assert all(row.ctypes.data % 64 == 0 for row in (*arenas, *scratch))
     assert kept_buffers(one, 2)[0] is arenas
     assert kept_buffers(one, 3)[0] is not arenas
-    arenas, _ = kept_buffers(one, 2)
+    arenas = kept_buffers(one, 2)[0]
     assert kept_buffers(plan(), 2)[0] is not arenas
     found = []
     other = threading.Thread(target=lambda: found.append(kept_buffers(one, 2)[0]))

@@ -10,21 +10,24 @@ from checks.unet import CASES, network
 
 from numpy_diffusion.layers import time_embedding
 from numpy_diffusion.networks.unet import embedding
-from numpy_diffusion.networks.unet.config import checked
+from numpy_diffusion.networks.unet.options import checked
+from numpy_diffusion.networks.unet.program import told_size
 
 T, LABELS = np.array([1, 300, 1000]), np.array([2, 0, 2])
 
 
 def check_gradient(case: str = "8 x 8") -> None:
-    """Of every parameter of the embedding, with classes where there are any."""
+    """Of every parameter of the embedding, with classes or a vector where there are any."""
     model = network(CASES[case])
     params = {name: values for name, values in model.params.items() if name.startswith(("time_emb", "class_emb"))}
     labels = None if model.null_label is None else LABELS
-    temb, caches = embedding.forward(params, model.config, T, labels, np.float64)
+    size = told_size(model.config)
+    told = np.random.default_rng(4).normal(size=(len(T), size)) if size else None
+    temb, caches = embedding.forward(params, model.config, T, labels, np.float64, told)
     dtemb = np.random.default_rng(3).normal(size=temb.shape)
 
     def loss() -> float:
-        return float((dtemb * embedding.forward(params, model.config, T, labels, np.float64)[0]).sum())
+        return float((dtemb * embedding.forward(params, model.config, T, labels, np.float64, told)[0]).sum())
 
     assert wrong(errors(loss, params, embedding.backward(dtemb, caches))) == []
 
@@ -38,7 +41,10 @@ def check_samples_are_their_own() -> None:
         np.testing.assert_allclose(one[0], whole[n], rtol=1e-12)
 
 
-@pytest.mark.parametrize("case", ["8 x 8", "a variance head"])
+@pytest.mark.parametrize(
+    "case",
+    ["8 x 8", "a variance head", "states, an embedding, scale and shift", "states and an embedding as it is"],
+)
 def test_backward_is_the_gradient(case: str) -> None:
     check_gradient(case)
 
@@ -48,9 +54,13 @@ def test_a_sample_is_its_own() -> None:
 
 
 FAULTS = {
-    "the embedding's SiLU forgotten": Fault(
-        embedding.backward, 'silu.backward(dh, caches["silu"])', "dh", check_gradient
+    "the vector forgotten": Fault(
+        embedding.forward,
+        "temb = temb + told",
+        "temb = temb + 0.0 * told",
+        lambda: check_gradient("states, an embedding, scale and shift"),
     ),
+    "the embedding's SiLU forgotten": Fault(embedding.backward, "silu.backward(dh, between)", "dh", check_gradient),
     "the class's gradient lost": Fault(
         embedding.backward, 'class_embedding.backward(dtemb, caches["class"])', "np.zeros((3, 16))", check_gradient
     ),

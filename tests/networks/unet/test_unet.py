@@ -20,10 +20,10 @@ def test_it_holds_what_every_network_holds(case: str, tmp_path: Path) -> None:
 
 def test_an_edit_of_one_pixel_reaches_all_and_those_nearby_most() -> None:
     model = network(CASES["8 x 8"])
-    x, t, labels = images(model, 1)
+    x, t, told = images(model, 1)
     edited = x.copy()
     edited[0, :, 0, 0] += 1.0
-    change = np.abs(model(edited, t, labels) - model(x, t, labels))
+    change = np.abs(model(edited, t, told.labels) - model(x, t, told.labels))
     assert (change > 0).all()
     assert change[0, :, :2, :2].mean() > change[0, :, 4:, 4:].mean()
 
@@ -40,18 +40,18 @@ def test_steps_and_labels_matter() -> None:
 def test_float32_is_float64_but_for_rounding(backend: Any) -> None:
     double = network(CASES["6 x 10, halved to odd sizes, pad (0, 1)"])
     single = network(CASES["6 x 10, halved to odd sizes, pad (0, 1)"], dtype=np.float32)
-    x, t, labels = images(double)
-    eps = single(x, t, labels, backend=backend)
+    x, t, told = images(double)
+    eps = single(x, t, told.labels, backend=backend)
     assert eps.dtype == np.float32
-    np.testing.assert_allclose(eps, double(x, t, labels), rtol=0, atol=2e-5)
+    np.testing.assert_allclose(eps, double(x, t, told.labels), rtol=0, atol=2e-5)
 
 
 def test_a_new_network_answers_zero_and_its_weights_are_of_variance_one_over_inputs() -> None:
     model = UNet(
         sample_size=16, in_channels=1, out_channels=1, num_class_embeds=11, block_out_channels=(32, 64, 64, 64)
     )
-    x, t, labels = images(model)
-    np.testing.assert_array_equal(model(x, t, labels), np.zeros_like(x))
+    x, t, told = images(model)
+    np.testing.assert_array_equal(model(x, t, told.labels), np.zeros_like(x))
     for name, values in model.params.items():
         if name.endswith("bias") or name == "conv_out.weight":
             assert not values.any(), name

@@ -1,0 +1,56 @@
+"""The calls of transformers and of attention, there and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from checks.unet_kernel import TOKENS, small, told
+
+from numpy_diffusion.kernels.unet.calls import IMAGES, NONE, CallKind
+from numpy_diffusion.networks.unet import compiled
+
+BLOCKS = 4  # down, in the middle, and twice up
+
+
+def test_a_transformer_block_has_three_norms_two_attentions_and_a_geglu_there_and_back() -> None:
+    plan = compiled.planned(told().config, True, TOKENS)[0]
+    there, back = plan.calls["kind"][: plan.backward].tolist(), plan.calls["kind"][plan.backward :].tolist()
+    for kind, other, each in (
+        (CallKind.LAYER_NORM, CallKind.LAYER_NORM_BACK, 3),
+        (CallKind.ATTENTION, CallKind.ATTENTION_BACK, 2),
+        (CallKind.GEGLU, CallKind.GEGLU_BACK, 1),
+    ):
+        assert there.count(kind) == back.count(other) == each * BLOCKS
+
+
+def test_a_network_without_transformers_has_no_call_of_theirs() -> None:
+    plan = compiled.planned(small().config, training=True)[0]
+    assert plan.calls["kind"].max() < CallKind.LAYER_NORM
+    assert len(plan.tokens) == 0
+
+
+@pytest.mark.parametrize("of_states", [False, True])
+def test_keys_and_values_of_states_are_as_wide_as_these_are_many(of_states: bool) -> None:
+    """And so is every gradient by them; what is computed from them by a convolution, and nothing else."""
+    plan = compiled.planned(told().config, True, TOKENS, of_states)[0]
+    sizes = plan.images[plan.tokens]
+    assert set(sizes["height"]) == {1}
+    assert set(sizes["width"]) == {TOKENS}
+    keys = {int(call[name]) for call in plan.calls for name in ("k", "v", "dk", "dv")}
+    of_tokens = set(plan.tokens.tolist())
+    assert len(of_tokens & keys) == 4 * BLOCKS
+    assert plan.states in of_tokens
+    assert (plan.dstates in of_tokens) == of_states
+    for call in plan.calls[plan.calls["kind"] == CallKind.CONV]:
+        assert (call["src"] in of_tokens) == (call["dst"] in of_tokens)
+    assert len(set(plan.tokens.tolist())) == len(plan.tokens)
+
+
+def test_the_gradient_by_states_is_asked_for_or_not_computed() -> None:
+    without, asked = (compiled.planned(told().config, True, TOKENS, wanted)[0] for wanted in (False, True))
+    assert (without.dstates, asked.dstates != NONE) == (NONE, True)
+    more = np.bincount(asked.calls["kind"]) - np.bincount(without.calls["kind"])
+    assert {CallKind(kind) for kind in np.flatnonzero(more)} == {CallKind.CONV, CallKind.SLICE}
+    assert more[CallKind.CONV] == 2 * BLOCKS
+    names = [int(call[name]) for call in asked.calls for name in IMAGES]
+    assert names.count(asked.dstates) == 2 * BLOCKS
