@@ -7,6 +7,8 @@ or, where temb scales and shifts (Dhariwal and Nichol 2021, arXiv 2105.05233, eq
 
 h = conv1(silu(norm1(x))),   (scale, shift) = time_emb_proj(silu(temb))
 y = conv2(dropout(silu((1 + scale) norm2(h) + shift))) + x
+
+An autoencoder's has no temb, and nothing of it.
 """
 
 from __future__ import annotations
@@ -32,28 +34,29 @@ class Dropped(NamedTuple):
 
 def forward(
     x: np.ndarray,
-    temb: np.ndarray,
+    temb: np.ndarray | None,
     params: Mapping[str, np.ndarray],
     groups: int,
     eps: float,
     dropped: Dropped | None = None,
     scale_shift: bool = False,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """y [N, J, H, W] from x [N, C, H, W] and temb [N, E]; without `dropped`, no dropout.
+    """y [N, J, H, W] from x [N, C, H, W] and temb [N, E], if there is one; without `dropped`, no dropout.
 
-    params: weight and bias of norm1, conv1, time_emb_proj, norm2, conv2 and, where C is not J, conv_shortcut.
+    params: weight and bias of norm1, conv1, time_emb_proj (of temb), norm2, conv2 and, where C is not J, conv_shortcut.
     """
     caches: dict[str, Any] = {}
     h, caches["norm1"] = group_norm.forward(x, *weight_and_bias(params, "norm1"), groups, eps)
     h, caches["silu1"] = silu.forward(h)
     h, caches["conv1"] = conv.forward(h, *weight_and_bias(params, "conv1"))
-    a, caches["silu_temb"] = silu.forward(temb)
-    a, caches["time_emb_proj"] = linear.forward(a, *weight_and_bias(params, "time_emb_proj"))
-    a = a[:, :, None, None]
-    if not scale_shift:
-        h = h + a
+    if temb is not None:
+        a, caches["silu_temb"] = silu.forward(temb)
+        a, caches["time_emb_proj"] = linear.forward(a, *weight_and_bias(params, "time_emb_proj"))
+        a = a[:, :, None, None]
+        if not scale_shift:
+            h = h + a
     h, caches["norm2"] = group_norm.forward(h, *weight_and_bias(params, "norm2"), groups, eps)
-    if scale_shift:
+    if temb is not None and scale_shift:
         scale, shift = np.split(a, 2, axis=1)
         caches["scale"] = h, 1.0 + scale
         h = h * (1.0 + scale) + shift
@@ -66,8 +69,8 @@ def forward(
     return h + x, caches
 
 
-def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, Gradients]:
-    """dx [N, C, H, W], dtemb [N, E], and the gradient of each of params, from dy [N, J, H, W]."""
+def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, np.ndarray | None, Gradients]:
+    """dx [N, C, H, W], dtemb [N, E] if there was one, and the gradient of each of params, from dy [N, J, H, W]."""
     grads: Gradients = {}
     dh = store_gradients(grads, "conv2", conv.backward(dy, caches["conv2"]))
     if "dropout" in caches:
@@ -78,9 +81,11 @@ def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, np.nda
         normed, factor = caches["scale"]
         da, dh = np.concatenate([dh * normed, dh], axis=1), dh * factor
     dh = store_gradients(grads, "norm2", group_norm.backward(dh, caches["norm2"]))
-    da = (da if scaled else dh).sum(axis=(2, 3))
-    da = store_gradients(grads, "time_emb_proj", linear.backward(da, caches["time_emb_proj"]))
-    dtemb = silu.backward(da, caches["silu_temb"])
+    dtemb = None
+    if "time_emb_proj" in caches:
+        da = (da if scaled else dh).sum(axis=(2, 3))
+        da = store_gradients(grads, "time_emb_proj", linear.backward(da, caches["time_emb_proj"]))
+        dtemb = silu.backward(da, caches["silu_temb"])
     dh = store_gradients(grads, "conv1", conv.backward(dh, caches["conv1"]))
     dh = store_gradients(grads, "norm1", group_norm.backward(silu.backward(dh, caches["silu1"]), caches["norm1"]))
     shortcut = "conv_shortcut" in caches
