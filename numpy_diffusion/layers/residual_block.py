@@ -43,7 +43,8 @@ def forward(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """y [N, J, H, W] from x [N, C, H, W] and temb [N, E], if there is one; without `dropped`, no dropout.
 
-    params: weight and bias of norm1, conv1, time_emb_proj (of temb), norm2, conv2 and, where C is not J, conv_shortcut.
+    params: weight and bias of norm1, conv1, norm2, conv2; of time_emb_proj where there is temb, and of conv_shortcut
+    where C is not J.
     """
     caches: dict[str, Any] = {}
     h, caches["norm1"] = group_norm.forward(x, *weight_and_bias(params, "norm1"), groups, eps)

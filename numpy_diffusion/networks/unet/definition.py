@@ -68,7 +68,7 @@ def walk(
     told: Told = NOTHING,
     dropout: Dropout | None = None,
 ) -> tuple[np.ndarray, list[Any]]:
-    """What the operations make of h [N, C, H, W], and the cache of each; temb [N, E] of a network that is told steps."""
+    """What the operations make of h [N, C, H, W], and the cache of each; temb [N, E], if the network is told steps."""
     groups, eps, scales = config.norm_num_groups, config.norm_eps, config.resnet_time_scale_shift == "scale_shift"
     skips: list[np.ndarray] = []
     caches: list[Any] = []
@@ -127,7 +127,7 @@ def backward(
 def walk_back(
     ops: Sequence[Op], dh: np.ndarray, caches: list[Any]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, parameters.Parameters]:
-    """The gradients by what went into `walk`, h, temb and states, and by the parameters, from that by what came out."""
+    """The gradients by what went into `walk`, h, temb and states, and by the parameters, from dh by what came out."""
     grads: parameters.Parameters = {}
     dtemb = np.zeros((1, 1), dh.dtype)
     dskips: list[np.ndarray] = []
