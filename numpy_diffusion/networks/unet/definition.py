@@ -68,7 +68,7 @@ def walk(
     told: Told = NOTHING,
     dropout: Dropout | None = None,
 ) -> tuple[np.ndarray, list[Any]]:
-    """What the operations make of h [N, C, H, W], and the cache of each; temb [N, E], if the network is told steps."""
+    """What the operations make of h [N, C, H, W], and the cache of each; temb [N, E] if it is told steps."""
     groups, eps, scales = config.norm_num_groups, config.norm_eps, config.resnet_time_scale_shift == "scale_shift"
     skips: list[np.ndarray] = []
     caches: list[Any] = []
