@@ -27,6 +27,7 @@ from numpy_diffusion.interop.scikit_learn import DiffusionDensity
 from numpy_diffusion.kernels.backend import backend
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.guided import guided
+from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
@@ -36,6 +37,7 @@ from numpy_diffusion.process.steps import karras_steps, log_snr_steps
 from numpy_diffusion.sampling.inpainting import inpaint
 from numpy_diffusion.sampling.interpolation import interpolate
 from numpy_diffusion.sampling.samplers import sample, sample_steps
+from numpy_diffusion.training.autoencoder import train_autoencoder
 from numpy_diffusion.training.checkpoints import load
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.run import Run, load_run
@@ -43,6 +45,7 @@ from numpy_diffusion.training.steps import train_steps
 
 __all__ = [
     "MLP",
+    "AutoencoderKL",
     "CLIPText",
     "CLIPTokenizer",
     "DiffusionDensity",
@@ -82,6 +85,7 @@ __all__ = [
     "sample_steps",
     "save_diffusers",
     "train",
+    "train_autoencoder",
     "train_steps",
     "trajectory_log_density",
 ]

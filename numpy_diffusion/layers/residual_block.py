@@ -37,7 +37,7 @@ def forward(
     eps: float,
     dropped: Dropped | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """y [N, J, H, W] from x [N, C, H, W] and temb [N, E]; without `dropped`, no dropout.
+    """y [N, J, H, W] from x [N, C, H, W] and temb [N, E], if there is one; without `dropped`, no dropout.
 
     params: weight and bias of norm1, conv1, norm2, conv2; of time_emb_proj, [J, E] or [2 J, E], if temb is not None;
     and of conv_shortcut where C is not J.

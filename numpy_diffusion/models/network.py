@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,12 +19,12 @@ from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
-from numpy_diffusion.models.parameterised import Parameterised
 from numpy_diffusion.models.tasks import Dropout, Gradient, Take, Task
+from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.coefficients import Coefficients
 
 
-class Network(Parameterised):
+class Network(Trainable):
     """eps = model(x, t) with parameters that can be trained.
 
     Parameters
@@ -40,9 +40,6 @@ class Network(Parameterised):
         returns the data's units
     """
 
-    batch: ClassVar[int]  # samples of a training step, unless the caller says otherwise
-    learning_rate: ClassVar[float]  # of Adam, likewise
-
     def __init__(
         self,
         config: Any,
@@ -53,9 +50,9 @@ class Network(Parameterised):
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
-        self.shape, self.learn_variance = shape, learn_variance
+        super().__init__(config, shape, shapes, seed=seed, dtype=dtype)
+        self.learn_variance = learn_variance
         self.shift, self.scale = np.zeros(shape, np.float32), np.ones(shape, np.float32)
-        super().__init__(config, shapes, seed=seed, dtype=dtype)
 
     # What a network brings ---------------------------------------------------------------------------------------
 
@@ -177,6 +174,9 @@ class Network(Parameterised):
         return None if known is None else int(known)
 
     @property
-    def takes_images(self) -> bool:
-        """Whether a sample is an image [C, H, W]."""
-        return len(self.shape) == 3
+    def measured(self) -> dict[str, np.ndarray]:
+        return {"shift": self.shift, "scale": self.scale}
+
+    @measured.setter
+    def measured(self, arrays: dict[str, np.ndarray]) -> None:
+        self.shift, self.scale = arrays["shift"], arrays["scale"]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from numpy_diffusion import _files
-from numpy_diffusion.interop.diffusers import pipelines, schedulers, text_encoders, unets
-from numpy_diffusion.interop.diffusers.files import CONFIG
+from numpy_diffusion.interop.diffusers import autoencoders, pipelines, schedulers, text_encoders, unets
+from numpy_diffusion.interop.diffusers.files import CONFIG, read_options
 from numpy_diffusion.interop.diffusers.pipelines import Pipeline
+from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.schedules import Schedule
 
 
-def load_diffusers(folder: _files.PathLike) -> Pipeline | UNet | CLIPText | Schedule:
-    """What is in the folder: a `Pipeline` of network and chain, a `UNet`, a `CLIPText`, or a scheduler's `Schedule`.
+def load_diffusers(folder: _files.PathLike) -> Pipeline | UNet | AutoencoderKL | CLIPText | Schedule:
+    """What is in the folder: a `Pipeline` of network and chain, a `UNet`, an `AutoencoderKL`, a `CLIPText`, or a
+    scheduler's `Schedule`.
 
     Raises
     ------
@@ -29,13 +33,22 @@ def load_diffusers(folder: _files.PathLike) -> Pipeline | UNet | CLIPText | Sche
     folder = _files.as_path("folder", folder)
     if not (folder / pipelines.INDEX).exists():
         if (folder / CONFIG).exists():
-            return text_encoders.read(folder) if text_encoders.holds(folder) else unets.read(folder)
+            return _part(folder)
         if (folder / schedulers.FILE).exists():
             return schedulers.read_schedule(folder)
     return Pipeline.from_diffusers(folder)
 
 
-def save_diffusers(model: UNet | CLIPText | Pipeline, folder: _files.PathLike) -> None:
+def _part(folder: Path) -> UNet | AutoencoderKL | CLIPText:
+    """The network of a folder, of whichever class its config.json names."""
+    if text_encoders.holds(folder):
+        return text_encoders.read(folder)
+    if read_options(folder, CONFIG).get("_class_name") == autoencoders.KIND:
+        return autoencoders.read(folder)
+    return unets.read(folder)
+
+
+def save_diffusers(model: UNet | AutoencoderKL | CLIPText | Pipeline, folder: _files.PathLike) -> None:
     """Write a folder that from_pretrained of diffusers' or transformers' class opens, and `load_diffusers`.
 
     Raises
@@ -45,6 +58,8 @@ def save_diffusers(model: UNet | CLIPText | Pipeline, folder: _files.PathLike) -
     """
     if isinstance(model, Pipeline):
         model.to_diffusers(folder)
+    elif isinstance(model, AutoencoderKL):
+        autoencoders.write(model, folder)
     elif isinstance(model, CLIPText):
         text_encoders.write(model, folder)
     else:

@@ -1,0 +1,53 @@
+"""What can be trained: parameters, the shape of a sample, and what its data told it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from numpy_diffusion.models import parameters
+from numpy_diffusion.models.parameterised import Parameterised
+
+
+class Trainable(Parameterised):
+    """Parameters that training changes and checkpoints keep; a `Network`, or an autoencoder.
+
+    Parameters
+    ----------
+    config, shapes, seed, dtype : see `Parameterised`
+    shape : of one sample
+    """
+
+    batch: ClassVar[int]  # samples of a training step, unless the caller says otherwise
+    learning_rate: ClassVar[float]  # of Adam, likewise
+
+    def __init__(
+        self,
+        config: Any,
+        shape: tuple[int, ...],
+        shapes: parameters.Shapes,
+        *,
+        seed: int = 0,
+        dtype: Any = np.float32,
+    ) -> None:
+        self.shape = shape
+        super().__init__(config, shapes, seed=seed, dtype=dtype)
+
+    @property
+    @abstractmethod
+    def measured(self) -> dict[str, np.ndarray]:
+        """What training measures of the data and a checkpoint keeps beside the parameters: float32, by name."""
+
+    @measured.setter
+    @abstractmethod
+    def measured(self, arrays: dict[str, np.ndarray]) -> None: ...
+
+    def measure(self, data: np.ndarray) -> None:
+        """Measure what these parameters make of the data [N, ...], at each checkpoint."""
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether a sample is an image [C, H, W]."""
+        return len(self.shape) == 3
