@@ -16,7 +16,7 @@ from numpy_diffusion.data import drawings
 
 
 def main() -> None:
-    options = _common.parser(__doc__, steps=24_000, meaning="training steps").parse_args()
+    options = _common.parser(__doc__, steps=26_000, meaning="training steps").parse_args()
     schedule = nd.Schedule.sigmoid(T=1000)
     for name, image, details in (
         ("airplane", drawings.airplane(), _drawing_quality.of_the_airplane),
@@ -26,7 +26,7 @@ def main() -> None:
         x0 = nd.datasets.from_image(image, n=100_000, seed=options.seed)
 
         # Training: predict the noise in x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (eqs 5-6).
-        model = nd.MLP(dim=2, width=64, depth=4, octaves=6, seed=options.seed)
+        model = nd.MLP(dim=2, width=64, depth=4, octaves=7, seed=options.seed)
         weighting = schedule.snr[1:] ** 0.1
         training = nd.train(
             model, schedule, x0, steps=options.steps, batch=1024, weighting=weighting, seed=options.seed

@@ -24,7 +24,7 @@ def heart(size: int = 128) -> np.ndarray:
 
 
 def main() -> None:
-    parser = _common.parser(__doc__, steps=24_000, meaning="training steps")
+    parser = _common.parser(__doc__, steps=26_000, meaning="training steps")
     parser.add_argument("image", nargs="?", help="a picture file, for instance a PNG (default: a heart)")
     options = parser.parse_args()
 
@@ -32,7 +32,7 @@ def main() -> None:
     x0 = nd.datasets.from_image(image, n=100_000, seed=options.seed)
 
     schedule = nd.Schedule.sigmoid(T=1000)
-    model = nd.MLP(dim=2, width=64, depth=4, octaves=6, seed=options.seed)
+    model = nd.MLP(dim=2, width=64, depth=4, octaves=7, seed=options.seed)
     weighting = schedule.snr[1:] ** 0.1
     training = nd.train(model, schedule, x0, steps=options.steps, batch=1024, weighting=weighting, seed=options.seed)
     samples = nd.sample(model, schedule, n=_drawing_quality.POINTS, seed=options.seed, variance="beta_tilde")

@@ -16,7 +16,7 @@ from numpy_diffusion.data import drawings
 
 
 def main() -> None:
-    options = _common.parser(__doc__, steps=24_000, meaning="training steps").parse_args()
+    options = _common.parser(__doc__, steps=26_000, meaning="training steps").parse_args()
 
     # The data: a grayscale image read as a density.  Points are likely where it is dark; a point is [x, y].
     image = drawings.spiral()
@@ -30,12 +30,12 @@ def main() -> None:
     schedule = nd.Schedule.sigmoid(T=1000)
     print(schedule)
 
-    # The network looks at x_t, at waves of x_t in six octaves, and at t, and predicts the noise eps that is in x_t.
+    # The network looks at x_t, at waves of x_t in seven octaves, and at t, and predicts the noise eps that is in x_t.
     # It learns from
     #     mean of lambda(t) (eps - eps_theta(x_t, t))^2
     # over data x_0, steps t and noise eps: the bound of eqs 8-14 with another weight (Ho et al. eq 14 has 1).  This
     # one is a little larger where there is little noise: there fine detail is decided.
-    model = nd.MLP(dim=2, width=64, depth=4, octaves=6, seed=options.seed)
+    model = nd.MLP(dim=2, width=64, depth=4, octaves=7, seed=options.seed)
     weighting = schedule.snr[1:] ** 0.1
     training = nd.train(model, schedule, x0, steps=options.steps, batch=1024, weighting=weighting, seed=options.seed)
 

@@ -15,7 +15,7 @@ Options = dict[str, Any]
 
 # Options of the network.  The U-Net has 1.6 million parameters then; attention None is the middle one of the sizes.
 POINTS: Final = ("width", "depth", "octaves")
-OCTAVES: Final = 5  # of waves beside the coordinates, where these are at most FEW: drawings, with their fine detail
+OCTAVES: Final = 7  # of waves beside the coordinates, where these are at most FEW: drawings, with their fine detail
 FEW: Final = 3
 UNET: Final[Options] = {
     "channels": (32, 64, 64),

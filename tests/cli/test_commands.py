@@ -52,7 +52,7 @@ def trained(tmp_path_factory) -> Path:
 
 
 def test_train_is_the_function_train(trained, tmp_path):
-    x0, model = datasets.moons(64, 0), MLP(dim=2, width=8, depth=1, octaves=5)
+    x0, model = datasets.moons(64, 0), MLP(dim=2, width=8, depth=1, octaves=7)
     run = training.train(model, Schedule.sigmoid(T=20), x0, steps=30, batch=16, learning_rate=0.002, progress=False)
     stored = load_run(trained)
     np.testing.assert_array_equal(stored.model.buffer, run.model.buffer)
@@ -153,7 +153,7 @@ def test_a_finished_run_is_given_more_steps(capsys, tmp_path):
 def test_resuming_with_a_setting_as_it_was_or_not(capsys, trained):
     line = "train --out {} --resume --quiet"
     assert (
-        call(capsys, f"{line} --batch 16 --T 20 --data moons --seed 0 --schedule sigmoid --octaves 5", trained)[0]
+        call(capsys, f"{line} --batch 16 --T 20 --data moons --seed 0 --schedule sigmoid --octaves 7", trained)[0]
         == 0
     )
     for option, argument in {

@@ -23,7 +23,7 @@ def network(data: Data, stored: Network | None = None, **given: Any) -> Network:
 
 
 def test_points_have_an_mlp_of_their_size() -> None:
-    assert network(POINTS).options == MLP(3, octaves=5).options
+    assert network(POINTS).options == MLP(3, octaves=7).options
     assert network(POINTS._replace(x0=np.zeros((9, 4), np.float32))).options == MLP(4).options
     found = network(POINTS, width=8, depth=1, octaves=2, learn_variance=True, seed=4)
     assert found.options == MLP(3, 8, 1, octaves=2, learn_variance=True).options
