@@ -12,37 +12,34 @@ before it has been held against the file's size; each refusal is one sentence wi
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from safetensors import numpy as safetensors
 
 from numpy_diffusion import _checks, _files
+from numpy_diffusion.interop.diffusers.safetensors_files import (
+    Options,
+    Shapes,
+    Tensors,
+    check_entries,
+    header,
+    naming,
+    parsed,
+    tensor,
+)
 
-Options = dict[str, Any]
-Shapes = dict[str, tuple[int, ...]]
-Tensors = dict[str, np.ndarray]
 Config = TypeVar("Config")
 
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "diffusion_pytorch_model.safetensors"
 DIFFUSERS: Final = "0.42.1"  # the version whose options and names these are
-DTYPES: Final[dict[str, np.dtype]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
-NUMBERS: Final[dict[str, np.dtype]] = {"I64": np.dtype("<i8")}  # of tensors that are not read
-OLD_NAMES: Final = {
-    "query": "to_q",
-    "key": "to_k",
-    "value": "to_v",
-    "proj_attn": "to_out.0",
-}  # attention's, until 2023
 LARGEST_JSON: Final = 10**7  # bytes; the longest in use, with 1,000 betas, have 30,000
-LARGEST_HEADER: Final = 10**8  # bytes, as in the safetensors library
 LARGEST_SIDE: Final = 4096  # of an image, in pixels: nothing in the files bounds it
 
 
@@ -89,12 +86,12 @@ def read_network(
         config = checked(given)
     path = _weights(folder, library, kind)
     with _reading(path), open(path, "rb") as file:
-        entries, start = _header(path, file)
+        entries, start = header(path, file)
         with naming(folder / CONFIG):  # a layer has several tensors
             _checks.integer(library.layers, given.get(library.layers, 1), 1, max(len(entries), 1))
         expected = shapes(config)
-        _check_entries(path, entries, expected, left_out(config), os.fstat(file.fileno()).st_size - start)
-        tensors = {name: _tensor(file, start, entries[name]) for name in expected}
+        check_entries(path, entries, expected, left_out(config), os.fstat(file.fileno()).st_size - start)
+        tensors = {name: tensor(file, start, entries[name]) for name in expected}
     return config, {name: _checks.array(f"{path}: {name}", values) for name, values in tensors.items()}
 
 
@@ -132,7 +129,7 @@ def read_json(folder: Path, name: str, kinds: tuple[str, ...]) -> Options:
 
 def read_options(folder: Path, name: str) -> Options:
     """The options in a file of any kind; errors as for `read_network`."""
-    return _parsed(folder / name, read_bytes(folder, name), "JSON")
+    return parsed(folder / name, read_bytes(folder, name), "JSON")
 
 
 def read_bytes(folder: Path, name: str) -> bytes:
@@ -155,15 +152,6 @@ def write_options(folder: Path, name: str, options: Options) -> None:
     with _files.os_errors_about("folder", folder):
         folder.mkdir(parents=True, exist_ok=True)
         _files.write(folder / name, (json.dumps(options, indent=2, allow_nan=False) + "\n").encode())
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put the file's name before a ValueError's sentence."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
 
 
 def _kind(options: Options, library: Library, kinds: tuple[str, ...]) -> str:
@@ -205,95 +193,3 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(f"{path}: cannot read this file: {error.strerror}") from error
-
-
-def _parsed(path: Path, content: bytes, what: str) -> Options:
-    """JSON as a dict without repeated names."""
-    try:
-        value = json.loads(content.decode(), object_pairs_hook=_distinct)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{path}: expected {what}, got something that was cut, altered or foreign: {error}"
-        ) from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path}: expected {what} with named entries, got a {type(value).__name__}")
-    return value
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> Options:
-    """The pairs as a dict, or a ValueError with the name that is there twice."""
-    found: Options = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"{name[:200]}: expected once, got it twice")
-        found[name] = value
-    return found
-
-
-# Safetensors: 8 bytes with the header's length, the header as JSON, and the tensors one behind the other ----------
-
-
-def _header(path: Path, file: BinaryIO) -> tuple[dict[str, Any], int]:
-    """The entries by today's names, and where the tensors begin."""
-    size = os.fstat(file.fileno()).st_size
-    length = int.from_bytes(file.read(8), "little")
-    if length > min(size - 8, LARGEST_HEADER):
-        got = f"a file of {size:,} bytes whose first eight ask for a header of {length:,}"
-        raise ValueError(f"{path}: expected a safetensors file, got {got}")
-    header = _parsed(path, file.read(length), "a safetensors header")
-    header.pop("__metadata__", None)
-    pairs = [(_today(name), entry) for name, entry in header.items()]
-    with naming(path):
-        return _distinct(pairs), 8 + length
-
-
-def _today(name: str) -> str:
-    """`down_blocks.0.attentions.0.query.weight` as it is called today: `.to_q.weight`."""
-    parts = name.split(".")
-    if len(parts) > 2 and "attentions" in parts:
-        parts[-2] = OLD_NAMES.get(parts[-2], parts[-2])
-    return ".".join(parts)
-
-
-def _check_entries(path: Path, entries: dict[str, Any], shapes: Shapes, left_out: Shapes, size: int) -> None:
-    """See that there is every tensor, of a dtype and shape that fits, and that they fill `size` bytes in a row."""
-    unexpected = entries.keys() - shapes.keys() - left_out.keys()
-    for what, names in (("missing", shapes.keys() - entries.keys()), ("unexpected", unexpected)):
-        if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise ValueError(f"{path}: {min(names)[:200]}{more}: {what}: expected the tensors of {CONFIG}'s network")
-    for name, entry in entries.items():
-        known = (shapes[name], DTYPES) if name in shapes else (left_out[name], NUMBERS)
-        _check_entry(f"{path}: {name}", entry, *known)
-    end = 0
-    for name in sorted(entries, key=lambda name: entries[name]["data_offsets"]):
-        width = (DTYPES | NUMBERS)[entries[name]["dtype"]].itemsize
-        begin, end = end, end + width * math.prod(entries[name]["shape"])
-        if entries[name]["data_offsets"] != [begin, end]:
-            got = entries[name]["data_offsets"]
-            raise ValueError(
-                f"{path}: {name}: expected data_offsets {[begin, end]}, no gap and no overlap, got {got}"
-            )
-        if end > size:
-            raise ValueError(f"{path}: {name}: expected bytes up to {end:,}, got a file cut at {size:,}")
-    if end < size:
-        raise ValueError(f"{path}: expected {end:,} bytes of tensors, got {size - end:,} more behind the last")
-
-
-def _check_entry(what: str, entry: Any, shape: tuple[int, ...], dtypes: dict[str, np.dtype]) -> None:
-    """See that an entry of the header is one, of this shape and one of these dtypes."""
-    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"{what}: expected dtype, shape and data_offsets in the header, got something else")
-    _checks.choice(f"{what}: dtype", entry["dtype"], dtypes)
-    if entry["shape"] != list(shape):
-        raise ValueError(f"{what}: expected shape {list(shape)}, got {str(entry['shape'])[:80]}")
-    offsets = entry["data_offsets"]
-    if not isinstance(offsets, list) or [type(number) for number in offsets] != [int, int]:
-        raise ValueError(f"{what}: expected two integers as data_offsets, got {str(offsets)[:80]}")
-
-
-def _tensor(file: BinaryIO, start: int, entry: dict[str, Any]) -> np.ndarray:
-    """The values of a checked entry."""
-    begin, end = entry["data_offsets"]
-    file.seek(start + begin)
-    return np.frombuffer(file.read(end - begin), DTYPES[entry["dtype"]]).reshape(entry["shape"])

@@ -82,6 +82,7 @@ def test_another_token_may_fill_the_row(tmp_path: Path) -> None:
     ids = tokenizer("red")
     assert ids[0, :5].tolist() == [*tokens(f"{START} red</w> {END} ! !")]
     assert (ids[0, 3:] == WORDS["!"]).all()
+    assert tokenizer("red!")[0, 1:4].tolist() == tokens(f"red</w> ! {END}")  # and not !</w>: it is a token as it is
     assert tokenizer.mask(ids)[0, :5].tolist() == [True] * 3 + [False] * 2
     (tmp_path / CONFIG).write_text(json.dumps({"pad_token": {"content": "!", "lstrip": False}}))
     np.testing.assert_array_equal(CLIPTokenizer.from_folder(tmp_path)("red"), ids)

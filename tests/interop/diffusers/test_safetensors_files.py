@@ -1,0 +1,94 @@
+"""Safetensors read by hand: what is there, and what only says so; see `test_files` for whole folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from numpy_diffusion.interop.diffusers import safetensors_files as st
+
+SHAPES = {"a.weight": (2, 3), "b.bias": (3,)}
+LEFT_OUT = {"ids": (1, 4)}
+TENSORS = {
+    "a.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "b.bias": np.arange(3, dtype=np.float16),
+    "ids": np.arange(4)[None],
+}
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    with open(path, "rb") as file:
+        entries, start = st.header(path, file)
+        st.check_entries(path, entries, SHAPES, LEFT_OUT, path.stat().st_size - start)
+        return {name: st.tensor(file, start, entries[name]) for name in SHAPES}
+
+
+@pytest.mark.parametrize("ids", [False, True])
+def test_what_the_library_writes_is_read(ids: bool, tmp_path: Path) -> None:
+    kept = {name: values for name, values in TENSORS.items() if ids or name != "ids"}
+    safetensors.numpy.save_file(kept, tmp_path / "file", metadata={"format": "pt"})
+    found = read(tmp_path / "file")
+    assert list(found) == list(SHAPES)
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, TENSORS[name])
+        assert values.dtype == TENSORS[name].dtype
+
+
+def entries(**changes: Any) -> dict[str, Any]:
+    """A header with some entries otherwise; None leaves one out."""
+    found = {
+        "a.weight": dict(dtype="F32", shape=[2, 3], data_offsets=[0, 24]),
+        "b.bias": dict(dtype="F16", shape=[3], data_offsets=[24, 30]),
+        "ids": dict(dtype="I64", shape=[1, 4], data_offsets=[30, 62]),
+    }
+    for name, change in changes.items():
+        found[name] = found.get(name, {}) | change if change is not None else {}
+    return {name: entry for name, entry in found.items() if entry}
+
+
+@pytest.mark.parametrize(
+    ("changes", "data", "sentence"),
+    [
+        ({}, 61, r"ids: expected bytes up to 62, got a file cut at 61"),
+        ({}, 63, r"expected 62 bytes of tensors, got 1 more behind the last"),
+        ({"b.bias": None}, 62, r"b\.bias: missing: expected the tensors of config\.json's network"),
+        ({"more": dict(dtype="F32")}, 62, r"more: unexpected: expected the tensors of config\.json's network"),
+        ({"b.bias": dict(shape=[4])}, 62, r"b\.bias: expected shape \[3\], got \[4\]"),
+        ({"b.bias": dict(dtype="I64")}, 62, r"b\.bias: dtype: expected one of 'F32', 'F16', got str 'I64'"),
+        ({"ids": dict(dtype="F16")}, 62, r"ids: dtype: expected one of 'I64', got str 'F16'"),
+        ({"ids": dict(shape=[2, 2])}, 62, r"ids: expected shape \[1, 4\], got \[2, 2\]"),
+        (
+            {"ids": dict(data_offsets=[24, 56])},
+            62,
+            r": expected data_offsets .*, no gap and no overlap, got ",
+        ),
+        ({"b.bias": dict(data_offsets=[24.0, 30])}, 62, r"b\.bias: expected two integers as data_offsets"),
+        ({"b.bias": dict(also=1)}, 62, r"b\.bias: expected dtype, shape and data_offsets in the header"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(changes: Any, data: int, sentence: str, tmp_path: Path) -> None:
+    head = json.dumps(entries(**changes)).encode()
+    (tmp_path / "file").write_bytes(len(head).to_bytes(8, "little") + head + bytes(data))
+    with pytest.raises(ValueError, match=sentence) as caught:
+        read(tmp_path / "file")
+    assert str(caught.value).startswith(str(tmp_path / "file"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00", (2**62).to_bytes(8, "little"), (3).to_bytes(8, "little") + b"{}"])
+def test_no_header_is_believed(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(ValueError, match="expected a safetensors"):
+        read(tmp_path / "file")
+
+
+def test_the_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^here: what$"), st.naming(Path("here")):
+        raise ValueError("what")
+    with pytest.raises(ValueError, match=r"^here: expected JSON, got .*: a: expected once, got it twice$"):
+        st.parsed(Path("here"), b'{"a": 1, "a": 2}', "JSON")
