@@ -24,6 +24,7 @@ from numpy_diffusion.interop.diffusers.folders import load_diffusers, save_diffu
 from numpy_diffusion.interop.diffusers.pipelines import Pipeline
 from numpy_diffusion.interop.scikit_learn import DiffusionDensity
 from numpy_diffusion.kernels.backend import backend
+from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.networks.mlp.mlp import MLP
@@ -41,6 +42,7 @@ from numpy_diffusion.training.steps import train_steps
 
 __all__ = [
     "MLP",
+    "Condition",
     "DiffusionDensity",
     "Pipeline",
     "Run",

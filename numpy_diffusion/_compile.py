@@ -9,6 +9,7 @@ import numpy as np
 
 from numpy_diffusion import _progress
 from numpy_diffusion.kernels.backend import backend, chosen
+from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
@@ -39,6 +40,7 @@ def compile_kernels() -> None:
         for learn_variance in (False, True):
             _points(learn_variance)
             _images(learn_variance)
+        _states()
     _progress.say(f"all kernels are compiled: this took {time.perf_counter() - began:.0f} s")
 
 
@@ -72,6 +74,25 @@ def _images(learn_variance: bool) -> None:
     train(model, SCHEDULE, x0, [0, 1], steps=2, batch=3, progress=False)
     for scale in (0.0, 1.0):
         _draw(guided(model, 1, scale), learn_variance)
+
+
+def _states() -> None:
+    """A U-Net that attends to states, as it is trained with them and drawn from."""
+    model = UNet(
+        sample_size=4,
+        in_channels=1,
+        out_channels=1,
+        block_out_channels=(8,),
+        norm_num_groups=8,
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D",),
+        up_block_types=("CrossAttnUpBlock2D",),
+        cross_attention_dim=4,
+    )
+    one = Condition(states=np.ones((3, 4), np.float32))
+    train(model, SCHEDULE, np.zeros((2, 1, 4, 4), np.float32), one.each(2), steps=2, batch=3, progress=False)
+    for scale in (0.0, 1.0):
+        _draw(guided(model, one, scale), False)
 
 
 def _draw(model: Any, learn_variance: bool) -> None:

@@ -53,6 +53,15 @@ for learns in (False, True):
         if classes is not None:
             nd.sample(nd.guided(unet, 3, 0.0), schedule, 5, steps=2)
             unet(images, 3, 1)
+unet = nd.UNet(
+    sample_size=16, in_channels=3, out_channels=3, block_out_channels=(16, 32), norm_num_groups=4, num_class_embeds=4,
+    cross_attention_dim=6, attention_head_dim=4, dropout=0.1,
+    down_block_types=["CrossAttnDownBlock2D", "DownBlock2D"], up_block_types=["UpBlock2D", "CrossAttnUpBlock2D"],
+)
+told = nd.Condition(labels=labels, states=np.ones((4, 5, 6)), mask=np.arange(5) < [[2], [3], [1], [5]])
+nd.train(unet, schedule, images, told, steps=2, batch=2)
+for n in (1, 4):
+    nd.sample(nd.guided(unet, told.rows(slice(0, n)), 2.0), schedule, n, steps=2)
 print("done")
 """
 

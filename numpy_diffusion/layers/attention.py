@@ -12,18 +12,28 @@ Cache = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 def forward(
     q: np.ndarray, k: np.ndarray, v: np.ndarray, heads: int, mask: np.ndarray | None = None
 ) -> tuple[np.ndarray, Cache]:
-    """o [N, L, C] from q [N, L, C] and k, v [N, K, C], of which a mask [N, K] says which are there: one at least."""
+    """o [N, L, C] from q [N, L, C] and k, v [N, M, C].
+
+    mask : bool, [N, L, M] or what broadcasts to it: whether a query may see a key.  A query that may see none gets
+        zeros.
+    """
     q, k, v = (_split(part, heads) for part in (q, k, v))
     scores = q @ k.swapaxes(2, 3) * _scale(q)
     if mask is not None:
-        scores = np.where(mask[:, None, None, :], scores, scores.dtype.type(-np.inf))
-    weights = np.exp(scores - scores.max(axis=3, keepdims=True))  # of 1 at the most: nothing overflows
-    weights /= weights.sum(axis=3, keepdims=True)
+        scores = np.where(mask[:, None], scores, -np.inf)
+    lowest = np.finfo(scores.dtype).min  # the largest of no scores
+    weights = np.exp(scores - scores.max(axis=3, keepdims=True, initial=lowest))  # 1 at the most: nothing overflows
+    weights /= np.maximum(weights.sum(axis=3, keepdims=True), 1)  # the largest is 1, so that a sum below is of none
     return _joined(weights @ v), (q, k, v, weights)
 
 
+def causal(L: int) -> np.ndarray:
+    """The mask [1, L, L] by which a query sees its own key and those before."""
+    return np.tri(L, dtype=bool)[None]
+
+
 def backward(do: np.ndarray, cache: Cache) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """dq [N, L, C] and dk, dv [N, K, C] from do [N, L, C]."""
+    """dq [N, L, C] and dk, dv [N, M, C] from do [N, L, C]."""
     q, k, v, weights = cache
     do = _split(do, q.shape[1])
     dweights = do @ v.swapaxes(2, 3)

@@ -8,12 +8,12 @@ Cache = tuple[np.ndarray, np.ndarray]
 
 
 def forward(labels: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, Cache]:
-    """y [N, E] from labels [N], ints in 0..K - 1, and weight [K, E]."""
+    """y [..., E] from labels [...], ints in 0..K - 1, and weight [K, E]."""
     return weight[labels], (labels, weight)
 
 
 def backward(dy: np.ndarray, cache: Cache) -> np.ndarray:
-    """dweight [K, E] from dy [N, E]: a label may stand more than once in a batch."""
+    """dweight [K, E] from dy [..., E]: a label may stand more than once in a batch."""
     labels, weight = cache
     dweight = np.zeros_like(weight)
     np.add.at(dweight, labels, dy)

@@ -1,22 +1,27 @@
-"""GEGLU (Shazeer 2020, arXiv 2002.05202): y = h gelu(g), h the first half of the last axis and g the second."""
+"""The gated linear unit with GELU (Shazeer 2020, equation 6; diffusers' `GEGLU`):
+
+value, gate = the halves of x W^T + b,   y = value gelu(gate)
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from numpy_diffusion.layers import gelu
+from numpy_diffusion.layers import gelu, linear
 
-Cache = tuple[np.ndarray, np.ndarray, gelu.Cache]
-
-
-def forward(x: np.ndarray) -> tuple[np.ndarray, Cache]:
-    """y [..., C] from x [..., 2 C]."""
-    h, gate = np.split(x, 2, axis=-1)
-    opened, cache = gelu.forward(gate)
-    return h * opened, (h, opened, cache)
+Cache = tuple[linear.Cache, np.ndarray, np.ndarray, gelu.Cache]
 
 
-def backward(dy: np.ndarray, cache: Cache) -> np.ndarray:
-    """dx [..., 2 C] from dy [..., C]."""
-    h, opened, gelu_cache = cache
-    return np.concatenate([dy * opened, gelu.backward(dy * h, gelu_cache)], axis=-1)
+def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, Cache]:
+    """y [..., J] from x [..., K], weight [2 J, K], bias [2 J]."""
+    both, linear_cache = linear.forward(x, weight, bias)
+    value, gate = np.split(both, 2, axis=-1)
+    factor, gelu_cache = gelu.forward(gate)
+    return value * factor, (linear_cache, value, factor, gelu_cache)
+
+
+def backward(dy: np.ndarray, cache: Cache) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """dx [..., K], dweight [2 J, K], dbias [2 J] from dy [..., J]."""
+    linear_cache, value, factor, gelu_cache = cache
+    dgate = gelu.backward(dy * value, gelu_cache)
+    return linear.backward(np.concatenate([dy * factor, dgate], axis=-1), linear_cache)

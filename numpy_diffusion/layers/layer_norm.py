@@ -1,26 +1,23 @@
-"""Layer norm (Ba et al. 2016, arXiv 1607.06450): y = (x - mean) / sqrt(variance + eps) * weight + bias, mean and
-variance over the last axis."""
+"""Layer normalisation (Ba et al. 2016): the group norm of each row, with all its channels in one group."""
 
 from __future__ import annotations
 
 import numpy as np
 
-Cache = tuple[np.ndarray, np.ndarray, np.ndarray]
+from numpy_diffusion.layers import group_norm
+
+EPS = 1e-5  # PyTorch's default, which transformers keep
 
 
-def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> tuple[np.ndarray, Cache]:
-    """y [..., C] from x [..., C], weight [C], bias [C]."""
-    centred = x - x.mean(axis=-1, keepdims=True)
-    inverse = 1.0 / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + x.dtype.type(eps))
-    normed = centred * inverse
-    return normed * weight + bias, (normed, inverse, weight)
+def forward(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float = EPS
+) -> tuple[np.ndarray, group_norm.Cache]:
+    """y from x [..., C], weight [C], bias [C]."""
+    y, cache = group_norm.forward(x.reshape(-1, x.shape[-1]), weight, bias, 1, eps)
+    return y.reshape(x.shape), cache
 
 
-def backward(dy: np.ndarray, cache: Cache) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """dx [..., C], dweight [C], dbias [C] from dy [..., C]."""
-    normed, inverse, weight = cache
-    g = dy * weight
-    along = (g * normed).mean(axis=-1, keepdims=True)
-    dx = (g - g.mean(axis=-1, keepdims=True) - normed * along) * inverse
-    rows = tuple(range(dy.ndim - 1))
-    return dx, (dy * normed).sum(axis=rows), dy.sum(axis=rows)
+def backward(dy: np.ndarray, cache: group_norm.Cache) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """dx, dweight [C], dbias [C] from dy [..., C]."""
+    dx, dweight, dbias = group_norm.backward(dy.reshape(-1, dy.shape[-1]), cache)
+    return dx.reshape(dy.shape), dweight, dbias

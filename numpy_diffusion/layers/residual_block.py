@@ -1,12 +1,11 @@
 """The residual block of the U-Net (Ho et al. 2020, appendix B; diffusers' `ResnetBlock2D`):
 
-h = conv1(silu(norm1(x))) + time_emb_proj(silu(temb))
-y = conv2(dropout(silu(norm2(h)))) + x, where x goes through the 1 x 1 convolution conv_shortcut if channels differ
+h = norm2(conv1(silu(norm1(x))) + time_emb_proj(silu(temb)))
+y = conv2(dropout(silu(h))) + x, where x goes through the 1 x 1 convolution conv_shortcut if channels differ
 
-or, where temb scales and shifts (Dhariwal and Nichol 2021, arXiv 2105.05233, equation 3),
-
-h = conv1(silu(norm1(x))),   (scale, shift) = time_emb_proj(silu(temb))
-y = conv2(dropout(silu((1 + scale) norm2(h) + shift))) + x
+If time_emb_proj has twice the channels, they are a scale and a shift behind the norm (Dhariwal and Nichol 2021,
+section 3.1; diffusers' "scale_shift"): h = norm2(conv1(silu(norm1(x)))) (1 + scale) + shift.
+An autoencoder's block knows no step: it has no time_emb_proj.
 """
 
 from __future__ import annotations
@@ -32,30 +31,33 @@ class Dropped(NamedTuple):
 
 def forward(
     x: np.ndarray,
-    temb: np.ndarray,
+    temb: np.ndarray | None,
     params: Mapping[str, np.ndarray],
     groups: int,
     eps: float,
     dropped: Dropped | None = None,
-    scale_shift: bool = False,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """y [N, J, H, W] from x [N, C, H, W] and temb [N, E]; without `dropped`, no dropout.
 
-    params: weight and bias of norm1, conv1, time_emb_proj, norm2, conv2 and, where C is not J, conv_shortcut.
+    params: weight and bias of norm1, conv1, norm2, conv2; of time_emb_proj, [J, E] or [2 J, E], if temb is not None;
+    and of conv_shortcut where C is not J.
     """
     caches: dict[str, Any] = {}
     h, caches["norm1"] = group_norm.forward(x, *weight_and_bias(params, "norm1"), groups, eps)
     h, caches["silu1"] = silu.forward(h)
     h, caches["conv1"] = conv.forward(h, *weight_and_bias(params, "conv1"))
-    a, caches["silu_temb"] = silu.forward(temb)
-    a, caches["time_emb_proj"] = linear.forward(a, *weight_and_bias(params, "time_emb_proj"))
-    a = a[:, :, None, None]
-    if not scale_shift:
-        h = h + a
+    parts: list[np.ndarray] = []
+    if temb is not None:
+        a, caches["silu_temb"] = silu.forward(temb)
+        a, caches["time_emb_proj"] = linear.forward(a, *weight_and_bias(params, "time_emb_proj"))
+        if a.shape[1] == 2 * h.shape[1]:
+            parts = np.split(a[:, :, None, None], 2, axis=1)
+        else:
+            h = h + a[:, :, None, None]
     h, caches["norm2"] = group_norm.forward(h, *weight_and_bias(params, "norm2"), groups, eps)
-    if scale_shift:
-        scale, shift = np.split(a, 2, axis=1)
-        caches["scale"] = h, 1.0 + scale
+    if parts:
+        scale, shift = parts
+        caches["scaled"] = h, scale
         h = h * (1.0 + scale) + shift
     h, caches["silu2"] = silu.forward(h)
     if dropped is not None:
@@ -66,21 +68,24 @@ def forward(
     return h + x, caches
 
 
-def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, Gradients]:
-    """dx [N, C, H, W], dtemb [N, E], and the gradient of each of params, from dy [N, J, H, W]."""
+def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, np.ndarray | None, Gradients]:
+    """dx [N, C, H, W], dtemb [N, E] or None, and the gradient of each of params, from dy [N, J, H, W]."""
     grads: Gradients = {}
     dh = store_gradients(grads, "conv2", conv.backward(dy, caches["conv2"]))
     if "dropout" in caches:
         dh = dropout.backward(dh, caches["dropout"])
     dh = silu.backward(dh, caches["silu2"])
-    scaled = "scale" in caches
-    if scaled:
-        normed, factor = caches["scale"]
-        da, dh = np.concatenate([dh * normed, dh], axis=1), dh * factor
+    da: np.ndarray | None = None
+    dtemb: np.ndarray | None = None
+    if "scaled" in caches:
+        h, scale = caches["scaled"]
+        da = np.concatenate([(dh * h).sum(axis=(2, 3)), dh.sum(axis=(2, 3))], axis=1)
+        dh = dh * (1.0 + scale)
     dh = store_gradients(grads, "norm2", group_norm.backward(dh, caches["norm2"]))
-    da = (da if scaled else dh).sum(axis=(2, 3))
-    da = store_gradients(grads, "time_emb_proj", linear.backward(da, caches["time_emb_proj"]))
-    dtemb = silu.backward(da, caches["silu_temb"])
+    if "time_emb_proj" in caches:
+        da = dh.sum(axis=(2, 3)) if da is None else da
+        da = store_gradients(grads, "time_emb_proj", linear.backward(da, caches["time_emb_proj"]))
+        dtemb = silu.backward(da, caches["silu_temb"])
     dh = store_gradients(grads, "conv1", conv.backward(dh, caches["conv1"]))
     dh = store_gradients(grads, "norm1", group_norm.backward(silu.backward(dh, caches["silu1"]), caches["norm1"]))
     shortcut = "conv_shortcut" in caches

@@ -1,61 +1,76 @@
-"""Transformer blocks over an image's pixels, with a skip around them (Rombach et al. 2022, arXiv 2112.10752, section
-3.3; diffusers' `Transformer2DModel`):
+"""An image's pixels through transformer blocks that look at a context (Rombach et al. 2022, section 3.3; diffusers'
+`Transformer2DModel`):
 
-y = proj_out(transformer_blocks(proj_in(norm(x)), states)) + x, a row of channels for each pixel
+y = proj_out(blocks(proj_in(group_norm(x)))) + x, a row of channels for each pixel
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from numpy_diffusion.layers import group_norm, linear, transformer_block
-from numpy_diffusion.layers.attention_block import image, rows
-from numpy_diffusion.layers.named import Gradients, store_gradients, within
+from numpy_diffusion.layers.named import Gradients, inside, store_gradients, store_inside, weight_and_bias
+from numpy_diffusion.layers.pixels import image, rows
 
-EPS: Final = 1e-6  # of the group norm, whatever the network's
+EPS = 1e-6  # of the group norm, whatever that of the network's others is
 
 
 def forward(
     x: np.ndarray,
-    states: np.ndarray,
-    mask: np.ndarray | None,
+    context: np.ndarray,
     params: Mapping[str, np.ndarray],
     groups: int,
     heads: int,
+    mask: np.ndarray | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """y [N, C, H, W] from x [N, C, H, W] and states [N, K, D], of which a mask [N, K] says which are there.
+    """y [N, C, H, W] from x [N, C, H, W] and context [N, M, E].
 
-    params: weight and bias of norm, proj_in and proj_out, linear layers [C, C] or convolutions [C, C, 1, 1]; and
-    those of transformer_blocks.0, .1 and so on, see `transformer_block`.
+    Parameters
+    ----------
+    params : weight and bias of norm, proj_in and proj_out; and those of `transformer_block` behind
+        transformer_blocks.0 and on.  proj_in and proj_out are linear layers, weight [J, K], or convolutions of a
+        pixel, [J, K, 1, 1], which is the same (diffusers' use_linear_projection)
+    mask : bool [N, M], whether a row of the context may be seen
     """
-    caches: dict[str, Any] = {}
-    h, caches["norm"] = group_norm.forward(x, params["norm.weight"], params["norm.bias"], groups, EPS)
-    h, caches["proj_in"] = linear.forward(rows(h), _square(params, "proj_in"), params["proj_in.bias"])
-    while inside := within(params, name := f"transformer_blocks.{len(caches) - 2}"):
-        h, caches[name] = transformer_block.forward(h, states, mask, inside, heads)
-    h, caches["proj_out"] = linear.forward(h, _square(params, "proj_out"), params["proj_out.bias"])
-    return image(h, x.shape) + x, caches | {"window": params["proj_in.weight"].shape[2:]}
+    caches: dict[str, Any] = {"shape": x.shape, "context": context.shape}
+
+    def through(layer: str, h: np.ndarray) -> np.ndarray:
+        weight, bias = weight_and_bias(params, layer)
+        y, cache = linear.forward(h, weight.reshape(len(weight), -1), bias)
+        caches[layer] = cache, weight.shape
+        return y
+
+    h, caches["norm"] = group_norm.forward(x, *weight_and_bias(params, "norm"), groups, EPS)
+    h, caches["blocks"] = through("proj_in", rows(h)), []
+    for number in range(depth(params)):
+        block = inside(params, f"transformer_blocks.{number}")
+        h, cache = transformer_block.forward(h, context, block, heads, mask)
+        caches["blocks"].append(cache)
+    return image(through("proj_out", h), x.shape) + x, caches
+
+
+def depth(params: Mapping[str, np.ndarray]) -> int:
+    """How many transformer blocks there are."""
+    return len({name.split(".")[1] for name in params if name.startswith("transformer_blocks.")})
 
 
 def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, Gradients]:
-    """dx [N, C, H, W], dstates [N, K, D] and the gradient of each of params, from dy [N, C, H, W]."""
+    """dx [N, C, H, W], dcontext [N, M, E] and the gradient of each of params, from dy [N, C, H, W]."""
     grads: Gradients = {}
-    dh, dstates = store_gradients(grads, "proj_out", linear.backward(rows(dy), caches["proj_out"])), np.zeros(())
-    for name in reversed([name for name in caches if name.startswith("transformer_blocks")]):
-        dh, dstates_here, inside = transformer_block.backward(dh, caches[name])
-        dstates = dstates + dstates_here
-        grads |= {f"{name}.{key}": values for key, values in inside.items()}
-    dh = store_gradients(grads, "proj_in", linear.backward(dh, caches["proj_in"]))
-    for name in ("proj_in", "proj_out"):
-        grads[f"{name}.weight"] = grads[f"{name}.weight"].reshape(*grads[f"{name}.weight"].shape, *caches["window"])
-    dx = store_gradients(grads, "norm", group_norm.backward(image(dh, dy.shape), caches["norm"]))
-    return dx + dy, dstates, grads
 
+    def through(layer: str, dh: np.ndarray) -> np.ndarray:
+        cache, shape = caches[layer]
+        dh, dweight, dbias = linear.backward(dh, cache)
+        return store_gradients(grads, layer, (dh, dweight.reshape(shape), dbias))
 
-def _square(params: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """The weight as a matrix [C, C]."""
-    weight = params[f"{name}.weight"]
-    return weight.reshape(weight.shape[:2])
+    dh = through("proj_out", rows(dy))
+    dcontext = np.zeros(caches["context"], dy.dtype)
+    for number, cache in reversed(list(enumerate(caches["blocks"]))):
+        dh, from_block, found = transformer_block.backward(dh, cache)
+        store_inside(grads, f"transformer_blocks.{number}", found)
+        dcontext = dcontext + from_block
+    dh = image(through("proj_in", dh), caches["shape"])
+    return store_gradients(grads, "norm", group_norm.backward(dh, caches["norm"])) + dy, dcontext, grads

@@ -1,84 +1,69 @@
-"""The transformer block of the U-Net (Vaswani et al. 2017; diffusers' `BasicTransformerBlock`), three steps with a
-skip around each:
+"""The block of self-attention and attention to a context (Rombach et al. 2022, section 3.3; diffusers'
+`BasicTransformerBlock`):
 
-h = attn1(z, z) + x,         z = norm1(x)      attention of the pixels to each other
-h = attn2(z, states) + h,    z = norm2(h)      attention to what the network is told
-y = ff(norm3(h)) + h                           two layers for each pixel, GEGLU between them
+x = x + attn1(norm1(x))
+x = x + attn2(norm2(x), context)
+x = x + ff.net.2(geglu(norm3(x))), with ff.net.0.proj in the geglu
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from numpy_diffusion.layers import attention, geglu, layer_norm, linear
-from numpy_diffusion.layers.named import Gradients, store_gradients, weight_and_bias
+from numpy_diffusion.layers import geglu, layer_norm, linear, multi_head
+from numpy_diffusion.layers.named import Gradients, inside, store_gradients, store_inside, weight_and_bias
 
-EPS: Final = 1e-5  # of the norms
+WIDEN, NARROW = "ff.net.0.proj", "ff.net.2"
 
 
 def forward(
-    x: np.ndarray, states: np.ndarray, mask: np.ndarray | None, params: Mapping[str, np.ndarray], heads: int
+    x: np.ndarray,
+    context: np.ndarray,
+    params: Mapping[str, np.ndarray],
+    heads: int,
+    mask: np.ndarray | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """y [N, L, C] from x [N, L, C] and states [N, K, D], of which a mask [N, K] says which are there.
+    """y [N, L, D] from x [N, L, D] and context [N, M, C].
 
-    params: weight and bias of norm1 to norm3, attn1.to_out.0, attn2.to_out.0, ff.net.0.proj and ff.net.2; weight of
-    to_q, to_k and to_v of attn1 and attn2.
+    Parameters
+    ----------
+    params : weight and bias of norm1, norm2, norm3, ff.net.0.proj and ff.net.2; and those of `multi_head` behind
+        attn1 and attn2
+    mask : bool [N, M], whether a row of the context may be seen
     """
     caches: dict[str, Any] = {}
-    h = x
-    for number in (1, 2):
-        z, caches[f"norm{number}"] = layer_norm.forward(h, *weight_and_bias(params, f"norm{number}"), EPS)
-        context, marks = (z, None) if number == 1 else (states, mask)
-        y, caches[f"attn{number}"] = _attend(z, context, marks, params, f"attn{number}", heads)
-        h = h + y
-    z, caches["norm3"] = layer_norm.forward(h, *weight_and_bias(params, "norm3"), EPS)
-    z, caches["ff.net.0.proj"] = linear.forward(z, *weight_and_bias(params, "ff.net.0.proj"))
-    z, caches["geglu"] = geglu.forward(z)
-    z, caches["ff.net.2"] = linear.forward(z, *weight_and_bias(params, "ff.net.2"))
-    return h + z, caches
+
+    def normed(layer: str) -> np.ndarray:
+        z, caches[layer] = layer_norm.forward(x, *weight_and_bias(params, layer))
+        return z
+
+    seen = None if mask is None else mask[:, None]
+    h, caches["attn1"] = multi_head.forward(normed("norm1"), None, inside(params, "attn1"), heads)
+    x = x + h
+    h, caches["attn2"] = multi_head.forward(normed("norm2"), context, inside(params, "attn2"), heads, seen)
+    x = x + h
+    h, caches[WIDEN] = geglu.forward(normed("norm3"), *weight_and_bias(params, WIDEN))
+    h, caches[NARROW] = linear.forward(h, *weight_and_bias(params, NARROW))
+    return x + h, caches
 
 
 def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, Gradients]:
-    """dx [N, L, C], dstates [N, K, D] and the gradient of each of params, from dy [N, L, C]."""
+    """dx [N, L, D], dcontext [N, M, C] and the gradient of each of params, from dy [N, L, D]."""
     grads: Gradients = {}
-    dz = store_gradients(grads, "ff.net.2", linear.backward(dy, caches["ff.net.2"]))
-    dz = geglu.backward(dz, caches["geglu"])
-    dz = store_gradients(grads, "ff.net.0.proj", linear.backward(dz, caches["ff.net.0.proj"]))
-    dh = dy + store_gradients(grads, "norm3", layer_norm.backward(dz, caches["norm3"]))
-    dz, dstates = _attend_backward(dh, caches["attn2"], grads, "attn2")
-    dh = dh + store_gradients(grads, "norm2", layer_norm.backward(dz, caches["norm2"]))
-    dz, dcontext = _attend_backward(dh, caches["attn1"], grads, "attn1")
-    dh = dh + store_gradients(grads, "norm1", layer_norm.backward(dz + dcontext, caches["norm1"]))
-    return dh, dstates, grads
 
+    def normed(layer: str, dz: np.ndarray) -> np.ndarray:
+        return store_gradients(grads, layer, layer_norm.backward(dz, caches[layer]))
 
-def _attend(
-    z: np.ndarray,
-    context: np.ndarray,
-    mask: np.ndarray | None,
-    params: Mapping[str, np.ndarray],
-    name: str,
-    heads: int,
-) -> tuple[np.ndarray, tuple[Any, ...]]:
-    """to_out.0(attention(to_q(z), to_k(context), to_v(context)))."""
-    weights = [params[f"{name}.{part}.weight"] for part in ("to_q", "to_k", "to_v")]
-    q, k, v = (rows @ weight.T for rows, weight in zip((z, context, context), weights, strict=True))
-    o, inside = attention.forward(q, k, v, heads, mask)
-    y, out = linear.forward(o, *weight_and_bias(params, f"{name}.to_out.0"))
-    return y, (z, context, weights, inside, out)
-
-
-def _attend_backward(
-    dy: np.ndarray, cache: tuple[Any, ...], grads: Gradients, name: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """dz and dcontext."""
-    z, context, weights, inside, out = cache
-    do = store_gradients(grads, f"{name}.to_out.0", linear.backward(dy, out))
-    slopes = attention.backward(do, inside)
-    for part, rows, slope in zip(("to_q", "to_k", "to_v"), (z, context, context), slopes, strict=True):
-        grads[f"{name}.{part}.weight"] = np.einsum("nlj,nlk->jk", slope, rows)
-    dq, dk, dv = (slope @ weight for slope, weight in zip(slopes, weights, strict=True))
-    return dq, dk + dv
+    dh = store_gradients(grads, NARROW, linear.backward(dy, caches[NARROW]))
+    dh = store_gradients(grads, WIDEN, geglu.backward(dh, caches[WIDEN]))
+    dx = dy + normed("norm3", dh)
+    dh, dcontext, found = multi_head.backward(dx, caches["attn2"])
+    assert dcontext is not None
+    store_inside(grads, "attn2", found)
+    dx = dx + normed("norm2", dh)
+    dh, _, found = multi_head.backward(dx, caches["attn1"])
+    store_inside(grads, "attn1", found)
+    return dx + normed("norm1", dh), dcontext, grads

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from checks.attention import arrays, check_gradients
+from checks.attention import arrays, check_gradients, check_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,20 +15,24 @@ FLAT = settings(deadline=None, max_examples=30)
 SMALL = st.integers(1, 3)
 
 
-def check_values(N: int = 2, L: int = 5, heads: int = 2, d: int = 3) -> None:
-    given = arrays(N, L, heads * d)
-    o, _ = attention.forward(**given, heads=heads)
-    for n, i, head in np.ndindex(N, L, heads):
-        q, k, v = (part[n, :, head * d : head * d + d] for part in given.values())
-        weights = np.exp([q[i] @ key / np.sqrt(d) for key in k])
-        np.testing.assert_allclose(o[n, i, head * d : head * d + d], weights @ v / weights.sum(), rtol=0, atol=1e-13)
-
-
 @FLAT
-@given(N=SMALL, L=st.integers(1, 6), heads=SMALL, d=SMALL)
-def test_values_and_gradients(N: int, L: int, heads: int, d: int) -> None:
-    check_values(N, L, heads, d)
-    check_gradients(N, L, heads, d)
+@given(N=SMALL, L=st.integers(1, 6), M=st.integers(0, 5), heads=SMALL, d=SMALL, masked=st.booleans())
+def test_values_and_gradients(**sizes: Any) -> None:
+    check_values(**sizes)
+    check_gradients(**sizes)
+
+
+def test_a_mask_of_what_all_may_see_changes_no_bit() -> None:
+    given = arrays(2, 4, 3, 4)
+    o, _ = attention.forward(**given, heads=2)
+    np.testing.assert_array_equal(attention.forward(**given, heads=2, mask=np.ones((1, 1, 3), bool))[0], o)
+
+
+def test_the_first_of_a_causal_mask_sees_itself_alone_and_the_last_sees_all() -> None:
+    given = arrays(2, 4, 4, 4)
+    o, _ = attention.forward(**given, heads=2, mask=attention.causal(4))
+    np.testing.assert_allclose(o[:, 0], given["v"][:, 0], rtol=1e-14)
+    np.testing.assert_array_equal(o[:, -1], attention.forward(**given, heads=2)[0][:, -1])
 
 
 def test_equal_keys_give_the_mean_and_large_scores_the_nearest() -> None:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import pytest
+from checks.activations import (
+    check_geglu_gradient,
+    check_geglu_values,
+    check_gelu_gradient,
+    check_gelu_values,
+    check_quick_gelu_gradient,
+    check_quick_gelu_values,
+)
 from checks.attention import check_gradients as check_attention
+from checks.attention import check_values as check_attention_values
 from checks.blocks import check_attention as check_attention_block
 from checks.blocks import check_residual
 from checks.class_embedding import check_gradients as check_class_embedding
@@ -15,6 +25,17 @@ from checks.dropout import check_gradients as check_dropout
 from checks.faults import Fault, with_fault
 from checks.group_norm import check_gradients as check_group_norm
 from checks.group_norm import check_values as check_group_norm_values
+from checks.layer_norm import check_gradients as check_layer_norm
+from checks.layer_norm import check_values as check_layer_norm_values
+from checks.text_embedding import check_gradients as check_text
+from checks.text_embedding import check_values as check_text_values
+from checks.transformers import (
+    check_block,
+    check_hidden_context,
+    check_hidden_from_block,
+    check_multi_head,
+    check_spatial,
+)
 from checks.upsample import check_gradients as check_upsample
 
 from numpy_diffusion.layers import (
@@ -23,10 +44,20 @@ from numpy_diffusion.layers import (
     class_embedding,
     conv,
     dropout,
+    geglu,
+    gelu,
     group_norm,
+    layer_norm,
+    multi_head,
+    quick_gelu,
     residual_block,
+    spatial_transformer,
+    text_embedding,
+    transformer_block,
     upsample,
 )
+
+check_scaled = partial(check_residual, step="scale and shift")
 
 FAULTS = {
     "the kernel turned by half": Fault(
@@ -80,12 +111,78 @@ FAULTS = {
         residual_block.backward, 'silu.backward(da, caches["silu_temb"])', "da", check_residual
     ),
     "the step's gradient of the mean": Fault(
-        residual_block.backward, "(da if scaled else dh).sum(", "(da if scaled else dh).mean(", check_residual
+        residual_block.backward, "dh.sum(axis=(2, 3))", "dh.mean(axis=(2, 3))", check_residual
     ),
     "the values' gradient lost": Fault(
-        attention_block.backward, ' + through("to_v", dv)', ' + 0.0 * through("to_v", dv)', check_attention_block
+        multi_head.backward, "dx + from_k + from_v, None", "dx + from_k, None", check_attention_block
     ),
     "the attention's skip lost": Fault(attention_block.backward, "dx + dy", "dx", check_attention_block),
+    "a scale without the 1": Fault(residual_block.backward, "(1.0 + scale)", "scale", check_scaled),
+    "the scale and the shift swapped": Fault(
+        residual_block.backward,
+        "[(dh * h).sum(axis=(2, 3)), dh.sum(axis=(2, 3))]",
+        "[dh.sum(axis=(2, 3)), (dh * h).sum(axis=(2, 3))]",
+        check_scaled,
+    ),
+    "the scale's gradient without h": Fault(residual_block.backward, "(dh * h)", "dh", check_scaled),
+    "what must not be seen is seen": Fault(
+        attention.forward, "np.where(mask[:, None], scores, -np.inf)", "scores", check_attention_values
+    ),
+    "what may be seen is not": Fault(attention.forward, "mask[:, None],", "~mask[:, None],", check_attention_values),
+    "a row's values as groups": Fault(layer_norm.forward, "bias, 1, eps", "bias, 2, eps", check_layer_norm_values),
+    "the layer norm's eps forgotten": Fault(layer_norm.forward, "1, eps", "1", check_layer_norm_values),
+    "dx of a layer norm in another row": Fault(
+        layer_norm.backward, "dx.reshape(dy.shape)", "dx[::-1].reshape(dy.shape)", check_layer_norm
+    ),
+    "the slope without x": Fault(gelu.backward, "x * slope", "slope", check_gelu_gradient),
+    "Phi of x over 2": Fault(gelu.forward, "math.sqrt(2.0))", "2.0)", check_gelu_values),
+    "the tanh form's slope without its cube": Fault(
+        gelu.forward, "(1.0 + 3.0 * CUBIC * near**2)", "1.0", partial(check_gelu_gradient, "tanh")
+    ),
+    "the tanh form's cube forgotten": Fault(gelu.forward, "near + CUBIC * near**3", "near", check_gelu_values),
+    "the quick form not divided": Fault(quick_gelu.forward, "y / FACTOR", "y", check_quick_gelu_values),
+    "the quick form's gradient divided": Fault(
+        quick_gelu.backward, "(dy, cache)", "(dy, cache) / FACTOR", check_quick_gelu_gradient
+    ),
+    "the gate for the value": Fault(geglu.forward, "value, gate =", "gate, value =", check_geglu_values),
+    "the gate's gradient for the value's": Fault(
+        geglu.backward, "[dy * factor, dgate]", "[dgate, dy * factor]", check_geglu_gradient
+    ),
+    "the gate's gradient without the value": Fault(geglu.backward, "dy * value", "dy", check_geglu_gradient),
+    "all tokens in the first place": Fault(
+        text_embedding.forward, "position[: ids.shape[1]]", "position[0]", check_text_values
+    ),
+    "a place's gradient of the mean": Fault(text_embedding.backward, "dy.sum(", "dy.mean(", check_text),
+    "the places' gradient one too far": Fault(
+        text_embedding.backward, "dposition[: dy.shape[1]]", "dposition[-dy.shape[1] :]", check_text
+    ),
+    "the context's gradient without the keys": Fault(
+        multi_head.backward, "(dx, from_k + from_v, grads)", "(dx, from_v, grads)", check_multi_head
+    ),
+    "the context's gradient in x's": Fault(
+        multi_head.backward, "dx + from_k + from_v, None", "dx, None", partial(check_multi_head, context=False)
+    ),
+    "the mask left out": Fault(multi_head.forward, "heads, mask)", "heads)", check_hidden_context),
+    "the block's mask left out": Fault(transformer_block.forward, "mask[:, None]", "None", check_hidden_from_block),
+    "a skip of the block lost": Fault(transformer_block.backward, "dx = dy + normed", "dx = normed", check_block),
+    "the second skip of the block lost": Fault(
+        transformer_block.backward, 'dx = dx + normed("norm2"', 'dx = normed("norm2"', check_block
+    ),
+    "the gradient of the self-attention lost": Fault(
+        transformer_block.backward,
+        'return dx + normed("norm1", dh)',
+        'return dx + 0.0 * normed("norm1", dh)',
+        check_block,
+    ),
+    "the spatial transformer's skip lost": Fault(
+        spatial_transformer.backward, " + dy, dcontext", ", dcontext", check_spatial
+    ),
+    "the last block's gradient of the context alone": Fault(
+        spatial_transformer.backward, "dcontext + from_block", "from_block", partial(check_spatial, depth=2)
+    ),
+    "the blocks' gradients in their own order": Fault(
+        spatial_transformer.backward, "reversed(list(", "list((", partial(check_spatial, depth=2)
+    ),
 }
 
 

@@ -52,6 +52,19 @@ def test_jvp_is_the_derivative_along_each_tangent(N: int, K: int, J: int, seed: 
         assert relative_error(np.array(expected), (dy * found).sum()) < BOUND
 
 
+def test_rows_may_stand_in_any_shape_and_a_bias_may_be_missing() -> None:
+    given = arrays(6, 4, 5, 0)
+    flat, flat_cache = linear.forward(given["x"], given["weight"], None)
+    np.testing.assert_array_equal(flat, linear.forward(**given | {"bias": np.zeros(5)})[0])
+    y, cache = linear.forward(given["x"].reshape(2, 3, 4), given["weight"], None)
+    np.testing.assert_array_equal(y, flat.reshape(2, 3, 5))
+    dx, *grads = linear.backward(y, cache)
+    dflat, *expected = linear.backward(flat, flat_cache)
+    np.testing.assert_array_equal(dx, dflat.reshape(2, 3, 4))
+    for found, same in zip(grads, expected, strict=True):
+        np.testing.assert_array_equal(found, same)
+
+
 def test_float32_stays_float32() -> None:
     given = {name: x.astype(np.float32) for name, x in arrays(3, 4, 5, 0).items()}
     y, cache = linear.forward(**given)

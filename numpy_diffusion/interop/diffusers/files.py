@@ -68,7 +68,7 @@ def read_network(
     given = read_json(folder, CONFIG, kinds)
     with naming(folder / CONFIG):
         config = checked(given)
-    path = _weights(folder)
+    path = _weights(folder, given["_class_name"])
     with _reading(path), open(path, "rb") as file:
         entries, start = _header(path, file)
         with naming(folder / CONFIG):  # a layer has several tensors
@@ -141,12 +141,12 @@ def _file(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _weights(folder: Path) -> Path:
+def _weights(folder: Path, kind: str) -> Path:
     """The path of the weights; where there is a pickle in their place, a sentence on what to do."""
     if (folder / PICKLE).exists() and not (folder / WEIGHTS).exists():
         raise ValueError(
             f"{folder / PICKLE}: expected {WEIGHTS}, got a pickle, which can run any program when it is read; if you "
-            "trust it, convert it with diffusers: UNet2DModel.from_pretrained(folder).save_pretrained(folder)"
+            f"trust it, convert it with diffusers: {kind}.from_pretrained(folder).save_pretrained(folder)"
         )
     return _file(folder, WEIGHTS)
 

@@ -17,6 +17,7 @@ from numpy_diffusion import _checks, _files
 from numpy_diffusion.interop.diffusers import files, schedulers, unets
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.protocol import Model, in_words
+from numpy_diffusion.networks.unet.config import UNetConfig
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.predictions import PREDICTIONS, Prediction
 from numpy_diffusion.process.schedules import Schedule
@@ -119,9 +120,11 @@ class Pipeline(NamedTuple):
             raise ValueError(
                 f"variance: expected 'learned' just where the network has a head for it, got {self.variance!r}"
             )
+        if (kind := self.unet.config.KIND) != UNetConfig.KIND:
+            raise ValueError(f"unet: expected a {UNetConfig.KIND}, as a DDPMPipeline has, got a {kind}")
         unets.write(self.unet, folder / "unet")
         files.write_json(folder / "scheduler", schedulers.FILE, "DDPMScheduler", options)
-        parts = {"scheduler": ["diffusers", "DDPMScheduler"], "unet": ["diffusers", "UNet2DModel"]}
+        parts = {"scheduler": ["diffusers", "DDPMScheduler"], "unet": ["diffusers", UNetConfig.KIND]}
         files.write_json(folder, INDEX, "DDPMPipeline", parts)
 
 

@@ -15,7 +15,7 @@ from numpy_diffusion.layers import (
     spatial_transformer,
     upsample,
 )
-from numpy_diffusion.layers.named import store_gradients, weight_and_bias, within
+from numpy_diffusion.layers.named import inside, store_gradients, store_inside, weight_and_bias
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.tasks import Dropout
 from numpy_diffusion.networks.unet import embedding
@@ -54,11 +54,11 @@ def forward(
         program
     """
     temb, temb_cache = embedding.forward(params, config, t, told.labels, x.dtype, told.embedding)
-    groups, eps, scales = config.norm_num_groups, config.norm_eps, config.resnet_time_scale_shift == "scale_shift"
+    groups, eps = config.norm_num_groups, config.norm_eps
     h, skips = x, []
     caches: list[Any] = [temb_cache]
     for number, op in enumerate(program(config)):
-        inside = within(params, op.name)
+        own = inside(params, op.name)
         cache: Any = None
         match op.kind:
             case "save":
@@ -69,12 +69,12 @@ def forward(
                 dropped = None
                 if dropout is not None and config.dropout > 0.0:
                     dropped = residual_block.Dropped(config.dropout, *dropout, number)
-                h, cache = residual_block.forward(h, temb, inside, groups, eps, dropped, scales)
+                h, cache = residual_block.forward(h, temb, own, groups, eps, dropped)
             case "attention":
-                h, cache = attention_block.forward(h, inside, groups, eps, op.heads)
+                h, cache = attention_block.forward(h, own, groups, eps, op.heads)
             case "transformer":
                 assert told.states is not None
-                h, cache = spatial_transformer.forward(h, told.states, told.mask, inside, groups, op.heads)
+                h, cache = spatial_transformer.forward(h, told.states, own, groups, op.heads, told.mask)
             case "downsample":
                 h, cache = conv.forward(
                     h, *weight_and_bias(params, op.name), stride=2, pad=(config.downsample_padding, 1)
@@ -107,7 +107,7 @@ def backward(
     dskips: list[np.ndarray] = []
     dstates: np.ndarray | None = None
     for op, cache in zip(reversed(program(config)), reversed(caches), strict=True):
-        inside: parameters.Parameters = {}
+        own: parameters.Parameters = {}
         match op.kind:
             case "save":
                 dh = dh + dskips.pop()
@@ -115,12 +115,12 @@ def backward(
                 dskips.append(dh[:, op.inputs :])
                 dh = dh[:, : op.inputs]
             case "resnet":
-                dh, dtemb_here, inside = residual_block.backward(dh, cache)
+                dh, dtemb_here, own = residual_block.backward(dh, cache)
                 dtemb = dtemb + dtemb_here
             case "attention":
-                dh, inside = attention_block.backward(dh, cache)
+                dh, own = attention_block.backward(dh, cache)
             case "transformer":
-                dh, dstates_here, inside = spatial_transformer.backward(dh, cache)
+                dh, dstates_here, own = spatial_transformer.backward(dh, cache)
                 dstates = dstates_here if dstates is None else dstates + dstates_here
             case "upsample":
                 dh = upsample.backward(store_gradients(grads, op.name, conv.backward(dh, cache)))
@@ -132,6 +132,6 @@ def backward(
                 dh = store_gradients(grads, "conv_norm_out", group_norm.backward(dh, norm_cache))
             case _:
                 unknown(op.kind)
-        grads |= {f"{op.name}.{name}": gradient for name, gradient in inside.items()}
+        store_inside(grads, op.name, own)
     grads |= embedding.backward(dtemb, temb_cache)
     return dh, dstates, {name: grads[name] for name in params}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from numpy_diffusion.kernels.layers import attention as kernel
 from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind
-from numpy_diffusion.layers import spatial_transformer, transformer_block
+from numpy_diffusion.layers import layer_norm, spatial_transformer
 from numpy_diffusion.networks.unet.program import Op
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _attend(builder: Builder, name: str, asking: int, asked: int, heads: int, *,
 def _layer_norm(builder: Builder, name: str, src: int) -> int:
     dst, at = builder.like(src), builder.layout.weights.at
     weight, bias = at[f"{name}.weight"], at[f"{name}.bias"]
-    forward = Call(CallKind.LAYER_NORM, src=src, dst=dst, weight=weight, bias=bias, eps=transformer_block.EPS)
+    forward = Call(CallKind.LAYER_NORM, src=src, dst=dst, weight=weight, bias=bias, eps=layer_norm.EPS)
     builder.calls.append(forward)
 
     def back() -> None:

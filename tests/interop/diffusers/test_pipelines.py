@@ -144,6 +144,14 @@ def test_a_missing_part_is_named(missing: str, sentence: str, tmp_path: Path) ->
         Pipeline.from_diffusers(tmp_path)
 
 
+def test_a_network_that_attends_to_states_is_no_part_of_a_pipeline_without(tmp_path: Path) -> None:
+    blocks = dict(down_block_types=["CrossAttnDownBlock2D"], up_block_types=["CrossAttnUpBlock2D"])
+    unet = UNet(sample_size=4, block_out_channels=[8], norm_num_groups=4, cross_attention_dim=3, **blocks)
+    with pytest.raises(ValueError, match=r"^unet: expected a UNet2DModel, .*, got a UNet2DConditionModel$"):
+        Pipeline(unet, Schedule.linear(T=10)).to_diffusers(tmp_path / "pipeline")
+    assert not (tmp_path / "pipeline").exists()
+
+
 def test_other_pipelines_are_refused(tmp_path: Path) -> None:
     files.write_json(tmp_path, pipelines.INDEX, "StableDiffusionPipeline", {})
     with pytest.raises(ValueError, match=r"model_index\.json: _class_name: expected one of 'DDPMPipeline'"):

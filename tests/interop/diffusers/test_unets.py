@@ -77,6 +77,19 @@ def test_what_has_no_place_there_is_not_written(spoil: Callable[[UNet], None], s
     assert not (tmp_path / "unet").exists()
 
 
+def test_a_network_that_attends_to_states_comes_back_as_itself(tmp_path: Path) -> None:
+    blocks = dict(down_block_types=["CrossAttnDownBlock2D"], up_block_types=["CrossAttnUpBlock2D"])
+    model = UNet(sample_size=4, block_out_channels=[8], norm_num_groups=4, cross_attention_dim=3, **blocks)
+    unets.write(model, tmp_path)
+    config = json.loads((tmp_path / CONFIG).read_text())
+    assert (config["_class_name"], config["cross_attention_dim"]) == ("UNet2DConditionModel", 3)
+    found = unets.read(tmp_path)
+    assert found.config == model.config
+    np.testing.assert_array_equal(found.buffer, model.buffer)
+    (tmp_path / WEIGHTS).rename(tmp_path / files.PICKLE)
+    refused(tmp_path, "UNet2DConditionModel.from_pretrained")
+
+
 def test_double_precision_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="model: expected float32 weights"):
         unets.write(UNet(**OPTIONS, dtype=np.float64), tmp_path / "unet")
