@@ -35,6 +35,8 @@ class CallKind(IntEnum):
     LAYER_NORM_BACK = 18
     GEGLU = 19
     GEGLU_BACK = 20
+    SAMPLE = 21  # what only an autoencoder has, see `dispatch.bottleneck`: z of its moments
+    SAMPLE_BACK = 22
 
 
 class Call(NamedTuple):
@@ -72,6 +74,7 @@ class Call(NamedTuple):
     turned: bool = False  # whether the weights are those of the way back
     groups: int = 0
     eps: float = 0.0  # of a norm
+    factor: float = 0.0  # of a SAMPLE: what its divergence counts in the loss, and back, in the mean of a batch
     silu: bool = False  # of a norm: whether SiLU follows
     heads: int = 0
     channel: int = 0  # the first, of a CONCAT or SLICE
@@ -80,7 +83,7 @@ class Call(NamedTuple):
 
 
 IMAGES = Call._fields[Call._fields.index("src") : Call._fields.index("matrices") + 1]  # the fields that name images
-CALL = np.dtype([(name, np.float64 if name == "eps" else np.int64) for name in Call._fields])
+CALL = np.dtype([(name, np.float64 if name in ("eps", "factor") else np.int64) for name in Call._fields])
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +98,7 @@ class Plan:
     told : the row of a vector that the network is told; NONE where there is none
     states, dstates : rows of the states that it attends to, and of the gradient by them; NONE where nobody asks
     tokens : rows of the images that are as wide as there are states, which is another number for each sample
+    penalty : the row of a number that is added to a sample's loss; NONE where there is none
     """
 
     calls: np.ndarray
@@ -110,6 +114,7 @@ class Plan:
     states: int
     dstates: int
     tokens: np.ndarray
+    penalty: int = NONE
 
     def __post_init__(self) -> None:
         for kind in self.calls["kind"]:

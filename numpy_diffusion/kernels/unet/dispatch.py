@@ -3,7 +3,7 @@
 import numpy as np
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
-from numpy_diffusion.kernels.layers import attention, conv, geglu, group_norm, images, layer_norm, resample
+from numpy_diffusion.kernels.layers import attention, conv, diagonal_gaussian, geglu, group_norm, images, layer_norm, resample
 from numpy_diffusion.kernels.layers.images import image
 from numpy_diffusion.kernels.unet.calls import CallKind
 from numpy_diffusion.noise import NUMBER_SHIFT
@@ -100,6 +100,19 @@ def transformer(row, table, worker, weights, gradients, label):
         geglu.forward(worker, src, dst)
     elif kind == CallKind.GEGLU_BACK:
         geglu.backward(worker.arena, src, dy, dx)
+
+
+@jit
+def bottleneck(row, table, worker, weights, gradients, label):
+    """One call of those that only an autoencoder has, there or back; a function of its own as `transformer` is."""
+    kind, moments, noise = row["kind"], image(table, row["src"]), image(table, row["residual"])
+    if kind == CallKind.SAMPLE:
+        z, divergence = image(table, row["dst"]), image(table, row["stats"])
+        diagonal_gaussian.forward(worker.arena, moments, noise, z, divergence, row["factor"])
+    elif kind == CallKind.SAMPLE_BACK:
+        diagonal_gaussian.backward(
+            worker.arena, moments, noise, image(table, row["dy"]), image(table, row["dx"]), row["factor"]
+        )
 
 
 @jit

@@ -35,6 +35,7 @@ class Ends(NamedTuple):
     eps: int
     deps: int
     dstates: int
+    penalty: int
 
 
 class Prediction(NamedTuple):
@@ -106,14 +107,18 @@ def _ends(plan):
 
 
 def _transformer(plan, *given):
-    """The address of `dispatch.transformer`, compiled if the plan has a call for it."""
-    return address_of(dispatch.transformer, *given) if plan.calls["kind"].max() >= CallKind.LAYER_NORM else 0
+    """The address of `dispatch.transformer`, or of `bottleneck`, compiled if the plan has a call for it."""
+    last = plan.calls["kind"].max()
+    if last < CallKind.LAYER_NORM:
+        return 0
+    return address_of(dispatch.transformer if last < CallKind.SAMPLE else dispatch.bottleneck, *given)
 
 
-def predict(plan, weights, x, embedding, place, told, out_channels):
-    """eps of images x [N, C, H, W]; embedding [K, E] of the steps, place [N] which of them each sample has."""
+def predict(plan, weights, x, embedding, place, told):
+    """eps [N, J, R, S] of images x [N, C, H, W]; embedding [K, E] of the steps, place [N] which of them each sample has."""
     arenas, scratch, tables = kept_buffers(plan, get_num_threads())
-    eps = np.empty((x.shape[0], out_channels, *x.shape[2:]), np.float32)
+    sizes = (plan.images[plan.eps][name] for name in ("channels", "height", "width"))
+    eps = np.empty((x.shape[0], *sizes), np.float32)
     given = plan.calls[0], plan.images, Worker(arenas[0], scratch[0], 0, 1), weights, weights, 0
     addresses = address_of(dispatch.forward, *given), _transformer(plan, *given)
     parts = plan.calls, _ends(plan), plan.tokens, weights, x, embedding, place, told, arenas, scratch, tables, eps
@@ -171,6 +176,8 @@ def _there_and_back(job, worker, table, gradients, n):
     for k in range(calls.shape[0]):
         if k == job.backward:
             job.losses[n] = _loss(arena, image(table, ends.eps), image(table, ends.deps), batch, n)
+            if ends.penalty != NONE:
+                job.losses[n] += arena[image(table, ends.penalty).at]
         kind = calls[k]["kind"]
         if kind == CallKind.DROPOUT:
             dispatch.dropout(calls[k], table, arena, job.dropout, job.key, n, job.step)

@@ -63,7 +63,7 @@ def predict(
 ) -> np.ndarray:
     """The outputs [N, J, H, W] of x [N, C, H, W]; embedding [K, E] of the steps, place [N] says whose."""
     calls, _ = planned(config, tokens=condition.length)
-    return run.predict(calls, weights.laid_out, x, embedding, place, told(condition, len(x)), config.out_channels)
+    return run.predict(calls, weights.laid_out, x, embedding, place, told(condition, len(x)))
 
 
 Gradient = tuple[np.ndarray, np.ndarray, np.ndarray]

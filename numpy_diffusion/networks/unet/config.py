@@ -13,9 +13,11 @@ class Config:
 
     KIND : the class of diffusers
     cross_attention_dim : numbers of a state that it attends to, a word's; None for a U-Net without
+    told_steps : whether its resnets are told the step; those of an autoencoder are not
     """
 
     KIND: ClassVar[str]
+    told_steps: ClassVar[bool] = True
     sample_size: int | tuple[int, int] | None
     in_channels: int
     out_channels: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy_diffusion.models import parameters
 from numpy_diffusion.models.tasks import Dropout
 from numpy_diffusion.networks.unet import embedding
 from numpy_diffusion.networks.unet.config import Config
-from numpy_diffusion.networks.unet.program import program, unknown
+from numpy_diffusion.networks.unet.program import Op, norm_out, program, unknown
 
 
 class Told(NamedTuple):
@@ -54,10 +55,24 @@ def forward(
         program
     """
     temb, temb_cache = embedding.forward(params, config, t, told.labels, x.dtype, told.embedding)
+    h, caches = walk(params, config, program(config), x, temb, told, dropout)
+    return h, [temb_cache, *caches]
+
+
+def walk(
+    params: parameters.Parameters,
+    config: Config,
+    ops: Sequence[Op],
+    h: np.ndarray,
+    temb: np.ndarray | None = None,
+    told: Told = NOTHING,
+    dropout: Dropout | None = None,
+) -> tuple[np.ndarray, list[Any]]:
+    """What the operations make of h [N, C, H, W], and the cache of each; temb [N, E] if it is told steps."""
     groups, eps = config.norm_num_groups, config.norm_eps
-    h, skips = x, []
-    caches: list[Any] = [temb_cache]
-    for number, op in enumerate(program(config)):
+    skips: list[np.ndarray] = []
+    caches: list[Any] = []
+    for number, op in enumerate(ops):
         own = inside(params, op.name)
         cache: Any = None
         match op.kind:
@@ -81,10 +96,12 @@ def forward(
                 )
             case "upsample":
                 h, cache = conv.forward(upsample.forward(h), *weight_and_bias(params, op.name))
+            case "pointwise":
+                h, cache = conv.forward(h, *weight_and_bias(params, op.name), pad=(0, 0))
             case "conv_in":
                 h, cache = conv.forward(h, *weight_and_bias(params, op.name))
             case "conv_out":
-                h, norm_cache = group_norm.forward(h, *weight_and_bias(params, "conv_norm_out"), groups, eps)
+                h, norm_cache = group_norm.forward(h, *weight_and_bias(params, norm_out(op)), groups, eps)
                 h, silu_cache = silu.forward(h)
                 h, conv_cache = conv.forward(h, *weight_and_bias(params, op.name))
                 cache = norm_cache, silu_cache, conv_cache
@@ -101,12 +118,21 @@ def backward(
 
     From doutputs [N, J, H, W].
     """
-    grads: parameters.Parameters = {}
     temb_cache, *caches = caches
-    dh, dtemb = doutputs, np.zeros((1, 1), doutputs.dtype)
+    dx, dtemb, dstates, grads = walk_back(program(config), doutputs, caches)
+    grads |= embedding.backward(dtemb, temb_cache)
+    return dx, dstates, {name: grads[name] for name in params}
+
+
+def walk_back(
+    ops: Sequence[Op], dh: np.ndarray, caches: list[Any]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, parameters.Parameters]:
+    """The gradients by what went into `walk`, h, temb and states, and by the parameters, from dh by what came out."""
+    grads: parameters.Parameters = {}
+    dtemb = np.zeros((1, 1), dh.dtype)
     dskips: list[np.ndarray] = []
     dstates: np.ndarray | None = None
-    for op, cache in zip(reversed(program(config)), reversed(caches), strict=True):
+    for op, cache in zip(reversed(ops), reversed(caches), strict=True):
         own: parameters.Parameters = {}
         match op.kind:
             case "save":
@@ -116,7 +142,7 @@ def backward(
                 dh = dh[:, : op.inputs]
             case "resnet":
                 dh, dtemb_here, own = residual_block.backward(dh, cache)
-                dtemb = dtemb + dtemb_here
+                dtemb = dtemb if dtemb_here is None else dtemb + dtemb_here
             case "attention":
                 dh, own = attention_block.backward(dh, cache)
             case "transformer":
@@ -124,14 +150,13 @@ def backward(
                 dstates = dstates_here if dstates is None else dstates + dstates_here
             case "upsample":
                 dh = upsample.backward(store_gradients(grads, op.name, conv.backward(dh, cache)))
-            case "downsample" | "conv_in":
+            case "downsample" | "conv_in" | "pointwise":
                 dh = store_gradients(grads, op.name, conv.backward(dh, cache))
             case "conv_out":
                 norm_cache, silu_cache, conv_cache = cache
                 dh = silu.backward(store_gradients(grads, op.name, conv.backward(dh, conv_cache)), silu_cache)
-                dh = store_gradients(grads, "conv_norm_out", group_norm.backward(dh, norm_cache))
+                dh = store_gradients(grads, norm_out(op), group_norm.backward(dh, norm_cache))
             case _:
                 unknown(op.kind)
         store_inside(grads, op.name, own)
-    grads |= embedding.backward(dtemb, temb_cache)
-    return dh, dstates, {name: grads[name] for name in params}
+    return dh, dtemb, dstates, grads

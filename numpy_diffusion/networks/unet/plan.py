@@ -16,8 +16,9 @@ from numpy_diffusion.networks.unet import placement
 from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.plan_embedding import embed
 from numpy_diffusion.networks.unet.plan_transformer import attention, transformer
-from numpy_diffusion.networks.unet.program import Op, told_size, unknown
+from numpy_diffusion.networks.unet.program import Op, norm_out, told_size, unknown
 
+ENDS = ("x", "embedding", "eps", "deps", "told", "states", "dstates", "penalty")  # of a `calls.Plan`
 FEWEST = 64  # pixels for which Winograd's convolution is the faster
 
 
@@ -52,12 +53,9 @@ def plan(
         for step in reversed(builder.tape):
             step()
         dstates = builder.gradients[states]
-    keep = [image for image in (x, embedding, told, states, eps, deps, dstates) if image != NONE]
-    images, arena = placement.placed(builder.images, builder.calls, keep)
-    scratch = placement.scratch_size(builder.images, builder.calls)
-    calls = np.array(builder.calls, CALL)
-    ends = x, embedding, eps, deps, told, states, dstates
-    return Plan(calls, backward, np.array(images, IMAGE), arena, scratch, *ends, np.array(builder.tokens, np.int64))
+    return builder.plan(
+        backward, x=x, embedding=embedding, eps=eps, deps=deps, told=told, states=states, dstates=dstates
+    )
 
 
 class Builder:
@@ -74,6 +72,14 @@ class Builder:
         self.tape: list[Callable[[], None]] = []
         self.gradients: dict[int, int] = {}
         self.tokens: list[int] = []  # the images with a pixel for each state
+
+    def plan(self, backward: int, **ends: int) -> Plan:
+        """What is written down, with a place for each image; ends: rows of `calls.Plan`."""
+        keep = [image for image in ends.values() if image != NONE]
+        images, arena = placement.placed(self.images, self.calls, keep)
+        scratch, tokens = placement.scratch_size(self.images, self.calls), np.array(self.tokens, np.int64)
+        calls, table = np.array(self.calls, CALL), np.array(images, IMAGE)
+        return Plan(calls, backward, table, arena, scratch, tokens=tokens, **dict.fromkeys(ENDS, NONE) | ends)
 
     def image(self, height: int, width: int, channels: int, border: int) -> int:
         """A new image, which has no place yet."""
@@ -107,7 +113,7 @@ class Builder:
         return self.gradients[image], add
 
     def network(self, program: list[Op], h: int, temb: int, states: int) -> int:
-        """The whole program, from h on."""
+        """The whole program, from h on; temb is NONE in a network that is not told steps."""
         skips: list[int] = []
         for number, op in enumerate(program):
             match op.kind:
@@ -125,10 +131,12 @@ class Builder:
                     h = self.conv(op.name, h, op.outputs, stride=2, pad=self.config.downsample_padding)
                 case "upsample":
                     h = self.conv(op.name, self.upsample(h), op.outputs)
+                case "pointwise":
+                    h = self.conv(op.name, h, op.outputs, k=1)
                 case "conv_in":
                     h = self.conv(op.name, h, op.outputs)
                 case "conv_out":
-                    h = self.conv(op.name, self.norm("conv_norm_out", h, border=1, silu=True), op.outputs)
+                    h = self.conv(op.name, self.norm(norm_out(op), h, border=1, silu=True), op.outputs)
                 case _:
                     unknown(op.kind)
         return h
@@ -242,8 +250,10 @@ class Builder:
 
     def resnet(self, name: str, h: int, temb: int, outputs: int, number: int) -> int:
         shortcut, scales = h, self.config.resnet_time_scale_shift == "scale_shift"
-        told = self.conv(f"{name}.time_emb_proj", temb, 2 * outputs if scales else outputs, k=1, border=0)
-        added, scale = (NONE, told) if scales else (told, NONE)
+        added = scale = NONE
+        if temb != NONE:
+            told = self.conv(f"{name}.time_emb_proj", temb, 2 * outputs if scales else outputs, k=1, border=0)
+            added, scale = (NONE, told) if scales else (told, NONE)
         first = self.norm(f"{name}.norm1", h, border=1, silu=True)
         between = self.conv(f"{name}.conv1", first, outputs, vector=added)
         second = self.dropout(self.norm(f"{name}.norm2", between, border=1, silu=True, vector=scale), number)

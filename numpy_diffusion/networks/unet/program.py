@@ -14,19 +14,28 @@ from numpy_diffusion.models.parameters import Shapes
 from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.options import checked
 
-__all__ = ["Kind", "Op", "checked", "embedding_size", "program", "shapes", "told_size", "unknown"]
+__all__ = ["Kind", "Op", "checked", "embedding_size", "norm_out", "program", "shapes", "shapes_of", "told_size", "unknown"]
 
 Kind = Literal[
-    "conv_in", "resnet", "attention", "transformer", "downsample", "upsample", "conv_out", "save", "concat"
+    "conv_in",
+    "pointwise",
+    "resnet",
+    "attention",
+    "transformer",
+    "downsample",
+    "upsample",
+    "conv_out",
+    "save",
+    "concat",
 ]
 
 
 class Op(NamedTuple):
     """One operation on h [N, inputs, H, W].
 
-    kind : "conv_in", "resnet", "attention", "transformer", "downsample", "upsample", "conv_out" (with its norm and
-        SiLU); or "save", which puts h on the stack of skips, and "concat", which takes the top one and joins it
-        behind h's channels
+    kind : "conv_in", "pointwise" (a convolution of 1 x 1), "resnet", "attention", "transformer", "downsample",
+        "upsample", "conv_out" (with its norm and SiLU); or "save", which puts h on the stack of skips, and "concat",
+        which takes the top one and joins it behind h's channels
     name : what its parameters' names start with, "" where it has none
     inputs, outputs : channels of h before and after
     heads : of an attention or transformer
@@ -132,8 +141,13 @@ def shapes(config: Config) -> Shapes:
         found |= _layer("class_embedding.linear_1", (embedding, told_size(config)))
         found |= _layer("class_embedding.linear_2", (embedding, embedding))
     for op in program(config):
-        found |= _shapes_of(op, config)
+        found |= shapes_of(op, config)
     return found
+
+
+def norm_out(op: Op) -> str:
+    """The name of the norm before the last convolution."""
+    return f"{op.name.removesuffix('conv_out')}conv_norm_out"
 
 
 def embedding_size(config: Config) -> int:
@@ -152,13 +166,15 @@ def told_size(config: Config) -> int:
             return 0
 
 
-def _shapes_of(op: Op, config: Config) -> Shapes:
+def shapes_of(op: Op, config: Config) -> Shapes:
+    """The parameters of one operation, in the order of diffusers' state dict."""
     name, inputs, outputs = op.name, op.inputs, op.outputs
     match op.kind:
         case "resnet":
             found = _norm(f"{name}.norm1", inputs) | _layer(f"{name}.conv1", (outputs, inputs, 3, 3))
-            scaled = 2 if config.resnet_time_scale_shift == "scale_shift" else 1
-            found |= _layer(f"{name}.time_emb_proj", (scaled * outputs, embedding_size(config)))
+            if config.told_steps:
+                scaled = 2 if config.resnet_time_scale_shift == "scale_shift" else 1
+                found |= _layer(f"{name}.time_emb_proj", (scaled * outputs, embedding_size(config)))
             found |= _norm(f"{name}.norm2", outputs) | _layer(f"{name}.conv2", (outputs, outputs, 3, 3))
             return found | (_layer(f"{name}.conv_shortcut", (outputs, inputs, 1, 1)) if inputs != outputs else {})
         case "attention":
@@ -173,7 +189,9 @@ def _shapes_of(op: Op, config: Config) -> Shapes:
                 found |= _shapes_of_block(f"{name}.transformer_blocks.{k}", inputs, config)
             return found | _layer(f"{name}.proj_out", (inputs, inputs, *window))
         case "conv_out":
-            return _norm("conv_norm_out", inputs) | _layer(name, (outputs, inputs, 3, 3))
+            return _norm(norm_out(op), inputs) | _layer(name, (outputs, inputs, 3, 3))
+        case "pointwise":
+            return _layer(name, (outputs, inputs, 1, 1))
         case "conv_in" | "downsample" | "upsample":
             return _layer(name, (outputs, inputs, 3, 3))
         case "save" | "concat":
