@@ -27,6 +27,7 @@ from numpy_diffusion.kernels.backend import backend
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.guided import guided
+from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.forward import q_posterior, q_sample, q_step, q_trajectory
@@ -35,6 +36,7 @@ from numpy_diffusion.process.steps import karras_steps, log_snr_steps
 from numpy_diffusion.sampling.inpainting import inpaint
 from numpy_diffusion.sampling.interpolation import interpolate
 from numpy_diffusion.sampling.samplers import sample, sample_steps
+from numpy_diffusion.training.autoencoder import train_autoencoder
 from numpy_diffusion.training.checkpoints import load
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.run import Run, load_run
@@ -42,6 +44,7 @@ from numpy_diffusion.training.steps import train_steps
 
 __all__ = [
     "MLP",
+    "AutoencoderKL",
     "Condition",
     "DiffusionDensity",
     "Pipeline",
@@ -80,6 +83,7 @@ __all__ = [
     "sample_steps",
     "save_diffusers",
     "train",
+    "train_autoencoder",
     "train_steps",
     "trajectory_log_density",
 ]

@@ -7,11 +7,9 @@ file has what all share.  What it may bring besides are kernels, `own_outputs`, 
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,10 +19,11 @@ from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.tasks import Dropout, Gradient, Take, Task
+from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.coefficients import Coefficients
 
 
-class Network(ABC):
+class Network(Trainable):
     """eps = model(x, t) with parameters that can be trained.
 
     Parameters
@@ -44,9 +43,6 @@ class Network(ABC):
         returns the data's units
     """
 
-    batch: ClassVar[int]  # samples of a training step, unless the caller says otherwise
-    learning_rate: ClassVar[float]  # of Adam, likewise
-
     def __init__(
         self,
         config: Any,
@@ -57,19 +53,11 @@ class Network(ABC):
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
-        if dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype: expected float32 or float64, got {dtype}")
-        self.config, self.shape, self.shapes, self.learn_variance = config, shape, shapes, learn_variance
-        self.buffer = np.zeros(parameters.size(shapes), dtype)
-        self.params = parameters.views(self.buffer, shapes)
+        super().__init__(config, shape, shapes, seed=seed, dtype=dtype)
+        self.learn_variance = learn_variance
         self.shift, self.scale = np.zeros(shape, np.float32), np.ones(shape, np.float32)
-        self.initialise(_checks.seed(seed))
 
     # What a network brings ---------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def initialise(self, seed: int) -> None:
-        """Write the first weights to `params`, which are zero."""
 
     @abstractmethod
     def forward(
@@ -96,7 +84,7 @@ class Network(ABC):
         """What stands for being told nothing, a value of each field that the network takes; None if it takes none."""
         return None
 
-    def check_values(self, condition: Condition) -> None:  # noqa: B027 - a network without conditions has none
+    def check_values(self, condition: Condition) -> None:
         """ValueError where a field of the condition holds what the network does not know, as a class too many."""
 
     # Kernels that it may bring -----------------------------------------------------------------------------------
@@ -189,26 +177,9 @@ class Network(ABC):
         return None if known is None else int(known)
 
     @property
-    def takes_images(self) -> bool:
-        """Whether a sample is an image [C, H, W]."""
-        return len(self.shape) == 3
+    def measured(self) -> dict[str, np.ndarray]:
+        return {"shift": self.shift, "scale": self.scale}
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The arguments that make a network of this structure."""
-        return dataclasses.asdict(self.config)
-
-    def copy(self) -> Self:
-        """A network of the same structure, weights and units."""
-        return copy.deepcopy(self)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy's parameters are views of its own buffer."""
-        self.__dict__ |= state
-        self.params = parameters.views(self.buffer, self.shapes)
-
-    def __repr__(self) -> str:
-        fields = {field.name: field.default for field in dataclasses.fields(self.config)}
-        chosen = {name: value for name, value in vars(self.config).items() if value != fields[name]}
-        arguments = ", ".join(f"{name}={value}" for name, value in chosen.items())
-        return f"{type(self).__name__}({arguments}): {self.buffer.size:,} parameters"
+    @measured.setter
+    def measured(self, arrays: dict[str, np.ndarray]) -> None:
+        self.shift, self.scale = arrays["shift"], arrays["scale"]

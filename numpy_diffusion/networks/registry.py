@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TypeVar
 
 from numpy_diffusion import _checks
-from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.trainable import Trainable
 
-Class = TypeVar("Class", bound=type[Network])
+Class = TypeVar("Class", bound=type[Trainable])
 
-_CLASSES: dict[str, type[Network]] = {}
+_CLASSES: dict[str, type[Trainable]] = {}
 
 
 def register(network: Class) -> Class:
@@ -26,7 +26,7 @@ def register(network: Class) -> Class:
     return network
 
 
-def named(name: str) -> type[Network]:
+def named(name: str) -> type[Trainable]:
     """The class of this name.
 
     Raises

@@ -1,7 +1,8 @@
 """A training run on disk: a folder that loads and resumes at any moment, whatever kills the process.
 
     config.json            network, schedule, data and training settings; written once, and again for more steps
-    model.safetensors      averaged weights by name, shift and scale [*shape], beta [T + 1]: all that sampling needs
+    model.safetensors      averaged weights by name, shift and scale [*shape], beta [T + 1]: all that sampling needs;
+                           of an autoencoder the weights and its scaling factor
     training.safetensors   parameters, m, v, average [P], history [T + 1, 11] and losses [step]: all to go on with
     loss.csv               step, loss and learning rate, to look at; never read
 
@@ -27,6 +28,7 @@ import numpy as np
 from numpy_diffusion import _files
 from numpy_diffusion.models.condition import AXES
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.networks import registry
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import config_text, step_sampling, tensors
@@ -44,14 +46,14 @@ class Checkpoint:
     Attributes
     ----------
     text : config.json, to the letter
-    model : with the averaged weights, shift and scale
-    schedule : Schedule
+    model : with the averaged weights, and what is measured
+    schedule : Schedule; None of an autoencoder, which has none
     training : parameters, m, v, average [P], history (see `step_sampling`), losses [step], all float32
     """
 
     text: str
-    model: Network
-    schedule: Schedule
+    model: Any
+    schedule: Any
     training: tensors.Tensors
 
     @property
@@ -66,7 +68,8 @@ class Checkpoint:
 
     def __repr__(self) -> str:
         done = progress(self.training["losses"], self.config["training"]["steps"])
-        return f"Checkpoint: {done}\n  {self.model}\n  {self.schedule}"
+        lines = [f"Checkpoint: {done}", self.model, *([] if self.schedule is None else [self.schedule])]
+        return "\n  ".join(map(str, lines))
 
 
 def progress(losses: np.ndarray, steps: int) -> str:
@@ -83,8 +86,8 @@ def prolonged(checkpoint: Checkpoint, steps: int) -> Checkpoint:
     return replace(checkpoint, text=config_text.prolonged(checkpoint.text, steps))
 
 
-def load(folder: _files.PathLike) -> Network:
-    """The trained network of a run, `MLP` or `UNet`: the moving average of its weights, with the scaling of its data.
+def load(folder: _files.PathLike) -> Any:
+    """The trained network of a run, `MLP`, `UNet` or `AutoencoderKL`: the moving average of its weights, with the scaling of its data.
 
     It is drawn from with the schedule that it was trained with, which `load_run` gives along with it:
 
@@ -111,14 +114,16 @@ def load(folder: _files.PathLike) -> Network:
     return _model_and_schedule(folder, config_text.read(folder))[0]
 
 
-def read(folder: _files.PathLike) -> Checkpoint:
-    """All that is in a folder, checked; errors as for `load`."""
+def read(folder: _files.PathLike, kind: type[Trainable] = Network) -> Checkpoint:
+    """All that is in a folder, checked, whose network is of this kind; errors as for `load`."""
     folder = _files.as_path("folder", folder)
     text = config_text.read(folder)
     model, schedule = _model_and_schedule(folder, text)
+    if not isinstance(model, kind):
+        raise ValueError(f"{folder}: expected the run of another network, got that of {type(model).__name__}")
     training = tensors.unpack(folder / TRAINING, text, config_text.before(text))
     shapes: tensors.Shapes = {**dict.fromkeys(STATE, (model.buffer.size,)), "losses": ("step",)}
-    shapes["history"] = step_sampling.start(schedule.T).shape
+    shapes["history"] = step_sampling.start(0 if schedule is None else schedule.T).shape
     tensors.check(folder / TRAINING, training, shapes)
     model.buffer[:] = training["average"]  # of the same step as all the rest
     return Checkpoint(text, model, schedule, training)
@@ -189,12 +194,13 @@ def check_same(stored: Checkpoint, given: Checkpoint) -> None:
 
 
 def _terms(checkpoint: Checkpoint) -> dict[str, Any]:
-    data, beta = checkpoint.config["data"], hashlib.sha256(checkpoint.schedule.beta.tobytes())
+    data, schedule = checkpoint.config["data"], checkpoint.schedule
+    beta = "" if schedule is None else hashlib.sha256(schedule.beta.tobytes()).hexdigest()
     given = " or ".join(["x0", *(name for name in AXES if name in data)])
     return {
         "model": str(checkpoint.model),
         **checkpoint.config["training"],
-        "schedule": f"{checkpoint.schedule} (sha256 of beta {beta.hexdigest()[:12]})",
+        "schedule": f"{schedule} (sha256 of beta {beta[:12]})",
         given: f"shape {data['shape']} (sha256 {data['sha256'][:12]})",
     }
 
@@ -215,7 +221,9 @@ def _check_new(folder: Path) -> None:
 
 def _write_tensors(folder: Path, checkpoint: Checkpoint) -> None:
     model, text = checkpoint.model, checkpoint.text
-    weights = {**model.params, "shift": model.shift, "scale": model.scale, "beta": checkpoint.schedule.beta}
+    weights = {**model.params, **model.measured}
+    if checkpoint.schedule is not None:
+        weights["beta"] = checkpoint.schedule.beta
     _files.write(folder / TRAINING, tensors.pack(checkpoint.training, text))
     _files.write(folder / MODEL, tensors.pack(weights, text))
     _files.write(folder / LOSSES, _loss_table(checkpoint).encode())
@@ -232,19 +240,24 @@ def _loss_table(checkpoint: Checkpoint) -> str:
     return "step,loss,learning_rate\n" + "".join(rows)
 
 
-def _model_and_schedule(folder: Path, text: str) -> tuple[Network, Schedule]:
+def _model_and_schedule(folder: Path, text: str) -> tuple[Trainable, Schedule | None]:
     path, config = folder / MODEL, json.loads(text)
     arrays = tensors.unpack(path, text, config_text.before(text))
     try:
         model = registry.named(config["network"]["class"])(**config["network"]["config"])
-        name, T = config["schedule"]["name"], config["schedule"]["T"]
+        known = config["schedule"]
+        name, T = ("", 0) if known is None else (known["name"], known["T"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
-    shapes = model.shapes | {"shift": model.shape, "scale": model.shape, "beta": (T + 1,)}
+    shapes: tensors.Shapes = {**model.shapes, **{name: values.shape for name, values in model.measured.items()}}
+    if known is not None:
+        shapes["beta"] = (T + 1,)
     tensors.check(path, arrays, shapes, double="beta")
     for weight, values in model.params.items():
         values[:] = arrays[weight]
-    model.shift, model.scale = arrays["shift"], arrays["scale"]
+    model.measured = {name: arrays[name] for name in model.measured}
+    if known is None:
+        return model, None
     try:
         return model, Schedule.from_beta(arrays["beta"][1:], name=name)
     except ValueError as error:

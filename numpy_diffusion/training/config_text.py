@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.schedules import Schedule
 
 NAME: Final = "config.json"
@@ -19,14 +19,14 @@ FORMAT: Final = "numpy_diffusion run"
 VERSION: Final = 1
 
 
-def describe(model: Network, schedule: Schedule, data: dict[str, Any], training: dict[str, Any]) -> str:
+def describe(model: Trainable, schedule: Schedule | None, data: dict[str, Any], training: dict[str, Any]) -> str:
     """The text of a new run."""
     return _as_text(
         {
             "format": FORMAT,
             "version": VERSION,
             "network": {"class": type(model).__name__, "config": model.options},
-            "schedule": {"name": schedule.name, "T": schedule.T},
+            "schedule": None if schedule is None else {"name": schedule.name, "T": schedule.T},
             "data": data,
             "training": training,
         }

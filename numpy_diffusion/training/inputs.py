@@ -11,21 +11,22 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.trainable import Trainable
 
 RANGE_ROUNDING: Final = 1e-5  # what an image's values may be outside [-1, 1]
 
 
 class Data(NamedTuple):
-    """What is trained on, and the copy of the model that carries its shift and scale."""
+    """What is trained on, and the copy of the model that carries what is measured of it."""
 
-    model: Network
+    model: Any  # a `Trainable`
     values: np.ndarray  # in the network's units, float32 [N, ...]
     condition: Condition  # with a row for each
 
     def origin(self, name: str | None) -> dict[str, Any]:
         """What config.json says of it: any other value, scaling, order or condition is told by the checksum."""
         total = hashlib.sha256()
-        for values in (self.model.shift, self.model.scale, self.values):
+        for values in (*self.model.measured.values(), self.values):
             total.update(values.tobytes())
         found = {"name": None if name is None else _checks.instance("data_name", name, str)}
         found |= {"shape": list(self.values.shape)}
@@ -43,7 +44,7 @@ def data(model: Network, x0: ArrayLike, condition: Condition) -> Data:
         raise ValueError(f"model: expected float32 weights, got {model.buffer.dtype}")
     given = _checks.array("x0", x0, ("N", *model.shape), np.float32)
     copied = model.copy()
-    values = _in_range(copied, given) if model.takes_images else _standardised(copied, given)
+    values = _as_they_are(copied, given) if model.takes_images else _standardised(copied, given)
     return Data(copied, values, _checked(condition, model, len(values)))
 
 
@@ -55,12 +56,33 @@ def _standardised(model: Network, x0: np.ndarray) -> np.ndarray:
     return ((data - model.shift) / model.scale).astype(np.float32)
 
 
-def _in_range(model: Network, x0: np.ndarray) -> np.ndarray:
+def pictures(model: Trainable, x0: ArrayLike) -> Data:
+    """Images [N, C, H, W] alone, of what is no eps-network, and a copy of the model; nothing of it is measured yet."""
+    if model.buffer.dtype != np.float32:
+        raise ValueError(f"model: expected float32 weights, got {model.buffer.dtype}")
+    values = _in_range(_checks.array("x0", x0, ("N", *model.shape), np.float32))
+    copied = type(model)(**model.options)
+    copied.buffer[:] = model.buffer
+    return Data(copied, values, Condition())
+
+
+def _as_they_are(model: Network, x0: np.ndarray) -> np.ndarray:
     """Images are not standardised: each pixel by itself would make the background as loud as the subject."""
+    x0 = _in_range(x0)
+    model.shift, model.scale = np.zeros(model.shape, np.float32), np.ones(model.shape, np.float32)
+    return x0
+
+
+def _in_range(x0: np.ndarray) -> np.ndarray:
+    """The images, if they are some.
+
+    Raises
+    ------
+    ValueError : values out of -1..1
+    """
     low, high = x0.min(), x0.max()
     if low < -1.0 - RANGE_ROUNDING or high > 1.0 + RANGE_ROUNDING:
         raise ValueError(f"x0: expected images with values in -1..1, black to white, got {low:g}..{high:g}")
-    model.shift, model.scale = np.zeros(model.shape, np.float32), np.ones(model.shape, np.float32)
     return x0
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,13 +21,17 @@ from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.tasks import State
+from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints, config_text
+from numpy_diffusion.training.inputs import Data
 from numpy_diffusion.training.losses import Weighting
 from numpy_diffusion.training.run import Run
-from numpy_diffusion.training.step import start
+from numpy_diffusion.training.step import Advance, start
 from numpy_diffusion.training.step_sampling import Sampling
-from numpy_diffusion.training.steps import Prepared, hand_over, prepared, states
+from numpy_diffusion.training.steps import hand_over, prepared, states
+
+Tell = Callable[[Any, np.ndarray], object]  # is told of a checkpoint: the averaged network, and the losses so far
 
 
 def train(
@@ -121,7 +127,7 @@ def train(
     (20, 25)
     >>> folder.cleanup()
     """
-    stored = _stored(out, resume)
+    stored = stored_run(out, resume)
     ready = prepared(
         model,
         schedule,
@@ -140,37 +146,83 @@ def train(
         mirror=mirror,
         label_dropout=label_dropout,
     )
+    first = first_checkpoint(ready.data, schedule, ready.settings.as_json(), data_name)
+    path = None if out is None else Path(out)
+
+    def as_run(trained: Network, losses: np.ndarray) -> Run:
+        return Run(trained, schedule, losses, ready.settings.steps, path)
+
+    losses = carry_out(
+        model,
+        ready.data.values,
+        ready.advance,
+        stored,
+        first,
+        out=out,
+        checkpoint_every=checkpoint_every,
+        progress=progress,
+        after_checkpoint=telling(after_checkpoint, as_run),
+    )
+    return as_run(model, losses)
+
+
+def carry_out(
+    model: Trainable,
+    data: np.ndarray,
+    advance: Advance,
+    stored: checkpoints.Checkpoint | None,
+    first: checkpoints.Checkpoint,
+    *,
+    out: _files.PathLike | None,
+    checkpoint_every: int,
+    progress: bool,
+    after_checkpoint: Tell | None,
+) -> np.ndarray:
+    """Train from the checkpoint that is stored, or else from the first, and return the losses of the steps done.
+
+    Whatever is trained: `advance` does its steps.  `data` [N, ...] is for what the model measures of it.
+    """
     checkpoint_every = _checks.integer("checkpoint_every", checkpoint_every, 1)
-    begun = _begun(out, stored, _first(ready, data_name))
-    state, losses = _restored(begun, ready.settings.steps)
-    following, saved = states(ready.advance, state, losses, at_most=checkpoint_every), state.step
+    begun = _begun(out, stored, first)
+    state, losses = _restored(begun, first.config["training"]["steps"])
+    following, saved = states(advance, state, losses, at_most=checkpoint_every), state.step
+    keep = partial(_keep, out, begun, data, losses)
     try:
         for state in _with_bar(following, saved, losses, progress):
             if state.step % checkpoint_every == 0 or state.step == len(losses):
-                saved = _keep(out, begun, state, losses, after_checkpoint)
+                saved = keep(state, after_checkpoint)
     except KeyboardInterrupt:
         pass  # what is in `state` is whole: a chunk cut short never gets there
     finally:
-        hand_over(model, begun.model, state)
+        hand_over(model, begun.model, state, data)
     if state.step > saved:
-        _keep(out, begun, state, losses)
-    return Run(model, schedule, losses[: state.step], len(losses), None if out is None else Path(out))
+        keep(state)
+    return losses[: state.step]
 
 
-def _stored(out: _files.PathLike | None, resume: bool) -> checkpoints.Checkpoint | None:
+def telling(after_checkpoint: Callable[[Any], object] | None, as_run: Callable[..., Any]) -> Tell | None:
+    """What tells the caller of a run, given a trained network and the losses; None where nobody asks."""
+    return None if after_checkpoint is None else lambda trained, losses: after_checkpoint(as_run(trained, losses))
+
+
+def stored_run(
+    out: _files.PathLike | None, resume: bool, kind: type[Trainable] = Network
+) -> checkpoints.Checkpoint | None:
     """The checkpoint of the run to go on with; None for a new run."""
     if not resume:
         return None
     if out is None:
         raise ValueError("resume: expected `out`, the folder of the run to go on with, got None")
-    return checkpoints.read(out)
+    return checkpoints.read(out, kind)
 
 
-def _first(ready: Prepared, data_name: str | None) -> checkpoints.Checkpoint:
-    """What stands in the folder before the first step."""
-    model, schedule = ready.data.model, ready.task.schedule
-    text = config_text.describe(model, schedule, ready.data.origin(data_name), ready.settings.as_json())
-    return checkpoints.Checkpoint(text, model, schedule, _arrays(start(model, schedule.T), np.empty(0, np.float32)))
+def first_checkpoint(
+    data: Data, schedule: Schedule | None, training: dict[str, Any], data_name: str | None
+) -> checkpoints.Checkpoint:
+    """What stands in the folder before the first step; training: the settings, as JSON has them."""
+    text = config_text.describe(data.model, schedule, data.origin(data_name), training)
+    state = start(data.model, 0 if schedule is None else schedule.T)
+    return checkpoints.Checkpoint(text, data.model, schedule, _arrays(state, np.empty(0, np.float32)))
 
 
 def _begun(
@@ -204,17 +256,18 @@ def _now(begun: checkpoints.Checkpoint, state: State, losses: np.ndarray) -> che
 def _keep(
     out: _files.PathLike | None,
     begun: checkpoints.Checkpoint,
-    state: State,
+    data: np.ndarray,
     losses: np.ndarray,
-    after_checkpoint: Callable[[Run], object] | None = None,
+    state: State,
+    after_checkpoint: Tell | None = None,
 ) -> int:
     """Write the checkpoint of this state, where there is a folder, and tell who asked: the step that is safe now."""
     now = _now(begun, state, losses)
+    now.model.measure(data)
     if out is not None:
         checkpoints.write(out, now)
     if after_checkpoint is not None:
-        path = None if out is None else Path(out)
-        after_checkpoint(Run(now.model.copy(), now.schedule, losses[: state.step], len(losses), path))
+        after_checkpoint(now.model.copy(), losses[: state.step])
     return state.step
 
 

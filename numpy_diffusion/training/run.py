@@ -9,12 +9,43 @@ import numpy as np
 
 from numpy_diffusion import _files, _pictures
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints
 
 
+class Progress:
+    """How far a training is: what all runs have."""
+
+    losses: np.ndarray
+    steps: int
+    path: Path | None
+
+    def parts(self) -> list[object]:
+        """What has been trained, and along which schedule."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        where = "" if self.path is None else f", in {self.path}"
+        done = checkpoints.progress(self.losses, self.steps)
+        return "\n  ".join([f"{type(self).__name__}: {done}{where}", *map(str, self.parts())])
+
+    def _repr_png_(self) -> bytes | None:
+        return _pictures.png(self)
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return len(self.losses)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether steps are left to do."""
+        return self.step < self.steps
+
+
 @dataclass(repr=False)
-class Run:
+class Run(Progress):
     """What training leaves.
 
     Attributes
@@ -32,23 +63,29 @@ class Run:
     steps: int
     path: Path | None
 
-    def __repr__(self) -> str:
-        where = "" if self.path is None else f", in {self.path}"
-        done = checkpoints.progress(self.losses, self.steps)
-        return f"Run: {done}{where}\n  {self.model}\n  {self.schedule}"
+    def parts(self) -> list[object]:
+        return [self.model, self.schedule]
 
-    def _repr_png_(self) -> bytes | None:
-        return _pictures.png(self)
 
-    @property
-    def step(self) -> int:
-        """How many steps are done."""
-        return len(self.losses)
+@dataclass(repr=False)
+class AutoencoderRun(Progress):
+    """What training an autoencoder leaves.
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether steps are left to do."""
-        return self.step < self.steps
+    Attributes
+    ----------
+    autoencoder : with the moving average of its weights, and its scaling factor
+    losses : of every step done, float32 [step]
+    steps : how many there are to do
+    path : the run's folder, None where it has none
+    """
+
+    autoencoder: AutoencoderKL
+    losses: np.ndarray
+    steps: int
+    path: Path | None
+
+    def parts(self) -> list[object]:
+        return [self.autoencoder]
 
 
 def load_run(folder: _files.PathLike) -> Run:

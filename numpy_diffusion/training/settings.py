@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.noise import WORD_RANGE
 from numpy_diffusion.training.losses import Weighting
 from numpy_diffusion.training.step_sampling import SAMPLINGS, Sampling
@@ -72,22 +73,55 @@ def settings(
     ------
     ValueError : one that is out of its range, or means nothing for this network
     """
-    steps = _checks.integer("steps", steps, 1, WORD_RANGE - 1)
-    rate = model.learning_rate if learning_rate is None else _checks.real("learning_rate", learning_rate, 0.0)
     _checks.choice("sampling", sampling, SAMPLINGS)
     return Settings(
+        **common(
+            model,
+            steps=steps,
+            batch=batch,
+            learning_rate=learning_rate,
+            warmup=warmup,
+            weight_decay=weight_decay,
+            average_decay=average_decay,
+            seed=seed,
+            backend=backend,
+        ),
+        weighting=cast(Weighting, weighting) if isinstance(weighting, str) else tuple(lambda_t[1:].tolist()),
+        sampling=sampling,
+        mirror=_mirror(model, mirror),
+        label_dropout=_label_dropout(model, label_dropout),
+    )
+
+
+def common(
+    model: Trainable,
+    *,
+    steps: int,
+    batch: int | None,
+    learning_rate: float | None,
+    warmup: int | None,
+    weight_decay: float,
+    average_decay: float,
+    seed: int,
+    backend: Backend | None,
+) -> dict[str, Any]:
+    """The arguments that every training has, checked; None stands for what suits the network.
+
+    Raises
+    ------
+    ValueError : one that is out of its range
+    """
+    steps = _checks.integer("steps", steps, 1, WORD_RANGE - 1)
+    rate = model.learning_rate if learning_rate is None else _checks.real("learning_rate", learning_rate, 0.0)
+    return dict(
         steps=steps,
         batch=model.batch if batch is None else _checks.integer("batch", batch, 1, WORD_RANGE),
         learning_rate=rate,
         warmup=min(WARMUP, steps // 10) if warmup is None else _checks.integer("warmup", warmup, 0, steps),
         weight_decay=_checks.real("weight_decay", weight_decay, 0.0),
         average_decay=_checks.real("average_decay", average_decay, 0.0, 1.0),
-        weighting=cast(Weighting, weighting) if isinstance(weighting, str) else tuple(lambda_t[1:].tolist()),
-        sampling=sampling,
         seed=_checks.seed(seed),
         backend=chosen(backend),
-        mirror=_mirror(model, mirror),
-        label_dropout=_label_dropout(model, label_dropout),
     )
 
 

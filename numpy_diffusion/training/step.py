@@ -10,6 +10,7 @@ a condition, x_0 comes with it, and now and then it is left out (Ho and Salimans
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.tasks import Adam, Dropout, Gradient, State, Take, Task
+from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.training import losses, step_sampling
 from numpy_diffusion.training.batch import by_definition, draw, drawn_condition, losses_and_gradient, mirrored
 from numpy_diffusion.training.optimizers import adam_step, average_step
@@ -25,8 +27,17 @@ from numpy_diffusion.training.step_sampling import Sampling
 Advance = Callable[[State, int], np.ndarray]
 
 
-def start(model: Network, T: int) -> State:
-    """The state before the first step."""
+class Descent(NamedTuple):
+    """How the weights move: Adam's settings, its rate and the average's decay by step, and the form that does it."""
+
+    adam: Adam
+    rates: np.ndarray
+    decays: np.ndarray
+    move: Callable[..., None]
+
+
+def start(model: Trainable, T: int = 0) -> State:
+    """The state before the first step; T is 0 of a network that is told no steps."""
     weights = model.buffer
     moments = np.zeros_like(weights), np.zeros_like(weights)
     return State(weights.copy(), *moments, weights.copy(), step_sampling.start(T), 0)
@@ -64,34 +75,60 @@ def prepare(
 def _take(model: Network, task: Task, backend: Backend) -> Take:
     """The steps in the form that there is for the network: its kernels, or the definition."""
     if backend == "numpy" or model.buffer.dtype != np.float32:
-        return _stepwise(task, model.nothing, by_definition(model), _descend)
-    from numpy_diffusion.kernels import adam
-
+        return _stepwise(task, model.nothing, by_definition(model), "numpy")
     whole = model.own_steps(task)
     if whole is not None:
         return whole
-    return _stepwise(task, model.nothing, model.own_gradient(task) or by_definition(model), adam.step)
+    return _stepwise(task, model.nothing, model.own_gradient(task) or by_definition(model), "numba")
 
 
-def _stepwise(task: Task, nothing: Condition | None, gradient: Gradient, descend: Callable[..., None]) -> Take:
+def descent(adam: Adam, rates: np.ndarray, decays: np.ndarray, backend: Backend) -> Descent:
+    """A `Descent` in the form of this backend."""
+    if backend == "numpy":
+        return Descent(adam, rates, decays, _descend)
+    from numpy_diffusion.kernels import adam as kernel
+
+    return Descent(adam, rates, decays, kernel.step)
+
+
+def take_steps(
+    state: State, count: int, loss: Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]], descent: Descent
+) -> np.ndarray:
+    """Do `count` steps in place, and return their losses [count].
+
+    loss : weights [P] and the number of the step -> the losses of its samples, and their mean's gradient [P]
+    """
+    found = []
+    for step in range(state.step + 1, state.step + count + 1):
+        sample_losses, slope = loss(state.parameters, step)
+        rate, decay = descent.rates[step - 1], descent.decays[step - 1]
+        descent.move(state.parameters, slope, state.m, state.v, state.average, step, rate, decay, descent.adam)
+        state.step = step
+        found.append(sample_losses.mean())
+    return np.array(found, np.float32)
+
+
+def _stepwise(task: Task, nothing: Condition | None, gradient: Gradient, backend: Backend) -> Take:
     """The steps as they are printed at the head of this file; gradient and descent by the definitions or kernels."""
+
+    moves = descent(task.adam, task.rates, task.decays, backend)
 
     def take(
         state: State, count: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        found, t, sample_losses = [], np.empty(0, np.int64), np.empty(0)
-        for step in range(state.step + 1, state.step + count + 1):
+        t, sample_losses = np.empty(0, np.int64), np.empty(0)
+
+        def loss(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+            nonlocal t, sample_losses
             x0, t, eps = draw(task.data, chosen, task.batch, task.seed, step)
             x0 = mirrored(x0, task.seed, step) if task.mirror else x0
             condition, dropout = _condition(task, nothing, step), Dropout(task.seed, np.arange(task.batch), step)
             sample_losses, slope = losses_and_gradient(
-                gradient, task.schedule, state.parameters, x0, t, eps, weighting, table, condition, dropout
+                gradient, task.schedule, weights, x0, t, eps, weighting, table, condition, dropout
             )
-            moved = state.m, state.v, state.average
-            descend(state.parameters, slope, *moved, step, task.rates[step - 1], task.decays[step - 1], task.adam)
-            state.step = step
-            found.append(sample_losses.mean())
-        return np.array(found, np.float32), t, sample_losses
+            return sample_losses, slope
+
+        return take_steps(state, count, loss, moves), t, sample_losses
 
     return take
 

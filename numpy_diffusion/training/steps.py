@@ -18,6 +18,7 @@ from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.tasks import Adam, State, Task
+from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints, inputs
 from numpy_diffusion.training.losses import Weighting, weights
@@ -115,7 +116,7 @@ def train_steps(
 def _one_by_one(model: Network, ready: Prepared) -> Iterator[TrainingStep]:
     losses, rates = np.empty(ready.settings.steps, np.float32), ready.task.rates
     for state in states(ready.advance, start(ready.data.model, ready.task.schedule.T), losses, at_most=1):
-        hand_over(model, ready.data.model, state)
+        hand_over(model, ready.data.model, state, ready.data.values)
         yield TrainingStep(state.step, float(losses[state.step - 1]), float(rates[state.step - 1]))
 
 
@@ -179,9 +180,11 @@ def states(advance: Advance, state: State, losses: np.ndarray, at_most: int) -> 
         chunk = max(1, min(round(pace * CHUNK_SECONDS), 4 * chunk))
 
 
-def hand_over(model: Network, trained: Network, state: State) -> None:
-    """Give the user's model the moving average of the weights, and the units of the copy that was trained."""
-    model.buffer[:], model.shift, model.scale = state.average, trained.shift, trained.scale
+def hand_over(model: Trainable, trained: Trainable, state: State, data: np.ndarray) -> None:
+    """Give the user's model the moving average of the weights, and what the copy that was trained has measured."""
+    trained.buffer[:] = state.average
+    trained.measure(data)
+    model.buffer[:], model.measured = state.average, trained.measured
 
 
 def _check_finite(state: State, losses: np.ndarray) -> None:

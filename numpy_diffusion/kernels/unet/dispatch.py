@@ -3,7 +3,16 @@
 import numpy as np
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
-from numpy_diffusion.kernels.layers import attention, conv, diagonal_gaussian, geglu, group_norm, images, layer_norm, resample
+from numpy_diffusion.kernels.layers import (
+    attention,
+    conv,
+    diagonal_gaussian,
+    geglu,
+    group_norm,
+    images,
+    layer_norm,
+    resample,
+)
 from numpy_diffusion.kernels.layers.images import image
 from numpy_diffusion.kernels.unet.calls import CallKind
 from numpy_diffusion.noise import NUMBER_SHIFT

@@ -95,7 +95,7 @@ def checked(options: Mapping[str, Any]) -> AutoencoderConfig:
     Traceback (most recent call last):
     ValueError: act_fn: expected 'silu' or 'swish', got 'gelu'
     """
-    full = {field.name: field.default for field in fields(AutoencoderConfig)}
+    full: dict[str, Any] = {field.name: field.default for field in fields(AutoencoderConfig)}
     for name, value in options.items():
         if name.startswith("_"):
             continue

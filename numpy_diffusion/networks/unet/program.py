@@ -14,7 +14,18 @@ from numpy_diffusion.models.parameters import Shapes
 from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.options import checked
 
-__all__ = ["Kind", "Op", "checked", "embedding_size", "norm_out", "program", "shapes", "shapes_of", "told_size", "unknown"]
+__all__ = [
+    "Kind",
+    "Op",
+    "checked",
+    "embedding_size",
+    "norm_out",
+    "program",
+    "shapes",
+    "shapes_of",
+    "told_size",
+    "unknown",
+]
 
 Kind = Literal[
     "conv_in",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +11,10 @@ from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.tasks import Batch, Dropout, Gradient, Task
 from numpy_diffusion.networks.registry import register
-from numpy_diffusion.networks.unet import definition, embedding
+from numpy_diffusion.networks.unet import definition, embedding, initial
 from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.options import checked
 from numpy_diffusion.networks.unet.program import shapes, told_size
-from numpy_diffusion.noise import STREAM_WEIGHTS, normal
 
 if TYPE_CHECKING:
     from numpy_diffusion.networks.unet.compiled import Weights
@@ -82,17 +80,7 @@ class UNet(Network):
         super().__init__(config, shape, shapes(config), learn_variance=learns, seed=seed, dtype=dtype)
 
     def initialise(self, seed: int) -> None:
-        """Normal weights of variance 1 / inputs, norms of weight 1, zero biases; the last convolution starts at zero.
-
-        A class has one input, so that its row is of variance 1.
-        """
-        for number, (name, values) in enumerate(self.params.items()):
-            if name.endswith("weight") and values.ndim == 1:
-                values[:] = 1.0
-            elif name.endswith("weight") and name != "conv_out.weight":
-                inputs = 1 if name == "class_embedding.weight" else math.prod(values.shape[1:])
-                drawn = normal(seed, STREAM_WEIGHTS, np.arange(len(values)), number, math.prod(values.shape[1:]))
-                values[:] = drawn.reshape(values.shape) / np.sqrt(inputs)
+        initial.draw(self.params, seed, zero="conv_out.weight")
 
     @property
     def nothing(self) -> Condition | None:
