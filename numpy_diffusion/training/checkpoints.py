@@ -87,7 +87,7 @@ def prolonged(checkpoint: Checkpoint, steps: int) -> Checkpoint:
 
 
 def load(folder: _files.PathLike) -> Any:
-    """The trained network of a run, `MLP`, `UNet` or `AutoencoderKL`: the moving average of its weights, with the scaling of its data.
+    """The trained network of a run, `MLP`, `UNet` or `AutoencoderKL`: the moving average of its weights, with its scaling.
 
     It is drawn from with the schedule that it was trained with, which `load_run` gives along with it:
 

@@ -57,7 +57,7 @@ def _standardised(model: Network, x0: np.ndarray) -> np.ndarray:
 
 
 def pictures(model: Trainable, x0: ArrayLike) -> Data:
-    """Images [N, C, H, W] alone, of what is no eps-network, and a copy of the model; nothing of it is measured yet."""
+    """Images [N, C, H, W] alone, of what is no eps-network, and a copy of the model, with nothing measured."""
     if model.buffer.dtype != np.float32:
         raise ValueError(f"model: expected float32 weights, got {model.buffer.dtype}")
     values = _in_range(_checks.array("x0", x0, ("N", *model.shape), np.float32))

@@ -115,7 +115,7 @@ def _transformer(plan, *given):
 
 
 def predict(plan, weights, x, embedding, place, told):
-    """eps [N, J, R, S] of images x [N, C, H, W]; embedding [K, E] of the steps, place [N] which of them each sample has."""
+    """eps [N, J, R, S] of x [N, C, H, W]; embedding [K, E] of the steps, place [N] which of them each sample has."""
     arenas, scratch, tables = kept_buffers(plan, get_num_threads())
     sizes = (plan.images[plan.eps][name] for name in ("channels", "height", "width"))
     eps = np.empty((x.shape[0], *sizes), np.float32)

@@ -1,4 +1,4 @@
-"""The autoencoder of latent diffusion: its weights, which form of it runs, and what it makes of images and latents."""
+"""The autoencoder of latent diffusion: its weights, which form of it runs, what it makes of images and latents."""
 
 from __future__ import annotations
 
