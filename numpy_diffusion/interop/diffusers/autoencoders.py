@@ -1,0 +1,57 @@
+"""An autoencoder's folder of diffusers, that of `AutoencoderKL`: its options and weights have the same names here."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from numpy_diffusion import _checks, _files
+from numpy_diffusion.interop.diffusers.files import LARGEST_SIDE, read_network, write_network
+from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
+from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig, checked
+from numpy_diffusion.networks.autoencoder.program import shapes
+
+KIND: Final = AutoencoderConfig.KIND
+
+
+def read(folder: _files.PathLike) -> AutoencoderKL:
+    """The autoencoder of a folder, of its config.json and diffusion_pytorch_model.safetensors.
+
+    Weights there are float32, or float16, which becomes float32.
+
+    Raises
+    ------
+    OSError : a folder or file that is missing or cannot be read
+    ValueError : a file that is foreign, cut, altered or hostile, or an option that is not supported
+
+    Examples
+    --------
+    >>> read("no/such/folder")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
+    """
+    config, tensors = read_network(folder, (KIND,), _checked, shapes)
+    autoencoder = AutoencoderKL(**vars(config))
+    for name, values in autoencoder.params.items():
+        values[:] = tensors[name]
+    return autoencoder
+
+
+def write(autoencoder: AutoencoderKL, folder: _files.PathLike) -> None:
+    """Write a folder that from_pretrained of diffusers' class opens, and `read`; its scaling factor is the measured.
+
+    Raises
+    ------
+    OSError : a place that cannot be written
+    ValueError : what is no AutoencoderKL; weights that are not float32 or not finite
+    """
+    _checks.instance("model", autoencoder, AutoencoderKL)
+    options = autoencoder.options | {"scaling_factor": autoencoder.scaling_factor}
+    write_network(folder, KIND, options, autoencoder.params)
+
+
+def _checked(options: dict[str, Any]) -> AutoencoderConfig:
+    config = checked(options)
+    for side in config.image_size:
+        _checks.integer("sample_size", side, 1, LARGEST_SIDE)
+    return config
