@@ -53,8 +53,8 @@ class AutoencoderKL(Trainable):
 
     Parameters
     ----------
-    seed : of the initial weights, normal with variance 1 / inputs; the last convolution starts at zero, and so does that of
-        each residual block
+    seed : of the initial weights, normal with variance 1 / inputs; the last convolution starts at zero, and so does
+        that of each residual block
     dtype : float32, or float64 for gradient checks
     options : the options of diffusers' `AutoencoderKL` by name, with its defaults; `config.SUPPORTED` says what there
         is
