@@ -11,11 +11,13 @@ from numpy_diffusion import _progress
 from numpy_diffusion.kernels.backend import backend, chosen
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.guided import guided
+from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.forward import q_sample
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
+from numpy_diffusion.training.autoencoder import train_autoencoder
 from numpy_diffusion.training.loop import train
 
 SCHEDULE = Schedule.linear(T=4)
@@ -41,6 +43,7 @@ def compile_kernels() -> None:
             _points(learn_variance)
             _images(learn_variance)
         _states()
+        _autoencoder()
     _progress.say(f"all kernels are compiled: this took {time.perf_counter() - began:.0f} s")
 
 
@@ -93,6 +96,15 @@ def _states() -> None:
     train(model, SCHEDULE, np.zeros((2, 1, 4, 4), np.float32), one.each(2), steps=2, batch=3, progress=False)
     for scale in (0.0, 1.0):
         _draw(guided(model, one, scale), False)
+
+
+def _autoencoder() -> None:
+    """An autoencoder, as it is trained and used: one image and several."""
+    autoencoder = AutoencoderKL(sample_size=4, block_out_channels=(8,), norm_num_groups=8)
+    x0 = np.zeros((3, 3, 4, 4), np.float32)
+    train_autoencoder(autoencoder, x0, steps=2, batch=3, progress=False)
+    for n in (1, 3):
+        autoencoder.decode(autoencoder.encode(x0[:n]).mean)
 
 
 def _draw(model: Any, learn_variance: bool) -> None:

@@ -62,6 +62,13 @@ told = nd.Condition(labels=labels, states=np.ones((4, 5, 6)), mask=np.arange(5) 
 nd.train(unet, schedule, images, told, steps=2, batch=2)
 for n in (1, 4):
     nd.sample(nd.guided(unet, told.rows(slice(0, n)), 2.0), schedule, n, steps=2)
+autoencoder = nd.AutoencoderKL(
+    sample_size=16, block_out_channels=(16, 32), norm_num_groups=4, latent_channels=3,
+    down_block_types=["DownEncoderBlock2D"] * 2, up_block_types=["UpDecoderBlock2D"] * 2,
+)
+nd.train_autoencoder(autoencoder, images, steps=2, batch=2)
+for n in (1, 4):
+    autoencoder.decode(autoencoder.encode(images[:n]).sample())
 print("done")
 """
 

@@ -247,6 +247,8 @@ def _model_and_schedule(folder: Path, text: str) -> tuple[Trainable, Schedule | 
     try:
         model = registry.named(config["network"]["class"])(**config["network"]["config"])
         known = config["schedule"]
+        if known is None and isinstance(model, Network):
+            raise ValueError("schedule: expected that of a network that predicts noise, got none")
         name, T = ("", 0) if known is None else (known["name"], known["T"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None

@@ -80,7 +80,7 @@ class UNet(Network):
         super().__init__(config, shape, shapes(config), learn_variance=learns, seed=seed, dtype=dtype)
 
     def initialise(self, seed: int) -> None:
-        initial.draw(self.params, seed, zero="conv_out.weight")
+        initial.draw(self.params, seed, "conv_out.weight")
 
     @property
     def nothing(self) -> Condition | None:

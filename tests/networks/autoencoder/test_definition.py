@@ -26,7 +26,7 @@ def flat(grads: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def check_gradient(case: str) -> None:
-    """Along three directions of all parameters, and of a few alone, those that the sampling stands between."""
+    """Along three directions of all parameters, and of those around the sampling one by one."""
     model = autoencoder(CASES[case], np.float64)
     x, noise = shown(model, 2)
     _, grads = definition.losses_and_gradient(model.params, model.config, x, noise, KL_WEIGHT)

@@ -9,9 +9,9 @@ from numpy_diffusion.networks.unet import initial
 SHAPES = {"a.weight": (200, 50, 3, 3), "a.bias": (200,), "norm.weight": (9,), "class_embedding.weight": (90, 90)}
 
 
-def drawn(seed: int = 0, zero: str = "none") -> dict[str, np.ndarray]:
+def drawn(seed: int = 0, *zero: str) -> dict[str, np.ndarray]:
     params = {name: np.zeros(shape) for name, shape in SHAPES.items()}
-    initial.draw(params, seed, zero)
+    initial.draw(params, seed, *zero)
     return params
 
 
@@ -27,4 +27,7 @@ def test_they_are_the_seeds_and_what_is_called_zero_is() -> None:
     for name, values in drawn(1).items():
         np.testing.assert_array_equal(values, drawn(1)[name])
     assert (drawn(1)["a.weight"] != drawn(2)["a.weight"]).any()
-    assert not drawn(1, zero="a.weight")["a.weight"].any()
+    for zero in (("a.weight",), ("none", "a.weight")):
+        found = drawn(1, *zero)
+        assert not found["a.weight"].any()
+        assert found["class_embedding.weight"].any()
