@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import numpy_diffusion as nd
 from numpy_diffusion.data import datasets
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -31,6 +33,7 @@ WRITTEN = {
     "inpaint": ["inpaint.png", "inpaint_training.png"],
     "from_diffusers": ["digits-8x8", "from_diffusers.png"],
 }
+OF_POINTS = ["spiral", "airplane_and_tank"]
 OF_IMAGES = {  # with what makes them short
     "digits": ["--length", "10", "--samples", "20"],
     "shapes32": ["--length", "10", "--scenes", "200"],
@@ -45,22 +48,46 @@ def run(folder, name, *arguments):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+def run_here(folder, monkeypatch, name, *arguments, **changed):
+    """The example inside this process, with what is changed in `_common`."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
+    for constant, value in changed.items():
+        monkeypatch.setattr(importlib.import_module("_common"), constant, value)
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+
+
 def test_every_example_is_listed():
     assert {path.stem for path in EXAMPLES.glob("[!_]*.py")} == set(WRITTEN)
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(WRITTEN) - {"own_image", "which_schedule", "bound", "density", *OF_IMAGES})
+    "name", sorted(set(WRITTEN) - {"own_image", "which_schedule", "bound", "density", *OF_POINTS, *OF_IMAGES})
 )  # these run below
 def test_example_writes_what_it_says_under_out(tmp_path, name):
     done = run(tmp_path, name, "--steps", "20", "--seed", "3")
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(WRITTEN[name])
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert_all_is_written(tmp_path, name, done.stdout)
+
+
+def assert_all_is_written(folder, name, said):
+    assert [path.name for path in folder.iterdir()] == ["out"]
+    assert sorted(path.name for path in (folder / "out").iterdir()) == sorted(WRITTEN[name])
     for picture in WRITTEN[name]:
-        assert str(Path("out", picture)) in done.stdout
+        assert str(Path("out", picture)) in said
         if not picture.endswith(".html"):
-            assert np.asarray(Image.open(tmp_path / "out" / picture).convert("L")).std() > 5.0
+            assert np.asarray(Image.open(folder / "out" / picture).convert("L")).std() > 5.0
+
+
+@pytest.mark.parametrize("name", OF_POINTS)
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_example_on_points_writes_what_it_says_under_out(tmp_path, monkeypatch, capsys, name):
+    """With a short chain and few points; at full length `own_image` draws the same pictures below."""
+    linear = nd.Schedule.linear
+    monkeypatch.setattr(nd.Schedule, "linear", lambda T: linear(T // 20))
+    run_here(tmp_path, monkeypatch, name, "--steps", "20", "--seed", "3", POINTS=200)
+    assert_all_is_written(tmp_path, name, capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("name", OF_IMAGES)
@@ -75,11 +102,13 @@ def test_example_on_images_writes_what_it_says(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_help_tells_the_options(tmp_path, name):
-    done = run(tmp_path, name, "--help")
-    assert done.returncode == 0
+def test_help_tells_the_options(tmp_path, monkeypatch, capsys, name):
+    with pytest.raises(SystemExit) as ended:
+        run_here(tmp_path, monkeypatch, name, "--help")
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
     for option in ("--steps", "--seed", "--out"):
-        assert option in done.stdout
+        assert option in out
     assert not list(tmp_path.iterdir())
 
 
