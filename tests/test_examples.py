@@ -37,7 +37,7 @@ OF_POINTS = ["spiral", "airplane_and_tank"]
 OF_IMAGES = {  # with what makes them short
     "digits": ["--length", "10", "--samples", "20"],
     "shapes32": ["--length", "10", "--scenes", "200"],
-    "inpaint": ["--length", "10", "--chain", "10"],
+    "inpaint": ["--length", "5", "--chain", "5"],
     "from_diffusers": ["--chain", "10"],
 }
 
