@@ -272,7 +272,7 @@ def test_the_bound_is_told_term_by_term(tmp_path):
 
 
 def test_the_density_stands_beside_those_of_scikit_learn(tmp_path):
-    done = run(tmp_path, "density", "--steps", "300", "--points", "600", "--pixel", "0.1")
+    done = run(tmp_path, "density", "--steps", "50", "--points", "200", "--pixel", "0.3")
     assert done.returncode == 0, done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == WRITTEN["density"]
     ahead = {
