@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import numpy_diffusion as nd
 from numpy_diffusion import _compile
 
-USED = """
+# What a process compiles, and what it asks the cache for: kernels that Python calls, and those called by address.
+WATCHED = """
+import sys
 import numpy as np, numpy_diffusion as nd
 from numba.core import event
+from numba.core.dispatcher import Dispatcher
+
+compiled, depth = [], 0
 
 class Listener(event.Listener):
     def on_start(self, event):
-        print("compiled", event.data["dispatcher"].py_func.__qualname__, event.data["args"])
+        global depth
+        if depth == 0:
+            compiled.append((event.data["dispatcher"].py_func, event.data["args"]))
+        depth += 1
+
     def on_end(self, event):
-        pass
+        global depth
+        depth -= 1
+
+def asked_for():
+    modules = [module for name, module in sys.modules.items() if name.startswith("numpy_diffusion.kernels")]
+    kernels = {value for module in modules for value in vars(module).values() if isinstance(value, Dispatcher)}
+    found = {(kernel.py_func, kinds) for kernel in kernels for kinds in kernel.stats.cache_hits}
+    return {f"{function.__module__}.{function.__qualname__} {kinds}" for function, kinds in found | set(compiled)}
 
 event.register("numba:compile", Listener())
+"""
+FILLS = """
+from numpy_diffusion.cli.commands import main
+assert main(["compile"]) == 0
+print(*sorted(asked_for()), sep="\\n")
+"""
+USES = """
 schedule = nd.Schedule.linear(T=40)
 x0 = nd.datasets.gaussian(50, np.zeros(3), np.eye(3))
 images, labels = np.zeros((4, 3, 16, 16), np.float32), [0, 1, 2, 0]
@@ -69,23 +90,28 @@ autoencoder = nd.AutoencoderKL(
 nd.train_autoencoder(autoencoder, images, steps=2, batch=2)
 for n in (1, 4):
     autoencoder.decode(autoencoder.encode(images[:n]).sample())
-print("done")
+for function, kinds in compiled:
+    print("compiled", function.__qualname__, kinds)
+print("done", *sorted(asked_for()), sep="\\n")
 """
 
 
-def test_nothing_is_left_to_compile(tmp_path: Path) -> None:
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+def test_nothing_is_left_to_compile() -> None:
+    """What the command leaves in the cache is all that its users ask for, whatever this suite has put there too."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    def run(code: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+        )
 
-    first, second = run("-m", "numpy_diffusion", "compile"), run("-W", "ignore", "-c", USED)
-    assert first.stdout == ""
+    first, second = run(FILLS), run(USES)
     begun, finished = first.stderr.splitlines()
     assert begun.startswith("compiling all kernels that are not yet in Numba's cache")
     assert finished.startswith("all kernels are compiled: this took ")
-    assert second.stdout == "done\n"
+    done, *used = second.stdout.splitlines()
+    assert done == "done"
+    assert set(used) <= set(first.stdout.splitlines())
+    assert len(used) > 10
 
 
 def test_without_numba_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

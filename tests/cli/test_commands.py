@@ -192,9 +192,9 @@ def test_real_ctrl_c_ends_with_status_130_and_a_checkpoint(tmp_path):
     try:
         while not (table.exists() and table.stat().st_size > 100) and process.poll() is None:
             time.sleep(0.01)
-            assert time.monotonic() - began < 60.0
+            assert time.monotonic() - began < 300.0  # it may have to compile, beside others
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=120)
     finally:
         process.kill()  # nothing where it has ended
     assert process.returncode == 130, err
@@ -390,8 +390,8 @@ def test_what_is_printed_appears_at_once_in_a_pipe_too(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     command = [sys.executable, "-c", code, tmp_path / "waits"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
-        appeared = bool(select.select([process.stdout], [], [], 30.0)[0])
+        appeared = bool(select.select([process.stdout], [], [], 120.0)[0])
         (tmp_path / "waits").write_text("")
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=120) == 0
         assert appeared
         assert process.stdout.read() == b"first\n"

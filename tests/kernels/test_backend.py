@@ -77,7 +77,7 @@ assert entered, "the tracer sees nothing"
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     settings = os.environ | {"PYTHONWARNINGS": "default", **environment}
-    return subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True, timeout=300)
+    return subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True, timeout=600)
 
 
 def test_with_the_definitions_chosen_no_kernel_is_entered_anywhere() -> None:

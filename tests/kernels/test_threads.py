@@ -127,7 +127,7 @@ def test_uncompiled_it_is_a_plain_loop() -> None:
     code = "import test_threads as t; w = t.scaling(9); t.run(t.scaled, w); assert (w.y == 2 * w.x + 1.5).all()"
     folder = os.path.dirname(__file__)
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join([folder, *sys.path])}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=600)
 
 
 def test_the_loop_over_threads_is_compiled_once_for_all() -> None:
