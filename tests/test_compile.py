@@ -100,9 +100,8 @@ def test_nothing_is_left_to_compile() -> None:
     """What the command leaves in the cache is all that its users ask for, whatever this suite has put there too."""
 
     def run(code: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
-        )
+        command = [sys.executable, "-W", "ignore", "-c", WATCHED + code]
+        return subprocess.run(command, capture_output=True, text=True, check=True)
 
     first, second = run(FILLS), run(USES)
     begun, finished = first.stderr.splitlines()

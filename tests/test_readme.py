@@ -17,9 +17,15 @@ PAGE = ROOT / "README.md"
 def test_the_python_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     source = "".join(pages.blocks(PAGE, "python"))
-    assert "steps=10_000" in source
+    for long, short in {
+        "steps=10_000": "steps=50, progress=False",
+        "n=4096": "n=200",
+        "size=(5000, 3)": "size=(300, 3)",
+    }.items():
+        assert long in source
+        source = source.replace(long, short)
     names: dict[str, object] = {}
-    exec(source.replace("steps=10_000", "steps=50, progress=False"), names)
+    exec(source, names)
     assert (tmp_path / "runs" / "spiral" / "model.safetensors").exists()
     assert names["late"].shape == (100, 2)  # type: ignore[attr-defined]
     assert names["x"].shape == (1000, 3)  # type: ignore[attr-defined]
@@ -38,7 +44,7 @@ def test_the_shell_commands_are_ones_that_the_program_takes(tmp_path: Path, monk
     commands = [line[1:] for line in lines if line[0] == "numpy-diffusion"]
     assert len(commands) == 7
     for command in commands:
-        short = {"train": ["--steps", "20"], "sample": ["--steps", "20"]}.get(command[0], [])
+        short = {"train": ["--steps", "20", "--T", "50"], "sample": ["--steps", "20"]}.get(command[0], [])
         few = (
             [] if "--resume" in command else short + ["--n", "300"] * (command[:3] == ["train", "--data", "airplane"])
         )
