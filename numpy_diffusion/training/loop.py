@@ -146,10 +146,9 @@ def train(
         mirror=mirror,
         label_dropout=label_dropout,
     )
-    path = None if out is None else Path(out)
 
     def as_run(trained: Network, losses: np.ndarray) -> Run:
-        return Run(trained, schedule, losses, ready.settings.steps, path)
+        return Run(trained, schedule, losses, ready.settings.steps, None if out is None else Path(out))
 
     done = carry_out(
         model,
