@@ -146,24 +146,22 @@ def train(
         mirror=mirror,
         label_dropout=label_dropout,
     )
-    first = first_checkpoint(ready.data, schedule, ready.settings.as_json(), data_name)
-    path = None if out is None else Path(out)
 
     def as_run(trained: Network, losses: np.ndarray) -> Run:
-        return Run(trained, schedule, losses, ready.settings.steps, path)
+        return Run(trained, schedule, losses, ready.settings.steps, None if out is None else Path(out))
 
-    losses = carry_out(
+    done = carry_out(
         model,
         ready.data.values,
         ready.advance,
         stored,
-        first,
+        first_checkpoint(ready.data, schedule, ready.settings.as_json(), data_name),
         out=out,
         checkpoint_every=checkpoint_every,
         progress=progress,
         after_checkpoint=telling(after_checkpoint, as_run),
     )
-    return as_run(model, losses)
+    return as_run(model, done)
 
 
 def carry_out(

@@ -18,6 +18,7 @@ from numpy_diffusion.kernels.unet import packing, run, workspace
 from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Plan
 from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig
 from numpy_diffusion.networks.autoencoder.program import decoder, encoder, shapes
+from numpy_diffusion.networks.unet import placement
 from numpy_diffusion.networks.unet.compiled import Weights
 from numpy_diffusion.networks.unet.layout import layout
 from numpy_diffusion.networks.unet.plan import Builder
@@ -38,7 +39,7 @@ def _planned(config: AutoencoderConfig, part: Part, height: int, width: int) -> 
     builder = Builder(config, _layout(config), training=False)
     x = builder.image(height, width, program[0].inputs, border=1)
     eps = builder.network(program, x, NONE, NONE)
-    return builder.plan(len(builder.calls), x=x, eps=eps)
+    return placement.plan(builder.images, builder.calls, len(builder.calls), x=x, eps=eps)
 
 
 @functools.lru_cache(maxsize=8)
@@ -62,11 +63,10 @@ def _training(config: AutoencoderConfig, batch: int, kl_weight: float) -> Plan:
     builder.tape.append(back)
     eps = builder.network(decoder(config), z, NONE, NONE)
     backward = len(builder.calls)
-    deps, _ = builder.gradient(eps)
-    builder.gradients[x] = NONE  # nobody asks for it
-    for step in reversed(builder.tape):
-        step()
-    return builder.plan(backward, x=x, eps=eps, deps=deps, told=noise, penalty=penalty)
+    deps = builder.back(eps, x)
+    return placement.plan(
+        builder.images, builder.calls, backward, x=x, eps=eps, deps=deps, told=noise, penalty=penalty
+    )
 
 
 def laid_out(config: AutoencoderConfig, buffer: np.ndarray, known: Weights | None) -> Weights:

@@ -10,14 +10,17 @@ first use, each image gets the lowest gap that is free while it lives.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from numpy_diffusion.kernels.layers import attention, conv, group_norm, layer_norm
-from numpy_diffusion.kernels.layers.images import Image, size
+from numpy_diffusion.kernels.layers.images import IMAGE, Image, size
 from numpy_diffusion.kernels.memory import round_up
-from numpy_diffusion.kernels.unet.calls import IMAGES, NONE, Call, CallKind
+from numpy_diffusion.kernels.unet.calls import CALL, IMAGES, NONE, Call, CallKind, Plan
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS
 
+ENDS = ("x", "embedding", "eps", "deps", "told", "states", "dstates")  # of a `calls.Plan`, all that it must have
 CACHE_LINE = 16  # numbers; images start on one
 
 
@@ -93,6 +96,16 @@ def placed(images: Sequence[Image], calls: Sequence[Call], keep: Collection[int]
     widest = max(image.channels for image in images)
     found = [image._replace(at=starts.get(row, image.at)) for row, image in enumerate(images)]
     return found, total + 2 * ROWS * widest + 2 * LANES
+
+
+def plan(
+    images: Sequence[Image], calls: Sequence[Call], backward: int, tokens: Sequence[int] = (), **ends: int
+) -> Plan:
+    """The calls with a place for each image; backward, tokens and ends, rows of images: see `calls.Plan`."""
+    found, arena = placed(images, calls, [image for image in ends.values() if image != NONE])
+    lists = np.array(list(calls), CALL), backward, np.array(found, IMAGE), arena, scratch_size(images, calls)
+    rows: dict[str, Any] = dict.fromkeys(ENDS, NONE) | ends
+    return Plan(*lists, tokens=np.array(tokens, np.int64), **rows)
 
 
 def scratch_size(images: Sequence[Image], calls: Sequence[Call]) -> int:

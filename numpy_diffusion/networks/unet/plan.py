@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
-from numpy_diffusion.kernels.layers.images import IMAGE, NO_IMAGE, NOWHERE, Image
-from numpy_diffusion.kernels.unet.calls import CALL, NONE, Call, CallKind, Layout, Packing, Plan
+from numpy_diffusion.kernels.layers.images import NO_IMAGE, NOWHERE, Image
+from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Packing, Plan
 from numpy_diffusion.networks.unet import placement
 from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.plan_embedding import embed
 from numpy_diffusion.networks.unet.plan_transformer import attention, transformer
 from numpy_diffusion.networks.unet.program import Op, norm_out, told_size, unknown
 
-ENDS = ("x", "embedding", "eps", "deps", "told", "states", "dstates", "penalty")  # of a `calls.Plan`
 FEWEST = 64  # pixels for which Winograd's convolution is the faster
 
 
@@ -46,16 +43,10 @@ def plan(
     eps = builder.network(program, x, embed(builder, embedding, told), states)
     backward, deps, dstates = len(builder.calls), NONE, NONE
     if training:
-        deps, _ = builder.gradient(eps)
-        builder.gradients |= dict.fromkeys((x, embedding, told), NONE)  # nobody asks for those
-        if not of_states:
-            builder.gradients[states] = NONE
-        for step in reversed(builder.tape):
-            step()
+        deps = builder.back(eps, x, embedding, told, *(() if of_states else (states,)))
         dstates = builder.gradients[states]
-    return builder.plan(
-        backward, x=x, embedding=embedding, eps=eps, deps=deps, told=told, states=states, dstates=dstates
-    )
+    ends = dict(x=x, embedding=embedding, eps=eps, deps=deps, told=told, states=states, dstates=dstates)
+    return placement.plan(builder.images, builder.calls, backward, builder.tokens, **ends)
 
 
 class Builder:
@@ -73,13 +64,16 @@ class Builder:
         self.gradients: dict[int, int] = {}
         self.tokens: list[int] = []  # the images with a pixel for each state
 
-    def plan(self, backward: int, **ends: int) -> Plan:
-        """What is written down, with a place for each image; ends: rows of `calls.Plan`."""
-        keep = [image for image in ends.values() if image != NONE]
-        images, arena = placement.placed(self.images, self.calls, keep)
-        scratch, tokens = placement.scratch_size(self.images, self.calls), np.array(self.tokens, np.int64)
-        calls, table = np.array(self.calls, CALL), np.array(images, IMAGE)
-        return Plan(calls, backward, table, arena, scratch, tokens=tokens, **dict.fromkeys(ENDS, NONE) | ends)
+    def back(self, outputs: int, *unasked: int) -> int:
+        """Write down the way back from the outputs, to all but the images that nobody asks the gradient by.
+
+        Gives the image of the gradient by the outputs, with which it begins.
+        """
+        begin, _ = self.gradient(outputs)
+        self.gradients |= dict.fromkeys(unasked, NONE)
+        for step in reversed(self.tape):
+            step()
+        return begin
 
     def image(self, height: int, width: int, channels: int, border: int) -> int:
         """A new image, which has no place yet."""

@@ -21,6 +21,7 @@ def test_a_table_has_the_calls_fields_by_name() -> None:
     assert calls["dst"].tolist() == [4, NONE]
     assert (calls[0]["window"], calls[0]["turned"]) == (3, 1)
     assert plan(Call(CallKind.STATISTICS, eps=1e-6)).calls["eps"].tolist() == [1e-6]
+    assert plan(Call(CallKind.SAMPLE, factor=1e-6)).calls["factor"].tolist() == [1e-6]
 
 
 def test_no_image_is_a_row_of_its_own() -> None:
@@ -32,7 +33,7 @@ def test_no_image_is_a_row_of_its_own() -> None:
 
 @pytest.mark.parametrize("kind", [-1, len(CallKind), 99])
 def test_an_unknown_kind_is_refused_when_the_plan_is_made(kind: int) -> None:
-    with pytest.raises(ValueError, match=rf"^calls: expected kinds from 0 to 20, see CallKind, got {kind}$"):
+    with pytest.raises(ValueError, match=rf"^calls: expected kinds from 0 to 22, see CallKind, got {kind}$"):
         plan(Call(CallKind.SILU), Call(kind))
 
 
