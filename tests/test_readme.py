@@ -33,6 +33,7 @@ def test_the_python_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.
     assert names["table"].shape == (1000, 3)  # type: ignore[attr-defined]
     assert names["digits"].shape == (8, 1, 8, 8)  # type: ignore[attr-defined]
     assert (names["pipeline"].unet.buffer == names["unet"].buffer).all()  # type: ignore[attr-defined]
+    assert names["pictures"].shape == (4, 3, 32, 32)  # type: ignore[attr-defined]
     assert (names["half"][..., :4] == names["images"].x0[0][..., :4]).all()  # type: ignore[attr-defined]
 
 

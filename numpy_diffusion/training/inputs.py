@@ -14,6 +14,7 @@ from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.trainable import Trainable
 
 RANGE_ROUNDING: Final = 1e-5  # what an image's values may be outside [-1, 1]
+PICTURES: Final = (1, 3)  # channels
 
 
 class Data(NamedTuple):
@@ -67,8 +68,12 @@ def pictures(model: Trainable, x0: ArrayLike) -> Data:
 
 
 def _as_they_are(model: Network, x0: np.ndarray) -> np.ndarray:
-    """Images are not standardised: each pixel by itself would make the background as loud as the subject."""
-    x0 = _in_range(x0)
+    """Images are not standardised: each pixel by itself would make the background as loud as the subject.
+
+    Pictures are gray or in colour and end at black and white; what has other channels is a latent and ends nowhere.
+    """
+    if model.shape[0] in PICTURES:
+        x0 = _in_range(x0)
     model.shift, model.scale = np.zeros(model.shape, np.float32), np.ones(model.shape, np.float32)
     return x0
 

@@ -117,3 +117,12 @@ def test_bad_arguments_are_named(name: str, value: Any, sentence: str) -> None:
 def test_a_network_without_classes_takes_no_labels() -> None:
     with pytest.raises(ValueError, match=r"^labels: expected None, as the network has no classes, got some$"):
         of_images(model=unet(None))
+
+
+def test_latents_may_have_any_values_and_stay_as_they_are() -> None:
+    """They have neither one channel nor three."""
+    model = unet(classes=None, in_channels=4, out_channels=4)
+    z = 9.0 * np.random.default_rng(0).normal(size=(3, *model.shape)).astype(np.float32)
+    found = inputs.data(model, z, Condition())
+    np.testing.assert_array_equal(found.values, z)
+    np.testing.assert_array_equal(found.model.scale, np.ones(model.shape))
