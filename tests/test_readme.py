@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from checks import pages
+from checks.gallery import gallery
 
 import numpy_diffusion as nd
 
@@ -68,6 +69,32 @@ def test_the_two_commands_stand_first() -> None:
     first, second = pages.blocks(PAGE, "sh")[:2]
     assert first.strip() == "python -m pip install . && python examples/spiral.py"
     assert second.strip() == "python -m pip install '.[test]' && python -m pytest"
+
+
+def test_the_figures_told_of_the_pictures_are_those_of_their_records() -> None:
+    told = " ".join(PAGE.read_text().split())
+    digits, drawings = (
+        gallery().record("digits"),
+        [gallery().record(name) for name in ("spiral", "airplane_and_tank")],
+    )
+    [right] = re.findall(r"and ([\d.]+%) of 1,000 samples", " ".join(digits["printed"]))
+    minutes = round(digits["seconds"] / 60)
+    assert (
+        f"draws 1,000 of its own, in {minutes} minutes on two cores; a classifier of real digits reads {right}"
+        in told
+    )
+
+    lines = [line for record in drawings for line in record["printed"]]
+
+    def measured(what: str) -> list[float]:
+        return [float(line.split()[-2]) for line in lines if what in line]
+
+    accuracy, stray = measured("1-nearest-neighbour accuracy"), measured("share that strays")
+    assert len(accuracy) == len(stray) == 3
+    assert f"in {sum(accuracy) / 3:.1%} of cases" in told
+    assert f"{sum(stray) / 3:.1%} of the points stray" in told
+    assert f"at least {min(measured('contrast of wheel')):.0%} of the contrast" in told
+    assert f"row of windows {min(measured('contrast of the row of windows')):.0%}" in told
 
 
 def test_the_changelog_tells_of_this_version() -> None:
