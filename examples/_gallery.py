@@ -132,7 +132,7 @@ def code(name: str) -> str:
         files |= new
         imported = {EXAMPLES / f"{module}.py" for path in new for module in _imports(path)}
         new = {path for path in imported if path.is_file()} - files
-    texts = [ast.dump(_without_docstrings(ast.parse(path.read_text()))) for path in sorted(files)]
+    texts = [_told(_without_docstrings(ast.parse(path.read_text()))) for path in sorted(files)]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
@@ -146,6 +146,16 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
     return tree
+
+
+def _told(node: Any) -> str:
+    """The code as text, the same in every Python: `ast.dump` shows empty fields in some, and new ones are empty."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(_told, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [f"{name}={_told(value)}" for name, value in ast.iter_fields(node) if value is not None and value != []]
+    return f"{type(node).__name__}({', '.join(fields)})"
 
 
 if __name__ == "__main__":

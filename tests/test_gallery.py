@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,16 @@ def test_the_digest_sees_code_and_no_comment(tmp_path: Path, monkeypatch: pytest
     assert digest("A = 1  # one", 'def f():\n    """Told."""\n    return _helper.A\n') == first
     assert digest("A = 2", "def f():\n    return _helper.A\n") != first
     assert digest("A = 1", "def f():\n    return -_helper.A\n") != first
+
+
+def test_the_digest_is_that_of_every_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newer Pythons have more fields, empty in what older ones can read, and leave the empty ones out in a dump."""
+    monkeypatch.setattr(GALLERY, "EXAMPLES", tmp_path)
+    (tmp_path / "spiral.py").write_text("def f():\n    return 0\n")
+    before = GALLERY.code("spiral")
+    monkeypatch.setattr(ast.FunctionDef, "_fields", (*ast.FunctionDef._fields, "newer"))
+    monkeypatch.setattr(ast.FunctionDef, "newer", [], raising=False)
+    assert GALLERY.code("spiral") == before
 
 
 def test_numbers_are_found_and_compared() -> None:

@@ -1,1 +1,1 @@
-"""What there is to learn from: points of a spiral, an airplane and a tank (article, Figs 3-5), and sets of images."""
+"""What there is to learn from: points of a spiral, an airplane and a tank (article, Figs 3-5), images, captions."""

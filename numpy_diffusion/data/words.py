@@ -185,23 +185,32 @@ def split(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def named_words(texts: Any) -> list[tuple[str, list[str]]]:
-    """The words of a text or of each of N, never none, with the name that a sentence about them begins with.
+def named_texts(texts: Any) -> list[tuple[str, str]]:
+    """A text or each of N, never none, with the name that a sentence about it begins with.
 
     Raises
     ------
-    ValueError : something else than texts, no text, a text of no words
+    ValueError : something else than texts, no text
     """
-    if isinstance(texts, str):
-        named = [("texts", texts)]
-    else:
-        given = _checks.instance("texts", list(texts) if isinstance(texts, np.ndarray) else texts, Sequence)
-        named = [(f"texts[{i}]", text) for i, text in enumerate(given)]
-    if not named:
+    given = texts.tolist() if isinstance(texts, np.ndarray) else texts
+    if isinstance(given, str):
+        return [("texts", given)]
+    _checks.instance("texts", given, Sequence)
+    if len(given) == 0:
         raise ValueError("texts: expected at least one text, got none")
+    return [(name := f"texts[{i}]", _checks.instance(name, text, str)) for i, text in enumerate(given)]
+
+
+def named_words(texts: Any) -> list[tuple[str, list[str]]]:
+    """The words of a text or of each of N, never none, with their text's name.
+
+    Raises
+    ------
+    ValueError : as for `named_texts`; a text of no words
+    """
     found = []
-    for name, text in named:
-        in_words = split(_checks.instance(name, text, str))
+    for name, text in named_texts(texts):
+        in_words = split(text)
         if not in_words:
             raise ValueError(f"{name}: expected at least one word, got {text[:LONGEST]!r}")
         found.append((name, in_words))

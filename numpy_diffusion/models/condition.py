@@ -97,9 +97,8 @@ class Condition:
         return self._with(lambda _, value: value[index])
 
     def followed_by(self, other: Condition) -> Condition:
-        """The rows of both, one behind the other; both have the same fields."""
-        longest = max(self.length, other.length)
-        one, two = self.lengthened(longest), other.lengthened(longest).arguments()
+        """The rows of both, one behind the other; both have the same fields.  Errors as for `fitted`."""
+        one, two = self.fitted(other)
         return one._with(lambda name, value: np.concatenate([value, two[name]]))
 
     def doubled(self) -> Condition:
@@ -107,15 +106,29 @@ class Condition:
         return self._with(lambda name, value: value if value.ndim == AXES[name] else np.concatenate([value, value]))
 
     def left_out(self, where: np.ndarray, nothing: Condition) -> Condition:
-        """These rows [N], and where it says so [N] those of `nothing`."""
+        """These rows [N], and where it says so [N] those of `nothing`.  Errors as for `fitted`."""
+        own, instead = self.fitted(nothing)
 
         def chosen(name: str, value: np.ndarray) -> np.ndarray:
             mark = where.reshape(-1, *(1,) * AXES[name])
             return np.where(mark, instead[name], value)
 
-        longest = max(self.length, nothing.length)
-        instead = nothing.lengthened(longest).arguments()
-        return self.lengthened(longest)._with(chosen)
+        return own._with(chosen)
+
+    def fitted(self, other: Condition) -> tuple[Condition, dict[str, np.ndarray]]:
+        """This one and the fields of the other, which has the same, both as long as the longer.
+
+        Raises
+        ------
+        ValueError : values that differ in shape still, as tokens of other numbers without a mask
+        """
+        longest = max(self.length, other.length)
+        one, two = self.lengthened(longest), other.lengthened(longest).arguments()
+        for name, value in one.arguments().items():
+            a, b = (list(each.shape[each.ndim - AXES[name] :]) for each in (value, two[name]))
+            if a != b:
+                raise ValueError(f"{name}: expected values of one shape, got {a} and {b}")
+        return one, two
 
     @property
     def length(self) -> int:

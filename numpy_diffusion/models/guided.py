@@ -38,7 +38,7 @@ def guided(model: Model, labels: ArrayLike | Condition, scale: float, null: int 
     Raises
     ------
     ValueError : labels that are no integers or not one for each sample, scale below -1 or not finite, a null that
-        is missing
+        is missing or of another shape
 
     Examples
     --------
@@ -60,6 +60,8 @@ def guided(model: Model, labels: ArrayLike | Condition, scale: float, null: int 
     if nothing is not None and nothing.arguments().keys() != condition.arguments().keys():
         asked, known_fields = (", ".join(one.arguments()) or "none" for one in (condition, nothing))
         raise ValueError(f"labels: expected a condition of {known_fields}, as the model's nothing has, got {asked}")
+    if nothing is not None and w != 0.0:
+        condition.fitted(nothing)
     return Guided(model, condition, w, nothing)
 
 

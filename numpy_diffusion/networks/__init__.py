@@ -1,1 +1,1 @@
-"""The networks of the article, made of layers: a folder each, and the registry of their names for checkpoints."""
+"""Networks made of layers, for noise, latents and texts: a folder each, and the registry of names for checkpoints."""

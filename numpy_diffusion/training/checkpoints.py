@@ -121,7 +121,7 @@ def read(folder: _files.PathLike, kind: type[Trainable] = Network) -> Checkpoint
     text = config_text.read(folder)
     model, schedule = _model_and_schedule(folder, text)
     if not isinstance(model, kind):
-        raise ValueError(f"{folder}: expected the run of another network, got that of {type(model).__name__}")
+        raise ValueError(f"{folder}: expected the run of {kind.__name__}, got that of {type(model).__name__}")
     training = tensors.unpack(folder / TRAINING, text, config_text.before(text))
     shapes: tensors.Shapes = {**dict.fromkeys(STATE, (model.buffer.size,)), "losses": ("step",)}
     shapes["history"] = step_sampling.start(0 if schedule is None else schedule.T).shape

@@ -57,13 +57,13 @@ def _standardised(model: Network, x0: np.ndarray) -> np.ndarray:
     return ((data - model.shift) / model.scale).astype(np.float32)
 
 
-def pictures(model: Trainable, x0: ArrayLike) -> Data:
-    """Images [N, C, H, W] alone, of what is no eps-network, and a copy of the model, with nothing measured."""
-    if model.buffer.dtype != np.float32:
-        raise ValueError(f"model: expected float32 weights, got {model.buffer.dtype}")
-    values = _in_range(_checks.array("x0", x0, ("N", *model.shape), np.float32))
-    copied = type(model)(**model.options)
-    copied.buffer[:] = model.buffer
+def pictures(autoencoder: Trainable, x0: ArrayLike) -> Data:
+    """Images [N, C, H, W] alone, of what is no eps-network, and a copy of it, with nothing measured."""
+    if autoencoder.buffer.dtype != np.float32:
+        raise ValueError(f"autoencoder: expected float32 weights, got {autoencoder.buffer.dtype}")
+    values = _in_range(_checks.array("x0", x0, ("N", *autoencoder.shape), np.float32))
+    copied = type(autoencoder)(**autoencoder.options)
+    copied.buffer[:] = autoencoder.buffer
     return Data(copied, values, Condition())
 
 

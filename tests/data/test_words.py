@@ -58,6 +58,7 @@ def test_texts_may_be_any_sequence():
     expected = TOKENIZER(["red", "plane"])
     for texts in (("red", "plane"), np.array(["red", "plane"])):
         np.testing.assert_array_equal(TOKENIZER(texts), expected)
+    np.testing.assert_array_equal(TOKENIZER(np.array("red")), TOKENIZER("red"))
 
 
 LONG = " ".join(["zz"] * 10_000)

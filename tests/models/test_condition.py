@@ -131,6 +131,16 @@ def test_of_two_texts_the_shorter_gets_words_that_are_not_there() -> None:
         assert found.mask.all(axis=1).tolist() == [one is not long] + [one is long] * 3
 
 
+@pytest.mark.parametrize("name", ["embedding", "tokens", "states", "low_resolution"])
+def test_values_of_different_shapes_do_not_go_together(name: str) -> None:
+    """Tokens without a mask are as many everywhere, as nothing would tell which of them are there."""
+    one, other = Condition(**{name: EACH[name]}), Condition(**{name: np.array(EACH[name])[..., :1]})
+    with pytest.raises(ValueError, match=rf"^{name}: expected values of one shape, got \[.+\] and \[.+\]$"):
+        one.followed_by(other)
+    with pytest.raises(ValueError, match=rf"^{name}: expected values of one shape, got \[.+\] and \[.+\]$"):
+        one.left_out(np.zeros(4, bool), other.rows(np.array([0])))
+
+
 def test_fields_of_different_numbers_of_samples_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^condition: expected as many samples in each field, got \{'labels': 4, "):
         Condition(labels=EACH["labels"], embedding=np.zeros((3, 2)))

@@ -11,6 +11,7 @@ import pytest
 from checks.chains import marginal
 from checks.exact import SCHEDULES, assert_gaussian_moments
 
+from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.protocol import members
@@ -242,6 +243,13 @@ def test_labels_of_another_number_than_the_samples_are_refused() -> None:
     for scale in (0.0, 1.0):
         with pytest.raises(ValueError, match=r"^labels: expected an integer, or one for each of 5 samples, got 6$"):
             guided(Network(SHORT), LABELS, scale)(X[:5], 3)
+
+
+def test_a_null_of_another_shape_is_refused_where_it_is_needed() -> None:
+    told, null = Condition(tokens=[1, 2, 3]), Condition(tokens=[0, 0])
+    with pytest.raises(ValueError, match=r"^tokens: expected values of one shape, got \[3\] and \[2\]$"):
+        guided(lambda x, t, tokens: x, told, 1.0, null)
+    guided(lambda x, t, tokens: x, told, 0.0, null)
 
 
 def test_a_missing_null_is_refused_where_it_is_needed() -> None:

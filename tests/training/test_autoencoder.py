@@ -111,11 +111,11 @@ def test_arguments_are_those_of_the_run_that_is_resumed(tmp_path: Path) -> None:
 def test_the_run_of_another_kind_of_network_is_refused(tmp_path: Path) -> None:
     short(out=tmp_path / "autoencoder")
     for open_run in (load_run, checkpoints.read):
-        with pytest.raises(ValueError, match=r"expected the run of another network, got that of AutoencoderKL"):
+        with pytest.raises(ValueError, match=r"expected the run of Network, got that of AutoencoderKL"):
             open_run(tmp_path / "autoencoder")
     points = np.zeros((4, 1))
     train(MLP(1, 4, 0), Schedule.linear(T=5), points, steps=2, out=tmp_path / "points", progress=False)
-    with pytest.raises(ValueError, match=r"points: expected the run of another network, got that of MLP"):
+    with pytest.raises(ValueError, match=r"points: expected the run of AutoencoderKL, got that of MLP"):
         short(out=tmp_path / "points", resume=True)
 
 
@@ -123,6 +123,7 @@ def test_the_run_of_another_kind_of_network_is_refused(tmp_path: Path) -> None:
     ("name", "value"),
     [
         ("autoencoder", MLP(1, 4, 0)),
+        ("autoencoder", AutoencoderKL(**options(), dtype=np.float64)),
         ("x0", images()[:, :2]),
         ("x0", 3.0 * images()),
         ("kl_weight", -1.0),

@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks, _files
-from numpy_diffusion.data.words import END, LENGTH, START, to_the_end
+from numpy_diffusion.data.words import END, LENGTH, START, named_texts, to_the_end
 from numpy_diffusion.interop.diffusers import files
 
 VOCABULARY: Final = "vocab.json"
 MERGES: Final = "merges.txt"
 BOTH: Final = "tokenizer.json"
 CONFIG: Final = "tokenizer_config.json"
-VERSION: Final = "#version: 0.2"  # the first line of a merges.txt, which is none
+VERSION: Final = "#version"  # what a merges.txt begins with
 PATTERN: Final = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"  # words, digits, runs of other signs
 END_OF_WORD: Final = "</w>"
 
@@ -72,16 +72,11 @@ class CLIPTokenizer:
         ------
         ImportError : the library tokenizers is missing
         OSError : a folder or file that is missing or cannot be read
-        ValueError : a file that is foreign, cut or altered
+        ValueError : a file that is foreign, cut or altered; but that a merges.txt lost its last lines nothing tells
         """
         folder = _files.as_path("folder", folder)
-        alone = (folder / BOTH).exists() and not (folder / VOCABULARY).exists()
-        with files.naming(folder / (BOTH if alone else VOCABULARY)):
-            vocabulary, merges = (
-                _of_both(folder) if alone else (_vocabulary(files.read_options(folder, VOCABULARY)), [])
-            )
-        if not alone:
-            merges = _merges(folder)
+        both = (folder / BOTH).exists() and not (folder / VOCABULARY).exists()
+        vocabulary, merges = _of_both(folder) if both else _of_two(folder)
         pad = _pad(folder)
         with files.naming(folder):
             return cls(vocabulary, merges, pad)
@@ -98,7 +93,7 @@ class CLIPTokenizer:
         config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": LENGTH, "do_lower_case": True, **tokens}
         files.write_options(folder, VOCABULARY, self.vocabulary)
         files.write_options(folder, CONFIG, config)
-        lines = [VERSION, *(" ".join(pair) for pair in self.merges)]
+        lines = [f"{VERSION}: 0.2", *(" ".join(pair) for pair in self.merges)]
         with _files.os_errors_about("folder", folder):
             _files.write(folder / MERGES, ("\n".join(lines) + "\n").encode())
 
@@ -116,12 +111,9 @@ class CLIPTokenizer:
         ------
         ValueError : something else than texts, no text
         """
-        given = [texts] if isinstance(texts, str) else list(_checks.instance("texts", texts, Sequence))
-        if not given:
-            raise ValueError("texts: expected at least one text, got none")
-        ids = np.full((len(given), LENGTH), self.vocabulary[self.pad], np.int64)
-        for i, (row, text) in enumerate(zip(ids, given, strict=True)):
-            name = "texts" if isinstance(texts, str) else f"texts[{i}]"
+        named = named_texts(texts)
+        ids = np.full((len(named), LENGTH), self.vocabulary[self.pad], np.int64)
+        for row, (name, text) in zip(ids, named, strict=True):
             found = self._encoder.encode(_unicode(name, text), add_special_tokens=False).ids[: LENGTH - 2]
             row[: len(found) + 2] = [self.start, *found, self.end]
         return ids
@@ -170,10 +162,10 @@ def _encoder(vocabulary: dict[str, int], merges: Merges, pad: str) -> Any:
     return encoder
 
 
-def _unicode(name: str, text: Any) -> str:
+def _unicode(name: str, text: str) -> str:
     """The text, if it is one that can be written."""
     try:
-        _checks.instance(name, text, str).encode()
+        text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"{name}: expected Unicode, got half a sign at place {error.start}") from None
     return text
@@ -189,29 +181,36 @@ def _vocabulary(options: Any) -> dict[str, int]:
     return options
 
 
-def _merges(folder: Path) -> Merges:
-    """The pairs of a merges.txt, one a line, below a line with its version."""
-    lines = files.read_bytes(folder, MERGES).decode(errors="replace").strip().split("\n")[1:]
-    pairs = [tuple(line.split()) for line in lines]
-    return _pairs(folder / MERGES, pairs)
-
-
-def _pairs(path: Path, pairs: Sequence[Any]) -> Merges:
-    for number, pair in enumerate(pairs):
+def _pairs(given: Sequence[Any]) -> Merges:
+    """Pairs of tokens, of a file's lines or JSON."""
+    for number, pair in enumerate(given):
         if len(pair) != 2 or not all(isinstance(token, str) for token in pair):
-            raise ValueError(f"{path}: expected two tokens in a pair, got {str(pair)[:80]} as pair {number}")
-    return [(first, second) for first, second in pairs]
+            raise ValueError(f"expected two tokens in a pair, got {str(pair)[:80]} as pair {number}")
+    return [(first, second) for first, second in given]
+
+
+def _of_two(folder: Path) -> tuple[dict[str, int], Merges]:
+    """Vocabulary and pairs of a vocab.json and a merges.txt, one pair a line, below a line with its version."""
+    options = files.read_options(folder, VOCABULARY)
+    with files.naming(folder / VOCABULARY):
+        vocabulary = _vocabulary(options)
+    first, *lines = files.read_bytes(folder, MERGES).decode(errors="replace").strip().split("\n")
+    with files.naming(folder / MERGES):
+        if not first.startswith(VERSION):
+            raise ValueError(f"expected a first line with {VERSION!r}, got {first[:80]!r}")
+        return vocabulary, _pairs([tuple(line.split()) for line in lines])
 
 
 def _of_both(folder: Path) -> tuple[dict[str, int], Merges]:
     """Vocabulary and pairs of a tokenizer.json; in older ones a pair is a text with a blank, not a list of two."""
     model = files.read_options(folder, BOTH).get("model")
-    if not isinstance(model, dict) or not isinstance(model.get("merges"), list):
-        raise ValueError("model: expected a vocabulary and merges, got something else")
-    pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
-    if not all(isinstance(pair, list) for pair in pairs):
-        raise ValueError("merges: expected pairs of tokens, got something else")
-    return _vocabulary(model.get("vocab")), _pairs(folder / BOTH, pairs)
+    with files.naming(folder / BOTH):
+        if not isinstance(model, dict) or not isinstance(model.get("merges"), list):
+            raise ValueError("model: expected a vocabulary and merges, got something else")
+        pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
+        if not all(isinstance(pair, list) for pair in pairs):
+            raise ValueError("merges: expected pairs of tokens, got something else")
+        return _vocabulary(model.get("vocab")), _pairs(pairs)
 
 
 def _pad(folder: Path) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 from numpy_diffusion import _checks
 from numpy_diffusion.networks.unet.config import Config
+from numpy_diffusion.networks.unet.options import checked_blocks, checked_size, filled_in
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ SUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
     "mid_block_add_attention": (False, True),
 }
 INTEGERS: Final = ("in_channels", "out_channels", "layers_per_block", "latent_channels", "norm_num_groups")
-BLOCKS: Final = {"down_block_types": "DownEncoderBlock2D", "up_block_types": "UpDecoderBlock2D"}
+BLOCKS: Final = {"down_block_types": ("DownEncoderBlock2D",), "up_block_types": ("UpDecoderBlock2D",)}
 
 
 def checked(options: Mapping[str, Any]) -> AutoencoderConfig:
@@ -95,48 +96,11 @@ def checked(options: Mapping[str, Any]) -> AutoencoderConfig:
     Traceback (most recent call last):
     ValueError: act_fn: expected 'silu' or 'swish', got 'gelu'
     """
-    full: dict[str, Any] = {field.name: field.default for field in fields(AutoencoderConfig)}
-    for name, value in options.items():
-        if name.startswith("_"):
-            continue
-        if name not in full:
-            raise ValueError(f"{name}: expected an option of AutoencoderKL, got one that it does not have")
-        full[name] = value
-    for name, values in SUPPORTED.items():
-        if not (full[name] is None or isinstance(full[name], (str, int, float))) or full[name] not in values:
-            expected = " or ".join(map(repr, values))
-            raise ValueError(f"{name}: expected {expected}, got {full[name]!r}")
-    for name in INTEGERS:
-        full[name] = _checks.integer(name, full[name], 1)
+    full = filled_in(options, AutoencoderConfig, SUPPORTED, INTEGERS)
     full["scaling_factor"] = _checks.real("scaling_factor", full["scaling_factor"], 0.0)
     if full["scaling_factor"] == 0.0:
         raise ValueError("scaling_factor: expected a number above 0, got 0.0")
     if full["out_channels"] != full["in_channels"]:
         raise ValueError(f"out_channels: expected in_channels, {full['in_channels']}, got {full['out_channels']}")
-    channels = [_checks.integer("block_out_channels", n, 1) for n in _sequence("block_out_channels", full)]
-    for name, kind in BLOCKS.items():
-        types = tuple(_checks.choice(name, value, (kind,)) for value in _sequence(name, full))
-        if len(types) != len(channels):
-            raise ValueError(f"{name}: expected one for each of {len(channels)} blocks, got {len(types)}")
-        full[name] = types
-    if any(n % full["norm_num_groups"] for n in channels):
-        got = full["norm_num_groups"]
-        raise ValueError(f"norm_num_groups: expected a divisor of each of block_out_channels {channels}, got {got}")
-    full["block_out_channels"] = tuple(channels)
-    return AutoencoderConfig(**full | {"sample_size": _checked_size(full["sample_size"], 2 ** (len(channels) - 1))})
-
-
-def _sequence(name: str, full: dict[str, Any]) -> list[Any]:
-    value = full[name]
-    if not isinstance(value, (list, tuple)) or len(value) == 0:
-        raise ValueError(f"{name}: expected a list with one entry a block, got {value!r}")
-    return list(value)
-
-
-def _checked_size(value: Any, multiple: int) -> int | tuple[int, int]:
-    """Height and width, which each block but the last halves exactly."""
-    pair = isinstance(value, (list, tuple)) and len(value) == 2
-    sizes = [_checks.integer("sample_size", n, 1) for n in (value if pair else [value])]
-    if any(n % multiple for n in sizes):
-        raise ValueError(f"sample_size: expected a multiple of {multiple} (halved in each block), got {value}")
-    return (sizes[0], sizes[1]) if pair else sizes[0]
+    full |= checked_blocks(full, BLOCKS)
+    return AutoencoderConfig(**full | {"sample_size": checked_size(full)})

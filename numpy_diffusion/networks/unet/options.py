@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
@@ -98,19 +98,8 @@ def checked(options: Mapping[str, Any]) -> Config:
     Traceback (most recent call last):
     ValueError: time_embedding_type: expected 'positional', got 'fourier'
     """
-    given = {name: value for name, value in options.items() if not name.startswith("_")}
-    kind = _kind(given, options.get("_class_name"))
-    defaults = _defaults(kind)
-    for name in given:
-        if name not in defaults:
-            raise ValueError(f"{name}: expected an option of {kind.KIND}, got one that it does not have")
-    full = defaults | given
-    for name, values in SUPPORTED[kind].items():
-        if not (full[name] is None or isinstance(full[name], (str, int, float))) or full[name] not in values:
-            expected = " or ".join(map(repr, values))
-            raise ValueError(f"{name}: expected {expected}, got {full[name]!r}")
-    for name in INTEGERS:
-        full[name] = _checks.integer(name, full[name], 1)
+    kind = _kind(options)
+    full = filled_in(options, kind, SUPPORTED[kind], INTEGERS)
     for name in INTEGERS_OR_NONE:
         if name in full:
             full[name] = None if full[name] is None else _checks.integer(name, full[name], 1)
@@ -123,9 +112,33 @@ def checked(options: Mapping[str, Any]) -> Config:
             f"out_channels: expected in_channels, {full['in_channels']}, or twice as many with a learned variance, "
             f"got {full['out_channels']}"
         )
-    full |= _checked_blocks(full, kind)
+    full |= checked_blocks(full, BLOCKS[kind])
     full |= _checked_heads(full) if kind is UNetConfig else _checked_condition(full)
-    return kind(**full | {"sample_size": _checked_size(full)})
+    return kind(**full | {"sample_size": checked_size(full)})
+
+
+def filled_in(
+    options: Mapping[str, Any], kind: type[Config], supported: Mapping[str, tuple[Any, ...]], integers: Sequence[str]
+) -> dict[str, Any]:
+    """Every option of a class: those given, but for names with a leading underscore, and its defaults.
+
+    supported : options with few values
+    integers : options that are integers of at least 1
+
+    Raises
+    ------
+    ValueError : an option that does not exist, another value
+    """
+    given, defaults = {name: value for name, value in options.items() if not name.startswith("_")}, _defaults(kind)
+    for name in given:
+        if name not in defaults:
+            raise ValueError(f"{name}: expected an option of {kind.KIND}, got one that it does not have")
+    full = defaults | given
+    for name, values in supported.items():
+        if not (full[name] is None or isinstance(full[name], (str, int, float))) or full[name] not in values:
+            expected = " or ".join(map(repr, values))
+            raise ValueError(f"{name}: expected {expected}, got {full[name]!r}")
+    return full | {name: _checks.integer(name, full[name], 1) for name in integers}
 
 
 def _defaults(kind: type[Config]) -> dict[str, Any]:
@@ -133,20 +146,25 @@ def _defaults(kind: type[Config]) -> dict[str, Any]:
     return {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]  # both are dataclasses
 
 
-def _kind(given: Mapping[str, Any], name: Any) -> type[Config]:
+def _kind(given: Mapping[str, Any]) -> type[Config]:
     """Which class the options are of."""
-    if name is not None:
+    if (name := given.get("_class_name")) is not None:
         return UNetConditionConfig if name == UNetConditionConfig.KIND else UNetConfig
     own = _defaults(UNetConditionConfig).keys() - _defaults(UNetConfig).keys()
     blocks = [given.get(way) for way in ("down_block_types", "mid_block_type", "up_block_types")]
     return UNetConditionConfig if own & given.keys() or "CrossAttn" in str(blocks) else UNetConfig
 
 
-def _checked_blocks(full: dict[str, Any], kind: type[Config]) -> dict[str, Any]:
-    """The options with one entry a block."""
+def checked_blocks(full: dict[str, Any], kinds: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """The options with one entry a block: channels, which the groups divide, and of each of `kinds` one of the names.
+
+    Raises
+    ------
+    ValueError : no list, another length, an unknown name, channels that do not fall into groups
+    """
     channels = [_checks.integer("block_out_channels", n, 1) for n in _sequence(full, "block_out_channels")]
     types = {}
-    for name, options in BLOCKS[kind].items():
+    for name, options in kinds.items():
         types[name] = tuple(_checks.choice(name, value, options) for value in _sequence(full, name))
         if len(types[name]) != len(channels):
             raise ValueError(f"{name}: expected one for each of {len(channels)} blocks, got {len(types[name])}")
@@ -214,8 +232,8 @@ def _sequence(full: dict[str, Any], name: str) -> list[Any]:
     return list(value)
 
 
-def _checked_size(full: dict[str, Any]) -> int | tuple[int, int]:
-    """Height and width, which each block but the last halves exactly, so that the skips fit."""
+def checked_size(full: dict[str, Any]) -> int | tuple[int, int]:
+    """Height and width, which each block but the last halves exactly, or a ValueError."""
     value, multiple = full["sample_size"], 2 ** (len(full["block_out_channels"]) - 1)
     pair = isinstance(value, (list, tuple)) and len(value) == 2
     sizes = [_checks.integer("sample_size", n, 1) for n in (value if pair else [value])]

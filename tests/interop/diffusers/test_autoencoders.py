@@ -78,7 +78,7 @@ def test_what_is_foreign_is_one_sentence(change: dict[str, Any], message: str, f
 
 
 def test_a_pickle_is_refused(folder: Path) -> None:
-    (folder / files.WEIGHTS).rename(folder / files.PICKLE)
+    (folder / files.WEIGHTS).rename(folder / files.DIFFUSERS_LIBRARY.pickle)
     with pytest.raises(ValueError, match=r"\.bin: .* a pickle.* AutoencoderKL\.from_pretrained"):
         autoencoders.read(folder)
 

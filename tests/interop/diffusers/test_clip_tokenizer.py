@@ -59,6 +59,7 @@ def test_a_text_as_numbers(text: str, expected: str, folder: Path) -> None:
     assert ids.dtype == np.int64
     assert ids.tolist() == [[WORDS[START], *inside, *[WORDS[END]] * (76 - len(inside))]]
     np.testing.assert_array_equal(tokenizer(["red", text])[1:], ids)
+    np.testing.assert_array_equal(tokenizer(np.array(["red", text]))[1:], ids)
 
 
 def test_what_is_too_long_is_cut_and_ends(folder: Path) -> None:
@@ -125,8 +126,14 @@ def spoilt(**changes: Any) -> str:
             json.dumps({"a": 0, END: 1}),
             r"vocabulary: expected a number for '<\|startoftext\|>', got none",
         ),
-        (MERGES_FILE, "#\nr e\nr\n", r"merges\.txt: expected two tokens in a pair, got \('r',\) as pair 1"),
-        (MERGES_FILE, "#\nr nonsense\n", r"merges: expected pairs of tokens, and the library says: "),
+        (MERGES_FILE, "r e\nre d</w>\n", r"merges\.txt: expected a first line with '#version', got 'r e'"),
+        (MERGES_FILE, "", r"merges\.txt: expected a first line with '#version', got ''"),
+        (
+            MERGES_FILE,
+            "#version: 0.2\nr e\nr\n",
+            r"merges\.txt: expected two tokens in a pair, got \('r',\) as pair 1",
+        ),
+        (MERGES_FILE, "#version: 0.2\nr nonsense\n", r"merges: expected pairs of tokens, and the library says: "),
         (CONFIG, '{"pad_token": 3}', r"tokenizer_config\.json: pad_token: expected a str, got int 3"),
         (CONFIG, '{"pad_token": "zebra"}', r"pad: expected a number for 'zebra', got none"),
     ],
@@ -135,7 +142,7 @@ def test_a_spoilt_file_is_one_sentence(name: str, content: str, sentence: str, f
     (folder / name).write_text(content)
     with pytest.raises(ValueError, match=sentence) as caught:
         CLIPTokenizer.from_folder(folder)
-    assert str(folder) in str(caught.value)
+    assert str(caught.value).count(str(folder)) == 1
     assert "\n" not in str(caught.value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from checks.autoencoders import options
 
@@ -12,7 +13,7 @@ from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig, check
 
 def test_defaults_are_filled_in_and_private_names_left_out() -> None:
     assert checked({"_class_name": "AutoencoderKL", "_diffusers_version": "0.3"}) == AutoencoderConfig()
-    found = checked(options(3, sample_size=[8, 12], block_out_channels=[4, 8, 8]))
+    found = checked(options(3, sample_size=[8, 12], block_out_channels=np.array([4, 8, 8])))
     assert (found.image_size, found.shrinkage, found.block_out_channels) == ((8, 12), 4, (4, 8, 8))
     assert hash(found) == hash(checked(options(3, sample_size=(8, 12))))
     assert (found.heads(2), found.depth(0), found.mid_attention) == (1, 0, True)
