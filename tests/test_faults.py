@@ -261,9 +261,15 @@ FAULTS = {
     "wrong sign of the loss's gradient": Fault(
         losses.noise_prediction, "2.0 / error.size", "-2.0 / error.size", check_gradients
     ),
-    "wrong sign of a weight's gradient": Fault(linear.backward, "dy.T @ x", "-dy.T @ x", check_gradients),
-    "wrong sign of a bias's gradient": Fault(linear.backward, "dy.sum(axis=0)", "-dy.sum(axis=0)", check_gradients),
-    "wrong sign of an input's gradient": Fault(linear.backward, "dy @ weight", "-dy @ weight", check_gradients),
+    "wrong sign of a weight's gradient": Fault(
+        linear.backward, "rows.T @ _rows(x)", "-rows.T @ _rows(x)", check_gradients
+    ),
+    "wrong sign of a bias's gradient": Fault(
+        linear.backward, "rows.sum(axis=0)", "-rows.sum(axis=0)", check_gradients
+    ),
+    "wrong sign of an input's gradient": Fault(
+        linear.backward, "(rows @ weight)", "(-rows @ weight)", check_gradients
+    ),
     "wrong sign in the slope of SiLU": Fault(silu.backward, "1.0 + x *", "1.0 - x *", check_gradients),
     "wrong sign past a residual": Fault(definition.backward, "dinput + dh", "dinput - dh", check_gradients),
     # Adam and the weights of the loss

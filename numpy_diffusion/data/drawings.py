@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 
-__all__ = ["airplane", "spiral", "tank"]
+__all__ = ["airplane", "spiral", "tank", "window_row"]
 
 SIZE_MIN = 16  # pixels a side below which nothing can be told apart
 

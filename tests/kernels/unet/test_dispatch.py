@@ -133,7 +133,7 @@ def told(n: int = 1, **fields: np.ndarray) -> Told:
 def test_what_comes_in_is_an_image_and_the_embedding_of_the_step_and_a_vector() -> None:
     x, embedding, vectors = drawn(7, (2, 3, 5), (8,), (2, 4))
     memory = Memory((3, 5, 2, 1), (1, 1, 8, 0), (1, 1, 4, 0))
-    ends = Ends(x=A, embedding=B, told=C, states=NONE, eps=NONE, deps=NONE, dstates=NONE)
+    ends = Ends(x=A, embedding=B, told=C, states=NONE, eps=NONE, deps=NONE, dstates=NONE, penalty=NONE)
     none = np.zeros(0, np.int64)
     dispatch.enter(ends, none, table(memory), memory.arena, x, embedding, told(2, vectors=vectors), 1)
     np.testing.assert_array_equal(memory.got(0), x)
@@ -146,7 +146,10 @@ def test_the_states_that_are_there_come_in_and_their_gradients_go_out_to_the_sam
     x, embedding, states = drawn(8, (1, 1, 1), (4,), (1, 5, 3))
     mask = np.array([[False, True, True, False, True]])
     memory = Memory((1, 1, 1, 0), (1, 1, 4, 0), (1, 5, 3, 0))
-    ends, rows = Ends(x=A, embedding=B, told=NONE, states=C, eps=NONE, deps=NONE, dstates=C), table(memory)
+    ends, rows = (
+        Ends(x=A, embedding=B, told=NONE, states=C, eps=NONE, deps=NONE, dstates=C, penalty=NONE),
+        table(memory),
+    )
     known = told(states=states, mask=mask)
     dispatch.enter(ends, np.array([C]), rows, memory.arena, x, embedding, known, 0)
     assert rows["width"].tolist() == [0, 1, 1, 3]

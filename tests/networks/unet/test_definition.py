@@ -76,20 +76,23 @@ def test_every_block_drops_others() -> None:
 
 
 FAULTS = {
-    "a skip's gradient lost": Fault(definition.backward, "dh = dh + dskips.pop()", "dskips.pop()", check_gradients),
+    "a skip's gradient lost": Fault(definition.walk_back, "dh = dh + dskips.pop()", "dskips.pop()", check_gradients),
     "skips in the wrong order": Fault(
-        definition.backward, "dskips.pop()", "dskips.pop(0)", lambda: check_gradients("7 x 5, one block, one channel")
+        definition.walk_back,
+        "dskips.pop()",
+        "dskips.pop(0)",
+        lambda: check_gradients("7 x 5, one block, one channel"),
     ),
     "one block's step alone": Fault(
-        definition.backward, "dtemb = dtemb + dtemb_here", "dtemb = dtemb_here", check_gradients
+        definition.walk_back, "else dtemb + dtemb_here", "else dtemb_here", check_gradients
     ),
     "one transformer's states alone": Fault(
-        definition.backward, "dstates + dstates_here", "dstates_here", lambda: check_gradients("states")
+        definition.walk_back, "dstates + dstates_here", "dstates_here", lambda: check_gradients("states")
     ),
     "the halves of a concat swapped": Fault(
-        definition.backward, "dh = dh[:, : op.inputs]", "dh = dh[:, -op.inputs :]", check_gradients
+        definition.walk_back, "dh = dh[:, : op.inputs]", "dh = dh[:, -op.inputs :]", check_gradients
     ),
-    "one dropout for all": Fault(definition.forward, "*dropout, number)", "*dropout, 0)", check_dropouts_differ),
+    "one dropout for all": Fault(definition.walk, "*dropout, number)", "*dropout, 0)", check_dropouts_differ),
     "the norm over the batch": Fault(
         residual_block.forward,
         "h + a[:, :, None, None]",
