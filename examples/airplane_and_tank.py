@@ -16,7 +16,7 @@ from numpy_diffusion.data import drawings
 
 
 def main() -> None:
-    options = _common.parser(__doc__, steps=26_000, meaning="training steps").parse_args()
+    options = _common.parser(__doc__, steps=30_000, meaning="training steps").parse_args()
     schedule = nd.Schedule.sigmoid(T=1000)
     for name, image, details in (
         ("airplane", drawings.airplane(), _drawing_quality.of_the_airplane),

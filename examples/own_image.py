@@ -24,7 +24,7 @@ def heart(size: int = 128) -> np.ndarray:
 
 
 def main() -> None:
-    parser = _common.parser(__doc__, steps=26_000, meaning="training steps")
+    parser = _common.parser(__doc__, steps=30_000, meaning="training steps")
     parser.add_argument("image", nargs="?", help="a picture file, for instance a PNG (default: a heart)")
     options = parser.parse_args()
 

@@ -16,7 +16,7 @@ from numpy_diffusion.data import drawings
 
 
 def main() -> None:
-    options = _common.parser(__doc__, steps=26_000, meaning="training steps").parse_args()
+    options = _common.parser(__doc__, steps=30_000, meaning="training steps").parse_args()
 
     # The data: a grayscale image read as a density.  Points are likely where it is dark; a point is [x, y].
     image = drawings.spiral()
