@@ -51,8 +51,8 @@ def of_the_tank(points: np.ndarray) -> dict[str, float]:
     found = {}
     for number, centre in enumerate(drawings.WHEELS, start=1):
         radius = np.abs(_complex(points) - centre)
-        ring = _density(radius, hub + GAP, rim - GAP)
-        found[f"wheel {number}"] = 1.0 - ring / _density(radius, rim + GAP, rim + GAP + AROUND)
+        ring, track = _density(radius, hub + GAP, rim - GAP), _density(radius, rim + GAP, rim + GAP + AROUND)
+        found[f"wheel {number}"] = 1.0 - _ratio(ring, track)
     return found
 
 
@@ -61,10 +61,10 @@ def of_the_airplane(points: np.ndarray) -> dict[str, float]:
     start, end = drawings.window_row()
     along = np.clip(((_complex(points) - start) / (end - start)).real, 0.0, 1.0)
     distance = np.abs(_complex(points) - (start + along * (end - start)))
-    row = np.mean(distance < drawings.WINDOW_RADIUS) / drawings.WINDOW_RADIUS
+    row = float(np.mean(distance < drawings.WINDOW_RADIUS)) / drawings.WINDOW_RADIUS
     inner, outer = drawings.WINDOW_RADIUS + GAP, drawings.WINDOW_RADIUS + GAP + AROUND
-    beside = np.mean((distance > inner) & (distance < outer)) / AROUND
-    return {"the row of windows": float(row / beside - 1.0)}
+    beside = float(np.mean((distance > inner) & (distance < outer))) / AROUND
+    return {"the row of windows": _ratio(row, beside) - 1.0}
 
 
 def _complex(points: np.ndarray) -> np.ndarray:
@@ -74,3 +74,8 @@ def _complex(points: np.ndarray) -> np.ndarray:
 def _density(radius: np.ndarray, inner: float, outer: float) -> float:
     """Points between two circles, by area."""
     return float(np.mean((radius > inner) & (radius < outer)) / (outer**2 - inner**2))
+
+
+def _ratio(density: float, around: float) -> float:
+    """NaN where samples leave all around empty, as those of a network that has hardly been trained may."""
+    return density / around if around else np.nan

@@ -38,3 +38,10 @@ def test_the_report_sets_samples_beside_fresh_points(quality, capsys):
     wheels = [value for name, value in found.items() if "wheel" in name]
     assert len(wheels) == 5
     assert all(0.9 < sample < 1.1 and fresh == 1.0 for sample, fresh in wheels)
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_no_point_is_there_is_no_contrast_to_tell(quality):
+    far = np.full((10, 2), 9.0)
+    for found in (quality.of_the_tank(far), quality.of_the_airplane(far)):
+        assert np.isnan(list(found.values())).all()

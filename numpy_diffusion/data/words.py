@@ -52,6 +52,8 @@ class WordTokenizer:
     vocabulary: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if isinstance(self.vocabulary, str):  # a sequence too, of letters
+            raise ValueError(f"vocabulary: expected a sequence of words, got one text, {self.vocabulary[:LONGEST]!r}")
         given = tuple(_checks.instance("vocabulary", self.vocabulary, Sequence))
         if not given:
             raise ValueError("vocabulary: expected at least one word, got none")

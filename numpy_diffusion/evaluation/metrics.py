@@ -115,7 +115,7 @@ def stray_share(x: ArrayLike, data: ArrayLike, fresh: ArrayLike, usual: float = 
     """
     usual = _checks.real("usual", usual, 0.0, 1.0)
     x, data = _two_sets(x, data, names=("x", "data"))
-    fresh, _ = _two_sets(fresh, data, names=("fresh", "data"))
+    _, fresh = _two_sets(data, fresh, names=("data", "fresh"))
     limit = np.quantile(_nearest(fresh, data), usual)
     return float(np.mean(_nearest(x, data) > limit))
 

@@ -122,6 +122,7 @@ def test_bad_ids(ids, message):
         (("", "a"), r"^vocabulary: expected words in small letters, got ''$"),
         (("a", 3), r"^vocabulary: expected words in small letters, got 3$"),
         (3, r"^vocabulary: expected a Sequence, got int 3$"),
+        ("red", r"^vocabulary: expected a sequence of words, got one text, 'red'$"),
     ],
 )
 def test_bad_vocabulary(vocabulary, message):

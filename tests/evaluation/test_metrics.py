@@ -272,6 +272,7 @@ def test_as_many_fresh_points_stray_as_are_unusual():
     [
         (dict(x=[[1.0]]), "data: expected shape"),
         (dict(fresh=[[np.nan, 0.0]]), "fresh: expected finite"),
+        (dict(fresh=[[1.0]]), r"fresh: expected shape \[M, 2\], got \[1, 1\]"),
         (dict(usual=1.5), "usual: expected a finite number in 0.0..1.0, got 1.5"),
     ],
 )

@@ -13,13 +13,12 @@ from typing import Literal
 
 import numpy as np
 
-from numpy_diffusion.kernels.memory import aligned
-from numpy_diffusion.kernels.unet import packing, run, workspace
+from numpy_diffusion.kernels.unet import run, workspace
 from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Plan
 from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig
 from numpy_diffusion.networks.autoencoder.program import decoder, encoder, shapes
 from numpy_diffusion.networks.unet import placement
-from numpy_diffusion.networks.unet.compiled import Weights
+from numpy_diffusion.networks.unet.compiled import Weights, packed
 from numpy_diffusion.networks.unet.layout import layout
 from numpy_diffusion.networks.unet.plan import Builder
 
@@ -70,12 +69,8 @@ def _training(config: AutoencoderConfig, batch: int, kl_weight: float) -> Plan:
 
 
 def laid_out(config: AutoencoderConfig, buffer: np.ndarray, known: Weights | None) -> Weights:
-    """The parameters as the kernels read them: those known, unless the parameters are others by now."""
-    if known is not None and np.array_equal(known.buffer, buffer):
-        return known
-    weights = _layout(config).weights
-    packing.pack(buffer, weights, target := aligned(weights.size))
-    return Weights(buffer.copy(), target)
+    """The parameters of an autoencoder as its kernels read them; see `packed`."""
+    return packed(_layout(config), buffer, known)
 
 
 def _told(n: int, vectors: np.ndarray | None = None) -> workspace.Told:

@@ -35,7 +35,7 @@ class MLP(Network):
     depth : hidden layers of width x width, behind the input layer
     residual : add each hidden layer's input to its output
     embedding : numbers that stand for t, an even number
-    octaves : of waves that stand beside the coordinates, see `layers/fourier_features.py`: without them
+    octaves : of waves that stand beside the coordinates, up to 16, see `layers/fourier_features.py`: without them
         fine detail is hardly learned; 7 show what the article's drawings show, 0 suits smooth data and wide tables
     learn_variance : a second head of D outputs, for the variance of the reverse kernel
     seed : of the initial weights, normal with variance 1 / inputs (of x and of the embedding, each by itself); the

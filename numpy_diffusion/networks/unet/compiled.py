@@ -45,11 +45,15 @@ def told(condition: Condition, n: int) -> workspace.Told:
 
 
 def laid_out(config: Config, buffer: np.ndarray, known: Weights | None) -> Weights:
+    """The parameters of a U-Net as its kernels read them; see `packed`."""
+    return packed(planned(config)[1], buffer, known)
+
+
+def packed(where: Layout, buffer: np.ndarray, known: Weights | None) -> Weights:
     """The parameters as the kernels read them: those known, unless the parameters are others by now."""
     if known is not None and np.array_equal(known.buffer, buffer):
         return known
-    weights = planned(config)[1].weights
-    packing.pack(buffer, weights, target := aligned(weights.size))
+    packing.pack(buffer, where.weights, target := aligned(where.weights.size))
     return Weights(buffer.copy(), target)
 
 
