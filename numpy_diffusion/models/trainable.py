@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.parameterised import Parameterised
 
@@ -44,7 +45,7 @@ class Trainable(Parameterised):
     @abstractmethod
     def measured(self, arrays: dict[str, np.ndarray]) -> None: ...
 
-    def measure(self, data: np.ndarray) -> None:
+    def measure(self, data: np.ndarray, backend: Backend) -> None:
         """Measure what these parameters make of the data [N, ...], at each checkpoint."""
 
     @property

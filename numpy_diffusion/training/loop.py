@@ -181,10 +181,10 @@ def carry_out(
     Whatever is trained: `advance` does its steps.  `data` [N, ...] is for what the model measures of it.
     """
     checkpoint_every = _checks.integer("checkpoint_every", checkpoint_every, 1)
-    begun = _begun(out, stored, first)
-    state, losses = _restored(begun, first.config["training"]["steps"])
+    begun, settings = _begun(out, stored, first), first.config["training"]
+    state, losses = _restored(begun, settings["steps"])
     following, saved = states(advance, state, losses, at_most=checkpoint_every), state.step
-    keep = partial(_keep, out, begun, data, losses)
+    keep = partial(_keep, out, begun, data, settings["backend"], losses)
     try:
         for state in _with_bar(following, saved, losses, progress):
             if state.step % checkpoint_every == 0 or state.step == len(losses):
@@ -192,7 +192,7 @@ def carry_out(
     except KeyboardInterrupt:
         pass  # what is in `state` is whole: a chunk cut short never gets there
     finally:
-        hand_over(model, begun.model, state, data)
+        hand_over(model, begun.model, state, data, settings["backend"])
     if state.step > saved:
         keep(state)
     return losses[: state.step]
@@ -255,13 +255,14 @@ def _keep(
     out: _files.PathLike | None,
     begun: checkpoints.Checkpoint,
     data: np.ndarray,
+    backend: Backend,
     losses: np.ndarray,
     state: State,
     after_checkpoint: Tell | None = None,
 ) -> int:
     """Write the checkpoint of this state, where there is a folder, and tell who asked: the step that is safe now."""
     now = _now(begun, state, losses)
-    now.model.measure(data)
+    now.model.measure(data, backend)
     if out is not None:
         checkpoints.write(out, now)
     if after_checkpoint is not None:

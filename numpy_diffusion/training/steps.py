@@ -116,7 +116,7 @@ def train_steps(
 def _one_by_one(model: Network, ready: Prepared) -> Iterator[TrainingStep]:
     losses, rates = np.empty(ready.settings.steps, np.float32), ready.task.rates
     for state in states(ready.advance, start(ready.data.model, ready.task.schedule.T), losses, at_most=1):
-        hand_over(model, ready.data.model, state, ready.data.values)
+        hand_over(model, ready.data.model, state, ready.data.values, ready.settings.backend)
         yield TrainingStep(state.step, float(losses[state.step - 1]), float(rates[state.step - 1]))
 
 
@@ -180,10 +180,10 @@ def states(advance: Advance, state: State, losses: np.ndarray, at_most: int) -> 
         chunk = max(1, min(round(pace * CHUNK_SECONDS), 4 * chunk))
 
 
-def hand_over(model: Trainable, trained: Trainable, state: State, data: np.ndarray) -> None:
+def hand_over(model: Trainable, trained: Trainable, state: State, data: np.ndarray, backend: Backend) -> None:
     """Give the user's model the moving average of the weights, and what the copy that was trained has measured."""
     trained.buffer[:] = state.average
-    trained.measure(data)
+    trained.measure(data, backend)
     model.buffer[:], model.measured = state.average, trained.measured
 
 

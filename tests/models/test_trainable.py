@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models.trainable import Trainable
 
 
@@ -36,7 +37,7 @@ class Mean(Trainable):
     def measured(self, arrays: dict[str, np.ndarray]) -> None:
         self.mean = float(arrays["mean"][0])
 
-    def measure(self, data: np.ndarray) -> None:
+    def measure(self, data: np.ndarray, backend: Backend) -> None:
         self.mean = float(data.mean())
 
 
@@ -53,7 +54,7 @@ def test_parameters_are_views_of_one_buffer_and_start_as_the_seed_says() -> None
 
 def test_a_copy_keeps_what_was_measured_and_has_its_own_parameters() -> None:
     model = Mean()
-    model.measure(np.array([[1.0, 3.0]]))
+    model.measure(np.array([[1.0, 3.0]]), "numpy")
     other = model.copy()
     assert other.measured["mean"].tolist() == [2.0]
     other.buffer[:] = 1.0

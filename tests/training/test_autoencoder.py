@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from checks.autoencoders import options
 
+from numpy_diffusion.networks.autoencoder import compiled
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.process.schedules import Schedule
@@ -97,6 +98,17 @@ def test_the_scaling_factor_is_that_of_the_averaged_network_over_the_data() -> N
     assert run.autoencoder.scaling_factor == pytest.approx(1.0 / z.std(), rel=1e-5)
     assert_same(told[-1], run)
     assert told[0].autoencoder.scaling_factor != run.autoencoder.scaling_factor
+
+
+def test_by_the_definitions_no_kernel_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in the steps, nor where the scaling factor is measured."""
+
+    def refused(*given: Any) -> None:
+        raise AssertionError("a kernel was called")
+
+    monkeypatch.setattr(compiled, "through", refused)
+    monkeypatch.setattr(compiled, "gradients", refused)
+    short(backend="numpy", steps=2, checkpoint_every=1, after_checkpoint=lambda run: None)
 
 
 def test_arguments_are_those_of_the_run_that_is_resumed(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ class AutoencoderKL(Trainable):
     def measured(self, arrays: dict[str, np.ndarray]) -> None:
         self.scaling_factor = float(arrays["scaling_factor"][0])
 
-    def measure(self, data: np.ndarray) -> None:
+    def measure(self, data: np.ndarray, backend: Backend) -> None:
         """Make the scaling factor 1 / deviation of the latents of the first images (Rombach et al., appendix G)."""
-        deviation = float(self.encode(data[:MEASURED]).sample().astype(np.float64).std())
+        deviation = float(self.encode(data[:MEASURED], backend=backend).sample().astype(np.float64).std())
         self.scaling_factor = float(np.float32(1.0 / deviation))

@@ -87,7 +87,7 @@ def test_a_copy_answers_the_same_and_reads_its_own_weights() -> None:
 def test_the_scaling_factor_makes_latents_of_deviation_one() -> None:
     model = autoencoder()
     x, _ = shown(model, 7)
-    model.measure(x)
+    model.measure(x, "numba")
     assert (model.encode(x).sample() * model.scaling_factor).std() == pytest.approx(1.0, rel=1e-5)
     other = autoencoder()
     other.measured = model.measured
