@@ -13,6 +13,8 @@ torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
 # After the packages that it is compared with.
+from checks import peers  # noqa: E402
+
 from numpy_diffusion.interop.diffusers import autoencoders, files  # noqa: E402
 from numpy_diffusion.models import parameters  # noqa: E402
 
@@ -50,13 +52,7 @@ class Pair:
     """An autoencoder of diffusers with random weights, the folder it is saved in, and what is opened from there."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
-        torch.manual_seed(0)
-        self.theirs = diffusers.AutoencoderKL(**config).eval()
-        with torch.no_grad():
-            for values in self.theirs.parameters():
-                values.add_(0.1 * torch.randn_like(values))  # so that no bias is 0 and no norm's weight 1
-        self.folder = folder
-        self.theirs.save_pretrained(folder)
+        self.theirs, self.folder = peers.saved(lambda: diffusers.AutoencoderKL(**config), folder), folder
         self.ours = autoencoders.read(folder)
         random = np.random.default_rng(1)
         self.x = random.normal(size=(N, *self.ours.shape)).astype(np.float32)
@@ -118,8 +114,6 @@ def test_the_variance_is_clipped_alike(pair: Pair) -> None:
 
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
 def test_the_same_loss_and_gradients(pair: Pair, backend: Any) -> None:
-    """Relative to each parameter's largest; a hundredth of the largest of all stands in where one is 0 but for
-    rounding, such as that of a key's bias."""
     weight = 1e-3
     losses, slopes = pair.ours.gradient(N, weight, backend)(pair.ours.buffer, pair.x, pair.noise)
     pair.theirs.zero_grad()
@@ -130,20 +124,14 @@ def test_the_same_loss_and_gradients(pair: Pair, backend: Any) -> None:
     expected_losses.mean().backward()
     close(losses, expected_losses)
     found = parameters.views(slopes, pair.ours.shapes)
-    expected = {name: values.grad.numpy() for name, values in pair.theirs.named_parameters()}
-    assert found.keys() == expected.keys()
-    largest = max(np.abs(values).max() for values in expected.values())
-    for name, values in expected.items():
-        scale = max(np.abs(values).max(), 0.01 * largest)
-        np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-4 * scale, err_msg=name)
+    peers.assert_same_gradients(found, pair.theirs)
 
 
 def test_the_round_trip_is_bit_identical(pair: Pair, tmp_path: Path) -> None:
     autoencoders.write(pair.ours, tmp_path)
     assert (tmp_path / files.WEIGHTS).read_bytes() == (pair.folder / files.WEIGHTS).read_bytes()
     again = diffusers.AutoencoderKL.from_pretrained(tmp_path)
-    for (name, values), (_, expected) in zip(again.named_parameters(), pair.theirs.named_parameters(), strict=True):
-        assert torch.equal(values, expected), name
+    peers.assert_same_parameters(again, pair.theirs)
     for name, value in json.loads(json.dumps(pair.ours.options)).items():
         assert again.config[name] == pair.theirs.config[name] == value, name
 

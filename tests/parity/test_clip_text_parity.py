@@ -14,6 +14,8 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 # After the packages that they are compared with.
+from checks import peers  # noqa: E402
+
 from numpy_diffusion.interop.diffusers import files, text_encoders  # noqa: E402
 from numpy_diffusion.interop.diffusers.clip_tokenizer import CLIPTokenizer  # noqa: E402
 
@@ -45,13 +47,10 @@ class Pair:
     """An encoder of transformers with random weights, the folder it is saved in, and what is opened from there."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
-        torch.manual_seed(0)
-        self.theirs = transformers.CLIPTextModel(transformers.CLIPTextConfig(**config)).eval()
-        with torch.no_grad():
-            for values in self.theirs.parameters():
-                values.add_(0.1 * torch.randn_like(values))  # so that no bias is 0 and no norm's weight 1
-        self.folder = folder
-        self.theirs.save_pretrained(folder)
+        def make() -> Any:
+            return transformers.CLIPTextModel(transformers.CLIPTextConfig(**config))
+
+        self.theirs, self.folder = peers.saved(make, folder), folder
         self.ours = text_encoders.read(folder)
         random = np.random.default_rng(1)
         self.ids = random.integers(3, config["vocab_size"] - 1, (3, config["max_position_embeddings"]))
@@ -91,11 +90,7 @@ def test_the_same_states(pair: Pair) -> None:
 
 
 def test_the_same_gradients(pair: Pair) -> None:
-    """Of a random projection of states and pooled ones; relative to each parameter's largest, by name.
-
-    That of a key's bias is 0 but for rounding, as it moves all of a softmax's logits: for it and its like a hundredth
-    of the largest of all stands in.
-    """
+    """Of a random projection of states and pooled ones."""
     random = np.random.default_rng(2)
     states, pooled, caches = pair.ours.forward(pair.ours.params, pair.ids)
     dstates, dpooled = (random.normal(size=values.shape).astype(np.float32) for values in (states, pooled))
@@ -104,20 +99,14 @@ def test_the_same_gradients(pair: Pair) -> None:
     outputs = pair.outputs_of_theirs()
     loss = (outputs.last_hidden_state * torch.from_numpy(dstates)).sum()
     (loss + (outputs.pooler_output * torch.from_numpy(dpooled)).sum()).backward()
-    expected = {name: values.grad.numpy() for name, values in pair.theirs.named_parameters()}
-    assert found.keys() == expected.keys()
-    largest = max(np.abs(values).max() for values in expected.values())
-    for name, values in expected.items():
-        scale = max(np.abs(values).max(), 0.01 * largest)
-        np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-4 * scale, err_msg=name)
+    peers.assert_same_gradients(found, pair.theirs)
 
 
 def test_the_round_trip_is_bit_identical(pair: Pair, tmp_path: Path) -> None:
     text_encoders.write(pair.ours, tmp_path)
     assert (tmp_path / WEIGHTS).read_bytes() == (pair.folder / WEIGHTS).read_bytes()
     again = transformers.CLIPTextModel.from_pretrained(tmp_path)
-    for (name, values), (_, expected) in zip(again.named_parameters(), pair.theirs.named_parameters(), strict=True):
-        assert torch.equal(values, expected), name
+    peers.assert_same_parameters(again, pair.theirs)
     for name, value in pair.ours.options.items():
         assert getattr(again.config, name) == getattr(pair.theirs.config, name) == value, name
     expected = pair.outputs_of_theirs()

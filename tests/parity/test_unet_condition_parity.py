@@ -12,6 +12,8 @@ torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
 # After the packages that it is compared with.
+from checks import peers  # noqa: E402
+
 from numpy_diffusion.interop.diffusers import files, unets  # noqa: E402
 from numpy_diffusion.networks.unet import definition  # noqa: E402
 
@@ -54,13 +56,7 @@ class Pair:
     """A network of diffusers with random weights, the folder it is saved in, and what is opened from there."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
-        torch.manual_seed(0)
-        self.theirs = diffusers.UNet2DConditionModel(**config).eval()
-        with torch.no_grad():
-            for values in self.theirs.parameters():
-                values.add_(0.1 * torch.randn_like(values))  # so that no bias is 0 and no norm's weight 1
-        self.folder = folder
-        self.theirs.save_pretrained(folder)
+        self.theirs, self.folder = peers.saved(lambda: diffusers.UNet2DConditionModel(**config), folder), folder
         self.ours = unets.read(folder)
         random = np.random.default_rng(1)
         self.x = random.normal(size=(N, *self.ours.shape)).astype(np.float32)
@@ -119,10 +115,7 @@ def test_the_same_outputs(pair: Pair, masked: bool, backend: Any) -> None:
 
 
 def test_the_same_gradients(pair: Pair) -> None:
-    """Of a random projection of the outputs, by the states and by each parameter; relative to the largest of each.
-
-    Some are 0 but for rounding: for those a hundredth of the largest of all stands in.
-    """
+    """Of a random projection of the outputs, by the states and by each parameter; relative to the largest of each."""
     told = definition.Told(pair.more.get("labels"), pair.more.get("embedding"), pair.states, pair.mask)
     outputs, caches = definition.forward(pair.ours.params, pair.ours.config, pair.x, pair.t, told)
     direction = np.random.default_rng(2).normal(size=outputs.shape).astype(np.float32)
@@ -132,12 +125,7 @@ def test_the_same_gradients(pair: Pair) -> None:
     pair.theirs.zero_grad()
     (pair.outputs_of_theirs(states) * torch.from_numpy(direction)).sum().backward()
     np.testing.assert_allclose(dstates, states.grad, rtol=0, atol=1e-4 * np.abs(dstates).max())
-    expected = {name: values.grad.numpy() for name, values in pair.theirs.named_parameters()}
-    assert found.keys() == expected.keys()
-    largest = max(np.abs(values).max() for values in expected.values())
-    for name, values in expected.items():
-        scale = max(np.abs(values).max(), 0.01 * largest)
-        np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-4 * scale, err_msg=name)
+    peers.assert_same_gradients(found, pair.theirs)
 
 
 def test_the_round_trip_is_bit_identical(pair: Pair, tmp_path: Path) -> None:
@@ -149,5 +137,4 @@ def test_the_round_trip_is_bit_identical(pair: Pair, tmp_path: Path) -> None:
         for model in (pair.theirs, again)
     )
     assert kept == given
-    for (name, values), (_, expected) in zip(again.named_parameters(), pair.theirs.named_parameters(), strict=True):
-        assert torch.equal(values, expected), name
+    peers.assert_same_parameters(again, pair.theirs)

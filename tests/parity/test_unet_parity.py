@@ -13,6 +13,8 @@ torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
 # After the packages that it is compared with.
+from checks import peers  # noqa: E402
+
 from numpy_diffusion.interop.diffusers import files, unets  # noqa: E402
 from numpy_diffusion.networks.unet import definition  # noqa: E402
 from numpy_diffusion.networks.unet.definition import Told  # noqa: E402
@@ -70,13 +72,7 @@ class Pair:
     """A network of diffusers with random weights, the folder it is saved in, and what is opened from there."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
-        torch.manual_seed(0)
-        self.theirs = diffusers.UNet2DModel(**config).eval()
-        with torch.no_grad():
-            for values in self.theirs.parameters():
-                values.add_(0.1 * torch.randn_like(values))  # so that no bias is 0 and no norm's weight 1
-        self.folder = folder
-        self.theirs.save_pretrained(folder)
+        self.theirs, self.folder = peers.saved(lambda: diffusers.UNet2DModel(**config), folder), folder
         self.ours = unets.read(folder)
         random = np.random.default_rng(1)
         self.x = random.normal(size=(3, *self.ours.shape)).astype(np.float32)
@@ -124,22 +120,13 @@ def test_the_same_outputs(pair: Pair, backend: Any) -> None:
 
 
 def test_the_same_gradients(pair: Pair) -> None:
-    """Of a random projection of the outputs; relative to each parameter's largest, by name.
-
-    Some are 0 but for rounding, such as that of a key's bias, which moves all of a softmax's logits: for those a
-    hundredth of the largest of all stands in.
-    """
+    """Of a random projection of the outputs."""
     outputs, caches = definition.forward(pair.ours.params, pair.ours.config, pair.x, pair.t, Told(pair.labels))
     direction = np.random.default_rng(2).normal(size=outputs.shape).astype(np.float32)
     _, _, found = definition.backward(pair.ours.params, pair.ours.config, direction, caches)
     pair.theirs.zero_grad()
     (pair.outputs_of_theirs() * torch.from_numpy(direction)).sum().backward()
-    expected = {name: values.grad.numpy() for name, values in pair.theirs.named_parameters()}
-    assert found.keys() == expected.keys()
-    largest = max(np.abs(values).max() for values in expected.values())
-    for name, values in expected.items():
-        scale = max(np.abs(values).max(), 0.01 * largest)
-        np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-4 * scale, err_msg=name)
+    peers.assert_same_gradients(found, pair.theirs)
 
 
 def test_the_round_trip_is_bit_identical(pair: Pair, tmp_path: Path) -> None:
@@ -147,8 +134,7 @@ def test_the_round_trip_is_bit_identical(pair: Pair, tmp_path: Path) -> None:
     name = files.WEIGHTS
     assert (tmp_path / name).read_bytes() == (pair.folder / name).read_bytes()
     again = diffusers.UNet2DModel.from_pretrained(tmp_path)
-    for (name, values), (_, expected) in zip(again.named_parameters(), pair.theirs.named_parameters(), strict=True):
-        assert torch.equal(values, expected), name
+    peers.assert_same_parameters(again, pair.theirs)
     for name, value in json.loads(json.dumps(pair.ours.options)).items():
         assert again.config[name] == pair.theirs.config[name] == value, name
 
