@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -43,6 +44,11 @@ class Parameterised(ABC):
     @abstractmethod
     def initialise(self, seed: int) -> None:
         """Write the first weights to `params`, which are zero."""
+
+    def fill(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write the arrays to the parameters of their names; there may be others among them."""
+        for name, values in self.params.items():
+            values[:] = arrays[name]
 
     @property
     def options(self) -> dict[str, Any]:

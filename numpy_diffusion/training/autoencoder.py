@@ -16,7 +16,7 @@ from numpy_diffusion.models.tasks import Adam, State
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.noise import STREAM_BATCH, STREAM_TRAIN, integers, normal
 from numpy_diffusion.training import inputs
-from numpy_diffusion.training.loop import carry_out, first_checkpoint, stored_run, telling
+from numpy_diffusion.training.loop import carry_out, first_checkpoint, known_warmup, stored_run, telling
 from numpy_diffusion.training.optimizers import average_decays, learning_rates
 from numpy_diffusion.training.run import AutoencoderRun
 from numpy_diffusion.training.settings import common
@@ -98,7 +98,7 @@ def train_autoencoder(
             steps=steps,
             batch=batch,
             learning_rate=learning_rate,
-            warmup=warmup if stored is None or warmup is not None else stored.config["training"]["warmup"],
+            warmup=known_warmup(warmup, stored),
             weight_decay=weight_decay,
             average_decay=average_decay,
             seed=seed,

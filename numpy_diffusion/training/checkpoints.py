@@ -256,8 +256,7 @@ def _model_and_schedule(folder: Path, text: str) -> tuple[Trainable, Schedule | 
     if known is not None:
         shapes["beta"] = (T + 1,)
     tensors.check(path, arrays, shapes, double="beta")
-    for weight, values in model.params.items():
-        values[:] = arrays[weight]
+    model.fill(arrays)
     model.measured = {name: arrays[name] for name in model.measured}
     if known is None:
         return model, None

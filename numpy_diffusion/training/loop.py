@@ -137,7 +137,7 @@ def train(
         steps=steps,
         batch=batch,
         learning_rate=learning_rate,
-        warmup=warmup if stored is None or warmup is not None else stored.config["training"]["warmup"],
+        warmup=known_warmup(warmup, stored),
         weight_decay=weight_decay,
         average_decay=average_decay,
         sampling=sampling,
@@ -212,6 +212,11 @@ def stored_run(
     if out is None:
         raise ValueError("resume: expected `out`, the folder of the run to go on with, got None")
     return checkpoints.read(out, kind)
+
+
+def known_warmup(warmup: int | None, stored: checkpoints.Checkpoint | None) -> int | None:
+    """The warm-up that is asked for, else that of the run to go on with: by default it would depend on the steps."""
+    return warmup if stored is None or warmup is not None else stored.config["training"]["warmup"]
 
 
 def first_checkpoint(

@@ -38,6 +38,12 @@ def test_the_parameters_are_views_of_one_buffer() -> None:
     assert Plane(3, dtype=np.float64).buffer.dtype == np.float64
 
 
+def test_it_is_filled_by_name() -> None:
+    plane = Plane(1)
+    plane.fill({"row": np.array([1.0, 2.0]), "other": np.zeros(1), "matrix": np.array([[3.0, 4.0]])})
+    assert plane.buffer.tolist() == [3.0, 4.0, 1.0, 2.0]
+
+
 def test_a_copy_has_its_own_buffer() -> None:
     plane = Plane(3, seed=5)
     for other in (plane.copy(), pickle.loads(pickle.dumps(plane))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from numpy_diffusion import _checks, _files
-from numpy_diffusion.interop.diffusers.files import LARGEST_SIDE, read_network, write_network
+from numpy_diffusion.interop.diffusers.files import check_sides, read_network, write_network
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig, checked
 from numpy_diffusion.networks.autoencoder.program import shapes
@@ -32,8 +32,7 @@ def read(folder: _files.PathLike) -> AutoencoderKL:
     """
     config, tensors = read_network(folder, (KIND,), _checked, shapes)
     autoencoder = AutoencoderKL(**vars(config))
-    for name, values in autoencoder.params.items():
-        values[:] = tensors[name]
+    autoencoder.fill(tensors)
     return autoencoder
 
 
@@ -52,6 +51,5 @@ def write(autoencoder: AutoencoderKL, folder: _files.PathLike) -> None:
 
 def _checked(options: dict[str, Any]) -> AutoencoderConfig:
     config = checked(options)
-    for side in config.image_size:
-        _checks.integer("sample_size", side, 1, LARGEST_SIDE)
+    check_sides(config.image_size)
     return config

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
@@ -54,6 +54,12 @@ class Library(NamedTuple):
 
 DIFFUSERS_LIBRARY: Final = Library("diffusers", WEIGHTS, "diffusion_pytorch_model.bin", "layers_per_block")
 TRANSFORMERS_LIBRARY: Final = Library("transformers", "model.safetensors", "pytorch_model.bin", "num_hidden_layers")
+
+
+def check_sides(sides: Iterable[int]) -> None:
+    """ValueError where an image would be larger than any file of weights bounds."""
+    for side in sides:
+        _checks.integer("sample_size", side, 1, LARGEST_SIDE)
 
 
 def read_network(

@@ -48,8 +48,7 @@ def read(folder: _files.PathLike) -> CLIPText:
     """
     config, tensors = read_network(folder, (KIND,), _checked, shapes, TRANSFORMERS_LIBRARY, _left_out)
     model = CLIPText(**vars(config))
-    for name, values in model.params.items():
-        values[:] = tensors[name]
+    model.fill(tensors)
     return model
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from numpy_diffusion import _checks, _files
-from numpy_diffusion.interop.diffusers.files import LARGEST_SIDE, read_network, write_network
+from numpy_diffusion.interop.diffusers.files import check_sides, read_network, write_network
 from numpy_diffusion.networks.unet.config import Config, UNetConditionConfig, UNetConfig
 from numpy_diffusion.networks.unet.options import checked
 from numpy_diffusion.networks.unet.program import shapes
@@ -35,8 +35,7 @@ def read(folder: _files.PathLike) -> UNet:
     """
     config, tensors = read_network(folder, KINDS, _checked, shapes)
     model = UNet(**vars(config))
-    for name, values in model.params.items():
-        values[:] = tensors[name]
+    model.fill(tensors)
     return model
 
 
@@ -57,6 +56,5 @@ def write(unet: UNet, folder: _files.PathLike) -> None:
 
 def _checked(options: dict[str, Any]) -> Config:
     config = checked(options)
-    for side in config.image_size:
-        _checks.integer("sample_size", side, 1, LARGEST_SIDE)
+    check_sides(config.image_size)
     return config
