@@ -17,6 +17,8 @@ from numpy_diffusion.networks.unet.options import checked
 from numpy_diffusion.networks.unet.program import shapes, told_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy_diffusion.networks.unet.compiled import Weights
 
 
@@ -138,15 +140,21 @@ class UNet(Network):
         return compiled.predict(self.config, self._laid_out, x, embedded, place, condition)
 
     def own_gradient(self, task: Task) -> Gradient:
+        of_batch = self.own_gradients(task, task.condition.length)
+        return lambda weights, batch: of_batch(weights, batch)[:2]
+
+    def own_gradients(
+        self, task: Task, tokens: int, of_states: bool = False
+    ) -> Callable[[np.ndarray, Batch], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """What `own_gradient` gives, and besides, where it is asked for, the gradient by the states [N, tokens, D]."""
         from numpy_diffusion.networks.unet import compiled
 
-        gradient = compiled.gradients(self.config, task.batch, task.condition.length)
+        gradient = compiled.gradients(self.config, task.batch, tokens, of_states)
         embedded = embedding.embed(self.config, np.arange(task.schedule.T + 1), np.float32)
 
-        def of_batch(weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        def of_batch(weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             shown = batch.xt, batch.eps, embedded[batch.t], batch.condition, batch.weighting, batch.table
             seed, step = (task.seed, 0) if batch.dropout is None else (batch.dropout.seed, batch.dropout.step)
-            losses, slopes, _ = gradient(weights, *shown, seed, step)
-            return losses, slopes
+            return gradient(weights, *shown, seed, step)
 
         return of_batch

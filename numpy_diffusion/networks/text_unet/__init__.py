@@ -1,0 +1,1 @@
+"""A text encoder and a U-Net trained together: what latent diffusion learns to draw from words with."""
