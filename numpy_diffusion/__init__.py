@@ -21,8 +21,6 @@ from numpy_diffusion.evaluation.optimal_variance import optimal_variance
 from numpy_diffusion.evaluation.sampler_check import check_sampler
 from numpy_diffusion.evaluation.trajectories import importance_weighted, trajectory_log_density
 from numpy_diffusion.interop.diffusers.clip_tokenizer import CLIPTokenizer
-from numpy_diffusion.interop.diffusers.folders import load_diffusers, save_diffusers
-from numpy_diffusion.interop.diffusers.pipelines import Pipeline
 from numpy_diffusion.interop.scikit_learn import DiffusionDensity
 from numpy_diffusion.kernels.backend import backend
 from numpy_diffusion.models.condition import Condition
@@ -32,6 +30,8 @@ from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
+from numpy_diffusion.pipelines.ddpm import Pipeline
+from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
 from numpy_diffusion.process.forward import q_posterior, q_sample, q_step, q_trajectory
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps, log_snr_steps

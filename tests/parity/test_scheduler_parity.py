@@ -18,9 +18,9 @@ diffusers = pytest.importorskip("diffusers")
 from diffusers.pipelines.ddpm import pipeline_ddpm  # noqa: E402
 from diffusers.schedulers import scheduling_ddpm  # noqa: E402
 
-from numpy_diffusion.interop.diffusers.pipelines import Pipeline  # noqa: E402
 from numpy_diffusion.networks.unet.unet import UNet  # noqa: E402
 from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal  # noqa: E402
+from numpy_diffusion.pipelines.ddpm import Pipeline  # noqa: E402
 from numpy_diffusion.process.schedules import Schedule  # noqa: E402
 from numpy_diffusion.sampling.samplers import sample  # noqa: E402
 

@@ -1,1 +1,1 @@
-"""The folders of diffusers, read and written without PyTorch: networks, schedulers, and pipelines of both."""
+"""The folders of diffusers, read and written without PyTorch: networks, encoders, tokenizers and schedulers."""

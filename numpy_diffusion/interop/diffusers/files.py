@@ -3,7 +3,7 @@
     config.json, diffusion_pytorch_model.safetensors     a network
     config.json, model.safetensors                       a network of transformers, as a pipeline has them
     scheduler_config.json                                a scheduler, see `schedulers`
-    model_index.json, unet/, scheduler/                  a pipeline of both, see `pipelines`
+    model_index.json, unet/, scheduler/                  a pipeline of both, see `numpy_diffusion.pipelines`
 
 A folder may come from anyone.  Nothing in it is unpickled; no number in a file decides how much memory is taken
 before it has been held against the file's size; each refusal is one sentence with the file and the option or tensor.

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from numpy_diffusion import _checks
 from numpy_diffusion.layers.named import inside
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition

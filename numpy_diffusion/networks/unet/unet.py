@@ -146,7 +146,7 @@ class UNet(Network):
     def own_gradients(
         self, task: Task, tokens: int, of_states: bool = False
     ) -> Callable[[np.ndarray, Batch], tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """What `own_gradient` gives, and besides, where it is asked for, the gradient by the states [N, tokens, D]."""
+        """What `own_gradient` gives, and besides, if `of_states`, the gradient by the states [N, tokens, D]."""
         from numpy_diffusion.networks.unet import compiled
 
         gradient = compiled.gradients(self.config, task.batch, tokens, of_states)

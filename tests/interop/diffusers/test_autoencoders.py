@@ -13,8 +13,8 @@ import safetensors.numpy
 from checks.autoencoders import autoencoder, shown
 
 from numpy_diffusion.interop.diffusers import autoencoders, files
-from numpy_diffusion.interop.diffusers.folders import load_diffusers, save_diffusers
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
+from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
 
 OLD = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
 

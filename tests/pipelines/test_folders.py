@@ -10,12 +10,13 @@ import pytest
 from checks.clip import encoder
 from checks.diffusers_folders import example
 
-from numpy_diffusion.interop.diffusers import files, pipelines, schedulers, unets
-from numpy_diffusion.interop.diffusers.folders import load_diffusers, save_diffusers
-from numpy_diffusion.interop.diffusers.pipelines import Pipeline
+from numpy_diffusion.interop.diffusers import files, schedulers, unets
 from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
+from numpy_diffusion.pipelines import ddpm
+from numpy_diffusion.pipelines.ddpm import Pipeline
+from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
 from numpy_diffusion.process.schedules import Schedule
 
 PIPELINE = Pipeline(example(), Schedule.cosine(T=10), "v", 1.5, "beta_tilde")
@@ -66,7 +67,7 @@ def test_a_pipeline_whose_parts_lie_beside_its_index_is_one(folder: Path) -> Non
             path.rename(folder / path.name)
         (folder / part).rmdir()
     assert isinstance(load_diffusers(folder), Pipeline)
-    (folder / pipelines.INDEX).unlink()
+    (folder / ddpm.INDEX).unlink()
     assert isinstance(load_diffusers(folder), UNet)
     (folder / files.CONFIG).unlink()
     assert isinstance(load_diffusers(folder), Schedule)
@@ -84,7 +85,7 @@ def test_what_is_no_folder_of_diffusers_is_one_sentence(name: str, tmp_path: Pat
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("index", [pipelines.INDEX, files.CONFIG])
+@pytest.mark.parametrize("index", [ddpm.INDEX, files.CONFIG])
 def test_a_foreign_class_is_named(index: str, tmp_path: Path) -> None:
     files.write_json(tmp_path, index, "VQModel", {})
     with pytest.raises(ValueError, match=rf"{index}: _class_name: expected .*, got .*VQModel"):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from numpy_diffusion import _files
-from numpy_diffusion.interop.diffusers import autoencoders, pipelines, schedulers, text_encoders, unets
+from numpy_diffusion.interop.diffusers import autoencoders, schedulers, text_encoders, unets
 from numpy_diffusion.interop.diffusers.files import CONFIG, read_options
-from numpy_diffusion.interop.diffusers.pipelines import Pipeline
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.unet.unet import UNet
+from numpy_diffusion.pipelines import ddpm
+from numpy_diffusion.pipelines.ddpm import Pipeline
 from numpy_diffusion.process.schedules import Schedule
 
 
@@ -31,7 +32,7 @@ def load_diffusers(folder: _files.PathLike) -> Pipeline | UNet | AutoencoderKL |
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
     folder = _files.as_path("folder", folder)
-    if not (folder / pipelines.INDEX).exists():
+    if not (folder / ddpm.INDEX).exists():
         if (folder / CONFIG).exists():
             return _part(folder)
         if (folder / schedulers.FILE).exists():

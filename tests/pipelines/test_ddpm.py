@@ -12,11 +12,12 @@ import pytest
 from checks.diffusers_folders import OPTIONS, example
 from checks.exact import SCHEDULES
 
-from numpy_diffusion.interop.diffusers import files, pipelines, schedulers
-from numpy_diffusion.interop.diffusers.pipelines import Pipeline
+from numpy_diffusion.interop.diffusers import files, schedulers
 from numpy_diffusion.interop.diffusers.schedulers import read_schedule
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.networks.unet.unet import UNet
+from numpy_diffusion.pipelines import ddpm
+from numpy_diffusion.pipelines.ddpm import Pipeline
 from numpy_diffusion.process.predictions import PREDICTIONS
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
@@ -107,7 +108,7 @@ def test_the_words_of_a_scheduler(options: dict[str, Any], expected: tuple[Any, 
 def test_parts_lie_in_folders_or_beside_the_index(flat: bool, tmp_path: Path) -> None:
     pipeline = Pipeline(example(), SCHEDULE)
     pipeline.to_diffusers(tmp_path)
-    assert json.loads((tmp_path / pipelines.INDEX).read_text())["unet"] == ["diffusers", "UNet2DModel"]
+    assert json.loads((tmp_path / ddpm.INDEX).read_text())["unet"] == ["diffusers", "UNet2DModel"]
     if flat:  # as in google/ddpm-cifar10-32
         for part in ("unet", "scheduler"):
             for path in (tmp_path / part).iterdir():
@@ -153,7 +154,7 @@ def test_a_network_that_attends_to_states_is_no_part_of_a_pipeline_without(tmp_p
 
 
 def test_other_pipelines_are_refused(tmp_path: Path) -> None:
-    files.write_json(tmp_path, pipelines.INDEX, "StableDiffusionPipeline", {})
+    files.write_json(tmp_path, ddpm.INDEX, "StableDiffusionPipeline", {})
     with pytest.raises(ValueError, match=r"model_index\.json: _class_name: expected one of 'DDPMPipeline'"):
         Pipeline.from_diffusers(tmp_path)
 
