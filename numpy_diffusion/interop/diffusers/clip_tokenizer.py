@@ -88,14 +88,7 @@ class CLIPTokenizer:
         ------
         OSError : a place that cannot be written
         """
-        folder = _files.as_path("folder", folder)
-        tokens = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": self.pad}
-        config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": LENGTH, "do_lower_case": True, **tokens}
-        files.write_options(folder, VOCABULARY, self.vocabulary)
-        files.write_options(folder, CONFIG, config)
-        lines = [f"{VERSION}: 0.2", *(" ".join(pair) for pair in self.merges)]
-        with _files.os_errors_about("folder", folder):
-            _files.write(folder / MERGES, ("\n".join(lines) + "\n").encode())
+        write(_files.as_path("folder", folder), self.vocabulary, self.merges, self.pad, LENGTH)
 
     def __repr__(self) -> str:
         return f"CLIPTokenizer: {len(self):,} tokens"
@@ -172,6 +165,17 @@ def _unicode(name: str, text: str) -> str:
 
 
 # Files -----------------------------------------------------------------------------------------------------------
+
+
+def write(folder: Path, vocabulary: Mapping[str, int], merges: Merges, pad: str, length: int) -> None:
+    """Write the files of a tokenizer, for texts of at most `length` tokens; OSError where that cannot be done."""
+    tokens = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": pad}
+    config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": length, "do_lower_case": True, **tokens}
+    files.write_options(folder, VOCABULARY, dict(vocabulary))
+    files.write_options(folder, CONFIG, config)
+    lines = [f"{VERSION}: 0.2", *(" ".join(pair) for pair in merges)]
+    with _files.os_errors_about("folder", folder):
+        _files.write(folder / MERGES, ("\n".join(lines) + "\n").encode())
 
 
 def _vocabulary(options: Any) -> dict[str, int]:

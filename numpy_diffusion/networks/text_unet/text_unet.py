@@ -92,6 +92,7 @@ class TextUNet(Network):
                 f"nothing: expected max_position_embeddings = {encoder.config.max_position_embeddings} tokens, "
                 f"got {len(tokens)}"
             )
+        assert isinstance(attending.config, UNetConditionConfig)
         config = TextUNetConfig(attending.config, encoder.config, tuple(tokens.tolist()))
         shapes = {f"{UNET}.{name}": shape for name, shape in attending.shapes.items()}
         shapes |= {f"{TEXT}.{name}": shape for name, shape in encoder.shapes.items()}

@@ -12,10 +12,10 @@ from checks.networks import check_network
 from numpy_diffusion.networks.text_unet.text_unet import TextUNet
 
 ATTENDING = dict(
-    sample_size=8,
-    block_out_channels=(8, 16),
+    sample_size=4,
+    block_out_channels=(4, 8),
     layers_per_block=1,
-    norm_num_groups=4,
+    norm_num_groups=2,
     cross_attention_dim=6,
     attention_head_dim=2,
     down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
@@ -43,7 +43,7 @@ def test_it_is_a_network(tmp_path: Path) -> None:
 
 
 def test_its_parts_give_its_answer() -> None:
-    model, x = network(), np.random.default_rng(0).normal(size=(2, 4, 8, 8)).astype(np.float32)
+    model, x = network(), np.random.default_rng(0).normal(size=(2, 4, 4, 4)).astype(np.float32)
     model.buffer[:] = np.random.default_rng(1).normal(size=model.buffer.size, scale=0.5)
     encoder, unet = model.parts()
     answer = model(x, [3, 9], tokens=TOKENS)
@@ -62,7 +62,7 @@ def test_bad_arguments_are_named() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             network(**options)
-    model, x = network(), np.zeros((2, 4, 8, 8), np.float32)
+    model, x = network(), np.zeros((2, 4, 4, 4), np.float32)
     for tokens, message in (
         (TOKENS[:, :3], "tokens: expected 4 of each sample, got 3"),
         (TOKENS + 5, "ids: expected numbers in 0..8"),

@@ -1,0 +1,92 @@
+"""What the examples on captioned scenes share: an autoencoder, and a network that draws its latents by a text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+import numpy_diffusion as nd
+from numpy_diffusion.networks.text_unet.text_unet import TextUNet
+
+SIZE: Final = 64  # pixels a side of a scene
+BLOCK: Final = 1000  # scenes that are drawn, or encoded, at a time
+SCENES: Final = 20_000  # whose latents the network learns from
+SEEN: Final = 4000  # of them the autoencoder learns from
+HELD_OUT: Final = 256  # to judge the autoencoder by
+PLACES: Final = 20  # of a caption's tokens, the longest of which have 17
+WIDTH: Final = 64  # of a word's state
+CHANNELS: Final = (64, 96)  # of the network, at both sizes of its latents
+RATE: Final = 1e-3
+
+
+def autoencoder(seed: int = 0) -> nd.AutoencoderKL:
+    """Scenes [3, 64, 64] to latents [4, 16, 16] and back, with 0.7 M parameters."""
+    channels = (32, 32, 64)
+    return nd.AutoencoderKL(
+        sample_size=SIZE,
+        block_out_channels=channels,
+        latent_channels=4,
+        norm_num_groups=8,
+        down_block_types=["DownEncoderBlock2D"] * len(channels),
+        up_block_types=["UpDecoderBlock2D"] * len(channels),
+        seed=seed,
+    )
+
+
+def psnr(autoencoder: nd.AutoencoderKL) -> float:
+    """How well scenes of combinations that are held out come back, in decibels: 10 log10 of 2^2 / squared error."""
+    x = nd.captions.scenes(HELD_OUT, SIZE, seed=1, part="held_out").x0
+    error = np.clip(autoencoder.decode(autoencoder.encode(x).mean), -1.0, 1.0) - x
+    return float(10.0 * np.log10(4.0 / np.mean(error.astype(np.float64) ** 2)))
+
+
+def latents(autoencoder: nd.AutoencoderKL, n: int, seed: int) -> tuple[np.ndarray, nd.Condition]:
+    """Latents of n scenes, of deviation 1, and their captions' tokens; block by block, as the scenes need much room."""
+    z, captions = [], []
+    for number in range(-(-n // BLOCK)):
+        scenes = nd.captions.scenes(min(BLOCK, n - number * BLOCK), SIZE, seed=seed * n + number)
+        z.append(autoencoder.scaling_factor * autoencoder.encode(scenes.x0).sample(seed, first=number * BLOCK))
+        captions += scenes.captions
+    return np.concatenate(z), tokens(captions)
+
+
+def tokens(captions: list[str]) -> nd.Condition:
+    """Captions as the networks here are told them."""
+    return nd.Condition(tokens=nd.captions.tokenizer()(captions)[:, :PLACES])
+
+
+def text_unet(size: int, channels: tuple[int, ...], attended: int, count: int, seed: int = 0) -> TextUNet:
+    """A text encoder and a U-Net for [count, size, size], which attends to the words at its last `attended` levels."""
+    tokenizer, plain = nd.captions.tokenizer(), len(channels) - attended
+    return TextUNet(
+        unet=dict(
+            sample_size=size,
+            in_channels=count,
+            out_channels=count,
+            block_out_channels=channels,
+            layers_per_block=1,
+            norm_num_groups=8,
+            cross_attention_dim=WIDTH,
+            attention_head_dim=4,
+            down_block_types=["DownBlock2D"] * plain + ["CrossAttnDownBlock2D"] * attended,
+            up_block_types=["CrossAttnUpBlock2D"] * attended + ["UpBlock2D"] * plain,
+        ),
+        text_encoder=dict(
+            vocab_size=len(tokenizer),
+            hidden_size=WIDTH,
+            intermediate_size=4 * WIDTH,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=PLACES,
+            eos_token_id=tokenizer.end,
+        ),
+        nothing=tokenizer.nothing[:PLACES],
+        seed=seed,
+    )
+
+
+def resumable(folder: Path | None) -> dict[str, Any]:
+    """The folder of a run as `nd.train` takes it: new, or to go on with."""
+    return dict(out=folder, resume=folder is not None and (folder / "config.json").exists())
