@@ -35,6 +35,7 @@ from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
 from numpy_diffusion.process.forward import q_posterior, q_sample, q_step, q_trajectory
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps, log_snr_steps
+from numpy_diffusion.sampling.from_step import sample_from
 from numpy_diffusion.sampling.inpainting import inpaint
 from numpy_diffusion.sampling.interpolation import interpolate
 from numpy_diffusion.sampling.samplers import sample, sample_steps
@@ -84,6 +85,7 @@ __all__ = [
     "q_step",
     "q_trajectory",
     "sample",
+    "sample_from",
     "sample_steps",
     "save_diffusers",
     "train",

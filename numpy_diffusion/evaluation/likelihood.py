@@ -32,7 +32,7 @@ from numpy_diffusion.models.protocol import Model, members
 from numpy_diffusion.noise import STREAM_HUTCHINSON, words
 from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.process.steps import chosen_steps
+from numpy_diffusion.process.steps import check_start, chosen_steps
 
 Jvp = Callable[..., tuple[np.ndarray, np.ndarray]]
 
@@ -128,7 +128,9 @@ def _plan(schedule: Schedule, steps: int | ArrayLike | None) -> _Plan:
     Through the first nodes goes one odd polynomial, as f is odd.  Its weights are smaller than those of one that goes
     through 0 and these nodes only, so that it is the better choice for a network too.
     """
-    t = np.append(0, chosen_steps(schedule, steps)[::-1])
+    chosen = chosen_steps(schedule, steps)
+    check_start("T", schedule.T, chosen)
+    t = np.append(0, chosen[::-1])
     u = np.arcsinh(np.exp(-0.5 * schedule.log_snr[t]))
     first, last = np.arange(1, min(NODES, len(u))), np.arange(NODES, len(u))
     predict, correct = (

@@ -10,7 +10,7 @@ from numpy_diffusion.process.schedules import Schedule
 
 
 def chosen_steps(schedule: Schedule, steps: int | ArrayLike | None = None) -> np.ndarray:
-    """The steps that a chain visits, from T down: all of them, `steps` of them evenly spaced, or those given.
+    """The steps that a chain visits, falling: all from T down, `steps` of them evenly spaced, or those given.
 
     Examples
     --------
@@ -24,25 +24,36 @@ def chosen_steps(schedule: Schedule, steps: int | ArrayLike | None = None) -> np
         number = _checks.integer("steps", steps, 1, T)
         return np.round(np.arange(number, 0, -1) * (T / number)).astype(np.int64)
     chosen = _checks.steps("steps", steps, 1, T)
-    if chosen.max() < T:
-        raise ValueError(
-            f"steps: expected T = {T} among them, where a chain starts, got {chosen.max()} as the highest"
-        )
     if len(np.unique(chosen)) != len(chosen):
         raise ValueError("steps: expected each step once, got some twice")
     return np.sort(chosen)[::-1]
 
 
-def chosen_pairs(schedule: Schedule, steps: int | ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The steps t [K] of `chosen_steps`, and the step s [K] that each of them goes to: the next one, in the end 0.
+def check_start(name: str, t: int, steps: np.ndarray) -> None:
+    """ValueError where steps that fall do not start at t, which the error calls by this name."""
+    if steps[0] != t:
+        raise ValueError(
+            f"steps: expected {name} = {t} among them, where the chain starts, and none above, got {steps[0]} as the "
+            "highest"
+        )
+
+
+def chosen_pairs(
+    schedule: Schedule, steps: int | ArrayLike | None = None, end: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The steps t [K] of `chosen_steps` above `end`, and the step s [K] that each goes to: the next, at last `end`.
 
     Examples
     --------
     >>> [ends.tolist() for ends in chosen_pairs(Schedule.linear(T=1000), 3)]
     [[1000, 667, 333], [667, 333, 0]]
+    >>> [ends.tolist() for ends in chosen_pairs(Schedule.linear(T=1000), [801, 401, 1], end=1)]
+    [[801, 401], [401, 1]]
     """
     t = chosen_steps(schedule, steps)
-    return t, np.append(t[1:], 0)
+    end = _checks.integer("end", end, 0, int(t[0]) - 1)
+    t = t[t > end]
+    return t, np.append(t[1:], end)
 
 
 def karras_steps(schedule: Schedule, n: int, rho: float = 7.0) -> np.ndarray:

@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.models.protocol import Model, described, members
 from numpy_diffusion.noise import STREAM_INTERPOLATE, normal
-from numpy_diffusion.process import variances
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.variances import Variance
 from numpy_diffusion.sampling.chain import run
-from numpy_diffusion.sampling.solvers import Method, coefficients
+from numpy_diffusion.sampling.from_step import table_from
+from numpy_diffusion.sampling.solvers import Method
 
 
 def interpolate(
@@ -71,12 +71,8 @@ def interpolate(
     fractions = _checks.array("fractions", fractions, ("F",), np.float64)
     if fractions.min() < 0.0 or fractions.max() > 1.0:
         raise ValueError(f"fractions: expected numbers in 0..1, got {fractions.min():g}..{fractions.max():g}")
-    t, seed = _checks.integer("t", t, 1, schedule.T), _checks.seed(seed)
-    variance = variances.checked(variance, schedule, shape, known.learn_variance)
-    until_t = Schedule(schedule.name, schedule.beta[: t + 1])
-    if isinstance(variance, np.ndarray):
-        variance = variance[: t + 1]
-    chain = coefficients(until_t, method, steps=steps, variance=variance, eta=eta, churn=churn)
+    seed = _checks.seed(seed)
+    chain = table_from(known, schedule, t, method, steps, variance, eta, churn)
 
     share = fractions.reshape(-1, *(1,) * len(shape))
     x0 = known.units.to_model((1.0 - share) * a + share * b)

@@ -1,7 +1,8 @@
 """Sampling: Algorithm 1 of the article (Ho et al. 2020, Algorithm 2), DDIM, and the solvers of the ODE.
 
 Every sampler is the one loop of `chain` over a table of coefficients, which `solvers` makes and explains.
-`interpolation` starts it elsewhere than at noise, and `inpainting` puts what is known into every x on its way.
+`from_step` and `interpolation` start it elsewhere than at noise, and `inpainting` puts what is known into every x on
+its way.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def sample(
     eta: float = 0.0,
     churn: float = 0.0,
     steps: int | ArrayLike | None = None,
+    end: int = 0,
     keep: Sequence[int] | None = None,
     first: int = 0,
     shape: tuple[int, ...] | None = None,
@@ -55,8 +57,12 @@ def sample(
     eta : DDIM's noise, from 0, none, to 1, that of "beta_tilde" (Song et al. eq 16)
     churn : noise that euler and heun put back before each step: S_churn of Karras et al. 2022, Algorithm 2
     steps : how many steps of the schedule to take, evenly spaced, or which, for instance those of
-        `steps.karras_steps`; all unless given
-    keep : steps whose x_t to return: T, 0 or any step that the chain visits; with churn, those that it rises to
+        `steps.karras_steps`; all unless given.  The chain starts at the highest of them, whose x_t is taken for
+        N(0, I): it is that where little signal is left there, as close to T
+    end : the step at which the chain ends; steps at or below it are not taken.  0 is the data itself; 1 is how files
+        of other programs have it where they are asked not to leave the chain
+    keep : steps whose x_t to return: the highest, `end` or any step that the chain visits; with churn, those that it
+        rises to
     first : number of the first sample, to draw more of the same seed or to split the work
     shape : of one sample, where the model has no attribute `shape`
     progress : show a bar on standard error, if it takes longer than a second
@@ -65,7 +71,7 @@ def sample(
 
     Returns
     -------
-    float32 [n, *shape], in the data's units; with `keep`, {t: float32 [n, *shape]} in the order of `keep`
+    float32 [n, *shape], x at `end` in the data's units; with `keep`, {t: float32 [n, *shape]} in the order of `keep`
 
     Raises
     ------
@@ -78,16 +84,16 @@ def sample(
     >>> x.shape, x.dtype
     ((3, 2), dtype('float32'))
     """
-    call = _checked(model, schedule, n, seed, first, shape, method, variance, eta, churn, steps)
+    call = _checked(model, schedule, n, seed, first, shape, method, variance, eta, churn, steps, end)
     form = chosen(backend)
-    visited = [schedule.T, *call.table.s[call.table.accept].tolist()]
-    wanted = [0] if keep is None else _checks.steps("keep", keep, 0, schedule.T).ravel().tolist()
+    visited = [int(call.table.t[0]), *call.table.s[call.table.accept].tolist()]
+    wanted = [end] if keep is None else _checks.steps("keep", keep, 0, schedule.T).ravel().tolist()
     if missing := sorted(set(wanted) - set(visited)):
         raise ValueError(f"keep: expected steps that the chain visits, got {missing[0]}, which it does not")
 
     with backends.backend(form):
         snapshots = run(*call, wanted, progress=progress)
-    return snapshots[0] if keep is None else snapshots
+    return snapshots[end] if keep is None else snapshots
 
 
 def sample_steps(
@@ -101,6 +107,7 @@ def sample_steps(
     eta: float = 0.0,
     churn: float = 0.0,
     steps: int | ArrayLike | None = None,
+    end: int = 0,
     first: int = 0,
     shape: tuple[int, ...] | None = None,
     backend: Backend | None = None,
@@ -113,8 +120,8 @@ def sample_steps(
 
     Yields
     ------
-    (t, x) : the step that was arrived at, 0 at last, and x_t there, float32 [n, *shape] in the data's units: to the
-        bit what `sample` gives with keep=[t]
+    (t, x) : the step that was arrived at, `end` at last, and x_t there, float32 [n, *shape] in the data's units: to
+        the bit what `sample` gives with keep=[t]
 
     Raises
     ------
@@ -129,7 +136,7 @@ def sample_steps(
     250 (3, 2)
     0 (3, 2)
     """
-    call = _checked(model, schedule, n, seed, first, shape, method, variance, eta, churn, steps)
+    call = _checked(model, schedule, n, seed, first, shape, method, variance, eta, churn, steps, end)
     return _one_by_one(call, chosen(backend))
 
 
@@ -150,7 +157,7 @@ class _Call(NamedTuple):
     """The arguments of a sampler, checked: those that `chain.run` and `chain.rows` begin with."""
 
     model: Described
-    xT: np.ndarray
+    xT: np.ndarray  # at the chain's first step
     table: Coefficients
     schedule: Schedule
     seed: int
@@ -169,11 +176,12 @@ def _checked(
     eta: float,
     churn: float,
     steps: int | ArrayLike | None,
+    end: int,
 ) -> _Call:
     """The arguments of `sample`, and what they come to: x_T, and the table of the chain."""
     n, seed, first = start.checked(n, seed, first)
     known = described(model, shape)
     _checks.instance("schedule", schedule, Schedule)
     variance = variances.checked(variance, schedule, known.shape, known.learn_variance)
-    table = coefficients(schedule, method, steps=steps, variance=variance, eta=eta, churn=churn)
+    table = coefficients(schedule, method, steps=steps, variance=variance, eta=eta, churn=churn, end=end)
     return _Call(known, start.noise(n, known.shape, seed, first), table, schedule, seed, first)

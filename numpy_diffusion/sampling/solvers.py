@@ -9,6 +9,7 @@ The state is a base x, the point y at which the model is asked, and the last thr
 
 and `samplers` is one loop over such rows.  Below, each method is one function (schedule, t, s, its own option) of the
 steps t [K] that it sets out from and the steps s [K] that it goes to, s[k] = t[k + 1]; a whole chain ends at s = 0.
+Where it is to end at a noisy s > 0, its last step is like any other: it has its noise, and its full order.
 
 The probability-flow ODE is dx' = eps dsigma in x' = x / sqrt(alpha_bar) and sigma = sqrt((1 - alpha_bar) / alpha_bar)
 (Song et al. 2021, eq 14; Karras et al. 2022, eq 1).  lambda = -log sigma is half the log-SNR.
@@ -46,8 +47,9 @@ def coefficients(
     variance: Variance | ArrayLike = "beta",
     eta: float = 0.0,
     churn: float = 0.0,
+    end: int = 0,
 ) -> Coefficients:
-    """The table of a whole chain, from T down to 0; arguments as for `samplers.sample`.
+    """The table of a chain, from the highest of the steps down to `end`; arguments as for `samplers.sample`.
 
     With variance "learned" the rows with noise are `learned`: the network says how much on the way.
 
@@ -58,7 +60,7 @@ def coefficients(
     """
     _checks.choice("method", method, METHODS)
     eta, churn = _checks.real("eta", eta, 0.0, 1.0), _checks.real("churn", churn, 0.0)
-    t, s = chosen_pairs(schedule, steps)
+    t, s = chosen_pairs(schedule, steps, end)
     sigma = _checked_variance(schedule, variance)
     _check_used("variance", sigma, "beta", method)
     _check_used("eta", eta, 0.0, method)

@@ -1,4 +1,4 @@
-"""The steps that a chain visits: distinct, from T down, and next to the levels that the papers print."""
+"""The steps that a chain visits: distinct, falling, and next to the levels that the papers print."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.process.steps import chosen_steps, karras_steps, log_snr_steps, nearest_steps
+from numpy_diffusion.process.steps import (
+    check_start,
+    chosen_pairs,
+    chosen_steps,
+    karras_steps,
+    log_snr_steps,
+    nearest_steps,
+)
 
 FLAT = settings(deadline=None, max_examples=60)
 
@@ -41,6 +48,38 @@ def test_steps_as_given_are_sorted_from_the_top() -> None:
     for given_steps in ([3, 1000, 20], (20, 3, 1000), np.array([1000, 20, 3], np.uint16)):
         assert chosen_steps(LINEAR, given_steps).tolist() == [1000, 20, 3]
     assert chosen_steps(LINEAR, [1000]).tolist() == [1000]
+    assert chosen_steps(LINEAR, [3, 801]).tolist() == [801, 3]  # as files of other programs start below T
+    for twice in ([3, 3], [1000, 20, 1000]):
+        with pytest.raises(ValueError, match=r"^steps: expected each step once, got some twice$"):
+            chosen_steps(LINEAR, twice)
+
+
+@pytest.mark.parametrize(
+    ("steps", "end", "t", "s"),
+    [
+        (4, 0, [1000, 750, 500, 250], [750, 500, 250, 0]),
+        (4, 1, [1000, 750, 500, 250], [750, 500, 250, 1]),
+        (4, 250, [1000, 750, 500], [750, 500, 250]),
+        ([801, 401, 1], 0, [801, 401, 1], [401, 1, 0]),
+        ([801, 401, 1], 1, [801, 401], [401, 1]),
+        ([801, 401, 1], 800, [801], [800]),
+        (None, 998, [1000, 999], [999, 998]),
+    ],
+)
+def test_steps_lead_to_the_next_one_and_the_last_to_the_end(steps: Any, end: int, t: list[int], s: list[int]) -> None:
+    found = chosen_pairs(LINEAR, steps, end)
+    assert [ends.tolist() for ends in found] == [t, s]
+    assert found[1].dtype == np.int64
+
+
+def test_an_end_is_below_the_start_and_a_start_is_as_it_is_called() -> None:
+    for end in (-1, 801, 0.0, True):
+        with pytest.raises(ValueError, match=r"^end: expected an integer in 0\.\.800, got "):
+            chosen_pairs(LINEAR, [801, 1], end)
+    check_start("t", 801, np.array([801, 1]))
+    for t in (800, 802):
+        with pytest.raises(ValueError, match=rf"^steps: expected t = {t} among them.*, got 801 as the highest$"):
+            check_start("t", t, np.array([801, 1]))
 
 
 @FLAT

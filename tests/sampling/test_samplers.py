@@ -269,7 +269,7 @@ BAD = [
     *[("eta", value) for value in (2, -0.1, math.nan, "0", None)],
     *[
         ("steps", value)
-        for value in (0, 1001, -1, 2.5, True, "all", [], [0, 1000], [1001], [1000, 1000], [500, 1], [1.0], [[1], [2]])
+        for value in (0, 1001, -1, 2.5, True, "all", [], [0, 1000], [1001], [1000, 1000], [1.0], [[1], [2]])
     ],
     *[("keep", value) for value in ([], [-1], [1001], [1.0], "all", [[1], [2]])],
     *[("shape", value) for value in ((0,), (2, -1), (2.0,), ("a",), 2, [2], "ab")],

@@ -1,13 +1,14 @@
 """What diffusers' schedulers have as options, and which of them there are here.
 
-A scheduler there is three things: the forward chain, what the network predicts, and the solver with its steps.  Of a
-file only the first two are read; the solver and its steps are arguments of `sampling.samplers.sample`.
+A scheduler there is three things: the forward chain, what the network predicts, and the solver with its steps.  The
+first two are read here; the third is arguments of `sampling.samplers.sample`, and `solver_options` reads which.
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -25,10 +26,15 @@ CHAIN: Final[Options] = {
     "prediction_type": "epsilon",
 }
 CLIP: Final[Options] = {"clip_sample": True, "clip_sample_range": 1.0}
-SCHEDULERS: Final[dict[str, Options]] = {  # what is read of each, with its defaults
+Kind = Literal[
+    "DDPMScheduler", "DDIMScheduler", "PNDMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler"
+]
+SCHEDULERS: Final[dict[Kind, Options]] = {  # what is read of each, with its defaults
     "DDPMScheduler": CHAIN | CLIP | {"variance_type": "fixed_small"},
     "DDIMScheduler": CHAIN | CLIP,
+    "PNDMScheduler": CHAIN,
     "DPMSolverMultistepScheduler": CHAIN,
+    "EulerDiscreteScheduler": CHAIN,
 }
 CHOICES: Final = {
     "beta_schedule": ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"),
@@ -38,14 +44,14 @@ CHOICES: Final = {
 REFUSED: Final = {  # the only value that is read, and why
     "thresholding": (False, "there is no dynamic thresholding here"),
     "rescale_betas_zero_snr": (False, "with no signal left at T, eps there is x_T itself and tells nothing of x_0"),
-    "set_alpha_to_one": (True, "a chain ends at x_0 here, not at the first step"),
     "use_flow_sigmas": (False, "its x_t is not that of a chain with betas"),
 }
-SOLVER: Final = (  # options of the solver and its steps
+SOLVER: Final = (  # options of the solver and its steps, see `solver_options`
     *("algorithm_type", "solver_order", "solver_type", "lower_order_final", "euler_at_final", "final_sigmas_type"),
     *("timestep_spacing", "steps_offset", "lambda_min_clipped", "dynamic_thresholding_ratio", "sample_max_value"),
     *("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas", "flow_shift"),
-    *("use_dynamic_shifting", "time_shift_type"),
+    *("use_dynamic_shifting", "time_shift_type", "set_alpha_to_one", "skip_prk_steps"),
+    *("interpolation_type", "timestep_type", "sigma_min", "sigma_max"),
 )
 LONGEST: Final = 10**6  # steps of a chain: nothing in the file bounds them
 
@@ -53,8 +59,8 @@ LONGEST: Final = 10**6  # steps of a chain: nothing in the file bounds them
 def read_schedule(folder: _files.PathLike) -> Schedule:
     """The forward chain of a scheduler of diffusers: of the folder's scheduler_config.json.
 
-    DDPMScheduler, DDIMScheduler and DPMSolverMultistepScheduler, with each beta_schedule that they have.  Step t
-    here is timestep t - 1 there.  Betas are float32 there and float64 here.
+    Each class of SCHEDULERS, with each beta_schedule that it has.  Step t here is timestep t - 1 there.  Betas are
+    float32 there and float64 here.
 
     Raises
     ------
@@ -120,17 +126,24 @@ def read(folder: _files.PathLike) -> Options:
     ValueError : a file that is foreign or altered, or an option that is not supported
     """
     folder = _files.as_path("folder", folder)
-    given = read_json(folder, FILE, tuple(SCHEDULERS))
-    kind = given["_class_name"]
-    given = {name: value for name, value in given.items() if not name.startswith("_")}
+    kind, options = given(folder)
+    with naming(folder / FILE):
+        return _checked({name: options.get(name, default) for name, default in SCHEDULERS[kind].items()})
+
+
+def given(folder: Path) -> tuple[Kind, Options]:
+    """The class that the file names and its options as they stand there, none of them foreign or refused."""
+    found = read_json(folder, FILE, tuple(SCHEDULERS))
+    kind: Kind = found["_class_name"]
+    options = {name: value for name, value in found.items() if not name.startswith("_")}
     known = {*SOLVER, *REFUSED, *(name for own in SCHEDULERS.values() for name in own)}
     with naming(folder / FILE):
-        if unknown := given.keys() - known:
+        if unknown := options.keys() - known:
             raise ValueError(f"{min(unknown)[:200]}: expected an option of {kind}, got one that it does not have")
         for name, (value, why) in REFUSED.items():
-            if given.get(name, value) is not value:
-                raise ValueError(f"{name}: expected {value}, got {given[name]!r:.80}: {why}")
-        return _checked({name: given.get(name, default) for name, default in SCHEDULERS[kind].items()})
+            if options.get(name, value) is not value:
+                raise ValueError(f"{name}: expected {value}, got {options[name]!r:.80}: {why}")
+    return kind, options
 
 
 def _checked(options: Options) -> Options:
