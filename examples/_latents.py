@@ -43,7 +43,7 @@ def psnr(autoencoder: nd.AutoencoderKL) -> float:
 
 
 def latents(autoencoder: nd.AutoencoderKL, n: int, seed: int) -> tuple[np.ndarray, nd.Condition]:
-    """Latents of n scenes, of deviation 1, and their captions' tokens; block by block, as the scenes need much room."""
+    """Latents of n scenes, of deviation 1, and their captions' tokens; by blocks, as the scenes need much room."""
     z, captions = [], []
     for number in range(-(-n // BLOCK)):
         scenes = nd.captions.scenes(min(BLOCK, n - number * BLOCK), SIZE, seed=seed * n + number)
@@ -58,7 +58,7 @@ def tokens(captions: list[str]) -> nd.Condition:
 
 
 def text_unet(size: int, channels: tuple[int, ...], attended: int, count: int, seed: int = 0) -> TextUNet:
-    """A text encoder and a U-Net for [count, size, size], which attends to the words at its last `attended` levels."""
+    """A text encoder and a U-Net for [count, size, size] that attends to the words at its last `attended` levels."""
     tokenizer, plain = nd.captions.tokenizer(), len(channels) - attended
     return TextUNet(
         unet=dict(

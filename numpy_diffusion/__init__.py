@@ -29,9 +29,11 @@ from numpy_diffusion.models.guided import guided
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.networks.text_unet.text_unet import TextUNet
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines.ddpm import Pipeline
 from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
+from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.process.forward import q_posterior, q_sample, q_step, q_trajectory
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps, log_snr_steps
@@ -52,9 +54,11 @@ __all__ = [
     "CLIPTokenizer",
     "Condition",
     "DiffusionDensity",
+    "LatentPipeline",
     "Pipeline",
     "Run",
     "Schedule",
+    "TextUNet",
     "UNet",
     "as_eps",
     "backend",

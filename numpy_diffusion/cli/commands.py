@@ -1,4 +1,4 @@
-"""The command `numpy-diffusion`: train, sample, figure, info and compile, over the functions of the same purpose."""
+"""The command `numpy-diffusion`: a word for each of the functions of the same purpose."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from numpy_diffusion.cli.options import DATA, DEFAULTS, PROGRAM, SAMPLES, SCHEDU
 from numpy_diffusion.models.converted import clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.process.forward import q_trajectory
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
         try:
-            options = vars(parser(_train, _sample, _figure, _info, _compile).parse_args(argv))
+            options = vars(parser(_train, _sample, _figure, _info, _text2image, _compile).parse_args(argv))
             return options.pop("command")(options)
         except KeyboardInterrupt:
             _say("interrupted")
@@ -88,19 +89,37 @@ def _preview(run: Run) -> None:
 
 def _sample(options: Options) -> int:
     run, path = checkpoints.read(options["run"]), Path(options["output"])
-    suffixes = (".npy", ".png") if run.model.takes_images else (".npy", ".csv")
+    _check_output(path, (".npy", ".png") if run.model.takes_images else (".npy", ".csv"))
+    options["n"] = n = _checks.integer("n", options.get("n", SAMPLES[run.model.takes_images]), 1)
+    model = _asked_for(run.model, run.schedule, options, n)
+    _write(path, sample(model, **_for(sample, options | {"schedule": run.schedule})), _columns(run.model))
+    return 0
+
+
+def _text2image(options: Options) -> int:
+    path = Path(options["output"])
+    _check_output(path, (".npy", ".png"))
+    pipeline = LatentPipeline.from_diffusers(options["run"])
+    x = pipeline(options["text"], **_for(LatentPipeline.__call__, options))
+    _write(path, x, min(COLUMNS, len(x)))
+    return 0
+
+
+def _check_output(path: Path, suffixes: tuple[str, ...]) -> None:
+    """ValueError or OSError where samples cannot be written to the path, before they are drawn."""
     if path.suffix not in suffixes:
         raise ValueError(f"--output: expected a file name that ends in {' or '.join(suffixes)}, got {str(path)!r}")
     if not os.access(path.parent, os.W_OK):
         raise OSError(f"--output: cannot write to {path}: its folder is missing or not writable")
-    options["n"] = n = _checks.integer("n", options.get("n", SAMPLES[run.model.takes_images]), 1)
-    model = _asked_for(run.model, run.schedule, options, n)
-    x = sample(model, **_for(sample, options | {"schedule": run.schedule}))
+
+
+def _write(path: Path, x: np.ndarray, columns: int) -> None:
+    """Write samples in the form that the path's ending says; images side by side in so many columns."""
     if path.suffix == ".png":
         from numpy_diffusion import figures  # here, since matplotlib takes long to import
 
-        figures.image_grid(x, path, columns=_columns(run.model))
-        return 0
+        figures.image_grid(x, path, columns=columns)
+        return
     content = io.BytesIO()
     if path.suffix == ".npy":
         np.save(content, x)
@@ -108,7 +127,6 @@ def _sample(options: Options) -> int:
         np.savetxt(content, x, fmt="%.9g", delimiter=",")
     with _files.os_errors_about("--output", path):
         _files.write(path, content.getvalue())
-    return 0
 
 
 def _columns(model: Network) -> int:

@@ -13,6 +13,7 @@ from numpy_diffusion.cli.networks import FEW, MODELS, OCTAVES, UNET
 from numpy_diffusion.kernels.backend import BACKENDS
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
+from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.process.variances import VARIANCES
 from numpy_diffusion.sampling import samplers
 from numpy_diffusion.sampling.solvers import METHODS
@@ -26,6 +27,7 @@ SCHEDULES: Final = ("linear", "cosine", "quadratic", "sigmoid")
 DATA: Final[dict[str, Any]] = {"data": None, "n": 8192, "seed": 0, "size": 32, "colour": False}
 DEFAULTS: Final[dict[str, Any]] = DATA | {"schedule": "sigmoid", "T": 1000}
 SAMPLES: Final = (4096, 40)  # points, images
+PICTURES: Final = 4  # of a text
 
 EXAMPLES: Final = """\
 examples:
@@ -34,6 +36,7 @@ examples:
   numpy-diffusion sample runs/spiral -n 4096 -o x.npy
   numpy-diffusion figure runs/spiral -o spiral.png --gif spiral.gif
   numpy-diffusion info runs/spiral
+  numpy-diffusion text2image runs/scenes/pipeline "a big red plane on the left" -o plane.png
   numpy-diffusion compile
 
 Each command has its own --help.  Exit status: 0, 2 after an error, 130 after Ctrl-C."""
@@ -66,6 +69,14 @@ examples:
   numpy-diffusion figure runs/spiral                                      (writes runs/spiral/figure.png)
   numpy-diffusion figure runs/spiral --gif spiral.gif --html spiral.html  (the page has a slider over t)"""
 
+TEXT_EXAMPLES: Final = """\
+examples:
+  numpy-diffusion text2image runs/scenes/pipeline "a big red plane on the left" -n 8 -o planes.png
+  numpy-diffusion text2image stable-diffusion-v1-5 "a red plane" -n 1 --guidance 6.5 -o plane.png
+
+RUN is a folder that examples/latent_scenes.py or LatentPipeline.to_diffusers wrote, or diffusers'
+StableDiffusionPipeline.  Picture i of a seed and a text is the same, to the bit, whatever -n is."""
+
 COMPILE_EXAMPLES: Final = """\
 Else each kernel is compiled when it is first needed.  Numba keeps them beside the package's source, or in the folder
 that NUMBA_CACHE_DIR names: for instance when the image of a container is built.
@@ -84,7 +95,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(
-    train: Command, sample: Command, figure: Command, info: Command, compile_all: Command
+    train: Command, sample: Command, figure: Command, info: Command, text2image: Command, compile_all: Command
 ) -> argparse.ArgumentParser:
     """The parser of the whole command line; what it finds names one of the commands as `command`."""
     parser = _Parser(
@@ -100,6 +111,8 @@ def parser(
     purpose = "draw the way to noise and back, or animate it"
     _figure_options(_command(commands, "figure", figure, purpose, FIGURE_EXAMPLES))
     _command(commands, "info", info, "say what a run's folder holds", "")
+    purpose = "draw pictures of a text by latent diffusion"
+    _text_options(_command(commands, "text2image", text2image, purpose, TEXT_EXAMPLES))
     _command(commands, "compile", compile_all, "compile all kernels now, once for this machine", COMPILE_EXAMPLES)
     return parser
 
@@ -175,6 +188,18 @@ def _sample_options(parser: argparse.ArgumentParser) -> None:
         parser, defaults, "label", int, "number of the class to draw, from 0 on; one more than there are: no class"
     )
     _option(parser, defaults, "guidance", float, "classifier-free guidance: how strongly to ask for the class")
+
+
+def _text_options(parser: argparse.ArgumentParser) -> None:
+    defaults = _defaults(LatentPipeline.__call__)
+    parser.add_argument("text", metavar="TEXT", help="what is to be seen")
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help=".png, pictures side by side; .npy")
+    parser.add_argument("-n", type=int, default=PICTURES, help=f"pictures to draw (default: {PICTURES})")
+    parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
+    _option(parser, defaults, "seed", int, "of the pictures")
+    _option(parser, defaults, "guidance", float, "classifier-free guidance: how strongly to ask for the text")
+    _option(parser, defaults, "steps", int, "steps of the chain to take, spaced as the folder says")
+    _option(parser, defaults, "first", int, "number of the first picture")
 
 
 def _figure_options(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Whatever a folder of diffusers holds: a pipeline, a network, a text encoder, or a scheduler."""
+"""Whatever a folder of diffusers holds: a pipeline of either kind, a network, a text encoder, or a scheduler."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from numpy_diffusion.interop.diffusers.files import CONFIG, read_options
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.unet.unet import UNet
-from numpy_diffusion.pipelines import ddpm
+from numpy_diffusion.pipelines import ddpm, latent_folder
 from numpy_diffusion.pipelines.ddpm import Pipeline
+from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.process.schedules import Schedule
 
 
-def load_diffusers(folder: _files.PathLike) -> Pipeline | UNet | AutoencoderKL | CLIPText | Schedule:
-    """What is in the folder: a `Pipeline` of network and chain, a `UNet`, an `AutoencoderKL`, a `CLIPText`, or a
-    scheduler's `Schedule`.
+def load_diffusers(folder: _files.PathLike) -> Pipeline | LatentPipeline | UNet | AutoencoderKL | CLIPText | Schedule:
+    """What is in the folder: a `Pipeline` of network and chain, a `LatentPipeline`, a `UNet`, an `AutoencoderKL`, a
+    `CLIPText`, or a scheduler's `Schedule`.
 
     Raises
     ------
@@ -37,6 +38,8 @@ def load_diffusers(folder: _files.PathLike) -> Pipeline | UNet | AutoencoderKL |
             return _part(folder)
         if (folder / schedulers.FILE).exists():
             return schedulers.read_schedule(folder)
+    elif latent_folder.holds(folder):
+        return LatentPipeline.from_diffusers(folder)
     return Pipeline.from_diffusers(folder)
 
 
@@ -49,7 +52,9 @@ def _part(folder: Path) -> UNet | AutoencoderKL | CLIPText:
     return unets.read(folder)
 
 
-def save_diffusers(model: UNet | AutoencoderKL | CLIPText | Pipeline, folder: _files.PathLike) -> None:
+def save_diffusers(
+    model: UNet | AutoencoderKL | CLIPText | Pipeline | LatentPipeline, folder: _files.PathLike
+) -> None:
     """Write a folder that from_pretrained of diffusers' or transformers' class opens, and `load_diffusers`.
 
     Raises
@@ -57,7 +62,7 @@ def save_diffusers(model: UNet | AutoencoderKL | CLIPText | Pipeline, folder: _f
     OSError : a place that cannot be written
     ValueError : what is none of these, or a part that diffusers' files have no place for
     """
-    if isinstance(model, Pipeline):
+    if isinstance(model, Pipeline | LatentPipeline):
         model.to_diffusers(folder)
     elif isinstance(model, AutoencoderKL):
         autoencoders.write(model, folder)

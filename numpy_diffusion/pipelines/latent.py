@@ -37,6 +37,7 @@ from numpy_diffusion.sampling.samplers import sample
 
 STEPS: Final = 50  # of a chain, as the field's pipelines take
 RESAMPLE, JUMP = 4, 5  # of RePaint, for so few steps
+DDIM: Final = Solver("ddim", "trailing")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,7 +72,7 @@ class LatentPipeline:
     schedule: Schedule
     autoencoder: AutoencoderKL
     prediction: Prediction = "eps"
-    solver: Solver = Solver("ddim", "trailing")
+    solver: Solver = DDIM
 
     def __post_init__(self) -> None:
         kinds = dict(text_encoder=CLIPText, unet=UNet, schedule=Schedule, autoencoder=AutoencoderKL, solver=Solver)
@@ -160,16 +161,28 @@ class LatentPipeline:
             leaves nothing of them but what x_T still shows
         others : as for the call
         """
-        z, states = self.encode(x0, seed, first), self.states(texts, len(x0))
+        z = self.encode(x0, seed, first)
+        states = self.states(texts, len(z))
         chosen = self.steps(steps)
         count = round(_checks.real("strength", strength, 0.0, 1.0) * len(chosen))
         kept = chosen[len(chosen) - count :]
         if count == 0 or kept[0] <= self.solver.end:
             return self.decode(z)
-        zt, _ = q_sample(z, int(kept[0]), self.schedule, seed, first=first)
-        model, method = self._denoiser(states, guidance), self.solver.method
-        options = dict(method=method, steps=kept, end=self.solver.end, first=first, progress=progress)
-        return self.decode(sample_from(model, self.schedule, zt, int(kept[0]), seed, **options))
+        t = int(kept[0])
+        zt, _ = q_sample(z, t, self.schedule, seed, first=first)
+        z = sample_from(
+            self._denoiser(states, guidance),
+            self.schedule,
+            zt,
+            t,
+            seed,
+            method=self.solver.method,
+            steps=kept,
+            end=self.solver.end,
+            first=first,
+            progress=progress,
+        )
+        return self.decode(z)
 
     def inpaint(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ def command(_: options.Options) -> int:
 
 
 def parsed(line: str) -> dict[str, Any]:
-    found = vars(options.parser(*[command] * 5).parse_args(line.split()))
+    found = vars(options.parser(*[command] * 6).parse_args(shlex.split(line)))
     assert found.pop("command") is command
     del found["COMMAND"]
     return found

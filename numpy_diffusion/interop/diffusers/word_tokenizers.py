@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +54,7 @@ def merges(words: Sequence[str]) -> Merges:
     [('e', 'd</w>'), ('b', 'ed</w>'), ('r', 'ed</w>')]
     """
     parts, found = [_letters(word) for word in words], []
-    while counts := Counter(pair for part in parts for pair in zip(part, part[1:], strict=False)):
+    while counts := Counter(pair for part in parts for pair in pairwise(part)):
         pair = min(counts, key=lambda pair: (-counts[pair], pair))
         parts = [_joined(part, pair) for part in parts]
         found.append(pair)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def test_merges_lead_each_word_to_one_token(words: list[str]) -> None:
     rank = {pair: number for number, pair in enumerate(word_tokenizers.merges(words))}
     for word in words:
         parts = [*word[:-1], word[-1] + END_OF_WORD]
-        while pairs := [pair for pair in zip(parts, parts[1:], strict=False) if pair in rank]:
+        while pairs := [pair for pair in pairwise(parts) if pair in rank]:
             first, second = min(pairs, key=rank.__getitem__)
             joined, place = [], 0
             while place < len(parts):
