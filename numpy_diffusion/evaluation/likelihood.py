@@ -65,7 +65,7 @@ def log_prob(
     probes : None for the exact divergence, which costs D tangents a step; or how many random signs a sample estimate
         it, without bias, the same along the whole path (Hutchinson 1990; Grathwohl et al. 2019)
     seed : of the probes
-    steps : how many steps of the schedule to take, evenly spaced, or which; all unless given
+    steps : how many steps of the schedule to take, evenly spaced, or which, T among them; all unless given
     progress : show a bar on standard error, if it takes longer than a second
 
     Returns

@@ -81,6 +81,8 @@ class Pipeline(NamedTuple):
     def from_diffusers(cls, folder: _files.PathLike) -> Pipeline:
         """What is in a DDPMPipeline's or DDIMPipeline's folder.
 
+        Which solver, steps and end the scheduler asks for, `solver_options.read` says; `sample` takes them.
+
         Raises
         ------
         OSError : a folder or file that is missing or cannot be read

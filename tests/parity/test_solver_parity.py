@@ -18,11 +18,11 @@ torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
 from numpy_diffusion.interop.diffusers import schedulers, solver_options  # noqa: E402
-from numpy_diffusion.interop.diffusers.solver_options import Solver  # noqa: E402
 from numpy_diffusion.noise import STREAM_START, normal  # noqa: E402
 from numpy_diffusion.process.schedules import Schedule  # noqa: E402
 from numpy_diffusion.sampling.from_step import sample_from  # noqa: E402
 from numpy_diffusion.sampling.samplers import sample  # noqa: E402
+from numpy_diffusion.sampling.spacing import Solver  # noqa: E402
 
 FLAT = settings(deadline=None, max_examples=40)
 CLASSES = [

@@ -14,6 +14,7 @@ It takes twice the evaluations; whoever has no time for them gives another metho
 
 Where ours is not theirs, number for number:
 
+- Where the lowest of the steps is the end, theirs stand still there once, and here it is not taken.
 - Theirs go down by a stride of T // n in DDIM and DDPM, wherever the next step is; ours go to the next step.  That is
   the same for "leading", and for "trailing" where n divides T.
 - Euler's "linspace" has timesteps between the integers, and Karras' steps have sigmas between those of the chain; the
@@ -27,20 +28,16 @@ Where ours is not theirs, number for number:
 from __future__ import annotations
 
 import math
-from typing import Any, Final, Literal, NamedTuple, assert_never, get_args
-
-import numpy as np
+from typing import Any, Final, assert_never
 
 from numpy_diffusion import _checks, _files
 from numpy_diffusion.interop.diffusers import files, schedulers
 from numpy_diffusion.interop.diffusers.files import Options, naming
 from numpy_diffusion.interop.diffusers.schedulers import Kind
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.process.steps import karras_steps
 from numpy_diffusion.sampling.solvers import METHODS, Method
+from numpy_diffusion.sampling.spacing import SPACINGS, Solver, Spacing
 
-Spacing = Literal["leading", "linspace", "trailing", "karras"]
-SPACINGS: Final[tuple[Spacing, ...]] = get_args(Spacing)
 IN_FILES: Final = SPACINGS[:3]  # values of timestep_spacing; "karras" is an option of its own
 NOISY_END: Final = 1  # t of their timestep 0, where a chain ends that does not end at x_0
 
@@ -79,70 +76,6 @@ REFUSED: Final[dict[Kind, dict[str, tuple[Any, str]]]] = {  # of a class: the on
         "use_beta_sigmas": (False, SIGMAS),
     },
 }
-
-
-class Solver(NamedTuple):
-    """How a scheduler goes down the chain: the arguments `method`, `steps` and `end` of `sampling.samplers.sample`.
-
-    Attributes
-    ----------
-    method : of `sample`
-    spacing : of the timesteps (Lin et al. 2024, table 2): "leading", from 0 up by T // n; "linspace", from 0 to
-        T - 1; "trailing", from T - 1 down by T / n.  Of DPM-Solver++ the first two space one more, and leave out 0.
-        Or "karras", of sigma^(1 / 7): `process.steps.karras_steps`
-    offset : what "leading" adds to each timestep: steps_offset
-    end : the step at which the chain ends: 0, x_0 itself, or 1, their timestep 0, as set_alpha_to_one False and
-        final_sigmas_type "sigma_min" have it
-
-    Examples
-    --------
-    That of the first Stable Diffusion, by DDIM; and the steps of Euler's defaults:
-
-    >>> Solver("ddim", "leading", offset=1, end=1).steps(5, Schedule.linear(T=1000)).tolist()
-    [802, 602, 402, 202, 2]
-    >>> Solver("euler", "linspace").steps(5, Schedule.linear(T=1000)).tolist()
-    [1000, 750, 501, 251, 1]
-    """
-
-    method: Method
-    spacing: Spacing
-    offset: int = 0
-    end: int = 0
-
-    def steps(self, n: int, schedule: Schedule) -> np.ndarray:
-        """The steps that set_timesteps(n) gives, timestep + 1 each: int64 [n], falling.
-
-        A step at `end` or below, which `sample` does not take, is one at which their chain stands still.
-
-        Raises
-        ------
-        ValueError : n outside 1..T, or so large that the timesteps are not distinct or leave the chain
-        """
-        T = _checks.instance("schedule", schedule, Schedule).T
-        n = _checks.integer("n", n, 1, T)
-        if self.spacing == "karras":
-            return karras_steps(schedule, n)
-        steps = self._timesteps(n, T) + 1
-        if steps[0] > T or steps[-1] < 1 or (np.diff(steps) >= 0).any():
-            spaced = f"{self.spacing!r} with offset {self.offset}"
-            raise ValueError(f"n: expected a number of steps that are distinct and at most T by {spaced}, got {n}")
-        return steps
-
-    def _timesteps(self, n: int, T: int) -> np.ndarray:
-        """In 0..T - 1, unchecked: int64 [n], falling."""
-        points = n + 1 if self.method in ORDERS.values() else n
-        match self.spacing:
-            case "leading":
-                return (np.arange(points) * (T // points))[::-1][:n] + self.offset
-            case "linspace":
-                return np.linspace(0, T - 1, points).round().astype(np.int64)[::-1][:n]
-            case "trailing":
-                # By a difference, as they have it: products round other halves.  Rounding may give one more, at 0.
-                return np.arange(T, 0, -(T / n)).round().astype(np.int64)[:n] - 1
-            case "karras":
-                raise AssertionError("by sigma, see `steps`")
-            case _:
-                assert_never(self.spacing)
 
 
 def read(folder: _files.PathLike) -> Solver:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numpy_diffusion.interop.diffusers import schedulers, solver_options
-from numpy_diffusion.interop.diffusers.solver_options import KIND, Solver, read, to_options, write
+from numpy_diffusion.interop.diffusers import schedulers
+from numpy_diffusion.interop.diffusers.solver_options import KIND, read, to_options, write
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.process.steps import karras_steps
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.sampling.solvers import METHODS
+from numpy_diffusion.sampling.spacing import SPACINGS, Solver
 
 LATENT = Schedule.quadratic(1000, beta_start=0.00085, beta_end=0.012, scale_to_T=False)
 TEN = Schedule.linear(10)
@@ -87,72 +87,6 @@ def test_the_file_of_stable_diffusion(tmp_path: Path) -> None:
     assert np.isfinite(x).all()
 
 
-# --- steps -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("solver", "n", "steps"),
-    [
-        (Solver("ddim", "leading"), 4, [751, 501, 251, 1]),
-        (Solver("ddim", "leading", 1), 4, [752, 502, 252, 2]),
-        (Solver("ddim", "leading"), 3, [667, 334, 1]),  # 1000 // 3 = 333, and its multiples
-        (Solver("ancestral", "leading"), 1, [1]),
-        (Solver("heun", "leading", 1, 1), 2, [502, 2]),
-        (Solver("dpm++2m", "leading"), 3, [751, 501, 251]),  # four points, and 0 left out
-        (Solver("dpm++3m", "leading", 1), 3, [752, 502, 252]),
-        (Solver("ddim", "linspace"), 4, [1000, 667, 334, 1]),
-        (Solver("euler", "linspace", 7), 3, [1000, 501, 1]),  # 499.5 goes to the even one; no offset
-        (Solver("heun", "linspace"), 1, [1]),
-        (Solver("dpm++2m", "linspace"), 3, [1000, 667, 334]),
-        (Solver("dpm++2m", "linspace"), 1, [1000]),
-        (Solver("ddim", "trailing", 7), 4, [1000, 750, 500, 250]),
-        (Solver("dpm++2m", "trailing"), 4, [1000, 750, 500, 250]),
-        (Solver("euler", "trailing"), 3, [1000, 667, 333]),
-        (Solver("euler", "trailing"), 1, [1000]),
-    ],
-)
-def test_steps_by_hand(solver: Solver, n: int, steps: list[int]) -> None:
-    found = solver.steps(n, LATENT)
-    assert found.tolist() == steps
-    assert found.dtype == np.int64
-
-
-def test_steps_of_karras() -> None:
-    for method in ("dpm++2m", "euler"):
-        found = Solver(method, "karras").steps(6, LATENT)
-        np.testing.assert_array_equal(found, karras_steps(LATENT, 6))
-        assert found[[0, -1]].tolist() == [1000, 1]
-
-
-def test_trailing_steps_are_as_many_as_asked_for() -> None:
-    """By differences of T / n in floating point there is one more for some n, which would be step 0."""
-    more = 0
-    for n in range(1, 1001):
-        steps = Solver("ddim", "trailing").steps(n, LATENT)
-        assert (len(steps), steps[0]) == (n, 1000)
-        assert steps[-1] >= 1
-        more += len(np.arange(1000, 0, -(1000 / n))) > n
-    assert more > 0
-
-
-@pytest.mark.parametrize(
-    ("solver", "n"),
-    [
-        *[(Solver("ddim", "leading"), n) for n in (0, 11, 2.5, None, True)],
-        (Solver("ddim", "leading", 1), 10),  # 9 + 1 is no timestep of ten
-        (Solver("ddim", "leading", 99), 2),
-        (Solver("dpm++2m", "leading"), 10),  # 10 // 11 = 0
-        (Solver("dpm++2m", "linspace"), 10),
-        (Solver("dpm++2m", "karras"), 11),
-    ],
-)
-def test_numbers_of_steps_that_a_chain_does_not_have_are_refused(solver: Solver, n: Any) -> None:
-    with pytest.raises(ValueError, match=r"^n: expected .*, got "):
-        solver.steps(n, TEN)
-    with pytest.raises(ValueError, match="schedule: expected a Schedule, got"):
-        solver.steps(3, 10)  # type: ignore[arg-type]
-
-
 # --- what is not supported -------------------------------------------------------------------------------------
 
 
@@ -213,7 +147,7 @@ def test_a_folder_without_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("spacing", solver_options.SPACINGS)
+@pytest.mark.parametrize("spacing", SPACINGS)
 @pytest.mark.parametrize("end", [0, 1])
 def test_what_is_written_is_read_again(method: Any, spacing: Any, end: int, tmp_path: Path) -> None:
     solver, by_sigma = Solver(method, spacing, offset=3, end=end), method in ("euler", "dpm++2m", "dpm++3m")
