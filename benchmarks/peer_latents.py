@@ -10,7 +10,7 @@ __all__ = ["NAMES", "decode", "encode", "predict", "train", "train_autoencoder"]
 
 
 def predict(name, model, x, t, states, mask):
-    """The U-Net's answer to x [N, C, H, W] at step t and states [N, L, D], of which the mask [N, L] says which count."""
+    """The U-Net's answer to x [N, C, H, W] at step t and states [N, L, D]; the mask [N, L] says which are there."""
     called = maybe_compiled(name, network(name, UNet2DConditionModel, model).eval())
     x, states, mask = (tensor(name, values) for values in (x, states, mask))
     t = torch.full((len(x),), t - 1)
