@@ -95,12 +95,22 @@ def _same_answers(runs: dict[str, Callable[..., object]], relative: float = 1e-4
             np.testing.assert_allclose(found, wanted, atol=relative * np.abs(wanted).max(), err_msg=name)
 
 
-def _same_gradients(gradients: dict[str, Callable[..., np.ndarray]], *arrays: np.ndarray) -> None:
-    """Of all contestants, of the batch that is timed: what was compiled for another would be compiled again."""
-    expected = gradients[OURS](*arrays)
+def _without_wrong_gradients(
+    runs: dict[str, Callable[[], object]], gradients: dict[str, Callable[..., np.ndarray]], *arrays: np.ndarray
+) -> dict[str, Callable[[], object]]:
+    """The contestants, by the gradient of the batch that is timed, for which compilers make code of its own.
+
+    One whose compiler gives another gradient than the same network without it is left out, and this is said.
+    """
+    expected, right = gradients[OURS](*arrays), {}
     for name, gradient in gradients.items():
         error = np.linalg.norm(gradient(*arrays) - expected) / np.linalg.norm(expected)
+        if error > 1e-4 and "compiled" in name:
+            print(f"{name}: left out, its gradient is off by {error:.1e}")
+            continue
         assert error < 1e-4, f"{name}: gradient off by {error:.1e}"
+        right[name] = runs[name]
+    return right
 
 
 def predict(title: str, peers: Sequence[ModuleType], width: int, target: float, n: int = 16) -> Work:
@@ -124,7 +134,7 @@ def train(title: str, peers: Sequence[ModuleType], width: int, target: float, ba
         runs[name], gradients[name] = module.train(name, model, schedule, data, told.states, told.mask, batch, RATE)
     t, eps = rng.integers(1, 1001, batch), rng.standard_normal((batch, *LATENT), dtype=np.float32)
     gradients = timing.noting_first(gradients, first := {})
-    _same_gradients(gradients, data[:batch], t, eps, told.states[:batch], told.mask[:batch])
+    runs = _without_wrong_gradients(runs, gradients, data[:batch], t, eps, told.states[:batch], told.mask[:batch])
     flops = batch * ours.unet_flops(model, training=True, tokens=_words(told))
     return Work(title, runs, first, 1, target, flops=flops)
 
@@ -165,6 +175,8 @@ def train_autoencoder(title: str, peers: Sequence[ModuleType], width: int, targe
     for name, module in ((name, peer) for peer in peers for name in peer.NAMES):
         runs[name], gradients[name] = module.train_autoencoder(name, model, data, ours.KL_WEIGHT, batch, RATE)
     gradients = timing.noting_first(gradients, first := {})
-    _same_gradients(gradients, data[:batch], rng.standard_normal((batch, *LATENT), dtype=np.float32))
+    runs = _without_wrong_gradients(
+        runs, gradients, data[:batch], rng.standard_normal((batch, *LATENT), dtype=np.float32)
+    )
     flops = batch * ours.autoencoder_flops(model, training=True)
     return Work(title, runs, first, 1, target, flops=flops)

@@ -1,8 +1,8 @@
 """The benchmark: this project and every peer found installed, on the same work, in one run.
 
     python -m pip install '.[bench]'
-    python benchmarks/run.py            about ten minutes
-    python benchmarks/run.py --quick    about a minute
+    python benchmarks/run.py            about half an hour, much of it compilation
+    python benchmarks/run.py --quick    some minutes
 
 Each work checks that all give the same answer before it times them.  Contestants take turns; a figure is the median
 of the rounds.  The first call, compilation included, is reported apart.  The share of peak sets the useful

@@ -110,6 +110,16 @@ def test_a_wrong_answer_on_latents_is_found(latents: ModuleType, work: str) -> N
         getattr(latents, work)("a work", [Definition(1.001)], 1, 1.0, 2)
 
 
+@pytest.mark.parametrize("work", ["train", "train_autoencoder"])
+def test_a_compiler_that_gives_another_gradient_is_left_out(
+    latents: ModuleType, work: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Definition, "NAMES", ("definition, compiled",))
+    assert len(getattr(latents, work)("a work", [Definition()], 1, 1.0, 2).runs) == 2
+    assert list(getattr(latents, work)("a work", [Definition(1.001)], 1, 1.0, 2).runs) == ["numpy_diffusion"]
+    assert "definition, compiled: left out, its gradient is off by 1.0e-03" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("work", LATENT_WORKS)
 def test_a_peer_gives_the_same_answers_on_latents(latents: ModuleType, work: str) -> None:
     pytest.importorskip("torch")
