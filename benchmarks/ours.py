@@ -13,13 +13,17 @@ from numpy_diffusion.kernels.memory import aligned, round_up
 from numpy_diffusion.kernels.unet.calls import CallKind
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.tasks import Adam, Task
+from numpy_diffusion.networks.autoencoder import compiled as autoencoder_compiled
 from numpy_diffusion.networks.unet import compiled as unet_compiled
+from numpy_diffusion.training import autoencoder as autoencoder_training
 from numpy_diffusion.training import batch as training_batch
-from numpy_diffusion.training import losses
+from numpy_diffusion.training import inputs, losses
 from numpy_diffusion.training import step as training_step
+from numpy_diffusion.training.autoencoder import KL_WEIGHT
 from numpy_diffusion.training.optimizers import average_decays
 
 SEED = 1
+NOTHING = Condition()
 
 
 def q_sample(x0, t, schedule):
@@ -35,39 +39,89 @@ def start(n, dim):
     return noise.normal(SEED, noise.STREAM_START, np.arange(n), 0, dim)
 
 
-def train(model, schedule, data, batch, steps, rate, most=10_000_000):
+def train(model, schedule, data, batch, steps, rate, most=10_000_000, condition=NOTHING):
     """run() takes `steps` steps; at most so many in all, each with its own entry in the table of rates."""
     state = training_step.start(model, schedule.T)
     rates, decays = np.full(most, rate), average_decays(0.999, 1, most)
-    task = Task(schedule, data, Condition(), batch=batch, adam=Adam(), rates=rates, decays=decays, seed=0)
+    task = Task(schedule, data, condition, batch=batch, adam=Adam(), rates=rates, decays=decays, seed=0)
     advance = training_step.prepare(model, task, losses.weights(schedule), backend="numba")
     return lambda: advance(state, steps)
 
 
-def gradient(model, schedule, x0, t, eps):
+def train_autoencoder(autoencoder, data, batch, rate, most=1_000_000):
+    """run() takes one step; the rate falls over the steps that may be taken in all, which no benchmark notices."""
+    settings = autoencoder_training.AutoencoderSettings(
+        steps=most,
+        batch=batch,
+        learning_rate=rate,
+        warmup=0,
+        weight_decay=0.0,
+        average_decay=0.999,
+        seed=0,
+        backend="numba",
+        kl_weight=KL_WEIGHT,
+    )
+    state = training_step.start(autoencoder)
+    advance = autoencoder_training._steps(inputs.pictures(autoencoder, data), settings)
+    return lambda: advance(state, 1)
+
+
+def gradient(model, schedule, x0, t, eps, condition=NOTHING):
     """The loss's gradient by the flat parameters [P], in float64 by the definition: what all must give."""
     exact = type(model)(**model.options, dtype=np.float64)
     exact.buffer[:] = model.buffer
     x0, eps = x0.astype(np.float64), eps.astype(np.float64)
     tables = losses.weights(schedule), losses.bound_table(schedule)
     definition = training_batch.by_definition(exact)
-    drawn = x0, t, eps, *tables, Condition()
+    drawn = x0, t, eps, *tables, condition
     return training_batch.losses_and_gradient(definition, schedule, exact.buffer, *drawn)[1]
 
 
-def unet_flops(model, training=False):
-    """Of one image: the products of all convolutions and linear layers; backward, those by inputs and by weights.
+def unet_gradient(model, schedule):
+    """The same as a function, in float32 by the kernels that `train` runs, of a U-Net that attends to states."""
+
+    def found(x0, t, eps, states, mask):
+        told, none = Condition(states=states, mask=mask), np.empty(0)
+        task = Task(schedule, x0, told, batch=len(x0), adam=Adam(), rates=none, decays=none, seed=0)
+        drawn = x0, t, eps, losses.weights(schedule), losses.bound_table(schedule), told
+        return training_batch.losses_and_gradient(model.own_gradient(task), schedule, model.buffer, *drawn)[1]
+
+    return found
+
+
+def autoencoder_gradient(autoencoder, batch):
+    """The function of images and of their latents' noise that gives the gradient by the flat parameters [P]."""
+    gradient = autoencoder.gradient(batch, KL_WEIGHT, "numba")
+    return lambda x, noise: gradient(autoencoder.buffer, x, noise)[1].copy()
+
+
+def unet_flops(model, training=False, tokens=0):
+    """Of one image and so many words: the products of all convolutions and linear layers; backward, those by inputs
+    and by weights.
 
     The first convolution's input has no gradient; attention's own products and all norms are left out.
     """
-    plan, _ = unet_compiled.planned(model.config)
+    forward, first = _products(unet_compiled.planned(model.config, tokens=tokens)[0])
+    return 3.0 * forward - first if training else forward
+
+
+def autoencoder_flops(autoencoder, *parts, training=False):
+    """The same of an autoencoder's part, or of both one behind the other."""
+    config, sizes = autoencoder.config, {"encoder": autoencoder.shape, "decoder": autoencoder.latent_shape}
+    found = [_products(autoencoder_compiled._planned(config, part, *sizes[part][1:])) for part in parts or sizes]
+    forward = sum(products for products, _ in found)
+    return 3.0 * forward - found[0][1] if training else forward
+
+
+def _products(plan):
+    """Operations of a plan's convolutions, and of those that see its input."""
     products, first = [], 0.0
     for call in plan.calls[plan.calls["kind"] == CallKind.CONV]:
         inputs, outputs = plan.images[call["src"]], plan.images[call["dst"]]
         pixels = outputs["height"] * outputs["width"]
         products.append(2.0 * pixels * outputs["channels"] * inputs["channels"] * call["window"] ** 2)
         first = products[-1] if call["src"] == plan.x else first
-    return 3.0 * sum(products) - first if training else sum(products)
+    return sum(products), first
 
 
 @parallel_jit

@@ -1,4 +1,7 @@
-"""The U-Net of diffusers under PyTorch: eager, channels_last, and compiled; inference_mode, fused Adam."""
+"""Networks of diffusers under PyTorch, and its U-Net of images: eager, channels_last, and compiled.
+
+inference_mode, fused Adam, foreach average.
+"""
 
 from __future__ import annotations
 
@@ -9,60 +12,53 @@ from diffusers import UNet2DModel
 NAMES = ("PyTorch eager", "PyTorch channels_last", "PyTorch compiled")
 
 
-def _network(name, model):
-    """diffusers' network with our weights."""
-    network = UNet2DModel(**model.options)
-    network.load_state_dict({key: torch.tensor(values.copy()) for key, values in model.params.items()})
-    return network.to(memory_format=torch.channels_last) if name == "PyTorch channels_last" else network
+def network(name, kind, model):
+    """diffusers' network of this kind with our weights."""
+    found = kind(**model.options)
+    found.load_state_dict({key: torch.tensor(values.copy()) for key, values in model.params.items()})
+    return found.to(memory_format=torch.channels_last) if name == "PyTorch channels_last" else found
 
 
-def _images(name, x):
-    x = torch.tensor(x)
-    return x.contiguous(memory_format=torch.channels_last) if name == "PyTorch channels_last" else x
+def tensor(name, values):
+    """Images [N, C, H, W] as this contestant wants them; other arrays as they are."""
+    values = torch.tensor(values)
+    last = name == "PyTorch channels_last" and values.ndim == 4
+    return values.contiguous(memory_format=torch.channels_last) if last else values
 
 
-def _maybe_compiled(name, network):
-    return torch.compile(network) if name == "PyTorch compiled" else network
+def maybe_compiled(name, function):
+    """What was compiled before is forgotten, or a second size would be compiled for any size, which is slower."""
+    if name != "PyTorch compiled":
+        return function
+    torch.compiler.reset()
+    return torch.compile(function, dynamic=False)
 
 
-def predict(name, model, x, t):
-    network, x = _maybe_compiled(name, _network(name, model).eval()), _images(name, x)
-    t = torch.full((len(x),), t - 1)
-
-    def run():
-        with torch.inference_mode():
-            return network(x, t, return_dict=False)[0].numpy()
-
-    return run
-
-
-def train(name, model, schedule, data, batch, rate):
-    """run() takes one training step; and the loss's gradient by our flat parameters [P]."""
-    network = _network(name, model)
-    called = _maybe_compiled(name, network)
+def jump(schedule):
+    """The function x_t of x_0 [N, C, H, W], t [N] and eps."""
     signal, sigma = (
         torch.tensor(np.sqrt(values), dtype=torch.float32)
         for values in (schedule.alpha_bar, 1.0 - schedule.alpha_bar)
     )
-    data, weights = _images(name, data), list(network.parameters())
+    return lambda x0, t, eps: signal[t, None, None, None] * x0 + sigma[t, None, None, None] * eps
+
+
+def training(name, found, model, loss, draw, rate):
+    """run() takes one training step by loss(*draw()); gradient(*arrays) is the loss's by our flat parameters [P]."""
+    weights = list(found.parameters())
     average = [values.detach().clone() for values in weights]
     optimizer = torch.optim.Adam(weights, lr=rate, fused=True)
 
-    def loss(x0, t, eps):
-        xt = signal[t, None, None, None] * x0 + sigma[t, None, None, None] * eps
-        return torch.nn.functional.mse_loss(called(xt, t - 1, return_dict=False)[0], eps)
-
-    def gradient(x0, t, eps):
-        network.zero_grad()
-        loss(_images(name, x0), torch.tensor(t), _images(name, eps)).backward()
-        found = {key: values.grad.numpy().ravel() for key, values in network.named_parameters()}
-        return np.concatenate([found[key] for key in model.params])
+    def gradient(*arrays):
+        optimizer.zero_grad(set_to_none=True)
+        loss(*(tensor(name, values) for values in arrays)).backward()
+        slopes = {key: values.grad.numpy().ravel() for key, values in found.named_parameters()}
+        return np.concatenate([slopes[key] for key in model.params])
 
     def run():
-        x0 = data[torch.randint(0, len(data), (batch,))]
-        t, eps = torch.randint(1, schedule.T + 1, (batch,)), torch.randn_like(x0)
+        drawn = draw()
         optimizer.zero_grad(set_to_none=True)
-        loss(x0, t, eps).backward()
+        loss(*drawn).backward()
         optimizer.step()
         with torch.no_grad():
             torch._foreach_lerp_(average, weights, 0.001)
@@ -70,12 +66,36 @@ def train(name, model, schedule, data, batch, rate):
     return run, gradient
 
 
+def predict(name, model, x, t):
+    called, x = maybe_compiled(name, network(name, UNet2DModel, model).eval()), tensor(name, x)
+    t = torch.full((len(x),), t - 1)
+
+    def run():
+        with torch.inference_mode():
+            return called(x, t, return_dict=False)[0].numpy()
+
+    return run
+
+
+def train(name, model, schedule, data, batch, rate):
+    """run() takes one training step; and the loss's gradient by our flat parameters [P]."""
+    found = network(name, UNet2DModel, model)
+    called, jumped, data = maybe_compiled(name, found), jump(schedule), tensor(name, data)
+
+    def loss(x0, t, eps):
+        return torch.nn.functional.mse_loss(called(jumped(x0, t, eps), t - 1, return_dict=False)[0], eps)
+
+    def draw():
+        x0 = data[torch.randint(0, len(data), (batch,))]
+        return x0, torch.randint(1, schedule.T + 1, (batch,)), torch.randn_like(x0)
+
+    return training(name, found, model, loss, draw, rate)
+
+
 def convolution(name, x, weight, bias):
     """3 x 3, of images [N, C, H, W]: oneDNN's."""
-    layout = torch.channels_last if name == "PyTorch channels_last" else torch.contiguous_format
-    x, weight = (torch.tensor(values).contiguous(memory_format=layout) for values in (x, weight))
-    convolve = _maybe_compiled(name, torch.nn.functional.conv2d)
-    bias = torch.tensor(bias)
+    convolve = maybe_compiled(name, torch.nn.functional.conv2d)
+    x, weight, bias = (tensor(name, values) for values in (x, weight, bias))
 
     def run():
         with torch.inference_mode():

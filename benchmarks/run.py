@@ -1,8 +1,8 @@
 """The benchmark: this project and every peer found installed, on the same work, in one run.
 
     python -m pip install '.[bench]'
-    python benchmarks/run.py            about ten minutes
-    python benchmarks/run.py --quick    about a minute
+    python benchmarks/run.py            about half an hour, much of it compilation
+    python benchmarks/run.py --quick    some minutes
 
 Each work checks that all give the same answer before it times them.  Contestants take turns; a figure is the median
 of the rounds.  The first call, compilation included, is reported apart.  The share of peak sets the useful
@@ -16,8 +16,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import latent_works
 import numpy as np
 import report
 import spiral_race
@@ -27,12 +29,15 @@ import works
 
 QUICK = {"rounds": 3, "least": 0.02}
 FULL = {"rounds": 9, "least": 0.2}
+LONG = ("1000 steps, 8192", "(x 2)", "(x 4)")  # of titles: what --quick leaves out, unless --only asks for it
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--quick", action="store_true", help="fewer and shorter rounds, without 8192 points and the race"
+        "--quick",
+        action="store_true",
+        help="fewer and shorter rounds, without 8192 points, the wider networks of latents, and the race",
     )
     parser.add_argument("--only", default="", help="only works whose title contains this; others keep their row")
     parser.add_argument(
@@ -41,8 +46,23 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
     options = parser.parse_args()
 
+    rows = [
+        measure(build(), **(QUICK if options.quick else FULL))
+        for title, build in _jobs().items()
+        if (options.only in title if options.only else not (options.quick and any(part in title for part in LONG)))
+    ]
+    if not (options.quick or options.no_race or options.only):
+        rows.append(spiral_race.race())
+        report.print_row(rows[-1])
+    report.write(
+        {"machine": timing.machine(), "works": _with_others(rows, options.out / "benchmark.json")}, options.out
+    )
+
+
+def _jobs() -> dict[str, Callable[[], works.Work]]:
+    """What makes each work, by its title."""
     peers, unet_peers = works.installed_peers(), unet_works.installed_peers()
-    jobs = {
+    return {
         "q_sample with noise, 4096 x 768": lambda: works.q_sample(peers),
         "Algorithm 1, 1000 steps, 64 points": lambda: works.chain(peers, 64, 3.0),
         "Algorithm 1, 1000 steps, 1024 points": lambda: works.chain(peers, 1024, 1.3),
@@ -56,18 +76,7 @@ def main() -> None:
         "U-Net, 16 images": lambda: unet_works.predict(unet_peers, 16, 2.0),
         "U-Net, 64 images": lambda: unet_works.predict(unet_peers, 64, 2.0),
         "U-Net, training step, batch 32": lambda: unet_works.train(unet_peers, 32, 2.0),
-    }
-    rows = [
-        measure(build(), **(QUICK if options.quick else FULL))
-        for title, build in jobs.items()
-        if options.only in title and not (options.quick and "1000 steps, 8192" in title)
-    ]
-    if not (options.quick or options.no_race or options.only):
-        rows.append(spiral_race.race())
-        report.print_row(rows[-1])
-    report.write(
-        {"machine": timing.machine(), "works": _with_others(rows, options.out / "benchmark.json")}, options.out
-    )
+    } | latent_works.jobs(latent_works.installed_peers())
 
 
 def _with_others(rows: list[dict[str, object]], path: Path) -> list[dict[str, object]]:

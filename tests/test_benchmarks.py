@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
+
+import numpy_diffusion as nd
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 LIBRARIES = {"peer_numpy": "numpy", "peer_torch": "torch", "peer_jax": "jax"}
@@ -38,6 +43,111 @@ def test_a_wrong_answer_is_found(works: ModuleType, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(peer, "_silu", lambda g: g / (1.001 + __import__("numpy").exp(-g)))
     with pytest.raises(AssertionError):
         works.chain([peer], 40, 1.0, method="ddim", steps=10)
+
+
+LATENT_WORKS = ("predict", "train", "encode", "decode", "train_autoencoder")
+
+
+@pytest.fixture
+def latents(works: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The works of latent diffusion on a small scale."""
+    module = importlib.import_module("latent_works")
+    small = {"UNET": (8, 16, 16), "AUTOENCODER": (8, 8, 16), "LATENT": (4, 8, 8), "IMAGE": (3, 32, 32)}
+    for name, value in small.items():
+        monkeypatch.setattr(module, name, value)
+    return module
+
+
+class Definition:
+    """A peer of the latents' works by the definition, which is there without any library; `factor` 1 is right."""
+
+    NAMES = ("definition",)
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor, self.ours = factor, importlib.import_module("ours")
+
+    def predict(
+        self, name: str, model: nd.UNet, x: np.ndarray, t: int, states: np.ndarray, mask: np.ndarray
+    ) -> Callable[[], np.ndarray]:
+        return lambda: self.factor * model(x, t, states=states, mask=mask, backend="numpy")
+
+    def encode(self, name: str, model: nd.AutoencoderKL, x: np.ndarray) -> Callable[[], list[np.ndarray]]:
+        return lambda: [self.factor * values for values in model.encode(x, backend="numpy")]
+
+    def decode(self, name: str, model: nd.AutoencoderKL, z: np.ndarray) -> Callable[[], np.ndarray]:
+        return lambda: self.factor * model.decode(z, backend="numpy")
+
+    def train(self, name: str, model: nd.UNet, schedule: nd.Schedule, *settings: Any) -> tuple[Any, Any]:
+        def gradient(
+            x0: np.ndarray, t: np.ndarray, eps: np.ndarray, states: np.ndarray, mask: np.ndarray
+        ) -> np.ndarray:
+            told = nd.Condition(states=states, mask=mask)
+            return self.factor * self.ours.gradient(model, schedule, x0, t, eps, told)
+
+        return lambda: None, gradient
+
+    def train_autoencoder(
+        self, name: str, model: nd.AutoencoderKL, data: np.ndarray, kl_weight: float, *settings: Any
+    ) -> tuple[Any, Any]:
+        def gradient(x: np.ndarray, noise: np.ndarray) -> np.ndarray:
+            return self.factor * model.gradient(len(x), kl_weight, "numpy")(model.buffer, x, noise)[1]
+
+        return lambda: None, gradient
+
+
+@pytest.mark.parametrize("work", LATENT_WORKS)
+def test_the_latents_answers_are_those_of_the_definition(latents: ModuleType, work: str) -> None:
+    found = getattr(latents, work)("a work", [Definition()], 1, 1.0, 2)
+    for run in found.runs.values():
+        run()
+    assert set(found.first) == set(found.runs) == {"numpy_diffusion", "definition"}
+    assert found.flops > 1e6
+
+
+@pytest.mark.parametrize("work", LATENT_WORKS)
+def test_a_wrong_answer_on_latents_is_found(latents: ModuleType, work: str) -> None:
+    with pytest.raises(AssertionError, match="definition"):
+        getattr(latents, work)("a work", [Definition(1.001)], 1, 1.0, 2)
+
+
+@pytest.mark.parametrize("work", ["train", "train_autoencoder"])
+def test_a_compiler_that_gives_another_gradient_is_left_out(
+    latents: ModuleType, work: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Definition, "NAMES", ("definition, compiled",))
+    assert len(getattr(latents, work)("a work", [Definition()], 1, 1.0, 2).runs) == 2
+    assert list(getattr(latents, work)("a work", [Definition(1.001)], 1, 1.0, 2).runs) == ["numpy_diffusion"]
+    assert "definition, compiled: left out, its gradient is off by 1.0e-03" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("work", LATENT_WORKS)
+def test_a_peer_gives_the_same_answers_on_latents(latents: ModuleType, work: str) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("diffusers")
+    peer = importlib.import_module("peer_latents")
+    peer.NAMES = tuple(name for name in peer.NAMES if "compiled" not in name)
+    for run in getattr(latents, work)("a work", [peer], 1, 1.0, 2).runs.values():
+        run()
+
+
+def test_only_chooses_by_title_and_quick_leaves_out_what_is_long(
+    latents: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run, written = importlib.import_module("run"), {}
+    named = [*latents.jobs([]), "Algorithm 1, 1000 steps, 8192 points"]
+    monkeypatch.setattr(run, "_jobs", lambda: {title: lambda title=title: title for title in named})
+    monkeypatch.setattr(run, "measure", lambda title, **_: {"title": title})
+    monkeypatch.setattr(run.report, "write", lambda found, out: written.update(found))
+
+    def chosen(*arguments: str) -> list[str]:
+        monkeypatch.setattr(sys, "argv", ["run.py", "--no-race", "--out", str(tmp_path), *arguments])
+        run.main()
+        return [row["title"] for row in written["works"]]
+
+    assert len(set(chosen())) == len(named) == 16
+    assert chosen("--quick") == [title for title in named[:5] if "(x" not in title]
+    assert chosen("--quick", "--only", "U-Net 32-64-64 (x 4)") == [named[10], named[11]]
+    assert len(chosen("--only", "autoencoder")) == 9
 
 
 def test_the_report_has_a_row_a_work_and_a_chart(works: ModuleType, tmp_path: Path) -> None:
