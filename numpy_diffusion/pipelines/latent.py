@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks, _files
 from numpy_diffusion.data.words import WordTokenizer, named_texts
 from numpy_diffusion.interop.diffusers.clip_tokenizer import CLIPTokenizer
-from numpy_diffusion.interop.diffusers.solver_options import Solver
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.converted import as_eps
 from numpy_diffusion.models.guided import guided
@@ -34,6 +33,7 @@ from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.from_step import sample_from
 from numpy_diffusion.sampling.inpainting import inpaint
 from numpy_diffusion.sampling.samplers import sample
+from numpy_diffusion.sampling.spacing import Solver
 
 STEPS: Final = 50  # of a chain, as the field's pipelines take
 RESAMPLE, JUMP = 4, 5  # of RePaint, for so few steps

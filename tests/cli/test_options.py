@@ -105,6 +105,7 @@ TEXTS = (
     options.TRAIN_EXAMPLES,
     options.SAMPLE_EXAMPLES,
     options.FIGURE_EXAMPLES,
+    options.TEXT_EXAMPLES,
     options.COMPILE_EXAMPLES,
 )
 EXAMPLES = [

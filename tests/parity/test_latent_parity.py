@@ -11,8 +11,8 @@ import pytest
 from checks.latents import pipeline
 
 import numpy_diffusion as nd
-from numpy_diffusion.interop.diffusers.solver_options import Solver
 from numpy_diffusion.sampling import start
+from numpy_diffusion.sampling.spacing import Solver
 
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")

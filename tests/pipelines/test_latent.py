@@ -9,7 +9,7 @@ import pytest
 from checks.latents import PLACES, autoencoder, pipeline, text_encoder, unet
 
 import numpy_diffusion as nd
-from numpy_diffusion.interop.diffusers.solver_options import Solver
+from numpy_diffusion.sampling.spacing import Solver
 
 TEXTS = ["a big red plane on the left", "a tiny green star"]
 FEW: dict[str, Any] = dict(steps=4, progress=False)

@@ -14,8 +14,8 @@ from checks.latents import PLACES, pipeline, text_encoder
 import numpy_diffusion as nd
 from numpy_diffusion.data.words import WordTokenizer
 from numpy_diffusion.interop.diffusers.clip_tokenizer import CLIPTokenizer
-from numpy_diffusion.interop.diffusers.solver_options import Solver
 from numpy_diffusion.pipelines import latent_folder
+from numpy_diffusion.sampling.spacing import Solver
 
 TEXTS = ["a big red plane on the left", "tiny green star"]
 FEW: dict[str, Any] = dict(steps=3, progress=False)
