@@ -17,8 +17,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks, _files
-from numpy_diffusion.data.words import WordTokenizer, named_texts
-from numpy_diffusion.interop.diffusers.clip_tokenizer import CLIPTokenizer
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.converted import as_eps
 from numpy_diffusion.models.guided import guided
@@ -27,6 +25,7 @@ from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines import latent_folder
+from numpy_diffusion.pipelines import texts as of_texts
 from numpy_diffusion.process.forward import q_sample
 from numpy_diffusion.process.predictions import PREDICTIONS, Prediction
 from numpy_diffusion.process.schedules import Schedule
@@ -67,7 +66,7 @@ class LatentPipeline:
     """
 
     text_encoder: CLIPText
-    tokenizer: WordTokenizer | CLIPTokenizer
+    tokenizer: of_texts.Tokenizer
     unet: UNet
     schedule: Schedule
     autoencoder: AutoencoderKL
@@ -231,32 +230,9 @@ class LatentPipeline:
         """The n steps of the chain that the solver asks for: int64 [n], falling, in 1..T."""
         return self.solver.steps(n, self.schedule)
 
-    def ids(self, texts: str | Sequence[str]) -> np.ndarray:
-        """The texts as the encoder reads them: int64 [N, L].
-
-        Raises
-        ------
-        ValueError : a text that the tokenizer does not take, or of more words than the encoder has places
-        """
-        ids, places = self.tokenizer(texts), self.text_encoder.config.max_position_embeddings
-        used = self.tokenizer.mask(ids).sum(axis=1)
-        if (long := np.flatnonzero(used > places)).size:
-            name = named_texts(texts)[long[0]][0]
-            raise ValueError(f"{name}: expected at most {places - 2} words, got {used[long[0]] - 2}")
-        return ids[:, :places]
-
     def states(self, texts: str | Sequence[str], n: int | None = None) -> np.ndarray:
-        """What the encoder makes of the texts, one for each of n pictures: float32 [n, L, D].
-
-        Each text goes through it alone: a product of matrices rounds by their size.
-        """
-        ids = self.ids(texts)
-        count = len(ids) if n is None else _checks.integer("n", n, 1)
-        if len(ids) not in (1, count):
-            raise ValueError(f"texts: expected one, or one for each of {count} pictures, got {len(ids)}")
-        different, place = np.unique(ids, axis=0, return_inverse=True)
-        states = np.concatenate([self.text_encoder(row[None]) for row in different])
-        return states[np.broadcast_to(place.ravel(), count)]
+        """What the encoder makes of the texts, one for all or one for each of n pictures: float32 [n, L, D]."""
+        return of_texts.states(self.tokenizer, self.text_encoder, texts, n)
 
     def encode(self, x0: ArrayLike, seed: int = 0, first: int = 0) -> np.ndarray:
         """The chain's latents of pictures [N, 3, H, W] in -1..1: float32 [N, *unet.shape]."""
@@ -273,8 +249,7 @@ class LatentPipeline:
 
     def _denoiser(self, states: np.ndarray, guidance: float) -> Model:
         """eps of latents that are told these states, and away from those of an empty text."""
-        empty = self.tokenizer.nothing[: self.text_encoder.config.max_position_embeddings]
-        nothing = Condition(states=self.text_encoder(empty[None])[0])
+        nothing = Condition(states=of_texts.nothing(self.tokenizer, self.text_encoder))
         model = guided(self.unet, Condition(states=states), guidance, nothing)
         return as_eps(model, self.schedule, self.prediction)
 

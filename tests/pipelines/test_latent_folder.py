@@ -45,7 +45,7 @@ def test_clip_s_tokenizer_reads_the_same_words(folder: Path, tmp_path: Path) -> 
     found, own = nd.LatentPipeline.from_diffusers(copy), nd.LatentPipeline.from_diffusers(folder)
     assert isinstance(found.tokenizer, CLIPTokenizer)
     assert isinstance(own.tokenizer, WordTokenizer)
-    np.testing.assert_array_equal(found.ids(TEXTS), own.ids(TEXTS))
+    np.testing.assert_array_equal(found.states(TEXTS), own.states(TEXTS))
     np.testing.assert_array_equal(found(TEXTS, **FEW), own(TEXTS, **FEW))
     nd.save_diffusers(found, tmp_path / "again")
     np.testing.assert_array_equal(nd.load_diffusers(tmp_path / "again")(TEXTS, **FEW), own(TEXTS, **FEW))
