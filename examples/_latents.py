@@ -8,7 +8,6 @@ from typing import Any, Final
 import numpy as np
 
 import numpy_diffusion as nd
-from numpy_diffusion.networks.text_unet.text_unet import TextUNet
 
 SIZE: Final = 64  # pixels a side of a scene
 BLOCK: Final = 1000  # scenes that are drawn, or encoded, at a time
@@ -18,7 +17,13 @@ HELD_OUT: Final = 256  # to judge the autoencoder by
 PLACES: Final = 20  # of a caption's tokens, the longest of which have 17
 WIDTH: Final = 64  # of a word's state
 CHANNELS: Final = (64, 96)  # of the network, at both sizes of its latents
-RATE: Final = 1e-3
+ATTENDED: Final = 2  # levels of a network, the last ones
+STEPS: Final = 10_000  # of training the network
+AUTOENCODER_STEPS: Final = 4000
+BATCHES: Final = (32, 8)  # of the network and of the autoencoder
+RATES: Final = (1e-3, 2e-3)  # of Adam, likewise
+CHAIN: Final = 50  # steps of a chain
+GUIDANCE: Final = 1.0  # w of samples
 
 
 def autoencoder(seed: int = 0) -> nd.AutoencoderKL:
@@ -33,6 +38,28 @@ def autoencoder(seed: int = 0) -> nd.AutoencoderKL:
         up_block_types=["UpDecoderBlock2D"] * len(channels),
         seed=seed,
     )
+
+
+def trained_autoencoder(seed: int, steps: int, scenes: int, folder: Path | None) -> nd.AutoencoderKL:
+    """An autoencoder trained on scenes of combinations that are not held out; or that of the run in the folder."""
+    x0 = nd.captions.scenes(min(scenes, SEEN), SIZE, seed).x0
+    options = dict(steps=steps, batch=BATCHES[1], learning_rate=RATES[1], seed=seed)
+    return nd.train_autoencoder(autoencoder(seed), x0, **options, **resumable(folder)).autoencoder
+
+
+def trained(
+    model: nd.TextUNet,
+    schedule: nd.Schedule,
+    x0: np.ndarray,
+    told: nd.Condition,
+    steps: int,
+    seed: int,
+    folder: Path | None,
+    **more: Any,
+) -> nd.Run:
+    """The network trained on images or latents and their captions; or the run in the folder."""
+    options = dict(steps=steps, batch=BATCHES[0], learning_rate=RATES[0], seed=seed)
+    return nd.train(model, schedule, x0, told, **options, **resumable(folder), **more)
 
 
 def psnr(autoencoder: nd.AutoencoderKL) -> float:
@@ -57,10 +84,10 @@ def tokens(captions: list[str]) -> nd.Condition:
     return nd.Condition(tokens=nd.captions.tokenizer()(captions)[:, :PLACES])
 
 
-def text_unet(size: int, channels: tuple[int, ...], attended: int, count: int, seed: int = 0) -> TextUNet:
-    """A text encoder and a U-Net for [count, size, size] that attends to the words at its last `attended` levels."""
-    tokenizer, plain = nd.captions.tokenizer(), len(channels) - attended
-    return TextUNet(
+def text_unet(shape: tuple[int, ...], channels: tuple[int, ...], seed: int = 0) -> nd.TextUNet:
+    """A text encoder and a U-Net for [C, S, S] of this shape that attends to the words at its last two levels."""
+    (count, size, _), tokenizer, plain = shape, nd.captions.tokenizer(), len(channels) - ATTENDED
+    return nd.TextUNet(
         unet=dict(
             sample_size=size,
             in_channels=count,
@@ -70,8 +97,8 @@ def text_unet(size: int, channels: tuple[int, ...], attended: int, count: int, s
             norm_num_groups=8,
             cross_attention_dim=WIDTH,
             attention_head_dim=4,
-            down_block_types=["DownBlock2D"] * plain + ["CrossAttnDownBlock2D"] * attended,
-            up_block_types=["CrossAttnUpBlock2D"] * attended + ["UpBlock2D"] * plain,
+            down_block_types=["DownBlock2D"] * plain + ["CrossAttnDownBlock2D"] * ATTENDED,
+            up_block_types=["CrossAttnUpBlock2D"] * ATTENDED + ["UpBlock2D"] * plain,
         ),
         text_encoder=dict(
             vocab_size=len(tokenizer),

@@ -110,26 +110,26 @@ class Network(Trainable):
         self,
         x: ArrayLike,
         t: ArrayLike,
-        labels: ArrayLike | None = None,
+        told: ArrayLike | None = None,
         *,
         backend: Backend | None = None,
-        **told: Any,
+        **fields: Any,
     ) -> np.ndarray:
         """eps [N, ...], the noise that the network sees in x [N, ...] at step t (an int, or ints [N]).
 
-        labels, and other fields of a `Condition` by name: one for all samples or one for each, of a network that
-        takes them, and of no other.
+        The fields of a `Condition` by name, one for all samples or one for each, of a network that takes them, and of
+        no other.  `told` is the first that it takes: labels of one with classes, states of one that attends to them.
         """
-        return self._outputs(x, t, Condition(labels, **told), backend)[:, : self.shape[0]]
+        return self._outputs(x, t, self._condition(told, fields), backend)[:, : self.shape[0]]
 
     def eps_and_fraction(
         self,
         x: ArrayLike,
         t: ArrayLike,
-        labels: ArrayLike | None = None,
+        told: ArrayLike | None = None,
         *,
         backend: Backend | None = None,
-        **told: Any,
+        **fields: Any,
     ) -> tuple[np.ndarray, np.ndarray]:
         """eps and the fraction v of `variances.learned_variance`, [N, ...] each; of a network that learns it.
 
@@ -139,8 +139,17 @@ class Network(Trainable):
             raise ValueError(
                 f"model: expected a {type(self).__name__} that learns its variance, got one without that head"
             )
-        outputs = self._outputs(x, t, Condition(labels, **told), backend)
+        outputs = self._outputs(x, t, self._condition(told, fields), backend)
         return outputs[:, : self.shape[0]], 0.5 * (outputs[:, self.shape[0] :] + 1.0)
+
+    def _condition(self, told: ArrayLike | None, fields: dict[str, Any]) -> Condition:
+        """What a call tells the network: fields by name, and the first of those that it takes by its place."""
+        if told is None:
+            return Condition(**fields)
+        first = next(iter(self.nothing.arguments())) if self.nothing is not None else "labels"
+        if first in fields:
+            raise ValueError(f"{first}: expected it once, got it by its place and by its name")
+        return Condition(**{first: told}, **fields)
 
     def _outputs(self, x: ArrayLike, t: ArrayLike, condition: Condition, backend: Backend | None) -> np.ndarray:
         x = _checks.array("x", x, ("N", *self.shape), self.buffer.dtype)

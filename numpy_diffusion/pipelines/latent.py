@@ -127,7 +127,7 @@ class LatentPipeline:
         """
         states = self.states(texts, n)
         z = sample(
-            self._denoiser(states, guidance),
+            self.denoiser(states, guidance),
             self.schedule,
             len(states),
             seed,
@@ -170,7 +170,7 @@ class LatentPipeline:
         t = int(kept[0])
         zt, _ = q_sample(z, t, self.schedule, seed, first=first)
         z = sample_from(
-            self._denoiser(states, guidance),
+            self.denoiser(states, guidance),
             self.schedule,
             zt,
             t,
@@ -208,7 +208,7 @@ class LatentPipeline:
         x0 = self._pictures(x0)
         f = self.autoencoder.config.shrinkage
         whole = known.reshape(known.shape[0] // f, f, known.shape[1] // f, f).all(axis=(1, 3))
-        model = self._denoiser(self.states(texts, len(x0)), guidance)
+        model = self.denoiser(self.states(texts, len(x0)), guidance)
         z = inpaint(
             model,
             self.schedule,
@@ -247,7 +247,7 @@ class LatentPipeline:
     def _pictures(self, x0: ArrayLike) -> np.ndarray:
         return _checks.array("x0", x0, ("N", *self.shape), np.float32)
 
-    def _denoiser(self, states: np.ndarray, guidance: float) -> Model:
+    def denoiser(self, states: np.ndarray, guidance: float) -> Model:
         """eps of latents that are told these states, and away from those of an empty text."""
         nothing = Condition(states=of_texts.nothing(self.tokenizer, self.text_encoder))
         model = guided(self.unet, Condition(states=states), guidance, nothing)

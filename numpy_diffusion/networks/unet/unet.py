@@ -27,7 +27,7 @@ class UNet(Network):
     """eps-network for images [N, C, H, W]: a callable eps = model(x, t), or model(x, t, labels) with classes.
 
     With cross_attention_dim it attends to states [N, L, cross_attention_dim], an encoded text, of which a mask [N, L]
-    may say which are there: eps = model(x, t, states=states, mask=mask).
+    may say which are there: eps = model(x, t, states, mask=mask).
 
     Parameters
     ----------

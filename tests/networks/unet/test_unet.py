@@ -36,6 +36,18 @@ def test_steps_and_labels_matter() -> None:
     np.testing.assert_array_equal(model(x, 7, 1), model(x, np.array([7, 7]), [1, 1]))
 
 
+def test_what_comes_third_is_the_first_field_that_the_network_takes() -> None:
+    model = network(CASES["8 x 8"])
+    x, t, told = images(model, 2)
+    np.testing.assert_array_equal(model(x, t, told.labels), model(x, t, labels=told.labels))
+    with pytest.raises(ValueError, match="labels: expected it once, got it by its place and by its name"):
+        model(x, t, told.labels, labels=told.labels)
+    model = network(CASES["states"] | dict(num_class_embeds=None))
+    x, t, told = images(model, 2)
+    np.testing.assert_array_equal(model(x, t, told.states), model(x, t, states=told.states))
+    np.testing.assert_array_equal(model(x, t, told.states, mask=told.mask), model(x, t, **told._asdict()))
+
+
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
 def test_float32_is_float64_but_for_rounding(backend: Any) -> None:
     double = network(CASES["6 x 10, halved to odd sizes, pad (0, 1)"])
