@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import runpy
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from checks.gallery import gallery
 from PIL import Image
 
-from numpy_diffusion.data import datasets
+from numpy_diffusion.data import datasets, image_datasets
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 OF_A_MODEL = [".png", "_loss.png", ".gif", ".html"]
@@ -39,7 +40,7 @@ OF_IMAGES = {  # with what makes them short
     "digits": GALLERY.SHORT["digits"][2:],
     "shapes32": ["--length", "10", "--scenes", "200"],
     "inpaint": ["--length", "5", "--chain", "5"],
-    "from_diffusers": ["--chain", "10"],
+    "from_diffusers": ["--chain", "5"],
 }
 
 
@@ -90,23 +91,42 @@ def assert_all_is_written(folder, name, said):
 @pytest.mark.parametrize("name", OF_POINTS)
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_example_on_points_writes_what_it_says_under_out(tmp_path, monkeypatch, name):
-    """With a short chain and few points; at full length `own_image` draws the same pictures below."""
+    """With a short chain, few frames and few points; at full length `own_image` draws the same pictures below."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(EXAMPLES)
     said = GALLERY.ran_short(name, Path("out"))
     assert_all_is_written(tmp_path, name, said)
     as_in_the_gallery(name, said)
 
 
+@functools.cache
+def mnist():
+    """The digits, which take long to read, once for all examples; none may change them."""
+    images = image_datasets.mnist()
+    images.x0.flags.writeable = images.labels.flags.writeable = False
+    return images
+
+
 @pytest.mark.parametrize("name", OF_IMAGES)
-def test_example_on_images_writes_what_it_says(tmp_path, name):
-    done = run(tmp_path, name, "--steps", "2", *OF_IMAGES[name])
-    assert done.returncode == 0, done.stderr
-    as_in_the_gallery(name, done.stdout)
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_example_on_images_writes_what_it_says(tmp_path, monkeypatch, capsys, name):
+    """In this process; `from_diffusers` has one of its own, as a reader's."""
+    arguments = "--steps", "2", *OF_IMAGES[name]
+    if name == "from_diffusers":
+        done = run(tmp_path, name, *arguments)
+        assert done.returncode == 0, done.stderr
+        said = done.stdout
+    else:
+        read = mnist()
+        monkeypatch.setattr(image_datasets, "mnist", lambda: read)
+        run_here(tmp_path, monkeypatch, name, *arguments)
+        said = capsys.readouterr().out
+    as_in_the_gallery(name, said)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == WRITTEN[name]
     for picture in tmp_path.glob("out/*.png"):
         assert np.asarray(Image.open(picture).convert("L")).std() > 5.0
-    said = {"digits": "bits per dimension", "from_diffusers": "samples as before it was written: True"}
-    assert said.get(name, f"out/{name}.png") in done.stdout
+    last = {"digits": "bits per dimension", "from_diffusers": "samples as before it was written: True"}
+    assert last.get(name, f"out/{name}.png") in said
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -163,7 +183,8 @@ def which_schedule(monkeypatch, tmp_path):
     monkeypatch.setattr(study, "SAMPLES", 300)
     for name in ("spiral", "airplane"):
         monkeypatch.delitem(example.IMAGES, name)
-    return example
+    yield example
+    study.points.cache_clear()  # few points, which no other test should be given
 
 
 def test_which_schedule_goes_on_where_it_stopped(which_schedule, tmp_path, capsys):

@@ -65,7 +65,7 @@ FAULTS = {
     "the kernel turned by half": Fault(
         conv.forward, "weight, axes", "weight[:, :, ::-1, ::-1], axes", check_conv_values
     ),
-    "zeros after for zeros before": Fault(conv.forward, "pad, pad))", "pad[::-1], pad[::-1]))", check_conv_values),
+    "zeros after for zeros before": Fault(conv.forward, "= pad, x", "= pad[::-1], x", check_conv_values),
     "the kernel's axes swapped in dx": Fault(conv.backward, "weight[:, :, a, b]", "weight[:, :, b, a]", check_conv),
     "the kernel turned by half in dx": Fault(conv.backward, "weight[:, :, a, b]", "weight[:, :, -a, -b]", check_conv),
     "the zeros before and after swapped in dx": Fault(
