@@ -19,7 +19,7 @@ _passed: set[Any] = set()
 
 
 def passes_without(fault: Fault) -> None:
-    """Its check without the fault; faults that have a check in common, which draws nothing, have this in common too."""
+    """Its check without the fault: once for all faults that share it, as what it draws is always the same."""
     check = fault.check
     key = (check.func, check.args, *check.keywords.items()) if isinstance(check, partial) else check
     if key not in _passed:
