@@ -13,6 +13,7 @@ import itertools
 import random
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import _rooms
@@ -66,7 +67,8 @@ def columns(house: House, tries: int = 20_000) -> Places:
     rooms = [room for floor in house.floors[:-1] for room in floor]
     count = len(rooms)
     places = dict(zip(rooms, range(count), strict=True))
-    cost = _cost(house, places)
+    cost_of = _cost(house)
+    cost = cost_of(places)
     for _ in range(tries):
         changed, room = dict(places), draw.choice(rooms)
         if draw.random() < 0.5:
@@ -74,27 +76,29 @@ def columns(house: House, tries: int = 20_000) -> Places:
             changed[room], changed[other] = changed[other], changed[room]
         else:
             changed[room] = draw.randrange(count)
-        if (now := _cost(house, changed)) <= cost:
+        if (now := cost_of(changed)) <= cost:
             places, cost = changed, now
     used = sorted(set(places.values()))
     return {room: used.index(column) for room, column in places.items()}
 
 
-def _cost(house: House, places: Places) -> float:
+def _cost(house: House) -> Callable[[Places], float]:
     """How far the lines run sideways, and how wide the house is; a line behind a box costs more than all that."""
-    above = {room: house.floor(room) for room in places}
-    lines = [(room, other) for room, other in house.imports if other in places]
-    top = {other: min(above[room] for room, to in lines if to == other) for _, other in lines}
-    hidden = sum(
-        places[room] == places[other] and top[other] < above[room] < above[other]
-        for room, other in itertools.product(places, top)
-    )
-    same = sum(
-        places[room] == places[other] and above[room] == above[other]
-        for room, other in itertools.combinations(places, 2)
-    )
-    sideways = sum(abs(places[room] - places[other]) * house.imports[room, other] ** 0.5 for room, other in lines)
-    return 1000.0 * (hidden + same) + 6.0 * len(set(places.values())) + sideways
+    above = {room: house.floor(room) for floor in house.floors[:-1] for room in floor}
+    lines = [(room, other, n**0.5) for (room, other), n in house.imports.items() if other in above]
+    top = {other: min(above[room] for room, to, _ in lines if to == other) for _, other, _ in lines}
+    hidden = [
+        (room, other) for room, other in itertools.product(above, top) if top[other] < above[room] < above[other]
+    ]
+    same = [(room, other) for room, other in itertools.combinations(above, 2) if above[room] == above[other]]
+    not_both = hidden + same  # in one column
+
+    def cost(places: Places) -> float:
+        wrong = sum(places[room] == places[other] for room, other in not_both)
+        sideways = sum(abs(places[room] - places[other]) * weight for room, other, weight in lines)
+        return 1000.0 * wrong + 6.0 * len(set(places.values())) + sideways
+
+    return cost
 
 
 # The picture -------------------------------------------------------------------------------------------------------

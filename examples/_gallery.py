@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -45,7 +46,7 @@ PICTURES = {  # by example
 SHORT = {  # what makes an example short
     "spiral": ["--steps", "20", "--seed", "3"],
     "airplane_and_tank": ["--steps", "20", "--seed", "3"],
-    "digits": ["--steps", "2", "--length", "10", "--samples", "20"],
+    "digits": ["--steps", "2", "--length", "5", "--samples", "20"],
     "check_your_sampler": ["--steps", "20", "--seed", "3"],
 }
 CLOSE = 0.02  # relative: other registers round the last bits otherwise, other code gives other numbers
@@ -100,11 +101,13 @@ def short(name: str) -> list[float]:
 
 
 def ran_short(name: str, folder: Path) -> str:
-    """What a short run prints, in this process; one of points has a short chain too, and measures few points."""
+    """What a short run prints, in this process; one of points has a short chain, shown in few frames, and measures
+    few points."""
     sigmoid, arguments = nd.Schedule.sigmoid, [f"{name}.py", "--out", str(folder), *SHORT[name]]
     few = {"POINTS": 2000, "PAIRS": 200, "DATA": 400, "DETAIL": 20_000}
     with (
         mock.patch.object(nd.Schedule, "sigmoid", lambda T: sigmoid(T // 20)),
+        mock.patch.object(nd.figures, "animation", functools.partial(nd.figures.animation, frames=8)),
         mock.patch.multiple(_drawing_quality, **few),
         mock.patch.object(sys, "argv", arguments),
         contextlib.redirect_stdout(io.StringIO()) as printed,

@@ -46,7 +46,7 @@ def test_the_shell_commands_are_ones_that_the_program_takes(tmp_path: Path, monk
     commands = [line[1:] for line in lines if line[0] == "numpy-diffusion"]
     assert len(commands) == 7
     for command in commands:
-        short = {"train": ["--steps", "20", "--T", "50"], "sample": ["--steps", "20"]}.get(command[0], [])
+        short = {"train": ["--steps", "6", "--T", "20"], "sample": ["--steps", "6"]}.get(command[0], [])
         few = (
             [] if "--resume" in command else short + ["--n", "300"] * (command[:3] == ["train", "--data", "airplane"])
         )

@@ -16,7 +16,8 @@ from numpy_diffusion.figures import style
 
 def test_pictures_depend_on_the_seed_alone():
     first, again, other = (
-        io.BytesIO(figures.forward_reverse(MODEL, SCHEDULE, X0, seed=seed)._repr_png_()) for seed in (0, 0, 1)
+        io.BytesIO(figures.forward_reverse(MODEL, SCHEDULE, X0, steps=[0, 40], seed=seed)._repr_png_())
+        for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(pixels(again), pixels(first))
     assert (pixels(other) != pixels(first)).any()

@@ -131,8 +131,11 @@ def test_uncompiled_it_is_a_plain_loop() -> None:
 
 
 def test_the_loop_over_threads_is_compiled_once_for_all() -> None:
+    """Whoever calls it; these are compiled here, as one that is read from the cache brings no loop along."""
     run(scaled, scaling(3))
-    scaled_again(address_on_threads(scaled, scaling(3)), 2, scaling(3), 1)
+    address = address_on_threads(scaled, scaling(3))
+    numba.njit(threads._run.py_func)(address, 2, threads._unnamed(scaling(3)))
+    numba.njit(scaled_again.py_func)(address, 2, scaling(3), 1)
     assert len(threads.on_threads.overloads) == 1
 
 

@@ -73,7 +73,6 @@ def walk(
     skips: list[np.ndarray] = []
     caches: list[Any] = []
     for number, op in enumerate(ops):
-        own = inside(params, op.name)
         cache: Any = None
         match op.kind:
             case "save":
@@ -84,11 +83,12 @@ def walk(
                 dropped = None
                 if dropout is not None and config.dropout > 0.0:
                     dropped = residual_block.Dropped(config.dropout, *dropout, number)
-                h, cache = residual_block.forward(h, temb, own, groups, eps, dropped)
+                h, cache = residual_block.forward(h, temb, inside(params, op.name), groups, eps, dropped)
             case "attention":
-                h, cache = attention_block.forward(h, own, groups, eps, op.heads)
+                h, cache = attention_block.forward(h, inside(params, op.name), groups, eps, op.heads)
             case "transformer":
                 assert told.states is not None
+                own = inside(params, op.name)
                 h, cache = spatial_transformer.forward(h, told.states, own, groups, op.heads, told.mask)
             case "downsample":
                 h, cache = conv.forward(

@@ -76,7 +76,7 @@ def test_a_column_that_is_not_finite_stays_so_and_spoils_no_other(
     A[:] = numbers(np.random.default_rng(rows), rows * lanes).reshape(rows, lanes)
     A[1, r, n] = bad
     for values, shares in zip(A, S, strict=True):
-        compiled(width).exp_columns(values, 0, lanes, rows, shares, 0)
+        compiled(width).exp_columns(values.reshape(-1), 0, lanes, rows, shares, 0)  # flat as elsewhere: no new types
     others = np.arange(lanes) != n
     assert np.isnan(A[1, r, n])
     assert np.isnan(S[1, n])

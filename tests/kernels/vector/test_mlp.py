@@ -106,7 +106,8 @@ def test_a_lane_of_the_silu_tile_knows_nothing_of_the_others(width: int | str) -
     order = rng.permutation(lanes)
     for k in range(200):
         for n, inputs in enumerate((B[k], np.ascontiguousarray(B[k][:, order]))):
-            tiles.silu_tile(A, 0, rows, 1, inputs, 0, bias, 0, H[n, k], 0, G[n, k], 0, depth, False, True)
+            h, g = H[n, k].reshape(-1), G[n, k].reshape(-1)  # flat as elsewhere: no new types
+            tiles.silu_tile(A, 0, rows, 1, inputs.reshape(-1), 0, bias, 0, h, 0, g, 0, depth, False, True)
     np.testing.assert_array_equal(H[0][..., order], H[1])
     np.testing.assert_array_equal(G[0][..., order], G[1])
 
