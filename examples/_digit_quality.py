@@ -51,20 +51,26 @@ def agreement(judge: Judge, x: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(judge.classifier.predict(features(judge, x)) == labels))
 
 
-def report(judge: Judge, x: np.ndarray, labels: np.ndarray, real: Images) -> None:
-    """Print how the samples [N, 1, 32, 32], asked for by label, compare with real digits.
+def report(judge: Judge, guided: np.ndarray, plain: np.ndarray, labels: np.ndarray, real: Images) -> None:
+    """Print how samples [N, 1, 32, 32], asked for by label with guidance and without, compare with real digits.
 
-    The Frechet distance is from one half of the real digits to as many samples as other real digits: a small set
-    is farther away than a large one from the same source.
+    Guidance makes digits plainer than people write them: more are read right, and the distance grows.  It is from
+    one half of the real digits to as many samples as other real digits: a small set is farther away than a large one
+    from the same source.
     """
     half, other = features(judge, real.x0[0::2]), features(judge, real.x0[1::2])
-    n = min(len(x), len(other))
-    of_samples = nd.metrics.frechet_distance(_spread(features(judge, x), n), half)
-    of_real = nd.metrics.frechet_distance(_spread(other, n), half)
+    n = min(len(plain), len(other))
+
+    def distance(rows: np.ndarray) -> float:
+        return nd.metrics.frechet_distance(_spread(rows, n), half)
+
     print(f"The classifier reads {judge.accuracy:.1%} of real digits that it has not seen,")
-    print(f"and {agreement(judge, x, labels):.1%} of {len(x):,} samples as the digit asked for.")
-    print(f"Frechet distance of {n:,} samples to {len(half):,} real digits:       {of_samples:.4f}")
-    print(f"Frechet distance of {n:,} other real digits to the same: {of_real:.4f}")
+    print(f"and {agreement(judge, guided, labels):.1%} of {len(guided):,} samples as the digit asked for,")
+    print(f"without guidance {agreement(judge, plain, labels):.1%}.")
+    print(f"Frechet distance to {len(half):,} real digits, of {n:,}")
+    print(f"  samples:            {distance(features(judge, plain)):.4f}")
+    print(f"  guided samples:     {distance(features(judge, guided)):.4f}")
+    print(f"  other real digits:  {distance(other):.4f}")
 
 
 def _spread(rows: np.ndarray, n: int) -> np.ndarray:

@@ -71,9 +71,11 @@ def trained(images: Images, schedule: nd.Schedule, options: Any, name: str, mirr
     )
 
 
-def asked_for(model: Any, schedule: nd.Schedule, labels: np.ndarray | int) -> Callable[..., np.ndarray]:
+def asked_for(
+    model: Any, schedule: nd.Schedule, labels: np.ndarray | int, guidance: float = GUIDANCE
+) -> Callable[..., np.ndarray]:
     """eps of images of these labels, guided and kept in -1..1."""
-    return nd.clipped(nd.guided(model, labels, GUIDANCE), schedule)
+    return nd.clipped(nd.guided(model, labels, guidance), schedule)
 
 
 def by_class(

@@ -49,11 +49,12 @@ def test_features_are_an_image_s_own(quality, judge, real):
     assert np.abs(louder - found).max() < 0.3 * np.abs(turned - found).max()
 
 
-def test_report_prints_both_distances(quality, judge, real, capsys):
-    quality.report(judge, real.x0[::3][:, :, ::-1], real.labels[::3], real)  # upside down
+def test_report_prints_each_distance_and_both_shares(quality, judge, real, capsys):
+    x, labels = real.x0[::3], real.labels[::3]
+    quality.report(judge, x[:, :, ::-1], x, labels, real)  # upside down, and as they are
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4
     assert f"{judge.accuracy:.1%} of real digits" in lines[0]
-    assert f"of {len(real.x0[::3])} samples" in lines[1]
-    of_samples, of_real = (float(line.rpartition(":")[2]) for line in lines[2:])
-    assert of_samples > 3 * of_real > 0
+    assert f"and {quality.agreement(judge, x[:, :, ::-1], labels):.1%} of {len(x)} samples" in lines[1]
+    assert f"without guidance {quality.agreement(judge, x, labels):.1%}" in lines[2]
+    plain, guided, other = (float(line.rpartition(":")[2]) for line in lines[4:])
+    assert guided > 3 * max(plain, other) > 0

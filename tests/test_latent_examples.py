@@ -26,6 +26,7 @@ def example(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     monkeypatch.syspath_prepend(EXAMPLES)
     latents, quality = (importlib.import_module(name) for name in ("_latents", "_scene_quality"))
     monkeypatch.setattr(quality, "SCENES", 600)
+    monkeypatch.setattr(latents, "SIZE", 32)
     monkeypatch.setattr(latents, "CHANNELS", (8, 16))
     monkeypatch.setattr(latents, "WIDTH", 8)
     monkeypatch.setattr(latents, "HELD_OUT", 4)
@@ -63,7 +64,7 @@ def test_latent_scenes_shows_each_stage_and_leaves_a_pipeline(
         assert part in said
     pipeline = nd.load_diffusers(run / "pipeline")
     assert isinstance(pipeline, nd.LatentPipeline)
-    assert pipeline("a big red plane", steps=2, progress=False).shape == (1, 3, 64, 64)
+    assert pipeline("a big red plane", steps=2, progress=False).shape == (1, 3, 32, 32)
     assert sorted(path.name for path in run.iterdir()) == ["autoencoder", "network", "pipeline"]
     again = printed(example, monkeypatch, *arguments)  # uses the runs as they are
     assert again == said

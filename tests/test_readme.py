@@ -12,6 +12,7 @@ from checks.gallery import gallery
 import numpy_diffusion as nd
 
 ROOT = Path(__file__).parents[1]
+APART = ("  samples", "  other real digits")  # what stands before the distances
 PAGE = ROOT / "README.md"
 
 
@@ -34,7 +35,8 @@ def test_the_python_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.
     assert names["table"].shape == (1000, 3)  # type: ignore[attr-defined]
     assert names["digits"].shape == (8, 1, 8, 8)  # type: ignore[attr-defined]
     assert (names["pipeline"].unet.buffer == names["unet"].buffer).all()  # type: ignore[attr-defined]
-    assert names["pictures"].shape == (4, 3, 32, 32)  # type: ignore[attr-defined]
+    assert names["pictures"].shape == names["others"].shape == (2, 3, 32, 32)  # type: ignore[attr-defined]
+    assert names["eps"].shape == (2, 4, 16, 16)  # type: ignore[attr-defined]
     assert (names["half"][..., :4] == names["images"].x0[0][..., :4]).all()  # type: ignore[attr-defined]
 
 
@@ -83,6 +85,9 @@ def test_the_figures_told_of_the_pictures_are_those_of_their_records() -> None:
         f"draws 1,000 of its own, in {minutes} minutes on two cores; a classifier of real digits reads {right}"
         in told
     )
+
+    distance, of_real = (line.split()[-1] for line in digits["printed"] if line.split(":")[0] in APART)
+    assert f"in the classifier's features, is {distance}; that of other real digits is {of_real}." in told
 
     lines = [line for record in drawings for line in record["printed"]]
 
