@@ -72,7 +72,7 @@ def parsed() -> argparse.Namespace:
 
 def minutes(options: argparse.Namespace) -> float:
     """How long training takes on two cores, as it was measured."""
-    return (0.058 * options.autoencoder_steps + 0.19 * options.steps) / 60.0
+    return (0.058 * options.autoencoder_steps + 0.2 * options.steps) / 60.0
 
 
 def trained(options: argparse.Namespace) -> nd.LatentPipeline:
