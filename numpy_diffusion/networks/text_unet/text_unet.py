@@ -84,7 +84,7 @@ class TextUNet(Network):
         dtype: Any = np.float32,
     ) -> None:
         encoder, attending = CLIPText(seed=seed, dtype=dtype, **text_encoder), UNet(seed=seed, dtype=dtype, **unet)
-        _check_both(attending, encoder)
+        check_both(attending, encoder)
         self._started = encoder, attending  # for their first weights
         tokens = encoder.checked(np.asarray(nothing)[None])[0]
         if len(tokens) != encoder.config.max_position_embeddings:
@@ -169,11 +169,13 @@ class TextUNet(Network):
         return of_batch
 
 
-def _check_both(attending: UNet, encoder: CLIPText) -> None:
+def check_both(attending: UNet, encoder: CLIPText) -> None:
+    """ValueError where the U-Net is not told the encoder's states, and they alone."""
     config, D = attending.config, encoder.config.hidden_size
     taken = {} if attending.nothing is None else attending.nothing.arguments()
     if taken.keys() != {"states", "mask"}:
-        raise ValueError(f"unet: expected one that is told states alone, got one that is told {', '.join(taken)}")
+        asked = ", ".join(taken) or "nothing"
+        raise ValueError(f"unet: expected one that is told states alone, got one that is told {asked}")
     if config.cross_attention_dim != D:
         raise ValueError(
             f"text_encoder: expected hidden_size = cross_attention_dim = {config.cross_attention_dim}, got {D}"
