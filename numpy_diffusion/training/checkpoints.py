@@ -199,7 +199,7 @@ def _terms(checkpoint: Checkpoint) -> dict[str, Any]:
     beta = "" if schedule is None else hashlib.sha256(schedule.beta.tobytes()).hexdigest()
     given = " or ".join(["x0", *(name for name in AXES if name in data)])
     return {
-        "model": str(checkpoint.model),
+        "model": " ".join(str(checkpoint.model).split()),  # on one line
         **checkpoint.config["training"],
         "schedule": f"{schedule} (sha256 of beta {beta[:12]})",
         given: f"shape {data['shape']} (sha256 {data['sha256'][:12]})",
