@@ -78,6 +78,8 @@ def write(
     unets.check_writable(unet)  # before what is there is touched
     for network in (text_encoder, autoencoder):
         files.check_weights(network.params)
+    if isinstance(tokenizer, WordTokenizer):
+        word_tokenizers.check_writable(tokenizer)
     with _files.os_errors_about("folder", folder):
         (folder / INDEX).unlink(missing_ok=True)
     places = text_encoder.config.max_position_embeddings

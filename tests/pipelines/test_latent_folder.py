@@ -46,6 +46,8 @@ def test_clip_s_tokenizer_reads_the_same_words(folder: Path, tmp_path: Path) -> 
     assert isinstance(found.tokenizer, CLIPTokenizer)
     assert isinstance(own.tokenizer, WordTokenizer)
     np.testing.assert_array_equal(found.states(TEXTS), own.states(TEXTS))
+    with pytest.raises(ValueError, match=r"texts\[0\]: expected at most 18 tokens, got 29"):
+        found.states(["plane " * 29])
     np.testing.assert_array_equal(found(TEXTS, **FEW), own(TEXTS, **FEW))
     nd.save_diffusers(own, again := tmp_path / "again")
     nd.save_diffusers(found, again)  # in place of a pipeline with words of its own, of which nothing is left
