@@ -159,8 +159,8 @@ class LatentPipeline:
         Parameters
         ----------
         x0 : [N, 3, H, W] in -1..1
-        strength : which part of the chain's steps is gone back up and down: near 0 leaves the pictures as they are, 1
-            leaves nothing of them but what x_T still shows
+        strength : which part of the chain's steps is gone back up and down: near 0 leaves the pictures as the
+            autoencoder has them, 1 leaves nothing of them but what x_T still shows
         others : as for the call
         """
         x0, chosen = self._pictures(x0), self.steps(steps)
