@@ -15,6 +15,7 @@ import numpy as np
 Kind = TypeVar("Kind", bound=str)
 
 PACKAGE = str(Path(__file__).parent)
+RANGE_ROUNDING = 1e-5  # what an image's values may be outside -1..1
 ROUNDING = 1e-9  # what a sum of weights, a covariance's symmetry and its least eigenvalue may be off, relative
 
 
@@ -124,6 +125,14 @@ def array(
         bad = int((~np.isfinite(converted)).sum())
         raise ValueError(f"{name}: expected finite values, got {bad} that are NaN or infinite in {converted.dtype}")
     return converted.reshape(given.shape)
+
+
+def in_range(name: str, images: np.ndarray) -> np.ndarray:
+    """The images, if they are some: a ValueError where values are out of -1..1."""
+    low, high = images.min(), images.max()
+    if low < -1.0 - RANGE_ROUNDING or high > 1.0 + RANGE_ROUNDING:
+        raise ValueError(f"{name}: expected images with values in -1..1, black to white, got {low:g}..{high:g}")
+    return images
 
 
 def steps(name: str, value: Any, low: int, high: int, n: int | None = None) -> np.ndarray:

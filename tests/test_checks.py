@@ -266,3 +266,10 @@ def test_a_misspelt_choice_is_answered_with_the_nearest(value: object, end: str)
     with pytest.raises(ValueError, match="sampling") as raised:
         _checks.choice("sampling", value, ("uniform", "importance"))
     assert str(raised.value) == "sampling: expected one of 'uniform', 'importance'" + end
+
+
+def test_in_range_lets_rounding_through_and_refuses_pixels() -> None:
+    images = np.array([-1.0, 1.0 + 1e-6])
+    assert _checks.in_range("x0", images) is images
+    with refusal("x0: expected images with values in -1..1, black to white, got 0..255"):
+        _checks.in_range("x0", np.array([0, 255]))

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(options: Options) -> int:
     out, stored, known = options["out"], None, DEFAULTS
     if options["resume"]:
-        stored = checkpoints.read(out)
+        stored = _read(out)
         known = _settings(stored.config)
     known = known | options
     source = known["data"]
@@ -88,7 +88,7 @@ def _preview(run: Run) -> None:
 
 
 def _sample(options: Options) -> int:
-    run, path = checkpoints.read(options["run"]), Path(options["output"])
+    run, path = _read(options["run"]), Path(options["output"])
     _check_output(path, (".npy", ".png") if run.model.takes_images else (".npy", ".csv"))
     options["n"] = n = _checks.integer("n", options.get("n", SAMPLES[run.model.takes_images]), 1)
     model = _asked_for(run.model, run.schedule, options, n)
@@ -153,7 +153,7 @@ def _asked_for(model: Network, schedule: Schedule, options: Options, n: int) -> 
 def _figure(options: Options) -> int:
     from numpy_diffusion import figures  # here, since matplotlib takes long to import
 
-    run, seed, output = checkpoints.read(options["run"]), options["seed"], options["output"]
+    run, seed, output = _read(options["run"]), options["seed"], options["output"]
     images = run.model.takes_images
     animations = [path for path in (options["gif"], options["html"]) if path is not None]
     if images and animations:
@@ -207,6 +207,18 @@ def _info(options: Options) -> int:
 def _compile(options: Options) -> int:
     compile_kernels()
     return 0
+
+
+def _read(folder: _files.PathLike) -> checkpoints.Checkpoint:
+    """The run in the folder, of a network that the command line can tell all that it asks for."""
+    run = checkpoints.read(folder)
+    told = {} if run.model.nothing is None else run.model.nothing.arguments()
+    if others := ", ".join(name for name in told if name != "labels"):
+        raise ValueError(
+            f"{folder}: expected a run whose network is told a class or nothing, got one that is told {others}; "
+            "numpy_diffusion.load_run opens it"
+        )
+    return run
 
 
 def _settings(config: Options) -> Options:

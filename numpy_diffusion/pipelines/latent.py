@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +23,7 @@ from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.protocol import Model
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.clip.clip_text import CLIPText
+from numpy_diffusion.networks.text_unet.text_unet import check_both
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines import latent_folder
 from numpy_diffusion.pipelines import texts as of_texts
@@ -30,9 +31,9 @@ from numpy_diffusion.process.forward import q_sample
 from numpy_diffusion.process.predictions import PREDICTIONS, Prediction
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.from_step import sample_from
-from numpy_diffusion.sampling.inpainting import inpaint
+from numpy_diffusion.sampling.inpainting import inpaint, known_where
 from numpy_diffusion.sampling.samplers import sample
-from numpy_diffusion.sampling.spacing import Solver
+from numpy_diffusion.sampling.spacing import Solver, check_solver
 
 STEPS: Final = 50  # of a chain, as the field's pipelines take
 RESAMPLE, JUMP = 4, 5  # of RePaint, for so few steps
@@ -77,14 +78,16 @@ class LatentPipeline:
         kinds = dict(text_encoder=CLIPText, unet=UNet, schedule=Schedule, autoencoder=AutoencoderKL, solver=Solver)
         for name, kind in kinds.items():
             _checks.instance(name, getattr(self, name), kind)
+        if not isinstance(self.tokenizer, of_texts.Tokenizer):
+            given = type(self.tokenizer).__name__
+            raise ValueError(f"tokenizer: expected a WordTokenizer or a CLIPTokenizer, got {given}")
+        check_solver(self.solver)
         _checks.choice("prediction", self.prediction, PREDICTIONS)
         if len(self.tokenizer) > (known := self.text_encoder.config.vocab_size):
             raise ValueError(
                 f"tokenizer: expected at most the encoder's {known:,} tokens, got {len(self.tokenizer):,}"
             )
-        told = self.unet.config.cross_attention_dim
-        if told != (size := self.text_encoder.config.hidden_size):
-            raise ValueError(f"unet: expected one that attends to states of {size} numbers, got {told}")
+        check_both(self.unet, self.text_encoder)
         if self.unet.shape[0] != (channels := self.autoencoder.config.latent_channels):
             raise ValueError(f"unet: expected latents of {channels} channels, got {self.unet.shape[0]}")
 
@@ -125,14 +128,14 @@ class LatentPipeline:
         ------
         ValueError : an argument out of its range, a text that the tokenizer does not take
         """
-        states = self.states(texts, n)
+        chosen, states = self.steps(steps), self.states(texts, n)
         z = sample(
             self.denoiser(states, guidance),
             self.schedule,
             len(states),
             seed,
             method=self.solver.method,
-            steps=self.steps(steps),
+            steps=chosen,
             end=self.solver.end,
             first=first,
             progress=progress,
@@ -156,21 +159,21 @@ class LatentPipeline:
         Parameters
         ----------
         x0 : [N, 3, H, W] in -1..1
-        strength : which part of the chain's steps is gone back up and down: near 0 leaves the pictures as they are, 1
-            leaves nothing of them but what x_T still shows
+        strength : which part of the chain's steps is gone back up and down: near 0 leaves the pictures as the
+            autoencoder has them, 1 leaves nothing of them but what x_T still shows
         others : as for the call
         """
-        z = self.encode(x0, seed, first)
-        states = self.states(texts, len(z))
-        chosen = self.steps(steps)
+        x0, chosen = self._pictures(x0), self.steps(steps)
         count = round(_checks.real("strength", strength, 0.0, 1.0) * len(chosen))
         kept = chosen[len(chosen) - count :]
+        model = self.denoiser(self.states(texts, len(x0)), guidance)
+        z = self.encode(x0, seed, first)
         if count == 0 or kept[0] <= self.solver.end:
             return self.decode(z)
         t = int(kept[0])
         zt, _ = q_sample(z, t, self.schedule, seed, first=first)
         z = sample_from(
-            self.denoiser(states, guidance),
+            model,
             self.schedule,
             zt,
             t,
@@ -199,13 +202,15 @@ class LatentPipeline:
 
         Parameters
         ----------
-        x0 : [N, 3, H, W] in -1..1; where not known, whatever it is
-        mask : [H, W], 1 where x0 is known.  A latent is known where all of its pixels are; what is known of x0 is in
-            the result as it was
+        x0 : [N, 3, H, W] in -1..1; anything, or NaN, where not known
+        mask : [H, W], 1 where x0 is known.  A latent is known where all of its pixels are, and made of x0 with 0 in
+            place of the rest; what is known of x0 is in the result as it was
         others : as for the call; by Algorithm 1 whatever the solver, as RePaint needs its noise
         """
-        known = _known(mask, self.shape[1:])
-        x0 = self._pictures(x0)
+        known = known_where(mask, self.shape[1:])
+        x0 = _checks.array("x0", x0, ("N", *self.shape), np.float32, finite=False)
+        x0 = self._pictures(np.where(known, x0, np.float32(0.0)))
+        steps = _checks.integer("steps", steps, JUMP + 1, self.schedule.T)
         f = self.autoencoder.config.shrinkage
         whole = known.reshape(known.shape[0] // f, f, known.shape[1] // f, f).all(axis=(1, 3))
         model = self.denoiser(self.states(texts, len(x0)), guidance)
@@ -216,7 +221,7 @@ class LatentPipeline:
             whole,
             len(x0),
             seed,
-            steps=_checks.integer("steps", steps, JUMP + 1, self.schedule.T),
+            steps=steps,
             resample=RESAMPLE,
             jump=JUMP,
             first=first,
@@ -226,9 +231,9 @@ class LatentPipeline:
 
     # Its parts, one by one ---------------------------------------------------------------------------------------
 
-    def steps(self, n: int) -> np.ndarray:
-        """The n steps of the chain that the solver asks for: int64 [n], falling, in 1..T."""
-        return self.solver.steps(n, self.schedule)
+    def steps(self, steps: int) -> np.ndarray:
+        """So many steps of the chain, those that the solver asks for: int64 [steps], falling, in 1..T."""
+        return self.solver.steps(steps, self.schedule)
 
     def states(self, texts: str | Sequence[str], n: int | None = None) -> np.ndarray:
         """What the encoder makes of the texts, one for all or one for each of n pictures: float32 [n, L, D]."""
@@ -245,10 +250,11 @@ class LatentPipeline:
         return np.clip(self.autoencoder.decode(z / np.float32(self.autoencoder.scaling_factor)), -1.0, 1.0)
 
     def _pictures(self, x0: ArrayLike) -> np.ndarray:
-        return _checks.array("x0", x0, ("N", *self.shape), np.float32)
+        return _checks.in_range("x0", _checks.array("x0", x0, ("N", *self.shape), np.float32))
 
     def denoiser(self, states: np.ndarray, guidance: float) -> Model:
         """eps of latents that are told these states, and away from those of an empty text."""
+        guidance = _checks.real("guidance", guidance, -1.0)
         nothing = Condition(states=of_texts.nothing(self.tokenizer, self.text_encoder))
         model = guided(self.unet, Condition(states=states), guidance, nothing)
         return as_eps(model, self.schedule, self.prediction)
@@ -276,13 +282,3 @@ class LatentPipeline:
         ValueError : a part that diffusers' files have no place for
         """
         latent_folder.write(folder, **{name: getattr(self, name) for name in self.__dataclass_fields__})
-
-
-def _known(mask: ArrayLike, size: tuple[int, ...]) -> np.ndarray:
-    given: Any = np.asarray(mask)
-    if given.shape != size or given.dtype.kind not in "biuf" or ((given != 0) & (given != 1)).any():
-        raise ValueError(
-            f"mask: expected 1 where x0 is known and 0 where it is not, of shape {list(size)}, "
-            f"got {given.dtype} of shape {list(given.shape)}"
-        )
-    return given == 1

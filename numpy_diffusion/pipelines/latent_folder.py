@@ -75,12 +75,19 @@ def write(
     folder = _files.as_path("folder", folder)
     options = {"prediction_type": next(theirs for theirs, ours in PREDICTION.items() if ours == prediction)}
     kind, _ = solver_options.to_options(solver, schedule)
+    unets.check_writable(unet)  # before what is there is touched
+    for network in (text_encoder, autoencoder):
+        files.check_weights(network.params)
+    if isinstance(tokenizer, WordTokenizer):
+        word_tokenizers.check_writable(tokenizer)
     with _files.os_errors_about("folder", folder):
         (folder / INDEX).unlink(missing_ok=True)
     places = text_encoder.config.max_position_embeddings
     if isinstance(tokenizer, WordTokenizer):
         text_encoder = _widened(text_encoder, word_tokenizers.write(tokenizer, folder / "tokenizer", places))
     else:
+        with _files.os_errors_about("folder", folder):
+            (folder / "tokenizer" / word_tokenizers.WORDS).unlink(missing_ok=True)  # of another pipeline
         tokenizer.to_folder(folder / "tokenizer")
     text_encoders.write(text_encoder, folder / "text_encoder")
     unets.write(unet, folder / "unet")

@@ -19,13 +19,13 @@ def ids(tokenizer: Tokenizer, encoder: CLIPText, texts: str | Sequence[str]) -> 
 
     Raises
     ------
-    ValueError : a text that the tokenizer does not take, or of more words than there are places
+    ValueError : a text that the tokenizer does not take, or of more tokens than there are places
     """
     found, places = tokenizer(texts), encoder.config.max_position_embeddings
     used = tokenizer.mask(found).sum(axis=1)
     if (long := np.flatnonzero(used > places)).size:
-        name = named_texts(texts)[long[0]][0]
-        raise ValueError(f"{name}: expected at most {places - 2} words, got {used[long[0]] - 2}")
+        name, what = named_texts(texts)[long[0]][0], "words" if isinstance(tokenizer, WordTokenizer) else "tokens"
+        raise ValueError(f"{name}: expected at most {places - 2} {what}, got {used[long[0]] - 2}")
     return found[:, :places]
 
 

@@ -74,7 +74,7 @@ def inpaint(
     shape = known_model.shape
     if x0.shape not in (shape, (n, *shape)):
         raise ValueError(f"x0: expected shape {list(shape)} or {[n, *shape]}, got {list(x0.shape)}")
-    known = _known(mask, (n, *shape))
+    known = known_where(mask, (n, *shape))
     x0 = _checks.array("x0", np.where(known, x0, np.float32(0.0)))
     variance = variances.checked(variance, schedule, shape, known_model.learn_variance)
     down = coefficients(schedule, steps=steps, variance=variance)
@@ -136,7 +136,13 @@ def _with_known(
     return on_arrival
 
 
-def _known(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+def known_where(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+    """Where x0 is known, by a mask that broadcasts to the shape: bool [*shape].
+
+    Raises
+    ------
+    ValueError : a mask of another shape, or of other values than 0 and 1
+    """
     try:
         known = np.broadcast_to(np.asarray(mask), shape)
     except (TypeError, ValueError):

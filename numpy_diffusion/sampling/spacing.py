@@ -12,7 +12,7 @@ import numpy as np
 from numpy_diffusion import _checks
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps
-from numpy_diffusion.sampling.solvers import Method
+from numpy_diffusion.sampling.solvers import METHODS, Method
 
 Spacing = Literal["leading", "linspace", "trailing", "karras"]
 SPACINGS: tuple[Spacing, ...] = get_args(Spacing)
@@ -46,24 +46,26 @@ class Solver(NamedTuple):
     offset: int = 0
     end: int = 0
 
-    def steps(self, n: int, schedule: Schedule) -> np.ndarray:
-        """The n steps, timestep + 1 each: int64 [n], falling.
+    def steps(self, steps: int, schedule: Schedule) -> np.ndarray:
+        """So many steps, timestep + 1 each: int64 [steps], falling.
 
         The lowest may be `end` itself; `sample` does not take that one.
 
         Raises
         ------
-        ValueError : n outside 1..T, or so large that the timesteps are not distinct or leave the chain
+        ValueError : a number outside 1..T, or so large that the timesteps are not distinct or leave the chain; a
+            solver that there is not
         """
+        check_solver(self)
         T = _checks.instance("schedule", schedule, Schedule).T
-        n = _checks.integer("n", n, 1, T)
+        n = _checks.integer("steps", steps, 1, T)
         if self.spacing == "karras":
             return karras_steps(schedule, n)
-        steps = self._timesteps(n, T) + 1
-        if steps[0] > T or steps[-1] < 1 or (np.diff(steps) >= 0).any():
+        chosen = self._timesteps(n, T) + 1
+        if chosen[0] > T or chosen[-1] < 1 or (np.diff(chosen) >= 0).any():
             spaced = f"{self.spacing!r} with offset {self.offset}"
-            raise ValueError(f"n: expected a number of steps that are distinct and at most T by {spaced}, got {n}")
-        return steps
+            raise ValueError(f"steps: expected a number that are distinct and at most T by {spaced}, got {n}")
+        return chosen
 
     def _timesteps(self, n: int, T: int) -> np.ndarray:
         """In 0..T - 1, unchecked: int64 [n], falling."""
@@ -80,3 +82,12 @@ class Solver(NamedTuple):
                 raise AssertionError("by sigma, see `steps`")
             case _:
                 assert_never(self.spacing)
+
+
+def check_solver(solver: Solver) -> None:
+    """ValueError where a solver has a field of which there is no such value."""
+    _checks.instance("solver", solver, Solver)
+    _checks.choice("solver: method", solver.method, METHODS)
+    _checks.choice("solver: spacing", solver.spacing, SPACINGS)
+    _checks.integer("solver: offset", solver.offset, 0)
+    _checks.integer("solver: end", solver.end, 0)

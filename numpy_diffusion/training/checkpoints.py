@@ -89,8 +89,8 @@ def prolonged(checkpoint: Checkpoint, steps: int) -> Checkpoint:
 def load(folder: _files.PathLike) -> Any:
     """The trained network of a run: the moving average of its weights, with the scaling of its data.
 
-    An `MLP`, `UNet` or `AutoencoderKL`.  A network that predicts noise is drawn from with the schedule that it was
-    trained with, which `load_run` gives along with it:
+    An `MLP`, `UNet`, `TextUNet` or `AutoencoderKL`.  A network that predicts noise is drawn from with the schedule
+    that it was trained with, which `load_run` gives along with it:
 
         run = nd.load_run("runs/spiral")
         x = nd.sample(run.model, run.schedule, n=1000)
@@ -199,7 +199,7 @@ def _terms(checkpoint: Checkpoint) -> dict[str, Any]:
     beta = "" if schedule is None else hashlib.sha256(schedule.beta.tobytes()).hexdigest()
     given = " or ".join(["x0", *(name for name in AXES if name in data)])
     return {
-        "model": str(checkpoint.model),
+        "model": " ".join(str(checkpoint.model).split()),  # on one line
         **checkpoint.config["training"],
         "schedule": f"{schedule} (sha256 of beta {beta[:12]})",
         given: f"shape {data['shape']} (sha256 {data['sha256'][:12]})",

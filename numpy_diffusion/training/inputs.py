@@ -13,7 +13,6 @@ from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.trainable import Trainable
 
-RANGE_ROUNDING: Final = 1e-5  # what an image's values may be outside [-1, 1]
 PICTURES: Final = (1, 3)  # channels
 
 
@@ -61,7 +60,7 @@ def pictures(autoencoder: Trainable, x0: ArrayLike) -> Data:
     """Images [N, C, H, W] alone, of what is no eps-network, and a copy of it, with nothing measured."""
     if autoencoder.buffer.dtype != np.float32:
         raise ValueError(f"autoencoder: expected float32 weights, got {autoencoder.buffer.dtype}")
-    values = _in_range(_checks.array("x0", x0, ("N", *autoencoder.shape), np.float32))
+    values = _checks.in_range("x0", _checks.array("x0", x0, ("N", *autoencoder.shape), np.float32))
     copied = type(autoencoder)(**autoencoder.options)
     copied.buffer[:] = autoencoder.buffer
     return Data(copied, values, Condition())
@@ -73,21 +72,8 @@ def _as_they_are(model: Network, x0: np.ndarray) -> np.ndarray:
     Pictures are gray or in colour and end at black and white; what has other channels is a latent and ends nowhere.
     """
     if model.shape[0] in PICTURES:
-        x0 = _in_range(x0)
+        x0 = _checks.in_range("x0", x0)
     model.shift, model.scale = np.zeros(model.shape, np.float32), np.ones(model.shape, np.float32)
-    return x0
-
-
-def _in_range(x0: np.ndarray) -> np.ndarray:
-    """The images, if they are some.
-
-    Raises
-    ------
-    ValueError : values out of -1..1
-    """
-    low, high = x0.min(), x0.max()
-    if low < -1.0 - RANGE_ROUNDING or high > 1.0 + RANGE_ROUNDING:
-        raise ValueError(f"x0: expected images with values in -1..1, black to white, got {low:g}..{high:g}")
     return x0
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checks.command_line import call, failure
-from checks.latents import pipeline
+from checks.latents import WIDTH, pipeline, unet
 from PIL import Image
+
+import numpy_diffusion as nd
 
 TEXT = "a big red plane on the left"
 
@@ -41,3 +43,13 @@ def test_errors_are_one_line_and_status_2(capsys, folder: Path, tmp_path: Path) 
     ):
         assert sentence in failure(capsys, f"text2image {{}} {{}} -o {tmp_path}/{more}", place, text)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_of_texts_is_shown_and_left_to_python(capsys, tmp_path: Path) -> None:
+    model, z = unet(), np.random.default_rng(0).normal(size=(2, 4, 4, 4))
+    told = nd.Condition(states=np.ones((2, 3, WIDTH)))
+    nd.train(model, nd.Schedule.linear(T=20), z, told, steps=1, batch=2, out=tmp_path / "run", progress=False)
+    assert call(capsys, "info {}", tmp_path / "run")[0] == 0
+    for line in (f"sample {{}} -o {tmp_path}/x.npy", "figure {}", "train --resume --out {}"):
+        said = failure(capsys, line, tmp_path / "run")
+        assert "expected a run whose network is told a class or nothing, got one that is told " in said

@@ -91,7 +91,7 @@ def test_steps_are_those_of_set_timesteps(
     inside = expected[expected >= 1.0]  # "trailing" has one more of them, at -1, where T / n rounds so
     assert len(expected) - len(inside) <= (spacing == "trailing")
     if inside[0] > T or (np.diff(np.round(inside)) == 0.0).any():  # there an index outside, or a step from t to t
-        with pytest.raises(ValueError, match=r"^n: expected a number of steps that are distinct"):
+        with pytest.raises(ValueError, match=r"^steps: expected a number that are distinct"):
             solver.steps(n, schedule)
         return
     found = solver.steps(n, schedule)

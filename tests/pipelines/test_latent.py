@@ -90,6 +90,16 @@ def test_inpainting_keeps_what_is_known_and_draws_the_rest() -> None:
     np.testing.assert_array_equal(everything, X0)
 
 
+def test_what_is_hidden_does_not_shine_through() -> None:
+    pipe = pipeline()
+    mask = np.ones((8, 8))
+    mask[:, 3:] = 0
+    found = pipe.inpaint(X0, mask, TEXTS, steps=6, progress=False)
+    for hidden in (0.5, np.nan):
+        other = pipe.inpaint(np.where(mask == 1, X0, hidden), mask, TEXTS, steps=6, progress=False)
+        np.testing.assert_array_equal(other, found)
+
+
 def test_its_line_says_what_it_is_of() -> None:
     found = repr(pipeline())
     assert found.startswith("LatentPipeline\n  CLIPText(")
@@ -102,7 +112,7 @@ def test_its_line_says_what_it_is_of() -> None:
     [
         (
             dict(text_encoder=text_encoder(hidden_size=4)),
-            "unet: expected one that attends to states of 4 numbers",
+            "text_encoder: expected hidden_size = cross_attention_dim = 8, got 4",
         ),
         (
             dict(text_encoder=text_encoder(vocab_size=9, eos_token_id=8)),
@@ -111,6 +121,10 @@ def test_its_line_says_what_it_is_of() -> None:
         (dict(unet=unet(in_channels=3, out_channels=3)), "unet: expected latents of 4 channels, got 3"),
         (dict(autoencoder=unet()), "autoencoder: expected a AutoencoderKL, got UNet"),
         (dict(prediction="noise"), "prediction: expected"),
+        (dict(tokenizer=None), "tokenizer: expected a WordTokenizer or a CLIPTokenizer, got NoneType"),
+        (dict(unet=unet(num_class_embeds=3)), "unet: expected one that is told states alone, got .* labels"),
+        (dict(solver=Solver("ddim", "even")), "solver: spacing: expected one of"),  # type: ignore[arg-type]
+        (dict(solver=Solver("ddim", "leading", offset=-1)), "solver: offset: expected an integer of at least 0"),
     ],
 )
 def test_parts_that_do_not_go_together_are_named(changes: dict[str, Any], message: str) -> None:
@@ -128,8 +142,8 @@ def test_parts_that_do_not_go_together_are_named(changes: dict[str, Any], messag
         ([], {}, "texts: expected at least one text, got none"),
         (TEXTS, dict(n=3), "texts: expected one, or one for each of 3 pictures, got 2"),
         (TEXTS, dict(n=0), "n: expected an integer of at least 1"),
-        (TEXTS, dict(guidance=-2.0), "scale: expected"),
-        (TEXTS, dict(steps=0), "n: expected an integer in 1..100"),
+        (TEXTS, dict(guidance=-2.0), "guidance: expected"),
+        (TEXTS, dict(steps=0), "steps: expected an integer in 1..100"),
     ],
 )
 def test_bad_arguments_are_named(texts: Any, more: dict[str, Any], message: str) -> None:
@@ -139,11 +153,20 @@ def test_bad_arguments_are_named(texts: Any, more: dict[str, Any], message: str)
 
 def test_bad_pictures_are_named() -> None:
     pipe = pipeline()
-    for x0, message in ((X0[:, :, :4], "x0: expected"), (np.full_like(X0, np.nan), "x0: expected finite")):
+    for x0, message in (
+        (X0[:, :, :4], "x0: expected"),
+        (np.full_like(X0, np.nan), "x0: expected finite"),
+        (np.full(X0.shape, 255, np.uint8), r"x0: expected images with values in -1\.\.1, .*got 255"),
+    ):
         with pytest.raises(ValueError, match=message):
             pipe.image_to_image(x0, TEXTS, **FEW)
-    for mask in (np.ones((4, 4)), np.full((8, 8), 0.5), np.full((8, 8), "a")):
-        with pytest.raises(ValueError, match="mask: expected 1 where x0 is known"):
+    for mask, message in (
+        (np.ones((4, 4)), r"mask: expected an array that broadcasts to \[8, 8\]"),
+        ([[1], [1, 0]], r"mask: expected an array that broadcasts to \[8, 8\]"),
+        (np.full((8, 8), 0.5), "mask: expected 1 where x0 is known"),
+        (np.full((8, 8), "a"), "mask: expected 1 where x0 is known"),
+    ):
+        with pytest.raises(ValueError, match=message):
             pipe.inpaint(X0, mask, TEXTS, **FEW)
     with pytest.raises(ValueError, match="texts: expected one, or one for each of 2 pictures, got 3"):
         pipe.image_to_image(X0, [*TEXTS, "a star"], **FEW)

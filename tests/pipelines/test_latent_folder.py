@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks.latents import PLACES, pipeline, text_encoder
+from checks.latents import PLACES, autoencoder, pipeline, text_encoder, unet
 
 import numpy_diffusion as nd
 from numpy_diffusion.data.words import WordTokenizer
@@ -46,9 +46,14 @@ def test_clip_s_tokenizer_reads_the_same_words(folder: Path, tmp_path: Path) -> 
     assert isinstance(found.tokenizer, CLIPTokenizer)
     assert isinstance(own.tokenizer, WordTokenizer)
     np.testing.assert_array_equal(found.states(TEXTS), own.states(TEXTS))
+    with pytest.raises(ValueError, match=r"texts\[0\]: expected at most 18 tokens, got 29"):
+        found.states(["plane " * 29])
     np.testing.assert_array_equal(found(TEXTS, **FEW), own(TEXTS, **FEW))
-    nd.save_diffusers(found, tmp_path / "again")
-    np.testing.assert_array_equal(nd.load_diffusers(tmp_path / "again")(TEXTS, **FEW), own(TEXTS, **FEW))
+    nd.save_diffusers(own, again := tmp_path / "again")
+    nd.save_diffusers(found, again)  # in place of a pipeline with words of its own, of which nothing is left
+    back = nd.load_diffusers(again)
+    assert isinstance(back.tokenizer, CLIPTokenizer)
+    np.testing.assert_array_equal(back(TEXTS, **FEW), own(TEXTS, **FEW))
 
 
 def test_a_text_s_length_is_in_the_files(folder: Path) -> None:
@@ -104,3 +109,20 @@ def test_what_files_have_no_place_for_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="solver: expected one that a scheduler of diffusers"):
         pipeline(solver=Solver("ddim", "karras")).to_diffusers(tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_what_is_refused_leaves_the_folder_as_it_was(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, copy := tmp_path / "copy")
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    shifted, double = unet(), text_encoder(dtype=np.float64)
+    shifted.shift[:] = 1.0
+    broken = autoencoder()
+    broken.buffer[3] = np.nan
+    for changes, message in (
+        (dict(unet=shifted), "model: expected shift 0 and scale 1"),
+        (dict(text_encoder=double), "model: expected float32 weights"),
+        (dict(autoencoder=broken), "model: .*expected finite values"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            pipeline(**changes).to_diffusers(copy)
+    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before

@@ -9,7 +9,7 @@ import pytest
 
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps
-from numpy_diffusion.sampling.spacing import Solver
+from numpy_diffusion.sampling.spacing import Solver, check_solver
 
 LATENT = Schedule.quadratic(1000, beta_start=0.00085, beta_end=0.012, scale_to_T=False)
 TEN = Schedule.linear(10)
@@ -72,7 +72,22 @@ def test_trailing_steps_are_as_many_as_asked_for() -> None:
     ],
 )
 def test_numbers_of_steps_that_a_chain_does_not_have_are_refused(solver: Solver, n: Any) -> None:
-    with pytest.raises(ValueError, match=r"^n: expected .*, got "):
+    with pytest.raises(ValueError, match=r"^steps: expected .*, got "):
         solver.steps(n, TEN)
     with pytest.raises(ValueError, match="schedule: expected a Schedule, got"):
         solver.steps(3, 10)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("solver", "sentence"),
+    [
+        (Solver("plms", "leading"), "solver: method: expected one of"),  # type: ignore[arg-type]
+        (Solver("ddim", "even"), "solver: spacing: expected one of"),  # type: ignore[arg-type]
+        (Solver("ddim", "leading", 1.5), "solver: offset: expected an integer of at least 0"),  # type: ignore[arg-type]
+        (Solver("ddim", "leading", end=-1), "solver: end: expected an integer of at least 0"),
+        (("ddim", "leading"), "solver: expected a Solver"),
+    ],
+)
+def test_what_is_no_solver_is_named(solver: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        check_solver(solver)

@@ -101,6 +101,14 @@ def read_network(
     return config, {name: _checks.array(f"{path}: {name}", values) for name, values in tensors.items()}
 
 
+def check_weights(tensors: Tensors) -> None:
+    """ValueError where `write_network` would refuse the weights: what is not float32 or not finite."""
+    for name, values in tensors.items():
+        if values.dtype != np.float32:
+            raise ValueError(f"model: expected float32 weights, got {name} of {values.dtype}")
+        _checks.array(f"model: {name}", values)
+
+
 def write_network(
     folder: _files.PathLike, kind: str, config: Options, tensors: Tensors, library: Library = DIFFUSERS_LIBRARY
 ) -> None:
@@ -112,10 +120,7 @@ def write_network(
     ValueError : weights that are not float32 or not finite
     """
     folder = _files.as_path("folder", folder)
-    for name, values in tensors.items():
-        if values.dtype != np.float32:
-            raise ValueError(f"model: expected float32 weights, got {name} of {values.dtype}")
-        _checks.array(f"model: {name}", values)
+    check_weights(tensors)
     with _files.os_errors_about("folder", folder):
         folder.mkdir(parents=True, exist_ok=True)
         _files.write(folder / library.weights, safetensors.save(tensors, metadata={"format": "pt"}))

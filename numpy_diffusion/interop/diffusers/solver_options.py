@@ -35,8 +35,8 @@ from numpy_diffusion.interop.diffusers import files, schedulers
 from numpy_diffusion.interop.diffusers.files import Options, naming
 from numpy_diffusion.interop.diffusers.schedulers import Kind
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.sampling.solvers import METHODS, Method
-from numpy_diffusion.sampling.spacing import SPACINGS, Solver, Spacing
+from numpy_diffusion.sampling.solvers import Method
+from numpy_diffusion.sampling.spacing import SPACINGS, Solver, Spacing, check_solver
 
 IN_FILES: Final = SPACINGS[:3]  # values of timestep_spacing; "karras" is an option of its own
 NOISY_END: Final = 1  # t of their timestep 0, where a chain ends that does not end at x_0
@@ -154,9 +154,8 @@ def to_options(solver: Solver, schedule: Schedule) -> tuple[Kind, Options]:
     >>> kind, options["set_alpha_to_one"], options["steps_offset"]
     ('DDIMScheduler', False, 1)
     """
-    _checks.instance("solver", solver, Solver)
-    kind = KIND[_checks.choice("solver: method", solver.method, METHODS)]
-    _checks.choice("solver: spacing", solver.spacing, SPACINGS)
+    check_solver(solver)
+    kind = KIND[solver.method]
     options = schedulers.to_options(_checks.instance("schedule", schedule, Schedule)) | {
         "timestep_spacing": "linspace" if solver.spacing == "karras" else solver.spacing,
         "steps_offset": solver.offset,

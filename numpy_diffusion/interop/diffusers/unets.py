@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from numpy_diffusion import _checks, _files
-from numpy_diffusion.interop.diffusers.files import check_sides, read_network, write_network
+from numpy_diffusion.interop.diffusers.files import check_sides, check_weights, read_network, write_network
 from numpy_diffusion.networks.unet.config import Config, UNetConditionConfig, UNetConfig
 from numpy_diffusion.networks.unet.options import checked
 from numpy_diffusion.networks.unet.program import shapes
@@ -48,10 +48,16 @@ def write(unet: UNet, folder: _files.PathLike) -> None:
     ValueError : what is no UNet; weights that are not float32 or not finite; a shift or scale, for which there is no
         place there
     """
+    check_writable(unet)
+    write_network(folder, unet.config.KIND, unet.options, unet.params)
+
+
+def check_writable(unet: UNet) -> None:
+    """ValueError where `write` would refuse the network."""
     _checks.instance("model", unet, UNet)
     if unet.shift.any() or (unet.scale != 1.0).any():
         raise ValueError("model: expected shift 0 and scale 1, as diffusers' files have no place for others")
-    write_network(folder, unet.config.KIND, unet.options, unet.params)
+    check_weights(unet.params)
 
 
 def _checked(options: dict[str, Any]) -> Config:

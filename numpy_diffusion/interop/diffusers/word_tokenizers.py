@@ -4,11 +4,13 @@
     vocab.json, merges.txt       the same for CLIP's tokenizer, see `clip_tokenizer`
 
 What CLIP's tokenizer makes of a text of these words is what ours makes; punctuation, which ours leaves out, it has no
-token for.
+token for.  A word has letters of a to z alone, or is one digit: CLIP's goes by the bytes of other letters, and by
+digits one at a time.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -20,6 +22,7 @@ from numpy_diffusion.interop.diffusers import clip_tokenizer
 from numpy_diffusion.interop.diffusers.clip_tokenizer import END_OF_WORD, Merges
 
 WORDS: Final = "words.json"
+_WHOLE: Final = re.compile("[a-z]+|[0-9]")  # what CLIP's tokenizer does not take apart
 
 
 def read(folder: Path) -> WordTokenizer:
@@ -33,7 +36,9 @@ def write(tokenizer: WordTokenizer, folder: Path, length: int) -> int:
     Raises
     ------
     OSError : a place that cannot be written
+    ValueError : a word that CLIP's tokenizer would take apart
     """
+    check_writable(tokenizer)
     pairs = merges(tokenizer.vocabulary)
     tokens = [*(word + END_OF_WORD for word in tokenizer.vocabulary), START, END]
     pieces = {piece for word in tokenizer.vocabulary for piece in _letters(word)} | {a + b for a, b in pairs}
@@ -41,6 +46,14 @@ def write(tokenizer: WordTokenizer, folder: Path, length: int) -> int:
     clip_tokenizer.write(folder, {token: number for number, token in enumerate(tokens)}, pairs, END, length)
     tokenizer.save(folder / WORDS)
     return len(tokens)
+
+
+def check_writable(tokenizer: WordTokenizer) -> None:
+    """ValueError where `write` would refuse the tokenizer."""
+    for word in tokenizer.vocabulary:
+        if not _WHOLE.fullmatch(word):
+            what = "words of the letters a to z, as CLIP's files have no place for others"
+            raise ValueError(f"tokenizer: expected {what}, got {word!r}")
 
 
 def merges(words: Sequence[str]) -> Merges:

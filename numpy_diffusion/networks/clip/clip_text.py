@@ -102,13 +102,13 @@ eos_token_id=9): 1,912 parameters
         """One state [N, D] for each text, that at its end token; arguments and errors as for the call."""
         return self.forward(self.params, self.checked(ids))[1]
 
-    def checked(self, ids: ArrayLike) -> np.ndarray:
-        """ids as int64 [N, L]; errors as for the call."""
+    def checked(self, ids: ArrayLike, name: str = "ids") -> np.ndarray:
+        """ids as int64 [N, L]; errors as for the call, which call them by this name."""
         given, places, tokens = np.asarray(ids), self.config.max_position_embeddings, self.config.vocab_size
         if given.dtype.kind not in "iu" or given.ndim != 2 or given.size == 0:
-            raise ValueError(f"ids: expected integers [N, L], got {given.dtype} of shape {list(given.shape)}")
+            raise ValueError(f"{name}: expected integers [N, L], got {given.dtype} of shape {list(given.shape)}")
         if given.shape[1] > places:
-            raise ValueError(f"ids: expected at most {places} tokens a text, got {given.shape[1]:,}")
+            raise ValueError(f"{name}: expected at most {places} tokens a text, got {given.shape[1]:,}")
         if given.min() < 0 or given.max() >= tokens:
-            raise ValueError(f"ids: expected numbers in 0..{tokens - 1}, got {given.min()}..{given.max()}")
+            raise ValueError(f"{name}: expected numbers in 0..{tokens - 1}, got {given.min()}..{given.max()}")
         return given.astype(np.int64)

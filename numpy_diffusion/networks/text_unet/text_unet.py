@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from numpy_diffusion import _checks
 from numpy_diffusion.layers.named import inside
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
@@ -83,15 +84,15 @@ class TextUNet(Network):
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
-        encoder, attending = CLIPText(seed=seed, dtype=dtype, **text_encoder), UNet(seed=seed, dtype=dtype, **unet)
-        _check_both(attending, encoder)
+        encoder = CLIPText(seed=seed, dtype=dtype, **_options(TEXT, text_encoder))
+        attending = UNet(seed=seed, dtype=dtype, **_options(UNET, unet))
+        check_both(attending, encoder)
         self._started = encoder, attending  # for their first weights
-        tokens = encoder.checked(np.asarray(nothing)[None])[0]
-        if len(tokens) != encoder.config.max_position_embeddings:
-            raise ValueError(
-                f"nothing: expected max_position_embeddings = {encoder.config.max_position_embeddings} tokens, "
-                f"got {len(tokens)}"
-            )
+        given, places = np.asarray(nothing), encoder.config.max_position_embeddings
+        if given.dtype.kind not in "iu" or given.shape != (places,):
+            got = f"{given.dtype} of shape {list(given.shape)}"
+            raise ValueError(f"nothing: expected max_position_embeddings = {places} integers, got {got}")
+        tokens = encoder.checked(given[None], "nothing")[0]
         assert isinstance(attending.config, UNetConditionConfig)
         config = TextUNetConfig(attending.config, encoder.config, tuple(tokens.tolist()))
         shapes = {f"{UNET}.{name}": shape for name, shape in attending.shapes.items()}
@@ -114,7 +115,8 @@ class TextUNet(Network):
         return encoder, attending
 
     def __repr__(self) -> str:
-        return f"TextUNet: {self.buffer.size:,} parameters\n  {self._encoder}\n  {self._unet}"
+        own = f"TextUNet(nothing={list(self.config.nothing)}): {self.buffer.size:,} parameters"
+        return f"{own}\n  {self._encoder}\n  {self._unet}"
 
     @property
     def nothing(self) -> Condition:
@@ -124,7 +126,7 @@ class TextUNet(Network):
         length = self.config.text_encoder.max_position_embeddings
         if condition.tokens.shape[-1] != length:
             raise ValueError(f"tokens: expected {length} of each sample, got {condition.tokens.shape[-1]:,}")
-        self._encoder.checked(np.atleast_2d(condition.tokens))
+        self._encoder.checked(np.atleast_2d(condition.tokens), "tokens")
 
     def forward(
         self,
@@ -169,11 +171,21 @@ class TextUNet(Network):
         return of_batch
 
 
-def _check_both(attending: UNet, encoder: CLIPText) -> None:
+def _options(name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options of a part, which has its seed and dtype from the whole."""
+    for own in ("seed", "dtype"):
+        if own in _checks.instance(name, given, Mapping):
+            raise ValueError(f"{name}: expected no {own}, which is an argument beside it, got {given[own]!r}")
+    return given
+
+
+def check_both(attending: UNet, encoder: CLIPText) -> None:
+    """ValueError where the U-Net is not told the encoder's states, and they alone."""
     config, D = attending.config, encoder.config.hidden_size
     taken = {} if attending.nothing is None else attending.nothing.arguments()
     if taken.keys() != {"states", "mask"}:
-        raise ValueError(f"unet: expected one that is told states alone, got one that is told {', '.join(taken)}")
+        asked = ", ".join(taken) or "nothing"
+        raise ValueError(f"unet: expected one that is told states alone, got one that is told {asked}")
     if config.cross_attention_dim != D:
         raise ValueError(
             f"text_encoder: expected hidden_size = cross_attention_dim = {config.cross_attention_dim}, got {D}"

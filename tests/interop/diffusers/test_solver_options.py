@@ -173,7 +173,7 @@ def test_what_is_written_is_read_again(method: Any, spacing: Any, end: int, tmp_
         (Solver("ddim", "leading", end=2), "solver: expected one that a scheduler of diffusers' has, got Solver"),
         (Solver("plms", "leading"), "solver: method: expected one of"),  # type: ignore[arg-type]
         (Solver("ddim", "even"), "solver: spacing: expected one of"),  # type: ignore[arg-type]
-        (Solver("ddim", "leading", -1), "steps_offset: expected an integer in 0"),
+        (Solver("ddim", "leading", -1), "solver: offset: expected an integer of at least 0"),
         (("ddim", "leading", 0, 0), "solver: expected a Solver, got"),
     ],
 )

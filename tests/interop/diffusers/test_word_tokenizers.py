@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,13 @@ def test_what_is_written_is_read_and_clip_s_tokenizer_finds_the_same_numbers(tmp
     texts = [text.replace(",", "") for text in captions.scenes(200, size=4, part="all").captions]
     np.testing.assert_array_equal(clip(texts), tokenizer(texts))
     np.testing.assert_array_equal(clip.nothing, tokenizer.nothing)
+
+
+@pytest.mark.parametrize("word", ["été", "22", "3d", "x²", "中文"])
+def test_a_word_that_clip_s_tokenizer_takes_apart_is_refused(word: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"tokenizer: expected words of the letters a to z, .*got '{word}'"):
+        word_tokenizers.write(WordTokenizer(("a", word)), tmp_path / "none", 20)
+    assert not (tmp_path / "none").exists()
 
 
 @given(words=st.lists(st.text("aber", min_size=1, max_size=7), min_size=1, max_size=12, unique=True))
