@@ -47,11 +47,11 @@ def main() -> None:
         pipeline.to_diffusers(options.run / "pipeline")
         print(options.run / "pipeline")
     print(f"Scenes that were held out come back with {_latents.psnr(pipeline.autoencoder):.1f} dB")
-    _pictures(pipeline, options.out, options.seed)
+    _pictures(pipeline, options.out, options.seed, options.guidance)
     judge = _scene_quality.trained(_latents.SIZE)
     for part, what in (("seen", "Seen combinations"), ("held_out", "Combinations that were held out")):
         print(f"{what}:")
-        asked = nd.captions.scenes(options.samples, 1, options.seed + 1, part)
+        asked = nd.captions.scenes(options.samples, 1, options.seed + _latents.JUDGED, part)
         x = pipeline(
             asked.captions, seed=options.seed, guidance=options.guidance, steps=min(_latents.CHAIN, options.length)
         )
@@ -63,7 +63,9 @@ def parsed() -> argparse.Namespace:
     steps, what = _latents.AUTOENCODER_STEPS, "training steps of the autoencoder"
     options.add_argument("--autoencoder-steps", type=int, default=steps, help=f"{what} (default {steps:,})")
     options.add_argument("--run", type=Path, help="folder of both runs, new or to go on with (default: none is kept)")
-    options.add_argument("--scenes", type=int, default=_latents.SCENES, help="scenes to learn from (default 20,000)")
+    options.add_argument(
+        "--scenes", type=int, default=_latents.SCENES, help=f"scenes to learn from (default {_latents.SCENES:,})"
+    )
     options.add_argument("--length", type=int, default=1000, help="T, the steps of the chain (default 1,000)")
     options.add_argument("--samples", type=int, default=1000, help="samples to judge, of each part (default 1,000)")
     options.add_argument("--guidance", type=float, default=_latents.GUIDANCE, help="w of the samples")
@@ -87,9 +89,9 @@ def trained(options: argparse.Namespace) -> nd.LatentPipeline:
     return nd.LatentPipeline(text_encoder, nd.captions.tokenizer(), unet, schedule, autoencoder)
 
 
-def _pictures(pipeline: nd.LatentPipeline, out: Path, seed: int) -> None:
+def _pictures(pipeline: nd.LatentPipeline, out: Path, seed: int, guidance: float) -> None:
     """Reconstructions and latents, both chains in the latent space and decoded, samples by caption."""
-    scenes = nd.captions.scenes(SHOWN, _latents.SIZE, seed + 1, part="held_out")
+    scenes = nd.captions.scenes(SHOWN, _latents.SIZE, seed + _latents.JUDGED, part="held_out")
     z = pipeline.encode(scenes.x0)
     rows = np.concatenate([scenes.x0, pipeline.decode(z)])
     grid = figures.image_grid(rows, columns=SHOWN, row_titles=["scene", "there and back"])
@@ -102,13 +104,13 @@ def _pictures(pipeline: nd.LatentPipeline, out: Path, seed: int) -> None:
     kept = [round(share * schedule.T) for share in KEPT]
     forward = nd.q_trajectory(z, schedule, seed=seed, keep=kept)
     states = pipeline.states(scenes.captions)
-    reverse = nd.sample(pipeline.denoiser(states, _latents.GUIDANCE), schedule, SHOWN, seed, keep=kept)
+    reverse = nd.sample(pipeline.denoiser(states, guidance), schedule, SHOWN, seed, keep=kept)
     for name, show in (("latent", _three), ("decoded", pipeline.decode)):
         rows = ({t: show(xt) for t, xt in way.items()} for way in (forward, reverse))
         _common.save(figures.image_rows(*rows), out / f"latent_scenes_{name}_rows.png")
 
     captions = [text for text in ASKED for _ in range(SHOWN)]
-    x = pipeline(captions, seed=seed, guidance=_latents.GUIDANCE, steps=min(_latents.CHAIN, schedule.T))
+    x = pipeline(captions, seed=seed, guidance=guidance, steps=min(_latents.CHAIN, schedule.T))
     _common.save(figures.image_grid(x, columns=SHOWN, row_titles=list(ASKED)), out / "latent_scenes.png")
 
 

@@ -38,6 +38,7 @@ ENOUGH: Final = 8.0  # how many times cheaper a sample in latent space should be
 class Row(NamedTuple):
     """What a network is worth at some moment of its training."""
 
+    setting: str  # all options that change the rest
     space: str
     seed: int
     seconds: float  # of training, those of the autoencoder among them
@@ -75,7 +76,7 @@ def main() -> None:
 
 def study(options: Any, path: Path) -> Iterator[Row]:
     """The rows of all trainings, from the file as far as it has them whole."""
-    known, judge = stored(path), None
+    known, judge = [row for row in stored(path) if row.setting == setting(options)], None
     print(f"{2 * SEEDS} trainings of {options.minutes:g} minutes each, and as long again to judge them on the way")
     for seed in range(options.seed, options.seed + SEEDS):
         for space in SPACES:
@@ -87,6 +88,13 @@ def study(options: Any, path: Path) -> Iterator[Row]:
             yield from found
 
 
+def setting(options: Any) -> str:
+    """What a row depends on beside space and seed, in words."""
+    length = f"{options.steps} steps" if options.steps else f"{options.minutes:g} minutes"
+    first = f"{length}, {options.autoencoder_steps} of the autoencoder, {options.scenes} scenes"
+    return f"{first}, {options.samples} samples, T = {options.length}"
+
+
 def judged(space: str, seed: int, options: Any, judge: _scene_quality.Judge) -> list[Row]:
     """Train in this space for the minutes, and judge the network as often as MARKS says."""
     works = (_of_pixels if space == "pixels" else _of_latents)(seed, options)
@@ -94,7 +102,7 @@ def judged(space: str, seed: int, options: Any, judge: _scene_quality.Judge) -> 
     model = _latents.text_unet(works.x0.shape[1:], works.channels, seed)
     pace = _pace(model, schedule, works)
     stretch = max(1, (options.steps or round((60.0 * options.minutes - works.seconds) / pace)) // MARKS)
-    asked = nd.captions.scenes(options.samples, _latents.SIZE, seed + 1)
+    asked = nd.captions.scenes(options.samples, _latents.SIZE, seed + _latents.JUDGED)
     tokens, timed = _latents.tokens(asked.captions), min(TIMED, options.samples)
     rows: list[Row] = []
 
@@ -111,7 +119,19 @@ def judged(space: str, seed: int, options: Any, judge: _scene_quality.Judge) -> 
         draw(run.model, timed)
         sample_ms = 1000.0 * (time.perf_counter() - began) / timed
         seconds = works.seconds + pace * run.step
-        rows.append(Row(space, seed, seconds, run.step, distance, right["all four"], 1000.0 * pace, sample_ms))
+        rows.append(
+            Row(
+                setting(options),
+                space,
+                seed,
+                seconds,
+                run.step,
+                distance,
+                right["all four"],
+                1000.0 * pace,
+                sample_ms,
+            )
+        )
 
     more = dict(checkpoint_every=stretch, after_checkpoint=tell)
     _latents.trained(model, schedule, works.x0, works.told, MARKS * stretch, seed, None, **more)
@@ -209,7 +229,7 @@ def stored(path: Path) -> list[Row]:
     lines = csv.DictReader(io.StringIO(path.read_text()))
     if tuple(lines.fieldnames or ()) != Row._fields:
         raise ValueError(f"{path}: expected the columns {', '.join(Row._fields)}; move the file away to start anew")
-    kinds = {"space": str, "seed": int, "step": int}
+    kinds = {"setting": str, "space": str, "seed": int, "step": int}
     return [Row(**{name: kinds.get(name, float)(value) for name, value in line.items()}) for line in lines]
 
 

@@ -20,6 +20,7 @@ from numpy_diffusion.data import datasets, image_datasets
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 OF_A_MODEL = [".png", "_loss.png", ".gif", ".html"]
+LATENT_ENDINGS = ["", "_decoded_rows", "_latent_rows", "_latents", "_there_and_back"]
 WRITTEN = {
     "spiral": [f"spiral{ending}" for ending in OF_A_MODEL],
     "airplane_and_tank": [f"{name}{ending}" for name in ("airplane", "tank") for ending in OF_A_MODEL],
@@ -34,9 +35,12 @@ WRITTEN = {
     "shapes32": [f"shapes32{ending}.png" for ending in ("", "_between", "_loss", "_rows", "_training")],
     "inpaint": ["inpaint.png", "inpaint_training.png"],
     "from_diffusers": ["digits-8x8", "from_diffusers.png"],
+    "latent_scenes": [f"latent_scenes{ending}.png" for ending in LATENT_ENDINGS],
+    "pixel_or_latent": ["pixel_or_latent.csv", "pixel_or_latent.png"],
 }
 GALLERY = gallery()
 OF_POINTS = ["spiral", "airplane_and_tank"]
+OF_LATENTS = ["latent_scenes", "pixel_or_latent"]  # run in test_latent_examples.py
 OF_IMAGES = {  # with what makes them short
     "digits": GALLERY.SHORT["digits"][2:],
     "shapes32": ["--length", "10", "--scenes", "200"],
@@ -71,7 +75,8 @@ def test_every_example_is_listed():
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(WRITTEN) - {"own_image", "which_schedule", "bound", "density", *OF_POINTS, *OF_IMAGES})
+    "name",
+    sorted(set(WRITTEN) - {"own_image", "which_schedule", "bound", "density", *OF_POINTS, *OF_IMAGES, *OF_LATENTS}),
 )  # these run below
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_example_writes_what_it_says_under_out(tmp_path, monkeypatch, capsys, name):

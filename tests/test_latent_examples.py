@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib
 import io
@@ -78,14 +79,16 @@ def test_pixel_or_latent_judges_both_and_goes_on(
     assert_pictures(tmp_path, ["pixel_or_latent.png"])
     rows = example.stored(tmp_path / "pixel_or_latent.csv")
     assert [(row.space, row.step) for row in rows] == [(space, k) for space in example.SPACES for k in (1, 2, 3)]
-    assert all(np.isfinite(row[2:]).all() for row in rows)
+    assert all(np.isfinite(row[3:]).all() for row in rows)
     for part in ("pixels ", "latents ", "times cheaper", "the claim is "):
         assert part in said
 
-    monkeypatch.setattr(example, "judged", None)  # nothing is trained again
+    monkeypatch.setattr(example, "judged", lambda *_: [])  # nothing is trained again, but for another setting
     assert printed(example, monkeypatch, "--steps", 3, "--out", tmp_path) == said
+    options = argparse.Namespace(steps=0, minutes=1.0, autoencoder_steps=2, scenes=40, length=10, samples=12, seed=0)
+    assert list(example.study(options, tmp_path / "pixel_or_latent.csv")) == []
     (tmp_path / "pixel_or_latent.csv").write_text("space,seed\n")
-    with pytest.raises(ValueError, match=r"pixel_or_latent\.csv: expected the columns space, seed, seconds"):
+    with pytest.raises(ValueError, match=r"pixel_or_latent\.csv: expected the columns setting, space, seed"):
         printed(example, monkeypatch, "--steps", 3, "--out", tmp_path)
 
 
