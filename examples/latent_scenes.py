@@ -8,7 +8,7 @@ an interrupted training goes on, and leaves the pipeline there in diffusers' fil
 
 Prints how well scenes come back from their latents, and how many of 1,000 samples classifiers of real scenes read as
 what was asked for: of combinations of thing, colour, size and place that were seen in training, and of others that
-never were.  Takes about 50 minutes on two cores.
+never were.  Says how long training will take before it starts.
 """
 
 from __future__ import annotations

@@ -113,8 +113,8 @@ class Pipeline(NamedTuple):
         _checks.instance("schedule", self.schedule, Schedule)
         options = {
             **schedulers.to_options(self.schedule),
-            "prediction_type": _key("prediction", PREDICTION, self.prediction, PREDICTIONS),
-            "variance_type": _key("variance", VARIANCE, self.variance, VARIANCES),
+            "prediction_type": key("prediction", PREDICTION, self.prediction, PREDICTIONS),
+            "variance_type": key("variance", VARIANCE, self.variance, VARIANCES),
             "clip_sample": self.clip is not None,
             "clip_sample_range": 1.0 if self.clip is None else _checks.real("clip", self.clip, 1e-6),
         }
@@ -134,7 +134,7 @@ def _part(folder: Path, name: str) -> Path:
     return folder / name if (folder / name).is_dir() else folder
 
 
-def _key(name: str, table: Mapping[str, str], value: Any, options: tuple[str, ...]) -> str:
+def key(name: str, table: Mapping[str, str], value: Any, options: tuple[str, ...]) -> str:
     """Diffusers' word for ours."""
     _checks.choice(name, value, options)
     return next(theirs for theirs, ours in table.items() if ours == value)

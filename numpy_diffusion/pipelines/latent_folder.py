@@ -31,7 +31,8 @@ from numpy_diffusion.interop.diffusers.clip_tokenizer import CLIPTokenizer
 from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.clip.config import TOKENS
 from numpy_diffusion.networks.unet.config import UNetConditionConfig
-from numpy_diffusion.pipelines.ddpm import INDEX, PREDICTION
+from numpy_diffusion.pipelines.ddpm import INDEX, PREDICTION, key
+from numpy_diffusion.process.predictions import PREDICTIONS
 
 KIND: Final = "StableDiffusionPipeline"
 PARTS: Final = ("text_encoder", "tokenizer", "unet", "vae", "scheduler")
@@ -73,7 +74,7 @@ def write(
 ) -> None:
     """Write what `read` reads; errors as for `LatentPipeline.to_diffusers`."""
     folder = _files.as_path("folder", folder)
-    options = {"prediction_type": next(theirs for theirs, ours in PREDICTION.items() if ours == prediction)}
+    options = {"prediction_type": key("prediction", PREDICTION, prediction, PREDICTIONS)}
     kind, _ = solver_options.to_options(solver, schedule)
     unets.check_writable(unet)  # before what is there is touched
     for network in (text_encoder, autoencoder):

@@ -87,7 +87,7 @@ class TextUNet(Network):
         encoder = CLIPText(seed=seed, dtype=dtype, **_options(TEXT, text_encoder))
         attending = UNet(seed=seed, dtype=dtype, **_options(UNET, unet))
         check_both(attending, encoder)
-        self._started = encoder, attending  # for their first weights
+        self._encoder, self._unet = encoder, attending
         given, places = np.asarray(nothing), encoder.config.max_position_embeddings
         if given.dtype.kind not in "iu" or given.shape != (places,):
             got = f"{given.dtype} of shape {list(given.shape)}"
@@ -98,12 +98,9 @@ class TextUNet(Network):
         shapes = {f"{UNET}.{name}": shape for name, shape in attending.shapes.items()}
         shapes |= {f"{TEXT}.{name}": shape for name, shape in encoder.shapes.items()}
         super().__init__(config, attending.shape, shapes, learn_variance=attending.learn_variance, dtype=dtype)
-        self._encoder, self._unet = self._started
-        del self._started
 
     def initialise(self, seed: int) -> None:
-        encoder, attending = self._started
-        self.buffer[:] = np.concatenate([attending.buffer, encoder.buffer])
+        self.buffer[:] = np.concatenate([self._unet.buffer, self._encoder.buffer])
 
     def parts(self) -> tuple[CLIPText, UNet]:
         """The text encoder and the U-Net with these weights, each alone: states = text(tokens), eps = unet(x, t,
