@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.layers import images
-from numpy_diffusion.kernels.layers.images import Image, Worker
+from numpy_diffusion.kernels.layers.images import NO_IMAGE, Image, Worker
 from numpy_diffusion.kernels.vector.registers import ROWS
 
 FLAT = settings(deadline=None, max_examples=30)
@@ -41,6 +41,11 @@ class Memory:
         scratch = np.full(scratch_size + BEHIND, GARBAGE, np.float32)
         self.scratch.append((scratch, scratch_size))
         return Worker(self.arena, scratch[:scratch_size], part, parts)
+
+    @property
+    def tables(self) -> np.ndarray:
+        """The images as a table of one sample: row 0 is none, then each in order, then the vector."""
+        return np.array([[NO_IMAGE, *self.images, self.vector]], images.IMAGE)
 
     def put(self, row: int, x: np.ndarray) -> None:
         images.load(self.arena, self.images[row], x)

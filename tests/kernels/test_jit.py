@@ -26,11 +26,11 @@ np.testing.assert_allclose(*(nd.sample(model, schedule, 2, backend=name) for nam
 UNCOMPILED_UNET = """
 import numpy as np
 from numpy_diffusion.kernels.layers import winograd
-from numpy_diffusion.kernels.vector import attention, tile
+from numpy_diffusion.kernels.vector import attention, runs
 from numpy_diffusion.networks.unet.unet import UNet
 from checks.unet_kernel import exact, gradient, outputs, shown
 
-assert tile.runs_tile is tile.plain_runs_tile and attention.inner_tile is attention.plain_inner_tile
+assert runs.runs_tile is runs.plain_runs_tile and attention.inner_tile is attention.plain_inner_tile
 assert winograd.suits(8, 8)
 model = UNet(sample_size=8, in_channels=1, out_channels=1, block_out_channels=[8], layers_per_block=1,
              down_block_types=["AttnDownBlock2D"], up_block_types=["UpBlock2D"], norm_num_groups=2)

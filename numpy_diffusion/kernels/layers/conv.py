@@ -16,19 +16,22 @@ from numpy_diffusion.kernels._jit import part_jit
 from numpy_diffusion.kernels.layers import winograd
 from numpy_diffusion.kernels.layers.images import (
     NOWHERE,
+    SAMPLES,
     channel_sums,
     channel_sums_size,
     clear_border,
     copy_or_add,
+    image,
     pitch,
     pixel,
 )
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
-from numpy_diffusion.kernels.vector.tile import narrow_runs_tile, runs_tile
+from numpy_diffusion.kernels.vector.runs import narrow_runs_tile, runs_tile, two_rows_tile
 
 CHUNK = 64  # pixels over which a tile of the weights' gradient runs at a time, so that they stay in the first cache
+FIRST_CACHE = 8192  # numbers that are sure to stay there
 
 
 class Window(NamedTuple):
@@ -45,14 +48,14 @@ class Window(NamedTuple):
 class Scratch(NamedTuple):
     """Where a forward pass keeps what in its scratch; a tile comes first."""
 
-    start: int  # what each output channel starts from: bias and vector
+    start: int  # what each output channel starts from, by sample: bias and vector
     squares: int  # what `winograd.forward` needs
 
 
 @register_jitable
 def forward_scratch(J):
     """The scratch of a forward pass of J output channels."""
-    return Scratch(ROWS * LANES, ROWS * LANES + round_up(J, LANES))
+    return Scratch(ROWS * LANES, ROWS * LANES + SAMPLES * round_up(J, LANES))
 
 
 def scratch_size(C, J):
@@ -66,106 +69,158 @@ def backward_scratch_size(C, J, width):
 
 
 @part_jit
-def forward(worker, src, dst, weights, window, vector, residual):
+def forward(worker, tables, src, dst, weights, window, vector, residual):
     """dst = conv(src) + bias (+ vector, one number a channel) (+ residual, an image like dst); the worker's rows.
 
-    vector, residual: `NO_IMAGE` where there is none.
+    tables : a table of images for each sample, at most SAMPLES
+    src, dst, vector, residual : rows of them; that of `NO_IMAGE` where there is none
     """
-    arena, scratch, J, place = worker.arena, worker.scratch, dst.channels, forward_scratch(dst.channels)
-    start = scratch[place.start :]
-    for j in range(round_up(J, LANES)):
-        start[j] = weights[window.bias + j] if j < J and window.bias != NOWHERE else np.float32(0)
-        if j < J and vector.at != NOWHERE:
-            start[j] += arena[vector.at + j]
+    arena, scratch, samples = worker.arena, worker.scratch, tables.shape[0]
+    J = image(tables[0], dst).channels
+    place, apart = forward_scratch(J), round_up(J, LANES)
+    for n in range(samples):
+        added, start = image(tables[n], vector).at, scratch[place.start + n * apart :]
+        for j in range(apart):
+            start[j] = weights[window.bias + j] if j < J and window.bias != NOWHERE else np.float32(0)
+            if j < J and added != NOWHERE:
+                start[j] += arena[added + j]
     if window.squares != NOWHERE:
-        low, high = share(dst.height // 2, worker.part, worker.parts)
-        winograd.forward(arena, src, dst, weights, window, scratch, place.start, place.squares, residual, low, high)
+        for n in range(samples):
+            into, start = image(tables[n], dst), place.start + n * apart
+            low, high = share(into.height // 2, worker.part, worker.parts)
+            winograd.forward(arena, image(tables[n], src), into, weights, window, scratch, start, place.squares,
+                             image(tables[n], residual), low, high)  # fmt: skip
     else:
-        low, high = share(dst.height, worker.part, worker.parts)
-        rows = 1 if window.k == 1 else max(1, high - low)  # the pixels stay in the first cache, or else the weights
-        for y in range(low, high, rows):
-            for panel in range(round_up(J, LANES) // LANES):
-                _panel(arena, src, dst, weights, window, scratch, panel, y, y + rows)
-        if residual.at != NOWHERE:
-            for y in range(low, high):
-                copy_or_add(arena, pixel(residual, y, 0), pixel(dst, y, 0), dst.width * J, True)
+        _by_pixels(worker, tables, src, dst, weights, window)
+        for n in range(samples):
+            into, other = image(tables[n], dst), image(tables[n], residual)
+            low, high = share(into.height, worker.part, worker.parts)
+            if other.at != NOWHERE:
+                for y in range(low, high):
+                    copy_or_add(arena, pixel(other, y, 0), pixel(into, y, 0), into.width * J, True)
     if worker.part == 0:
-        clear_border(arena, dst)
+        for n in range(samples):
+            clear_border(arena, image(tables[n], dst))
 
 
 @part_jit
-def _panel(arena, src, dst, weights, window, scratch, panel, low, high):
-    """LANES output channels of some rows."""
+def _by_pixels(worker, tables, src, dst, weights, window):
+    """The convolution by the definition's sums: panel by panel, each for all samples while its weights are in the
+    first cache; or row by row, where it is the row that fits, or all weights do."""
+    samples, first = tables.shape[0], image(tables[0], dst)
+    C, J = image(tables[0], src).channels, first.channels
+    low, high = share(first.height, worker.part, worker.parts)
+    panels = round_up(J, LANES) // LANES
+    by_rows = window.k == 1 and (first.width >= LANES or C * J <= FIRST_CACHE)
+    blocks = high - low if by_rows else 1
+    apart = round_up(J, LANES)
+    for i in range(panels * samples * blocks):
+        if by_rows:
+            panel, n, y = i % panels, i // (panels * blocks), low + i // panels % blocks
+        else:
+            panel, n, y = i // samples, i % samples, low
+        end, start = y + 1 if by_rows else high, forward_scratch(J).start + n * apart
+        source, into = image(tables[n], src), image(tables[n], dst)
+        _panel(worker.arena, source, into, weights, window, worker.scratch, start, panel, y, end)
+
+
+@part_jit
+def _panel(arena, src, dst, weights, window, scratch, start, panel, low, high):
+    """LANES output channels of some rows, which begin with scratch[start...]."""
     C, J, row, j = src.channels, dst.channels, pitch(src), panel * LANES
-    k, stride, start = window.k, window.stride, forward_scratch(J).start + j
+    k, stride, start = window.k, window.stride, start + j
     b0, depth, channels = window.weight + panel * k * k * C * LANES, k * C, min(LANES, J - j)
-    origin = src.at + window.shift * (row + C)
-    height, width = (2 * ROWS, VECTOR) if channels <= VECTOR else (ROWS, LANES)
-    for y in range(low, high):
+    origin, half = src.at + window.shift * (row + C), ROWS // 2
+    narrow, two_rows = channels <= VECTOR, channels > VECTOR and dst.width <= half
+    height, width = (2 * ROWS, VECTOR) if narrow else (half if two_rows else ROWS, LANES)
+    rows = 2 if two_rows else 1
+    for y in range(low, high, rows):
         for x in range(0, dst.width, height):
             a0, c0 = origin + stride * (y * row + x * C), pixel(dst, y, x) + j
-            if channels == LANES and x + ROWS <= dst.width:
-                runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
-                          scratch, start, 0, arena, c0, J, k, depth)  # fmt: skip
-                continue
-            if channels > VECTOR:
-                runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
-                          scratch, start, 0, scratch, 0, LANES, k, depth)  # fmt: skip
-            else:
+            whole = channels == LANES and x + height <= dst.width and y + rows <= high
+            to, at, apart, below = (arena, c0, J, pitch(dst)) if whole else (scratch, 0, width, height * width)
+            if two_rows:
+                two_rows_tile(arena, a0, row, 1, stride * C, stride * row, weights, b0, depth * LANES, LANES,
+                              scratch, start, to, at, apart, below, k, depth)  # fmt: skip
+            elif narrow:
                 narrow_runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
-                                 scratch, start, 0, scratch, 0, VECTOR, k, depth)  # fmt: skip
-            for i in range(min(height, dst.width - x)):
-                for n in range(channels):
-                    arena[c0 + i * J + n] = scratch[i * width + n]
+                                 scratch, start, 0, to, at, apart, k, depth)  # fmt: skip
+            else:
+                runs_tile(arena, a0, row, 1, stride * C, weights, b0, depth * LANES, LANES,
+                          scratch, start, 0, to, at, apart, k, depth)  # fmt: skip
+            if not whole:
+                for r in range(min(rows, high - y)):
+                    for i in range(min(height, dst.width - x)):
+                        for n in range(channels):
+                            arena[c0 + r * pitch(dst) + i * J + n] = scratch[(r * height + i) * width + n]
 
 
 @part_jit
-def backward(worker, src, dy, weights, window, vector):
-    """Add the gradient by the weights and the bias to theirs; that by the bias is also written to the vector.
+def backward(worker, tables, src, dy, weights, window, vector):
+    """Add the gradient by the weights and the bias to theirs, sample by sample; that by the bias is also written to
+    the vector of each.
 
-    `weights` is the gradient's array, laid out as the weights are;  vector: `NO_IMAGE` where there was none.
+    `weights` is the gradient's array, laid out as the weights are;  tables, vector: as above.
     """
-    arena, scratch, J = worker.arena, worker.scratch, dy.channels
+    arena, scratch, samples = worker.arena, worker.scratch, tables.shape[0]
+    J = image(tables[0], dy).channels
     if window.squares != NOWHERE:
-        winograd.backward(arena, src, dy, weights, window, scratch)
+        for n in range(samples):
+            winograd.backward(arena, image(tables[n], src), image(tables[n], dy), weights, window, scratch)
     else:
-        rows = max(1, CHUNK // dy.width)
-        for y in range(0, dy.height, rows):
-            for panel in range(round_up(J, LANES) // LANES):
-                _weights(arena, src, dy, weights, window, scratch, panel, y, min(rows, dy.height - y))
-    channel_sums(arena, dy, scratch)
-    if window.bias != NOWHERE:
-        for j in range(J):
-            weights[window.bias + j] += scratch[j]
-    if vector.at != NOWHERE:
-        for j in range(J):
-            arena[vector.at + j] = scratch[j]
+        _by_panels(worker, tables, src, dy, weights, window)
+    for n in range(samples):
+        channel_sums(arena, image(tables[n], dy), scratch)
+        if window.bias != NOWHERE:
+            for j in range(J):
+                weights[window.bias + j] += scratch[j]
+        at = image(tables[n], vector).at
+        if at != NOWHERE:
+            for j in range(J):
+                arena[at + j] = scratch[j]
 
 
 @part_jit
-def _weights(arena, src, dy, weights, window, scratch, panel, y, rows):
-    """What some rows of dy add to the gradient of one panel."""
-    C, J, row, j = src.channels, dy.channels, pitch(src), panel * LANES
-    k, stride, shift = window.k, window.stride, window.shift
-    b0, brow, narrow = pixel(dy, y, 0) + j, pitch(dy), J - j <= VECTOR
+def _by_panels(worker, tables, src, dy, weights, window):
+    """The weights' gradient by the definition's sums: each tile of it for all samples, while it is in the first
+    cache; where an image has more than a chunk of pixels, sample by sample and chunk by chunk, in the same order."""
+    samples, first = tables.shape[0], image(tables[0], dy)
+    panels, rows = round_up(first.channels, LANES) // LANES, max(1, CHUNK // max(1, first.width))
+    chunks = (first.height + rows - 1) // rows
+    together = chunks == 1
+    for i in range(panels if together else panels * samples * chunks):
+        panel, n, y = i % panels, i // (panels * chunks), i // panels % chunks * rows
+        end = samples if together else n + 1
+        _weights(worker, tables[n:end], src, dy, weights, window, panel, y, min(rows, first.height - y))
+
+
+@part_jit
+def _weights(worker, tables, src, dy, weights, window, panel, y, rows):
+    """What some rows of each sample's dy add to the gradient of one panel."""
+    arena, scratch = worker.arena, worker.scratch
+    C, J, j = image(tables[0], src).channels, image(tables[0], dy).channels, panel * LANES
+    k, stride, shift, narrow = window.k, window.stride, window.shift, J - j <= VECTOR
     height = 2 * ROWS if narrow else ROWS
     for c in range(0, C, height):
         for tap in range(k * k):
-            a0 = src.at + (stride * y + shift + tap // k) * row + (shift + tap % k) * C + c
             c0 = window.weight + ((panel * k * k + tap) * C + c) * LANES
             whole = c + height <= C  # else what lies behind the last channel is another tap's
             sums, s0 = (weights, c0) if whole else (scratch, 0)
-            if not whole:
-                scratch[: height * LANES] = 0
-            if narrow:
-                narrow_runs_tile(arena, a0, stride * row, stride * C, 1, arena, b0, brow, J,
-                                 sums, s0, LANES, sums, s0, LANES, rows, dy.width)  # fmt: skip
-            else:
-                runs_tile(arena, a0, stride * row, stride * C, 1, arena, b0, brow, J,
-                          sums, s0, LANES, sums, s0, LANES, rows, dy.width)  # fmt: skip
-            if not whole:
-                for i in range((C - c) * LANES):
-                    weights[c0 + i] += scratch[i]
+            for n in range(tables.shape[0]):
+                source, slope = image(tables[n], src), image(tables[n], dy)
+                row, b0, brow = pitch(source), pixel(slope, y, 0) + j, pitch(slope)
+                a0 = source.at + (stride * y + shift + tap // k) * row + (shift + tap % k) * C + c
+                if not whole:
+                    scratch[: height * LANES] = 0
+                if narrow:
+                    narrow_runs_tile(arena, a0, stride * row, stride * C, 1, arena, b0, brow, J,
+                                     sums, s0, LANES, sums, s0, LANES, rows, slope.width)  # fmt: skip
+                else:
+                    runs_tile(arena, a0, stride * row, stride * C, 1, arena, b0, brow, J,
+                              sums, s0, LANES, sums, s0, LANES, rows, slope.width)  # fmt: skip
+                if not whole:
+                    for i in range((C - c) * LANES):
+                        weights[c0 + i] += scratch[i]
 
 
 def panels(weight, fill=0):

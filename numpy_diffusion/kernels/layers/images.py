@@ -37,6 +37,9 @@ IMAGE = np.dtype([(name, np.int64) for name in Image._fields])  # a row of a tab
 NO_IMAGE = Image(NOWHERE, 0, 0, 0, 0)
 
 
+SAMPLES = 4  # that go through a kernel together, at most: its weights are then fetched once for all of them
+
+
 class Worker(NamedTuple):
     """What a thread works with, and its share of a kernel's work: the part-th of `parts`, counted from 0."""
 

@@ -21,8 +21,9 @@ from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers.images import NOWHERE, pitch, pixel
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.vector.runs import runs_tile
 from numpy_diffusion.kernels.vector.sandwich import make_sandwich
-from numpy_diffusion.kernels.vector.tile import prefetch_to_read, prefetch_to_write, runs_tile, tile
+from numpy_diffusion.kernels.vector.tile import prefetch_to_read, prefetch_to_write, tile
 
 A = ((1, 0), (1, 1), (1, -1), (0, -1))
 B = ((1, 0, 0, 0), (0, 1, -1, 1), (-1, 1, 1, 0), (0, 0, 0, -1))

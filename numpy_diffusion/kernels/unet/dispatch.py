@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from numpy_diffusion.kernels._jit import inline_jit, jit
+from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers import (
     attention,
     conv,
@@ -30,13 +30,25 @@ def _norm(row, table):
 
 
 @jit
-def forward(row, table, worker, weights, turned, label):
-    """One forward call, or one of the backward pass that is a forward one's twin: this worker's share of it."""
+def forward(row, tables, worker, weights, turned, labels):
+    """One forward call, or one of the backward pass that is a forward one's twin, for some samples: this worker's
+    share of it.
+
+    tables : a table of images for each sample;  labels : of each
+    """
+    if row["kind"] == CallKind.CONV:
+        used, vector, residual = turned if row["turned"] else weights, row["vector"], row["residual"]
+        conv.forward(worker, tables, row["src"], row["dst"], used, _window(row), vector, residual)
+    else:
+        for n in range(tables.shape[0]):
+            _forward(row, tables[n], worker, weights, labels[n])
+
+
+@part_jit
+def _forward(row, table, worker, weights, label):
+    """One forward call for one sample, except a convolution."""
     kind, arena, src, dst = row["kind"], worker.arena, image(table, row["src"]), image(table, row["dst"])
-    if kind == CallKind.CONV:
-        vector, residual = image(table, row["vector"]), image(table, row["residual"])
-        conv.forward(worker, src, dst, turned if row["turned"] else weights, _window(row), vector, residual)
-    elif kind == CallKind.NORM:
+    if kind == CallKind.NORM:
         group_norm.forward(worker, src, dst, image(table, row["stats"]).at, weights, _norm(row, table))
     elif kind == CallKind.CONCAT:
         resample.concat(worker, src, dst, row["channel"])
@@ -56,13 +68,21 @@ def forward(row, table, worker, weights, turned, label):
 
 
 @jit
-def backward(row, table, worker, weights, gradients, label):
-    """One call of the backward pass."""
+def backward(row, tables, worker, weights, gradients, labels):
+    """One call of the backward pass, for some samples."""
+    if row["kind"] == CallKind.CONV_WEIGHTS:
+        conv.backward(worker, tables, row["src"], row["dy"], gradients, _window(row), row["vector"])
+    else:
+        for n in range(tables.shape[0]):
+            _backward(row, tables[n], worker, weights, gradients, labels[n])
+
+
+@part_jit
+def _backward(row, table, worker, weights, gradients, label):
+    """One call of the backward pass for one sample, except the gradient by a convolution's weights."""
     kind, arena, src, dst = row["kind"], worker.arena, image(table, row["src"]), image(table, row["dst"])
     dy, dx, add = image(table, row["dy"]), image(table, row["dx"]), row["add"] != 0
-    if kind == CallKind.CONV_WEIGHTS:
-        conv.backward(worker, src, dy, gradients, _window(row), image(table, row["vector"]))
-    elif kind == CallKind.DILATE:
+    if kind == CallKind.DILATE:
         resample.dilate(arena, src, dst, row["shift"])
     elif kind == CallKind.NORM_BACK:
         stats, dscale = image(table, row["stats"]).at, image(table, row["dvector"]).at
@@ -90,38 +110,37 @@ def backward(row, table, worker, weights, gradients, label):
 
 
 @jit
-def transformer(row, table, worker, weights, gradients, label):
+def transformer(row, tables, worker, weights, gradients, labels):
     """One call of those that only a transformer has, there or back.
 
     A function of its own, that a network without transformers need not compile; called as the others are.
     """
-    kind, src, dst = row["kind"], image(table, row["src"]), image(table, row["dst"])
-    dy, dx, norm = (
-        image(table, row["dy"]),
-        image(table, row["dx"]),
-        layer_norm.Norm(row["weight"], row["bias"], row["eps"]),
-    )
-    if kind == CallKind.LAYER_NORM:
-        layer_norm.forward(worker, src, dst, weights, norm)
-    elif kind == CallKind.LAYER_NORM_BACK:
-        layer_norm.backward(worker, src, dy, dx, weights, gradients, norm, row["add"] != 0)
-    elif kind == CallKind.GEGLU:
-        geglu.forward(worker, src, dst)
-    elif kind == CallKind.GEGLU_BACK:
-        geglu.backward(worker.arena, src, dy, dx)
+    kind, norm = row["kind"], layer_norm.Norm(row["weight"], row["bias"], row["eps"])
+    for n in range(tables.shape[0]):
+        src, dst = image(tables[n], row["src"]), image(tables[n], row["dst"])
+        dy, dx = image(tables[n], row["dy"]), image(tables[n], row["dx"])
+        if kind == CallKind.LAYER_NORM:
+            layer_norm.forward(worker, src, dst, weights, norm)
+        elif kind == CallKind.LAYER_NORM_BACK:
+            layer_norm.backward(worker, src, dy, dx, weights, gradients, norm, row["add"] != 0)
+        elif kind == CallKind.GEGLU:
+            geglu.forward(worker, src, dst)
+        elif kind == CallKind.GEGLU_BACK:
+            geglu.backward(worker.arena, src, dy, dx)
 
 
 @jit
-def bottleneck(row, table, worker, weights, gradients, label):
+def bottleneck(row, tables, worker, weights, gradients, labels):
     """One call of those that only an autoencoder has, there or back; a function of its own as `transformer` is."""
-    kind, moments, noise = row["kind"], image(table, row["src"]), image(table, row["residual"])
-    if kind == CallKind.SAMPLE:
-        z, divergence = image(table, row["dst"]), image(table, row["stats"])
-        diagonal_gaussian.forward(worker.arena, moments, noise, z, divergence, row["factor"])
-    elif kind == CallKind.SAMPLE_BACK:
-        diagonal_gaussian.backward(
-            worker.arena, moments, noise, image(table, row["dy"]), image(table, row["dx"]), row["factor"]
-        )
+    kind, factor = row["kind"], row["factor"]
+    for n in range(tables.shape[0]):
+        moments, noise = image(tables[n], row["src"]), image(tables[n], row["residual"])
+        if kind == CallKind.SAMPLE:
+            z, divergence = image(tables[n], row["dst"]), image(tables[n], row["stats"])
+            diagonal_gaussian.forward(worker.arena, moments, noise, z, divergence, factor)
+        elif kind == CallKind.SAMPLE_BACK:
+            dz, dmoments = image(tables[n], row["dy"]), image(tables[n], row["dx"])
+            diagonal_gaussian.backward(worker.arena, moments, noise, dz, dmoments, factor)
 
 
 @jit

@@ -1,7 +1,8 @@
 """The U-Net's forward pass and training step: the twin of `networks/unet/definition.py`.
 
-Each worker takes a sample through all the calls of the plan, forward and backward, before the next: its images stay
-in the cache.  The gradients of a batch are summed in fixed groups of samples (`workspace.GROUPS`), each by one worker
+Each worker takes a sample, or a few, through all the calls of the plan, forward and backward, before the next: their
+images stay in the cache, and weights that do not are fetched once for all of them (`workspace.at_a_time`).  The
+gradients of a batch are summed in fixed groups of samples (`workspace.GROUPS`), each by one worker
 and in order, then group by group: so they are the same for any number of threads.  Samples that are fewer than the
 workers are taken by all of these together, each a share of every image's rows.
 """
@@ -53,7 +54,7 @@ class Prediction(NamedTuple):
     told: Told
     arenas: np.ndarray  # [threads, numbers]
     scratch: np.ndarray  # [threads, numbers]
-    tables: np.ndarray  # [threads, images]
+    tables: np.ndarray  # [threads, samples at a time, images]
     eps: np.ndarray
 
 
@@ -61,15 +62,25 @@ class Prediction(NamedTuple):
 def _samples(thread, threads, place):
     """One thread's samples, as many as each of the others has."""
     job = kept(place)
-    worker, table = Worker(job.arenas[thread], job.scratch[thread], FIRST, ONE), job.tables[thread]
+    worker, tables = Worker(job.arenas[thread], job.scratch[thread], FIRST, ONE), job.tables[thread]
     low, high = share(job.x.shape[0] // threads * threads, thread, threads)
-    for n in range(low, high):
-        step = job.embedding[job.place[n]]
-        dispatch.enter(job.ends, job.tokens, table, worker.arena, job.x[n], step, job.told, n)
+    for first in range(low, high, tables.shape[0]):
+        last = min(first + tables.shape[0], high)
+        _enter(job, worker.arena, tables, first, last)
         for k in range(job.calls.shape[0]):
             address = job.forward if job.calls[k]["kind"] < CallKind.LAYER_NORM else job.transformer
-            call(address, (job.calls[k], table, worker, job.weights, job.weights, job.told.labels[n]))
-        images.store(worker.arena, image(table, job.ends.eps), job.eps[n])
+            used, labels = tables[: last - first], job.told.labels[first:last]
+            call(address, (job.calls[k], used, worker, job.weights, job.weights, labels))
+        for n in range(first, last):
+            images.store(worker.arena, image(tables[n - first], job.ends.eps), job.eps[n])
+
+
+@jit
+def _enter(job, arena, tables, first, last):
+    """Take samples first..last - 1 into the arena, each by its table."""
+    for n in range(first, last):
+        step = job.embedding[job.place[n]]
+        dispatch.enter(job.ends, job.tokens, tables[n - first], arena, job.x[n], step, job.told, n)
 
 
 class SharedCall(NamedTuple):
@@ -86,20 +97,20 @@ def _shared_call(thread, threads, place):
     job, n, k = kept(place)
     worker = Worker(job.arenas[0], job.scratch[thread], thread, threads)
     address = job.forward if job.calls[k]["kind"] < CallKind.LAYER_NORM else job.transformer
-    call(address, (job.calls[k], job.tables[0], worker, job.weights, job.weights, job.told.labels[n]))
+    tables, labels = job.tables[0][:1], job.told.labels[n : n + 1]
+    call(address, (job.calls[k], tables, worker, job.weights, job.weights, labels))
 
 
 @jit
 def _predict(samples, shared_call, threads, job):
     """All samples: an equal number by each thread, and the others one by one by all threads together."""
     on_threads(samples, threads, keep(job))
-    arena, table, N = job.arenas[0], job.tables[0], job.x.shape[0]
+    arena, tables, N = job.arenas[0], job.tables[0], job.x.shape[0]
     for n in range(N // threads * threads, N):
-        step = job.embedding[job.place[n]]
-        dispatch.enter(job.ends, job.tokens, table, arena, job.x[n], step, job.told, n)
+        _enter(job, arena, tables, n, n + 1)
         for k in range(job.calls.shape[0]):
             on_threads(shared_call, threads, keep(SharedCall(job, n, k)))
-        images.store(arena, image(table, job.ends.eps), job.eps[n])
+        images.store(arena, image(tables[0], job.ends.eps), job.eps[n])
 
 
 def _ends(plan):
@@ -116,10 +127,10 @@ def _transformer(plan, *given):
 
 def predict(plan, weights, x, embedding, place, told):
     """eps [N, J, R, S] of x [N, C, H, W]; embedding [K, E] of the steps, place [N] which of them each sample has."""
-    arenas, scratch, tables = kept_buffers(plan, get_num_threads())
+    arenas, scratch, tables = kept_buffers(plan, len(weights), get_num_threads())
     sizes = (plan.images[plan.eps][name] for name in ("channels", "height", "width"))
     eps = np.empty((x.shape[0], *sizes), np.float32)
-    given = plan.calls[0], plan.images, Worker(arenas[0], scratch[0], 0, 1), weights, weights, 0
+    given = plan.calls[0], tables[0], Worker(arenas[0], scratch[0], 0, 1), weights, weights, told.labels
     addresses = address_of(dispatch.forward, *given), _transformer(plan, *given)
     parts = plan.calls, _ends(plan), plan.tokens, weights, x, embedding, place, told, arenas, scratch, tables, eps
     job = Prediction(*addresses, *parts)
@@ -148,7 +159,7 @@ class Training(NamedTuple):
     step: int
     arenas: np.ndarray  # [threads, numbers]
     scratch: np.ndarray  # [threads, numbers]
-    tables: np.ndarray  # [threads, images]
+    tables: np.ndarray  # [threads, samples at a time, images]
     gradients: np.ndarray  # what comes out: a row a group of samples
     losses: np.ndarray  # [N], likewise
     dstates: np.ndarray  # [N, L, D], likewise
@@ -163,36 +174,40 @@ def _gradients(thread, threads, place):
     low, high = share(groups, thread, threads)
     for group in range(low, high):
         job.gradients[group] = 0
-        first, last = share(job.batch.x.shape[0], group, groups)
-        for n in range(first, last):
-            _there_and_back(job, worker, job.tables[thread], job.gradients[group], n)
+        low, high = share(job.batch.x.shape[0], group, groups)
+        for first in range(low, high, job.tables.shape[1]):
+            last = min(first + job.tables.shape[1], high)
+            _there_and_back(job, worker, job.tables[thread][: last - first], job.gradients[group], first, last)
 
 
 @jit
-def _there_and_back(job, worker, table, gradients, n):
-    """One sample through all calls: its loss, and what it adds to the gradients of its group."""
-    calls, arena, ends, batch, label = job.calls, worker.arena, job.ends, job.batch, job.told.labels[n]
-    dispatch.enter(ends, job.tokens, table, arena, batch.x[n], batch.embedding[n], job.told, n)
+def _there_and_back(job, worker, tables, gradients, first, last):
+    """Samples first..last - 1 through all calls: their losses, and what they add to the gradients of their group."""
+    calls, arena, ends, batch, labels = job.calls, worker.arena, job.ends, job.batch, job.told.labels[first:last]
+    for n in range(first, last):
+        dispatch.enter(ends, job.tokens, tables[n - first], arena, batch.x[n], batch.embedding[n], job.told, n)
     for k in range(calls.shape[0]):
         if k == job.backward:
-            job.losses[n] = _loss(arena, image(table, ends.eps), image(table, ends.deps), batch, n)
-            if ends.penalty != NONE:
-                job.losses[n] += arena[image(table, ends.penalty).at]
+            for n in range(first, last):
+                job.losses[n] = _loss(arena, tables[n - first], ends, batch, n)
         kind = calls[k]["kind"]
         if kind == CallKind.DROPOUT:
-            dispatch.dropout(calls[k], table, arena, job.dropout, job.key, n, job.step)
+            for n in range(first, last):
+                dispatch.dropout(calls[k], tables[n - first], arena, job.dropout, job.key, n, job.step)
         elif kind < CallKind.LAYER_NORM and (k < job.backward or kind == CallKind.CONV):
-            call(job.forward, (calls[k], table, worker, job.weights, job.turned, label))
+            call(job.forward, (calls[k], tables, worker, job.weights, job.turned, labels))
         else:
             address = job.back if kind < CallKind.LAYER_NORM else job.transformer
-            call(address, (calls[k], table, worker, job.weights, gradients, label))
+            call(address, (calls[k], tables, worker, job.weights, gradients, labels))
     if ends.dstates != NONE:
-        call(job.leave, (ends, table, arena, job.told.mask[n], job.dstates[n]))
+        for n in range(first, last):
+            call(job.leave, (ends, tables[n - first], arena, job.told.mask[n], job.dstates[n]))
 
 
 @jit
-def _loss(arena, outputs, slopes, batch, n):
+def _loss(arena, table, ends, batch, n):
     """One sample's loss as in `losses`, and the gradient of the batch's mean by its outputs."""
+    outputs, slopes = image(table, ends.eps), image(table, ends.deps)
     eps, weight, bound, N = batch.eps[n], batch.weighting[n], batch.bound[n], batch.x.shape[0]
     C, H, W = eps.shape
     size, total = np.float32(C * H * W), np.float32(0)
@@ -208,7 +223,8 @@ def _loss(arena, outputs, slopes, batch, n):
                     total += term
                     arena[to + C + c] = slope / (np.float32(N) * size)
     clear_border(arena, slopes)
-    return total / size
+    penalty = np.float32(0) if ends.penalty == NONE else arena[image(table, ends.penalty).at]
+    return total / size + penalty
 
 
 class Sum(NamedTuple):
@@ -246,16 +262,15 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     pack(parameters, layout.weights, work.weights)
     pack(parameters, layout.turned, work.turned)
     worker, row = Worker(work.arenas[0], work.scratch[0], 0, 1), work.gradients[0]
-    given = plan.calls[0], plan.images, worker, work.weights
-    forward = address_of(dispatch.forward, *given, work.turned, 0)
-    back = address_of(dispatch.backward, *given, row, 0)
+    given = plan.calls[0], work.tables[0], worker, work.weights
+    forward = address_of(dispatch.forward, *given, work.turned, told.labels)
+    back = address_of(dispatch.backward, *given, row, told.labels)
     ends, dstates = _ends(plan), work.dstates
-    leave = (
-        0 if plan.dstates == NONE else address_of(dispatch.leave, ends, *given[1:2], row, told.mask[0], dstates[0])
-    )
+    of_states = ends, work.tables[0, 0], row, told.mask[0], dstates[0]
+    leave = 0 if plan.dstates == NONE else address_of(dispatch.leave, *of_states)
     parts = plan.calls, plan.backward, ends, plan.tokens, work.weights, work.turned, batch, told, dropout, key, step
     buffers = work.arenas, work.scratch, work.tables, work.gradients, work.losses, dstates
-    job = Training(forward, back, _transformer(plan, *given, row, 0), leave, *parts, *buffers)
+    job = Training(forward, back, _transformer(plan, *given, row, told.labels), leave, *parts, *buffers)
     run(_gradients, job, threads=len(work.arenas))
     run(_sum, Sum(work.gradients, work.total))
     unpack(work.total, layout.place, work.flat)

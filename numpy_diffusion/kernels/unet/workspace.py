@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads
 
+from numpy_diffusion.kernels.layers.images import NOWHERE, SAMPLES
 from numpy_diffusion.kernels.memory import aligned, round_up
 
 # Groups of samples in a batch below and from 64: so many gradients are kept, and so many threads can work.
@@ -34,9 +35,9 @@ class Batch(NamedTuple):
 class Workspace(NamedTuple):
     """The buffers of a training step, made once."""
 
-    arenas: np.ndarray  # [workers, numbers]
+    arenas: np.ndarray  # [workers, numbers], room for as many samples as there are tables
     scratch: np.ndarray  # [workers, numbers]
-    tables: np.ndarray  # each worker's own table of images, [workers, images]
+    tables: np.ndarray  # of images, each worker's own for each sample at a time, [workers, samples, images]
     weights: np.ndarray  # packed for the forward pass
     turned: np.ndarray  # packed for the way back
     gradients: np.ndarray  # of each group of samples, packed, [groups, numbers]
@@ -50,10 +51,11 @@ def workspace(plan, layout, batch):
     """The buffers for batches of this size."""
     groups = min(batch, GROUPS[batch >= 64])
     workers, numbers = min(get_num_threads(), groups), len(layout.weights.source)
+    samples = min(at_a_time(plan, layout.weights.size), -(-batch // groups))
     return Workspace(
-        arenas=_for_each(workers, plan.arena),
+        arenas=_for_each(workers, samples * plan.arena),
         scratch=_for_each(workers, plan.scratch),
-        tables=_tables(plan, workers),
+        tables=_tables(plan, workers, samples),
         weights=aligned(layout.weights.size),
         turned=aligned(layout.turned.size),
         gradients=aligned(groups * numbers).reshape(groups, numbers),
@@ -64,21 +66,39 @@ def workspace(plan, layout, batch):
     )
 
 
+def at_a_time(plan, weights):
+    """How many samples a worker takes through each call together: more than one where weights, of which there are so
+    many, are more than one sample's images; what is fetched from memory anew is then the less."""
+    return max(1, min(SAMPLES, weights // plan.arena))
+
+
 _kept = threading.local()
 
 
-def kept_buffers(plan, workers):
+def kept_buffers(plan, weights, workers):
     """Arenas, scratch, tables of the plan that this thread ran last: made anew they cost one image half its time."""
     known = getattr(_kept, "buffers", None)
     if known is None or known[0] is not plan or known[1] != workers:
-        buffers = _for_each(workers, plan.arena), _for_each(workers, plan.scratch), _tables(plan, workers)
-        _kept.buffers = known = plan, workers, *buffers
+        samples = at_a_time(plan, weights)
+        arenas = _for_each(workers, samples * plan.arena)
+        _kept.buffers = known = (
+            plan,
+            workers,
+            arenas,
+            _for_each(workers, plan.scratch),
+            _tables(plan, workers, samples),
+        )
     return known[2:]
 
 
-def _tables(plan, workers):
-    """The plan's images for each worker, since a sample has its own number of states."""
-    return np.tile(plan.images, (workers, 1))
+def _tables(plan, workers, samples):
+    """The plan's images for each worker and each sample, which has its own place in the arena, and its own number of
+    states: [workers, samples, images]."""
+    tables = np.tile(plan.images, (workers, samples, 1))
+    for n in range(samples):
+        own = tables[:, n]
+        own["at"][own["at"] != NOWHERE] += n * plan.arena
+    return tables
 
 
 def _for_each(workers, numbers):

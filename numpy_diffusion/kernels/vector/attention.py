@@ -13,6 +13,7 @@ from numpy_diffusion.kernels.vector.registers import (
     VECTOR,
     accumulate,
     address,
+    along,
     exp_minus,
     fma,
     like,
@@ -77,7 +78,7 @@ def make_scaled_tile(rows, vector):
             register = ir.VectorType(ir.FloatType(), vector)
             start = [load(builder, s, n * vector, register) for n in range(2)]
             sums = [slots(builder, start) for _ in range(rows)]
-            accumulate(builder, vector, a, args[2:4], b, args[6], args[14], sums)
+            accumulate(builder, vector, along(builder, a, args[3], len(sums)), args[2], b, args[6], args[14], sums)
             for i, row_sums in enumerate(sums):
                 row = builder.mul(size(i), args[13])
                 scales, to = builder.gep(e, [row]), builder.gep(c, [row])

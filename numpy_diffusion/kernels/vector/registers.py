@@ -91,16 +91,20 @@ def slots(builder, values):
 def product(builder, vector, a, strides, b, ldb, depth, start):
     """Rows of two registers: start[i] + sum over k of a[k * ak + i * ai] * b[k * ldb + n], (ak, ai) = strides."""
     sums = [slots(builder, [broadcast(builder, value, vector)] * 2) for value in start]
-    accumulate(builder, vector, a, strides, b, ldb, depth, sums)
+    accumulate(builder, vector, along(builder, a, strides[1], len(sums)), strides[0], b, ldb, depth, sums)
     return [[builder.load(slot) for slot in row] for row in sums]
 
 
-def accumulate(builder, vector, a, strides, b, ldb, depth, sums):
-    """Add the sum over k of a[k * ak + i * ai] * b[k * ldb + n] to the slots of each row i."""
+def along(builder, pointer, distance, n):
+    """n addresses, `distance` numbers apart."""
+    return [builder.gep(pointer, [builder.mul(distance, size(i))]) for i in range(n)]
+
+
+def accumulate(builder, vector, arows, ak, b, ldb, depth, sums):
+    """Add the sum over k of arows[i][k * ak] * b[k * ldb + n] to the slots of each row i."""
     register = ir.VectorType(ir.FloatType(), vector)
-    arows = [builder.gep(a, [builder.mul(strides[1], size(i))]) for i in range(len(sums))]
     with cgutils.for_range(builder, depth) as loop:
-        acolumn = builder.mul(loop.index, strides[0])
+        acolumn = builder.mul(loop.index, ak)
         brow = builder.gep(b, [builder.mul(loop.index, ldb)])
         lanes = [load(builder, brow, n * vector, register) for n in range(len(sums[0]))]
         for arow, row in zip(arows, sums, strict=True):

@@ -11,7 +11,7 @@ and for each k loads LANES numbers of B once (two registers) and ROWS numbers of
 serves as it is or transposed, without being packed first.  Numba compiles loops, but has no way to say "these sums
 are registers"; so the tile is written as LLVM instructions, by an intrinsic: a Python function that Numba calls
 while it compiles, and that emits code.  The sums run over k in order, one multiply-add each, whatever the width
-of the registers.  What only one kind of layer needs is in `mlp`, `attention` and `sandwich` beside this file.
+of the registers.  What only one kind of layer needs is in `mlp`, `runs`, `attention` and `sandwich` beside this file.
 """
 
 import numpy as np
@@ -25,14 +25,12 @@ from numpy_diffusion.kernels.vector.registers import (
     LANES,
     ROWS,
     VECTOR,
-    accumulate,
     address,
     load,
     mask,
     product,
     register_bits,
     size,
-    slots,
     store,
 )
 
@@ -62,42 +60,6 @@ def make_tile(rows, vector):
         return signature, codegen
 
     return tile
-
-
-def make_runs_tile(rows, vector, registers=2):
-    """The intrinsic runs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth).
-
-    The tile of a convolution, whose sums go over several runs of memory, one a row of the image:
-        C[i, n] = S[i, n] + sum over r < runs, k < depth of A[r, k, i] * B[r, k, n],
-    with A[r, k, i] at a0 + r * arun + k * ak + i * ai, B[r, k, n] at b0 + r * brun + k * ldb + n, and the start
-    S[i, n] at s0 + i * lds + n: with lds = 0 one bias for all rows, with S the array C itself an update in place.
-    """
-
-    @intrinsic
-    def runs_tile(typingctx, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth):
-        n = types.intp
-        signature = types.void(A, n, n, n, n, B, n, n, n, S, n, n, C, n, n, n, n)
-
-        def codegen(context, builder, signature, args):
-            a, b, s, c = (address(context, builder, signature, args, at) for at in (0, 5, 9, 12))
-            register = ir.VectorType(ir.FloatType(), vector)
-            sums = []
-            for i in range(rows):
-                row = builder.gep(s, [builder.mul(size(i), args[11])])
-                sums.append(slots(builder, [load(builder, row, n * vector, register) for n in range(registers)]))
-            with cgutils.for_range(builder, args[15]) as loop:
-                arun = builder.gep(a, [builder.mul(loop.index, args[2])])
-                brun = builder.gep(b, [builder.mul(loop.index, args[7])])
-                accumulate(builder, vector, arun, args[3:5], brun, args[8], args[16], sums)
-            for i, row_sums in enumerate(sums):
-                row = builder.gep(c, [builder.mul(size(i), args[14])])
-                for n, slot in enumerate(row_sums):
-                    store(builder, row, n * vector, builder.load(slot))
-            return context.get_dummy_value()
-
-        return signature, codegen
-
-    return runs_tile
 
 
 def make_transpose(vector):
@@ -219,30 +181,6 @@ def plain_tile(A, a0, ak, ai, B, b0, ldb, C, c0, ldc, depth):
 
 
 @inline_jit
-def plain_runs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth):
-    """The tile of a convolution as a loop."""
-    _runs(ROWS, LANES, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth)
-
-
-@inline_jit
-def plain_narrow_runs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth):
-    """The same of twice the rows and half the lanes."""
-    _runs(2 * ROWS, VECTOR, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth)
-
-
-@inline_jit
-def _runs(rows, lanes, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth):
-    a, b, start, c = A.ravel(), B.ravel(), S.ravel(), C.ravel()
-    for i in range(rows):
-        for n in range(lanes):
-            total = start[s0 + i * lds + n]
-            for r in range(runs):
-                for k in range(depth):
-                    total += a[a0 + r * arun + k * ak + i * ai] * b[b0 + r * brun + k * ldb + n]
-            c[c0 + i * ldc + n] = total
-
-
-@inline_jit
 def plain_transpose(A, a0, lda, C, c0, ldc):
     """The transpose as a loop."""
     a, c = A.ravel(), C.ravel()
@@ -268,12 +206,9 @@ def plain_use_full_registers():
 
 
 if config.DISABLE_JIT:  # stepping through kernels with a debugger
-    tile, runs_tile, narrow_runs_tile = plain_tile, plain_runs_tile, plain_narrow_runs_tile
-    transpose, move, use_full_registers = plain_transpose, plain_move, plain_use_full_registers
+    tile, transpose, move, use_full_registers = plain_tile, plain_transpose, plain_move, plain_use_full_registers
     prefetch_to_write = prefetch_to_read = plain_prefetch
 else:
-    tile, runs_tile = make_tile(ROWS, VECTOR), make_runs_tile(ROWS, VECTOR)
-    narrow_runs_tile = make_runs_tile(2 * ROWS, VECTOR, registers=1)  # for matrices of few columns
-    transpose, move = make_transpose(VECTOR), make_move(VECTOR)
+    tile, transpose, move = make_tile(ROWS, VECTOR), make_transpose(VECTOR), make_move(VECTOR)
     use_full_registers = make_use_full_registers(register_bits())
     prefetch_to_write, prefetch_to_read = make_prefetch(1, 3), make_prefetch(0, 2)

@@ -7,14 +7,15 @@ from checks.image_kernels import CHANNELS, FLAT, GARBAGE, PARTS, SEED, SIDE, Mem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpy_diffusion.kernels.layers import conv, resample, winograd
-from numpy_diffusion.kernels.layers.images import NO_IMAGE, NOWHERE
+from numpy_diffusion.kernels.layers import conv, images, resample, winograd
+from numpy_diffusion.kernels.layers.images import NO_IMAGE, NOWHERE, SAMPLES
 from numpy_diffusion.kernels.vector.registers import LANES, VECTOR
 from numpy_diffusion.layers import conv as conv_layer
 
 FILLED = st.sampled_from([VECTOR, 2 * VECTOR, 3 * VECTOR]), st.sampled_from([LANES, 2 * LANES])  # channels in and out
 EVEN = st.integers(1, 6).map(lambda n: 2 * n)
 BY_SQUARES = st.just((3, 1, (1, 1)))
+NONE = 0  # the row of no image
 WINDOWS = st.sampled_from([(3, 1, (1, 1)), (1, 1, (0, 0)), (3, 2, (1, 1)), (3, 2, (0, 1))])  # k, stride, pad
 
 
@@ -42,14 +43,13 @@ def check_forward(seed, height, width, C, J, kind, with_bias, with_vector, with_
     memory = Memory((height, width, C, 1), (*out, J, 1), (*out, J, 1))
     memory.put(0, x)
     memory.put(2, residual)
-    vector_at = memory.put_vector(vector)
+    memory.put_vector(vector)
     weights, squares = with_squares(weight, by_squares(k, stride, C, J, out))
     weights = np.concatenate([weights, bias])
     window = conv.Window(0, squares, len(weights) - J if with_bias else NOWHERE, k, stride, 1 - pad[0])
-    added = vector_at if with_vector else NO_IMAGE, memory.images[2] if with_residual else NO_IMAGE
-    src, dst, _ = memory.images
+    rows = 1, 2, weights, window, 4 if with_vector else NONE, 3 if with_residual else NONE
     size = conv.scratch_size(C, J)
-    in_shares(parts, lambda *share: conv.forward(memory.worker(size, *share), src, dst, weights, window, *added))
+    in_shares(parts, lambda *share: conv.forward(memory.worker(size, *share), memory.tables, *rows))
     wanted = conv_layer.forward(x[None], weight, with_bias * bias, stride, pad)[0][0]
     wanted = wanted + with_vector * vector[:, None, None] + with_residual * residual
     assert close(memory.got(1), wanted, C * k * k)
@@ -71,8 +71,7 @@ def check_backward(seed, height, width, C, J, kind):
     squares = 0 if by_squares(k, stride, C, J, out) else NOWHERE
     window = conv.Window(0, squares, size, k, stride, 1 - pad[0])
     worker = memory.worker(conv.backward_scratch_size(C, J, out[1]))
-    src, dsrc = memory.images[:2]
-    conv.backward(worker, src, dsrc, gradients, window, memory.put_vector(np.zeros(J)))
+    conv.backward(worker, memory.tables, 1, 2, gradients, window, len(memory.images) + 1)
     places = conv.panels(np.arange(1, weight.size + 1).reshape(weight.shape))
     found = np.empty(weight.size, np.float32)
     found[places[places > 0] - 1] = gradients[:size][places > 0] - 1
@@ -80,14 +79,12 @@ def check_backward(seed, height, width, C, J, kind):
     assert close(gradients[size:] - 1, dbias, out[0] * out[1])
     assert close(memory.got_vector(J), dbias, out[0] * out[1])
 
-    source = memory.images[1]
     if stride == 2:
-        source = memory.images[3]
-        resample.dilate(memory.arena, memory.images[1], source, 1 - pad[0])
+        resample.dilate(memory.arena, memory.images[1], memory.images[3], 1 - pad[0])
     weights, squares = with_squares(weight[:, :, ::-1, ::-1].swapaxes(0, 1), by_squares(k, 1, J, C, (height, width)))
     window = conv.Window(0, squares, NOWHERE, k, 1, 0 if k == 3 else 1)
     worker = memory.worker(conv.scratch_size(J, C))
-    conv.forward(worker, source, memory.images[2], weights, window, NO_IMAGE, NO_IMAGE)
+    conv.forward(worker, memory.tables, 4 if stride == 2 else 2, 3, weights, window, NONE, NONE)
     assert close(memory.got(2), dx[0], J * k * k)
 
 
@@ -116,6 +113,34 @@ def test_conv_backward_is_the_layers(case):
 @given(st.tuples(SEED, EVEN, EVEN, *FILLED, BY_SQUARES))
 def test_conv_backward_by_squares_is_the_layers(case):
     check_backward(*case)
+
+
+@FLAT
+@given(SEED, SIDE, st.integers(1, 70), CHANNELS, CHANNELS, st.sampled_from([1, 3]))
+def test_samples_that_go_together_are_as_each_alone(seed, height, width, C, J, k):
+    """To the bit: their outputs, and the gradient by the weights to which they add one after the other."""
+    n, shapes = SAMPLES, ((height, width, C, 1), (height, width, J, 1))
+    given_ = drawn(seed, *[(C, height, width)] * n, *[(J, height, width)] * n, (J, C, k, k), (J,))
+    weights = np.concatenate([conv.panels(given_[-2]), given_[-1]])
+    window = conv.Window(0, NOWHERE, len(weights) - J, k, 1, 0 if k == 3 else 1)
+    found = []
+    for together in (False, True):
+        memory, gradients = Memory(*shapes * n), np.ones(len(weights), np.float32)
+        tables = np.array([[NO_IMAGE, *memory.images[2 * i : 2 * i + 2]] for i in range(n)], images.IMAGE)
+        for i in range(n):
+            memory.put(2 * i, given_[i])
+        worker = memory.worker(max(conv.scratch_size(C, J), conv.backward_scratch_size(C, J, width)))
+        parts = [tables] if together else [tables[i : i + 1] for i in range(n)]
+        for part in parts:
+            conv.forward(worker, part, 1, 2, weights, window, NONE, NONE)
+        outputs = [memory.got(2 * i + 1) for i in range(n)]
+        for i in range(n):
+            memory.put(2 * i + 1, given_[n + i])
+        for part in parts:
+            conv.backward(worker, part, 1, 2, gradients, window, NONE)
+        found.append((*outputs, gradients))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_panels_hold_each_weight_once():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from checks.image_kernels import GARBAGE, Memory, close, drawn
 
-from numpy_diffusion.kernels.layers.images import IMAGE, NO_IMAGE
 from numpy_diffusion.kernels.unet import dispatch
 from numpy_diffusion.kernels.unet.calls import CALL, NONE, Call, CallKind
 from numpy_diffusion.kernels.unet.run import Ends
@@ -21,19 +20,15 @@ def row(kind: CallKind, **fields: int) -> np.void:
     return np.array([Call(kind, **fields)], CALL)[0]
 
 
-def table(memory: Memory) -> np.ndarray:
-    return np.array([NO_IMAGE, *memory.images], IMAGE)
-
-
 def go(memory: Memory, call: np.void, weights: np.ndarray | None = None, label: int = 0, share=(0, 1)) -> None:
     """One forward call, of weights that are the same there and back."""
     given = np.zeros(1, np.float32) if weights is None else weights
-    dispatch.forward(call, table(memory), memory.worker(0, *share), given, given, label)
+    dispatch.forward(call, memory.tables, memory.worker(0, *share), given, given, np.array([label]))
 
 
 def back(memory: Memory, call: np.void, gradients: np.ndarray | None = None, label: int = 0) -> None:
     given = np.zeros(1, np.float32) if gradients is None else gradients
-    dispatch.backward(call, table(memory), memory.worker(0), np.zeros(1, np.float32), given, label)
+    dispatch.backward(call, memory.tables, memory.worker(0), np.zeros(1, np.float32), given, np.array([label]))
 
 
 def test_a_concatenation_starts_at_the_channel_of_its_row() -> None:
@@ -54,6 +49,21 @@ def test_a_slice_takes_its_channels_back(add: bool) -> None:
     memory.put(1, before)
     back(memory, row(CallKind.SLICE, src=A, dst=B, channel=3, add=add))
     assert close(memory.got(1), joined[3:5] + add * before)
+
+
+def test_each_sample_of_a_call_has_its_own_images_and_label() -> None:
+    matrix, first, second = drawn(9, (3, 8), (8, 1, 1), (8, 1, 1))
+    memory, weights = Memory(*[(1, 1, 8, 0)] * 4), np.concatenate([np.zeros(5, np.float32), matrix.ravel()])
+    tables, worker = np.concatenate([memory.tables, memory.tables]), memory.worker(0)
+    tables[1, [A, B]] = tables[0, [C, C + 1]]
+    for n, x in ((0, first), (2, second)):
+        memory.put(n, x)
+    dispatch.forward(row(CallKind.SILU, src=A, dst=B), tables, worker, weights, weights, np.array([0, 0]))
+    assert close(memory.got(1), silu.forward(first)[0])
+    assert close(memory.got(3), silu.forward(second)[0])
+    dispatch.forward(row(CallKind.CLASS, dst=B, weight=5), tables, worker, weights, weights, np.array([2, 1]))
+    np.testing.assert_array_equal(memory.got(1)[:, 0, 0], matrix[2])
+    np.testing.assert_array_equal(memory.got(3)[:, 0, 0], matrix[1])
 
 
 def test_upsampling_there_and_back() -> None:
@@ -117,7 +127,7 @@ def test_dropouts_differ_by_their_number_and_are_the_same_there_and_back() -> No
         memory = Memory((4, 4, 8, 0), (4, 4, 8, 0))
         memory.put(0, x)
         call = row(CallKind.DROPOUT, src=A, dst=B, number=number)
-        dispatch.dropout(call, table(memory), memory.arena, 0.5, key, 0, 1)
+        dispatch.dropout(call, memory.tables[0], memory.arena, 0.5, key, 0, 1)
         found.append(memory.got(1))
     assert (found[0] != found[1]).any()
     np.testing.assert_array_equal(found[1], found[2])
@@ -135,7 +145,7 @@ def test_what_comes_in_is_an_image_and_the_embedding_of_the_step_and_a_vector() 
     memory = Memory((3, 5, 2, 1), (1, 1, 8, 0), (1, 1, 4, 0))
     ends = Ends(x=A, embedding=B, told=C, states=NONE, eps=NONE, deps=NONE, dstates=NONE, penalty=NONE)
     none = np.zeros(0, np.int64)
-    dispatch.enter(ends, none, table(memory), memory.arena, x, embedding, told(2, vectors=vectors), 1)
+    dispatch.enter(ends, none, memory.tables[0], memory.arena, x, embedding, told(2, vectors=vectors), 1)
     np.testing.assert_array_equal(memory.got(0), x)
     np.testing.assert_array_equal(memory.got(1)[:, 0, 0], embedding)
     np.testing.assert_array_equal(memory.got(2)[:, 0, 0], vectors[1])
@@ -148,11 +158,11 @@ def test_the_states_that_are_there_come_in_and_their_gradients_go_out_to_the_sam
     memory = Memory((1, 1, 1, 0), (1, 1, 4, 0), (1, 5, 3, 0))
     ends, rows = (
         Ends(x=A, embedding=B, told=NONE, states=C, eps=NONE, deps=NONE, dstates=C, penalty=NONE),
-        table(memory),
+        memory.tables[0],
     )
     known = told(states=states, mask=mask)
     dispatch.enter(ends, np.array([C]), rows, memory.arena, x, embedding, known, 0)
-    assert rows["width"].tolist() == [0, 1, 1, 3]
+    assert rows["width"].tolist()[:4] == [0, 1, 1, 3]
     np.testing.assert_array_equal(memory.got(2)[:, 0, :3].T, states[0, mask[0]])
     found = np.full((5, 3), GARBAGE, np.float32)
     dispatch.leave(ends, rows, memory.arena, mask[0], found)

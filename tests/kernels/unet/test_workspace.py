@@ -8,14 +8,17 @@ import numba
 import numpy as np
 import pytest
 
-from numpy_diffusion.kernels.layers.images import IMAGE, NO_IMAGE
+from numpy_diffusion.kernels.layers.images import IMAGE, NO_IMAGE, SAMPLES
 from numpy_diffusion.kernels.unet.calls import CALL, NONE, Plan
-from numpy_diffusion.kernels.unet.workspace import GROUPS, kept_buffers, workspace
+from numpy_diffusion.kernels.unet.workspace import GROUPS, at_a_time, kept_buffers, workspace
 from numpy_diffusion.networks.unet.layout import layout
+
+WEIGHTS = 250  # numbers, as large as two samples' images and a half
 
 
 def plan() -> Plan:
-    return Plan(np.zeros(0, CALL), 0, np.array([NO_IMAGE], IMAGE), 100, 33, *[NONE] * 7, np.zeros(0, np.int64))
+    images = np.array([NO_IMAGE, (8, 1, 1, 1, 0)], IMAGE)
+    return Plan(np.zeros(0, CALL), 0, images, 100, 33, *[NONE] * 7, np.zeros(0, np.int64))
 
 
 @pytest.mark.parametrize(("batch", "groups"), [(1, 1), (3, 3), (4, 4), (63, 4), (64, 8), (1000, 8)])
@@ -28,23 +31,34 @@ def test_the_number_of_groups_depends_on_the_batch_alone(batch: int, groups: int
     assert (work.flat.size, work.losses.size) == (15, batch)
 
 
+@pytest.mark.parametrize(("weights", "samples"), [(0, 1), (199, 1), (200, 2), (10_000, SAMPLES)])
+def test_as_many_samples_go_together_as_have_room_beside_the_weights(weights: int, samples: int) -> None:
+    assert at_a_time(plan(), weights) == samples
+
+
+def test_each_sample_has_its_own_place_for_each_image_that_there_is() -> None:
+    _, _, tables = kept_buffers(plan(), WEIGHTS, 3)
+    assert tables.shape == (3, 2, 2)
+    assert tables["at"].tolist() == [[[-1, 8], [-1, 108]]] * 3
+
+
 def test_there_are_groups_enough_for_more_than_one_thread() -> None:
     assert min(GROUPS) >= 2
 
 
 def test_buffers_are_kept_for_the_same_plan_and_thread() -> None:
     one = plan()
-    arenas, scratch, tables = kept_buffers(one, 2)
+    arenas, scratch, tables = kept_buffers(one, WEIGHTS, 2)
     assert len(tables) == 2
-    assert arenas.shape[1] >= one.arena
+    assert arenas.shape[1] >= 2 * one.arena
     assert scratch.shape[1] >= one.scratch
     assert all(row.ctypes.data % 64 == 0 for row in (*arenas, *scratch))
-    assert kept_buffers(one, 2)[0] is arenas
-    assert kept_buffers(one, 3)[0] is not arenas
-    arenas = kept_buffers(one, 2)[0]
-    assert kept_buffers(plan(), 2)[0] is not arenas
+    assert kept_buffers(one, WEIGHTS, 2)[0] is arenas
+    assert kept_buffers(one, WEIGHTS, 3)[0] is not arenas
+    arenas = kept_buffers(one, WEIGHTS, 2)[0]
+    assert kept_buffers(plan(), WEIGHTS, 2)[0] is not arenas
     found = []
-    other = threading.Thread(target=lambda: found.append(kept_buffers(one, 2)[0]))
+    other = threading.Thread(target=lambda: found.append(kept_buffers(one, WEIGHTS, 2)[0]))
     other.start()
     other.join()
-    assert not np.shares_memory(found[0], kept_buffers(one, 2)[0])
+    assert not np.shares_memory(found[0], kept_buffers(one, WEIGHTS, 2)[0])

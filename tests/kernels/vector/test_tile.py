@@ -33,11 +33,6 @@ def compiled(width: int | str) -> SimpleNamespace:
     return kernels(
         width,
         tile=(simd.make_tile, simd.plain_tile),
-        runs_tile=(simd.make_runs_tile, simd.plain_runs_tile),
-        narrow_runs_tile=(
-            lambda rows, vector: simd.make_runs_tile(2 * rows, vector, registers=1),
-            simd.plain_narrow_runs_tile,
-        ),
         transpose=(lambda _, vector: simd.make_transpose(vector), simd.plain_transpose),
         move=(lambda _, vector: simd.make_move(vector), simd.plain_move),
     )
@@ -57,36 +52,6 @@ def test_tile_is_the_product_of_its_blocks(width: int | str, data: st.DataObject
     tiles.tile(f.A, f.a0, f.ak, f.ai, B, f.b0, ldb, C, c0, ldc, f.depth)
     exact, rounding = f.product()
     assert (np.abs(C[written] - exact) <= (0.0 if whole else rounding)).all()
-    assert_nothing_else_written(C, written)
-
-
-@EACH
-@pytest.mark.parametrize("narrow", [False, True])
-@FLAT
-@given(st.data(), st.integers(0, 4), st.integers(0, 9), st.booleans(), st.booleans())
-def test_runs_tile_is_the_sum_of_its_runs(
-    narrow: bool, width: int | str, data: st.DataObject, runs: int, depth: int, in_place: bool, by_k: bool
-) -> None:
-    tiles = compiled(width)
-    rows, lanes = (2 * tiles.rows, tiles.vector) if narrow else (tiles.rows, tiles.lanes)
-    runs_tile = tiles.narrow_runs_tile if narrow else tiles.runs_tile
-    rng = np.random.default_rng(data.draw(st.integers(0, 10_000)))
-    a0, b0, c0, ldb, ldc = (data.draw(GAP) for _ in range(5))
-    ldb, ldc = ldb + lanes, ldc + lanes
-    ak, ai = (rows, 1) if by_k else (1, depth)
-    arun, brun = rows * depth + data.draw(GAP), ldb * depth + data.draw(GAP)
-    A, B = numbers(rng, a0 + 5 * (arun + 100), whole=True), numbers(rng, b0 + 5 * (brun + 100), whole=True)
-    C, written = np.full(c0 + ldc * rows, UNTOUCHED), place(c0, ldc, rows, lanes)
-    C[written] = numbers(rng, rows * lanes, whole=True).reshape(rows, lanes)
-    bias = numbers(rng, lanes, whole=True)
-    wanted = (C[written] if in_place else np.broadcast_to(bias, (rows, lanes))).astype(np.float64)
-    for r in range(runs):
-        k, i = np.arange(depth)[:, None], np.arange(rows)
-        left = A[a0 + r * arun + k * ak + i * ai].astype(np.float64)
-        wanted = wanted + left.T @ B[place(b0 + r * brun, ldb, depth, lanes)]
-    start = (C, c0, ldc) if in_place else (bias, 0, 0)
-    runs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, *start, C, c0, ldc, runs, depth)
-    assert (C[written] == wanted).all()
     assert_nothing_else_written(C, written)
 
 
