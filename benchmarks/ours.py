@@ -125,13 +125,12 @@ def _products(plan):
 
 
 @parallel_jit
-def _convolve(table, arenas, weights, squares_at, bias_at, scratch):
+def _convolve(tables, arenas, weights, squares_at, bias_at, scratch):
     workers = scratch.shape[0]
     for worker in prange(workers):
-        src, dst, none = images.image(table, 0), images.image(table, 1), images.image(table, 2)
-        window = conv.Window(0, squares_at, bias_at, 3, 1, 0)
+        window, none = conv.Window(0, squares_at, bias_at, 3, 1, 0), 2
         for n in range(worker * arenas.shape[0] // workers, (worker + 1) * arenas.shape[0] // workers):
-            conv.forward(images.Worker(arenas[n], scratch[worker], 0, 1), src, dst, weights, window, none, none)
+            conv.forward(images.Worker(arenas[n], scratch[worker], 0, 1), tables, 0, 1, weights, window, none, none)
 
 
 def convolution(x, weight, bias):
@@ -139,7 +138,7 @@ def convolution(x, weight, bias):
     N, C, H, W = x.shape
     J = len(bias)
     (src, dst), behind = images.side_by_side((H, W, C, 1), (H, W, J, 1))
-    table = np.array([src, dst, images.NO_IMAGE], images.IMAGE)
+    tables = np.array([[src, dst, images.NO_IMAGE]], images.IMAGE)
     arenas = aligned(N * (behind + 4096)).reshape(N, -1)
     for arena, image in zip(arenas, x, strict=True):
         images.load(arena, src, image)
@@ -157,4 +156,4 @@ def convolution(x, weight, bias):
             images.store(arena, dst, image)
         return found
 
-    return lambda: _convolve(table, arenas, weights, squares_at, bias_at, scratch), answer
+    return lambda: _convolve(tables, arenas, weights, squares_at, bias_at, scratch), answer
