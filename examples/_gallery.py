@@ -14,21 +14,25 @@ import ast
 import contextlib
 import functools
 import hashlib
+import importlib
 import io
 import json
 import re
-import runpy
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import _drawing_quality
+import _latents
+import _scene_quality
 import _schedule_study
+import pixel_or_latent
 
 import numpy_diffusion as nd
 
@@ -42,12 +46,22 @@ PICTURES = {  # by example
     "digits": ["digits.png"],
     "check_your_sampler": ["check_your_sampler.png"],
     "which_schedule": ["which_schedule.png"],
+    "latent_scenes": ["latent_scenes.png"],
 }
+_FEW = ["--autoencoder-steps", "2", "--scenes", "40", "--length", "10", "--samples", "12"]
 SHORT = {  # what makes an example short
     "spiral": ["--steps", "20", "--seed", "3"],
     "airplane_and_tank": ["--steps", "20", "--seed", "3"],
     "digits": ["--steps", "2", "--length", "5", "--samples", "20"],
     "check_your_sampler": ["--steps", "20", "--seed", "3"],
+    "latent_scenes": ["--steps", "2", *_FEW],
+    "pixel_or_latent": ["--steps", "3", *_FEW],
+}
+SMALL = {  # what is smaller then, by module
+    _drawing_quality: {"POINTS": 2000, "PAIRS": 200, "DATA": 400, "DETAIL": 20_000},
+    _latents: {"SIZE": 32, "CHANNELS": (8, 16), "WIDTH": 8, "HELD_OUT": 4},
+    _scene_quality: {"SCENES": 600},
+    pixel_or_latent: {"PIXEL_CHANNELS": (8, 8, 8), "SEEDS": 1, "CHAIN": 3},
 }
 CLOSE = 0.02  # relative: other registers round the last bits otherwise, other code gives other numbers
 NEAR_ZERO = 0.002
@@ -101,24 +115,32 @@ def short(name: str) -> list[float]:
 
 
 def ran_short(name: str, folder: Path) -> str:
-    """What a short run prints, in this process; one of points has a short chain, shown in few frames, and measures
-    few points."""
+    """What a short run prints, in this process; one of points has a short chain, shown in few frames."""
     sigmoid, arguments = nd.Schedule.sigmoid, [f"{name}.py", "--out", str(folder), *SHORT[name]]
-    few = {"POINTS": 2000, "PAIRS": 200, "DATA": 400, "DETAIL": 20_000}
     with (
+        small(),
         mock.patch.object(nd.Schedule, "sigmoid", lambda T: sigmoid(T // 20)),
         mock.patch.object(nd.figures, "animation", functools.partial(nd.figures.animation, frames=8)),
-        mock.patch.multiple(_drawing_quality, **few),
         mock.patch.object(sys, "argv", arguments),
         contextlib.redirect_stdout(io.StringIO()) as printed,
     ):
-        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        importlib.import_module(name).main()
     return printed.getvalue()
 
 
+@contextlib.contextmanager
+def small() -> Iterator[None]:
+    """Within it, what the examples share is as SMALL says."""
+    with contextlib.ExitStack() as stack:
+        for module, values in SMALL.items():
+            stack.enter_context(mock.patch.multiple(module, **values))
+        yield
+
+
 def numbers(printed: str) -> list[float]:
-    """The numbers in what an example prints, paths left out."""
-    lines = [line for line in printed.splitlines() if "/" not in line]
+    """The numbers in what an example prints; paths are left out, and rows of shares, which one sample more or less
+    changes by much in a short run."""
+    lines = [line for line in printed.splitlines() if "/" not in line and line.count("%") < 2]
     return [float(number) for line in lines for number in re.findall(r"(?<![\w.])-?\d+\.\d+(?:e-?\d+)?", line)]
 
 

@@ -18,10 +18,11 @@ PLACES: Final = 20  # of a caption's tokens, the longest of which have 17
 WIDTH: Final = 64  # of a word's state
 CHANNELS: Final = (32, 64, 96)  # of the network; a level of 4 x 4 tells left from right, which two levels do not
 ATTENDED: Final = 2  # levels of a network, the last ones
-STEPS: Final = 6000  # of training the network
-AUTOENCODER_STEPS: Final = 3000
+STEPS: Final = 8000  # of training the network
+AUTOENCODER_STEPS: Final = 8000
 BATCHES: Final = (32, 8)  # of the network and of the autoencoder
 RATE: Final = 2e-3  # of Adam
+WARMUP: Final = 1500  # steps of its rise, a quarter of them at most: with 500 some networks collapse on the way
 SIGNAL, NOISE = 5.0, 100.0  # see `weighting`
 JUDGED: Final = 2**40  # added to the seed of what is asked for or compared with: training has no such scenes
 CHAIN: Final = 50  # steps of a chain
@@ -57,10 +58,12 @@ def trained(
     steps: int,
     seed: int,
     folder: Path | None,
+    batch: int = BATCHES[0],
     **more: Any,
 ) -> nd.Run:
     """The network trained on images or latents and their captions; or the run in the folder."""
-    options = dict(steps=steps, batch=BATCHES[0], learning_rate=RATE, weighting=weighting(schedule), seed=seed)
+    rise = dict(learning_rate=RATE, warmup=min(WARMUP, steps // 4))
+    options = dict(steps=steps, batch=batch, weighting=weighting(schedule), seed=seed, **rise)
     return nd.train(model, schedule, x0, told, **options, **resumable(folder), **more)
 
 
@@ -95,6 +98,14 @@ def latents(autoencoder: nd.AutoencoderKL, n: int, seed: int) -> tuple[np.ndarra
 def tokens(captions: list[str]) -> nd.Condition:
     """Captions as the networks here are told them."""
     return nd.Condition(tokens=nd.captions.tokenizer()(captions)[:, :PLACES])
+
+
+def guided(model: nd.TextUNet, told: nd.Condition) -> nd.Model:
+    """The network asked for texts, which are encoded once for a whole chain."""
+    text_encoder, unet = model.parts()
+    states = nd.Condition(states=text_encoder(told.tokens))
+    nothing = nd.Condition(states=text_encoder(np.array([model.config.nothing]))[0])
+    return nd.guided(unet, states, GUIDANCE, nothing)
 
 
 def text_unet(shape: tuple[int, ...], channels: tuple[int, ...], seed: int = 0) -> nd.TextUNet:

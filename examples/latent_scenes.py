@@ -20,11 +20,13 @@ import _common
 import _latents
 import _scene_quality
 import numpy as np
+from matplotlib.figure import Figure
 
 import numpy_diffusion as nd
 from numpy_diffusion import figures
 
 SHOWN = 6  # pictures side by side
+MARGIN = 0.15  # inches above and below them
 KEPT = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0)  # of T: the steps of the rows
 ASKED = (
     "a big red plane on the left",
@@ -74,7 +76,7 @@ def parsed() -> argparse.Namespace:
 
 def minutes(options: argparse.Namespace) -> float:
     """How long training takes on two cores, as it was measured."""
-    return (0.058 * options.autoencoder_steps + 0.2 * options.steps) / 60.0
+    return (0.052 * options.autoencoder_steps + 0.165 * options.steps) / 60.0
 
 
 def trained(options: argparse.Namespace) -> nd.LatentPipeline:
@@ -90,33 +92,39 @@ def trained(options: argparse.Namespace) -> nd.LatentPipeline:
 
 
 def _pictures(pipeline: nd.LatentPipeline, out: Path, seed: int, guidance: float) -> None:
-    """Reconstructions and latents, both chains in the latent space and decoded, samples by caption."""
+    """Reconstructions and latents, both chains in the latent space and decoded, samples by caption.
+
+    Of the latents' chains three channels are shown, as red, green and blue: those that tell most of the scenes.
+    """
     scenes = nd.captions.scenes(SHOWN, _latents.SIZE, seed + _latents.JUDGED, part="held_out")
     z = pipeline.encode(scenes.x0)
     rows = np.concatenate([scenes.x0, pipeline.decode(z)])
-    grid = figures.image_grid(rows, columns=SHOWN, row_titles=["scene", "there and back"])
-    _common.save(grid, out / "latent_scenes_there_and_back.png")
+    _common.save(_grid(rows, ["scene", "there and back"]), out / "latent_scenes_there_and_back.png")
     channels = z.transpose(1, 0, 2, 3).reshape(-1, 1, *z.shape[2:]) / np.float32(3.0)
     names = [f"latent, channel {number}" for number in range(1, z.shape[1] + 1)]
-    _common.save(figures.image_grid(channels, columns=SHOWN, row_titles=names), out / "latent_scenes_latents.png")
+    _common.save(_grid(channels, names), out / "latent_scenes_latents.png")
 
     schedule = pipeline.schedule
     kept = [round(share * schedule.T) for share in KEPT]
     forward = nd.q_trajectory(z, schedule, seed=seed, keep=kept)
     states = pipeline.states(scenes.captions)
     reverse = nd.sample(pipeline.denoiser(states, guidance), schedule, SHOWN, seed, keep=kept)
-    for name, show in (("latent", _three), ("decoded", pipeline.decode)):
+    told = np.sort(np.argsort(pipeline.autoencoder.encode(scenes.x0).mean.std(axis=(0, 2, 3)))[-3:])
+    for name, show in (("latent", lambda z: np.clip(z[:, told] / 3.0, -1.0, 1.0)), ("decoded", pipeline.decode)):
         rows = ({t: show(xt) for t, xt in way.items()} for way in (forward, reverse))
         _common.save(figures.image_rows(*rows), out / f"latent_scenes_{name}_rows.png")
 
     captions = [text for text in ASKED for _ in range(SHOWN)]
     x = pipeline(captions, seed=seed, guidance=guidance, steps=min(_latents.CHAIN, schedule.T))
-    _common.save(figures.image_grid(x, columns=SHOWN, row_titles=list(ASKED)), out / "latent_scenes.png")
+    _common.save(_grid(x, list(ASKED)), out / "latent_scenes.png")
 
 
-def _three(z: np.ndarray) -> np.ndarray:
-    """The first three channels of latents as red, green and blue."""
-    return np.clip(z[:, :3] / np.float32(3.0), -1.0, 1.0)
+def _grid(x: np.ndarray, row_titles: list[str]) -> Figure:
+    """Images row by row, without the empty stretches above and below that the titles' width leaves."""
+    grid = figures.image_grid(x, columns=SHOWN, row_titles=row_titles)
+    grid.draw_without_rendering()
+    grid.set_figheight(grid.axes[0].get_tightbbox().height / grid.dpi + MARGIN)
+    return grid
 
 
 if __name__ == "__main__":

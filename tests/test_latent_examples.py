@@ -7,40 +7,33 @@ import contextlib
 import importlib
 import io
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from checks.gallery import EXAMPLES, gallery
 from PIL import Image
 
 import numpy_diffusion as nd
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
-SMALL = ["--autoencoder-steps", "2", "--scenes", "40", "--length", "10", "--samples", "12"]
+GALLERY = gallery()
+AGAIN = "run: python examples/_gallery.py {}"
 PICTURES = ["", "_decoded_rows", "_latent_rows", "_latents", "_there_and_back"]
 
 
 @pytest.fixture
-def example(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> ModuleType:
+def example(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     """The example of this name, of which all that is shared is small."""
     monkeypatch.syspath_prepend(EXAMPLES)
-    latents, quality = (importlib.import_module(name) for name in ("_latents", "_scene_quality"))
-    monkeypatch.setattr(quality, "SCENES", 600)
-    monkeypatch.setattr(latents, "SIZE", 32)
-    monkeypatch.setattr(latents, "CHANNELS", (8, 16))
-    monkeypatch.setattr(latents, "WIDTH", 8)
-    monkeypatch.setattr(latents, "HELD_OUT", 4)
-    module = importlib.import_module(request.param)
-    if request.param == "pixel_or_latent":
-        monkeypatch.setattr(module, "PIXEL_CHANNELS", (8, 8, 8))
-        monkeypatch.setattr(module, "SEEDS", 1)
-        monkeypatch.setattr(module, "CHAIN", 3)
-    return module
+    with GALLERY.small():
+        yield importlib.import_module(request.param)
 
 
 def printed(example: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> str:
-    monkeypatch.setattr(sys, "argv", [example.__name__, *map(str, arguments), *SMALL])
+    name = example.__name__
+    monkeypatch.setattr(sys, "argv", [name, *map(str, arguments), *GALLERY.SHORT[name]])
     with contextlib.redirect_stdout(io.StringIO()) as out:
         example.main()
     return out.getvalue()
@@ -57,12 +50,14 @@ def test_latent_scenes_shows_each_stage_and_leaves_a_pipeline(
     example: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     out, run = tmp_path / "out", tmp_path / "run"
-    arguments = ["--steps", 2, "--out", out, "--run", run]
+    arguments = ["--out", out, "--run", run]
     said = printed(example, monkeypatch, *arguments)
     assert said.startswith("Trains an autoencoder for 2 steps and a network on its latents for 2; on two cores about")
     assert_pictures(out, [f"latent_scenes{ending}.png" for ending in PICTURES])
     for part in ("Seen combinations:", "Combinations that were held out:", "all four", "come back with", "Frechet"):
         assert part in said
+    kept = GALLERY.record("latent_scenes")["short"]
+    assert GALLERY.differ(GALLERY.numbers(said), kept) == [], AGAIN.format("latent_scenes")
     pipeline = nd.load_diffusers(run / "pipeline")
     assert isinstance(pipeline, nd.LatentPipeline)
     assert pipeline("a big red plane", steps=2, progress=False).shape == (1, 3, 32, 32)
@@ -75,7 +70,7 @@ def test_latent_scenes_shows_each_stage_and_leaves_a_pipeline(
 def test_pixel_or_latent_judges_both_and_goes_on(
     example: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    said = printed(example, monkeypatch, "--steps", 3, "--out", tmp_path)
+    said = printed(example, monkeypatch, "--out", tmp_path)
     assert_pictures(tmp_path, ["pixel_or_latent.png"])
     rows = example.stored(tmp_path / "pixel_or_latent.csv")
     assert [(row.space, row.step) for row in rows] == [(space, k) for space in example.SPACES for k in (1, 2, 3)]
@@ -84,12 +79,12 @@ def test_pixel_or_latent_judges_both_and_goes_on(
         assert part in said
 
     monkeypatch.setattr(example, "judged", lambda *_: [])  # nothing is trained again, but for another setting
-    assert printed(example, monkeypatch, "--steps", 3, "--out", tmp_path) == said
+    assert printed(example, monkeypatch, "--out", tmp_path) == said
     options = argparse.Namespace(steps=0, minutes=1.0, autoencoder_steps=2, scenes=40, length=10, samples=12, seed=0)
     assert list(example.study(options, tmp_path / "pixel_or_latent.csv")) == []
     (tmp_path / "pixel_or_latent.csv").write_text("space,seed\n")
     with pytest.raises(ValueError, match=r"pixel_or_latent\.csv: expected the columns setting, space, seed"):
-        printed(example, monkeypatch, "--steps", 3, "--out", tmp_path)
+        printed(example, monkeypatch, "--out", tmp_path)
 
 
 @pytest.mark.parametrize("example", ["pixel_or_latent"], indirect=True)

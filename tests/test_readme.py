@@ -102,5 +102,17 @@ def test_the_figures_told_of_the_pictures_are_those_of_their_records() -> None:
     assert f"row of windows {min(measured('contrast of the row of windows')):.0%}" in told
 
 
+def test_the_figures_told_of_scenes_by_captions_are_those_of_their_record() -> None:
+    told, lines = " ".join(PAGE.read_text().split()), gallery().record("latent_scenes")["printed"]
+    [decibels] = re.findall(r"come back with ([\d.]+ dB)", " ".join(lines))
+    assert f"come back from their latents with {decibels}." in told
+    names = "thing", "colour", "size", "place", "all four"
+    shares = [line.split()[-2] for name in names for line in lines if line.strip().startswith(name)]
+    for part in (shares[::2], shares[1::2]):  # of combinations seen in training, and of others
+        assert f"in {', '.join(part[:3])} and {part[3]}, all four in {part[4]}" in told
+    distance, of_real, *_ = (float(line.split()[-1]) for line in lines if "Frechet" in line)
+    assert f"Frechet distance is {distance:.2f}, that of other real scenes {of_real:.3f}." in told
+
+
 def test_the_changelog_tells_of_this_version() -> None:
     assert nd.__version__ in (ROOT / "CHANGELOG.md").read_text()
