@@ -59,10 +59,11 @@ def trained(
     seed: int,
     folder: Path | None,
     batch: int = BATCHES[0],
+    rate: float = RATE,
     **more: Any,
 ) -> nd.Run:
     """The network trained on images or latents and their captions; or the run in the folder."""
-    rise = dict(learning_rate=RATE, warmup=min(WARMUP, steps // 4))
+    rise = dict(learning_rate=rate, warmup=min(WARMUP, steps // 4))
     options = dict(steps=steps, batch=batch, weighting=weighting(schedule), seed=seed, **rise)
     return nd.train(model, schedule, x0, told, **options, **resumable(folder), **more)
 
