@@ -91,7 +91,7 @@ def train_autoencoder(
     """
     _checks.instance("autoencoder", autoencoder, AutoencoderKL)
     stored = stored_run(out, resume, AutoencoderKL)
-    data = inputs.pictures(autoencoder, x0)
+    data = inputs.pictures("autoencoder", autoencoder, x0)
     settings = AutoencoderSettings(
         **common(
             autoencoder,

@@ -56,14 +56,14 @@ def _standardised(model: Network, x0: np.ndarray) -> np.ndarray:
     return ((data - model.shift) / model.scale).astype(np.float32)
 
 
-def pictures(autoencoder: Trainable, x0: ArrayLike) -> Data:
-    """Images [N, C, H, W] alone, of what is no eps-network, and a copy of it, with nothing measured."""
-    if autoencoder.buffer.dtype != np.float32:
-        raise ValueError(f"autoencoder: expected float32 weights, got {autoencoder.buffer.dtype}")
-    values = _checks.in_range("x0", _checks.array("x0", x0, ("N", *autoencoder.shape), np.float32))
-    copied = type(autoencoder)(**autoencoder.options)
-    copied.buffer[:] = autoencoder.buffer
-    return Data(copied, values, Condition())
+def pictures(name: str, model: Trainable, x0: ArrayLike, condition: Condition | None = None) -> Data:
+    """Images [N, C, H, W] of what is no eps-network, and a copy of it, with nothing measured; `name` is its own."""
+    if model.buffer.dtype != np.float32:
+        raise ValueError(f"{name}: expected float32 weights, got {model.buffer.dtype}")
+    values = _checks.in_range("x0", _checks.array("x0", x0, ("N", *model.shape), np.float32))
+    copied = type(model)(**model.options)
+    copied.buffer[:] = model.buffer
+    return Data(copied, values, Condition() if condition is None else condition)
 
 
 def _as_they_are(model: Network, x0: np.ndarray) -> np.ndarray:
