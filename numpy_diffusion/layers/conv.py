@@ -19,20 +19,16 @@ class Cache(NamedTuple):
 
 
 def forward(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, stride: int = 1, pad: tuple[int, int] = (1, 1)
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, stride: int = 1, pad: tuple[int, int] = (1, 1)
 ) -> tuple[np.ndarray, Cache]:
     """y [N, J, R, S] from x [N, C, H, W], weight [J, C, k, k], bias [J]; pad: zeros before and after, on either axis.
-
-    A bias that is None is one of zeros, which is not learned.
 
     Stride 2 with pad (0, 1) is the halving of the original DDPM, diffusers' downsample_padding 0.
     """
     (before, after), (N, C, H, W) = pad, x.shape
     padded = np.zeros((N, C, before + H + after, before + W + after), x.dtype)  # np.pad takes as long as a small sum
     padded[:, :, before : before + H, before : before + W] = x
-    y = np.tensordot(_windows(padded, weight, stride), weight, axes=([1, 4, 5], [1, 2, 3]))
-    if bias is not None:
-        y = y + bias
+    y = np.tensordot(_windows(padded, weight, stride), weight, axes=([1, 4, 5], [1, 2, 3])) + bias
     return np.moveaxis(y, 3, 1), Cache(padded, weight, stride, pad)
 
 

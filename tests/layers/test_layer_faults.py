@@ -165,16 +165,16 @@ FAULTS = {
         text_embedding.backward, "dposition[: dy.shape[1]]", "dposition[-dy.shape[1] :]", check_text
     ),
     "patches in columns": Fault(
-        patch_embedding.forward,
-        "patches.reshape(N, D, -1).swapaxes(1, 2)",
-        "patches.swapaxes(2, 3).reshape(N, D, -1).swapaxes(1, 2)",
-        check_patch_values,
+        patch_embedding.forward, "(0, 2, 4, 1, 3, 5)", "(0, 4, 2, 1, 3, 5)", check_patch_values
     ),
     "the class token behind the patches": Fault(
-        patch_embedding.forward, "y[:, 0] = token", "y[:, -1] = token", check_patch_values
+        patch_embedding.forward, "[classes, patches]", "[patches, classes]", check_patch_values
     ),
     "the class token's gradient in a patch": Fault(
-        patch_embedding.backward, "dy[:, 1:].swap", "dy[:, :-1].swap", check_patches
+        patch_embedding.backward, "(dy[:, 1:], cache", "(dy[:, :-1], cache", check_patches
+    ),
+    "a patch's pixels turned on the way back": Fault(
+        patch_embedding.backward, "(0, 3, 1, 4, 2, 5)", "(0, 3, 1, 5, 2, 4)", check_patches
     ),
     "the class token's gradient from all places": Fault(
         patch_embedding.backward, "dy[:, 0].sum(axis=0)", "dy.sum(axis=(0, 1))", check_patches

@@ -147,6 +147,10 @@ class CLIP(Trainable):
 
         It gives the losses [batch] of `joint_definition.losses_and_gradient`, and the gradient [P] of their mean.
         """
+        if backend == "numba" and self.image_encoder.has_kernels and self.text_encoder.has_kernels:
+            from numpy_diffusion.networks.clip import compiled
+
+            return compiled.gradients(self.config, batch)
 
         def by_definition(weights: np.ndarray, x: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             params = parameters.views(weights, self.shapes)

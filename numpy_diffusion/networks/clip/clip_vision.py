@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
+from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.parameterised import Parameterised
 from numpy_diffusion.networks.clip import encoder, vision_definition
 from numpy_diffusion.networks.clip.vision_config import CLIPVisionConfig, shapes
 from numpy_diffusion.noise import STREAM_WEIGHTS
+
+if TYPE_CHECKING:
+    from numpy_diffusion.networks.unet.compiled import Weights
 
 
 class CLIPVisionWithProjection(Parameterised):
@@ -56,6 +60,7 @@ class CLIPVisionWithProjection(Parameterised):
 
     def __init__(self, *, seed: int = 0, dtype: Any = np.float32, **options: Any) -> None:
         config = encoder.configured(CLIPVisionConfig, options)
+        self._laid_out: Weights | None = None  # the weights as the kernels read them
         self.shape = (config.num_channels, config.image_size, config.image_size)
         super().__init__(config, shapes(config), seed=seed, dtype=dtype)
 
@@ -73,7 +78,12 @@ class CLIPVisionWithProjection(Parameterised):
         """dx [N, C, H, W] and the gradient of every parameter, from dembedding [N, D]."""
         return vision_definition.backward(self.config, dembedding, caches)
 
-    def __call__(self, x: ArrayLike) -> np.ndarray:
+    @property
+    def has_kernels(self) -> bool:
+        """Whether there are kernels for this encoder, which are of float32."""
+        return self.buffer.dtype == np.float32 and self.config.hidden_act == "quick_gelu"
+
+    def __call__(self, x: ArrayLike, *, backend: Backend | None = None) -> np.ndarray:
         """The embeddings [N, D], of any length, of images x [N, C, H, W]; transformers' `image_embeds`.
 
         Raises
@@ -81,5 +91,10 @@ class CLIPVisionWithProjection(Parameterised):
         ValueError : images of another shape, values that are not finite
         """
         x = _checks.array("x", x, ("N", *self.shape), self.buffer.dtype)
+        if chosen(backend) == "numba" and self.has_kernels:
+            from numpy_diffusion.networks.clip import compiled
+
+            embedding, self._laid_out = compiled.embeddings(self.config, self.buffer, self._laid_out, x)
+            return embedding
         (embedding,) = encoder.in_parts(lambda part: self.forward(self.params, part)[:1], x)
         return embedding
