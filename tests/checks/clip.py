@@ -65,3 +65,9 @@ def images(n: int = 3, dtype: Any = np.float32) -> np.ndarray:
 def _moved(made: Any) -> Any:
     made.buffer += 0.3 * np.random.default_rng(0).normal(size=made.buffer.size).astype(made.buffer.dtype)
     return made
+
+
+def options_of_both(width: int = 6, heads: int = 2, layers: int = 2, act: str = "quick_gelu", **more: Any) -> Any:
+    """Options of a whole `CLIP` whose encoders are of these sizes."""
+    sizes = dict(hidden_size=width, num_attention_heads=heads, num_hidden_layers=layers, hidden_act=act, **more)
+    return dict(image_encoder=VISION | sizes, text_encoder=PROJECTED | sizes)
