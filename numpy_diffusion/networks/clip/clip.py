@@ -134,7 +134,7 @@ class CLIP(Trainable):
         ValueError : images of another shape; texts that are no tokens or too long; captions without a tokenizer
         """
         ids = self.text_encoder.cut(texts if tokenizer is None else tokenizer(texts), "texts")
-        u, _ = unit_length.forward(self.image_encoder(images))
+        u, _ = unit_length.forward(self.image_encoder(self.image_encoder.checked(images, "images")))
         w, _ = unit_length.forward(self.text_encoder(ids).embedding)
         return u @ w.T
 
@@ -147,7 +147,8 @@ class CLIP(Trainable):
 
         It gives the losses [batch] of `joint_definition.losses_and_gradient`, and the gradient [P] of their mean.
         """
-        if backend == "numba" and self.image_encoder.has_kernels and self.text_encoder.has_kernels:
+        encoders = self.config.image_encoder, self.config.text_encoder
+        if backend == "numba" and all(encoder.has_kernels(config, self.buffer.dtype) for config in encoders):
             from numpy_diffusion.networks.clip import compiled
 
             return compiled.gradients(self.config, batch)

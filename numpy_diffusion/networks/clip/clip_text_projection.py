@@ -57,11 +57,6 @@ class CLIPTextWithProjection(TextEncoder):
     CONFIG = CLIPTextProjectionConfig
     config: CLIPTextProjectionConfig
 
-    @property
-    def has_kernels(self) -> bool:
-        """Whether there are kernels for this encoder, which training takes; they are of float32."""
-        return self.buffer.dtype == np.float32 and self.config.hidden_act == "quick_gelu"
-
     def forward(self, params: parameters.Parameters, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, Any]:
         """states [N, L, hidden_size] and embeddings [N, D] at these parameters, and what `backward` needs."""
         return definition.project(params, self.config, ids)

@@ -78,23 +78,31 @@ class CLIPVisionWithProjection(Parameterised):
         """dx [N, C, H, W] and the gradient of every parameter, from dembedding [N, D]."""
         return vision_definition.backward(self.config, dembedding, caches)
 
-    @property
-    def has_kernels(self) -> bool:
-        """Whether there are kernels for this encoder, which are of float32."""
-        return self.buffer.dtype == np.float32 and self.config.hidden_act == "quick_gelu"
+    def checked(self, x: ArrayLike, name: str = "x") -> np.ndarray:
+        """x as an array of this dtype.
+
+        Raises
+        ------
+        ValueError : images of another shape, values that are not finite; called by this name
+        """
+        return _checks.array(name, x, ("N", *self.shape), self.buffer.dtype)
 
     def __call__(self, x: ArrayLike, *, backend: Backend | None = None) -> np.ndarray:
         """The embeddings [N, D], of any length, of images x [N, C, H, W]; transformers' `image_embeds`.
 
         Raises
         ------
-        ValueError : images of another shape, values that are not finite
+        ValueError : as for `checked`
         """
-        x = _checks.array("x", x, ("N", *self.shape), self.buffer.dtype)
-        if chosen(backend) == "numba" and self.has_kernels:
-            from numpy_diffusion.networks.clip import compiled
-
-            embedding, self._laid_out = compiled.embeddings(self.config, self.buffer, self._laid_out, x)
-            return embedding
-        (embedding,) = encoder.in_parts(lambda part: self.forward(self.params, part)[:1], x)
+        compiles = chosen(backend) == "numba" and encoder.has_kernels(self.config, self.buffer.dtype)
+        (embedding,) = encoder.in_parts(self._by_kernels if compiles else self._by_definition, self.checked(x))
         return embedding
+
+    def _by_definition(self, x: np.ndarray) -> tuple[np.ndarray]:
+        return self.forward(self.params, x)[:1]
+
+    def _by_kernels(self, x: np.ndarray) -> tuple[np.ndarray]:
+        from numpy_diffusion.networks.clip import compiled
+
+        embedding, self._laid_out = compiled.embeddings(self.config, self.buffer, self._laid_out, x)
+        return (embedding,)

@@ -83,6 +83,11 @@ def of_part(name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
     return given
 
 
+def has_kernels(config: Config, dtype: Any) -> bool:
+    """Whether there are kernels for such an encoder: they are of float32, and have CLIP's own quick GELU alone."""
+    return dtype == np.float32 and config.hidden_act == "quick_gelu"
+
+
 def layer_name(model: str, number: int) -> str:
     """What the names of a layer's parameters begin with; model: "text_model" or "vision_model"."""
     return f"{model}.encoder.layers.{number}"

@@ -23,7 +23,7 @@ Config = CLIPTextProjectionConfig | CLIPVisionConfig
 
 
 class Names(NamedTuple):
-    """What is not in the layers is called, and whether these are causal."""
+    """What the parameters outside the layers are called, and whether the layers are causal."""
 
     model: str
     before: str | None  # a norm before the first layer

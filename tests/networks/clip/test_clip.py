@@ -79,6 +79,8 @@ def test_captions_are_texts_too() -> None:
     np.testing.assert_allclose(found[:, 1:], model.similarity(images(), "tank", tokenizer), rtol=0, atol=1e-6)
     with pytest.raises(ValueError, match=r"^texts: expected at most 5 tokens a text, got 6$"):
         model.similarity(images(), "a big red tank", tokenizer)
+    with pytest.raises(ValueError, match=r"^images: expected shape \[N, 2, 4, 4\], got \[3, 2, 4, 3\]$"):
+        model.similarity(images()[..., :3], captions, tokenizer)
     with pytest.raises(ValueError, match=r"^texts: expected integers \[N, L\], got <U11 of shape \[2\]$"):
         model.similarity(images(), captions)
 

@@ -38,6 +38,16 @@ def test_parts_are_put_together_in_order() -> None:
     assert sizes == [encoders.TOGETHER, encoders.TOGETHER, 3]
 
 
+def test_there_are_kernels_for_clips_own_activation_in_float32() -> None:
+    found = [
+        (act, dtype)
+        for act in ("quick_gelu", "gelu", "gelu_new")
+        for dtype in (np.float32, np.float64)
+        if encoders.has_kernels(encoder(hidden_act=act).config, np.dtype(dtype))
+    ]
+    assert found == [("quick_gelu", np.float32)]
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
