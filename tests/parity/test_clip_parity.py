@@ -16,6 +16,7 @@ transformers = pytest.importorskip("transformers")
 from checks import peers  # noqa: E402
 
 from numpy_diffusion.interop.diffusers import files, text_encoders  # noqa: E402
+from numpy_diffusion.kernels.backend import Backend  # noqa: E402
 from numpy_diffusion.networks.clip.clip import CLIP  # noqa: E402
 from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProjection  # noqa: E402
 from numpy_diffusion.networks.clip.clip_vision import CLIPVisionWithProjection  # noqa: E402
@@ -193,8 +194,13 @@ def test_the_same_loss_and_gradient(seed: int) -> None:
     ids, x = texts(of_text(seed), 5), pictures(of_images(seed), 5)
     expected = theirs(input_ids=torch.from_numpy(ids), pixel_values=torch.from_numpy(x), return_loss=True)
     expected.loss.backward()
-    for cut in (ids, ours.text_encoder.cut(ids)):
-        losses, slope = ours.gradient(len(x), "numpy")(ours.buffer, x, cut)
+    forms: tuple[tuple[Backend, np.ndarray], ...] = (
+        ("numpy", ids),
+        ("numpy", ours.text_encoder.cut(ids)),
+        ("numba", ids),
+    )
+    for backend, tokens in forms:
+        losses, slope = ours.gradient(len(x), backend)(ours.buffer, x, tokens)
         assert losses.mean() == pytest.approx(expected.loss.item(), rel=1e-5)
         grads, first = {}, 0
         for name, values in ours.params.items():

@@ -56,12 +56,13 @@ def test_the_scale_ends_at_100() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_at_the_largest_scale_a_wrong_answer_has_a_finite_loss(dtype: type) -> None:
-    """The softmax itself is 0 in float32 there, and its logarithm would be infinite."""
+    """In float32 exp(100) is infinite, and a softmax may be 0, whose logarithm would be infinite too."""
     images = np.eye(2, dtype=dtype)
-    losses, cache = contrastive.forward(images, -images, np.asarray(9.0, dtype))
-    assert losses.dtype == dtype
-    np.testing.assert_allclose(losses, 100.0, rtol=1e-6)
-    assert all(slope.dtype == dtype and np.isfinite(slope).all() for slope in contrastive.backward(cache))
+    for texts in (-images, images[::-1]):  # logits of -100 and 0, and of 0 and 100
+        losses, cache = contrastive.forward(images, texts, np.asarray(9.0, dtype))
+        assert losses.dtype == dtype
+        np.testing.assert_allclose(losses, 100.0, rtol=1e-6)
+        assert all(slope.dtype == dtype and np.isfinite(slope).all() for slope in contrastive.backward(cache))
 
 
 def test_the_scale_may_come_down_again_from_its_largest() -> None:
