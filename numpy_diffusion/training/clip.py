@@ -92,7 +92,7 @@ def train_clip(
     >>> train_clip(clip, x0, tokens, steps=5, batch=2, progress=False).step
     5
     """
-    _checks.instance("clip", clip, CLIP)
+    inputs.check_weights("clip", _checks.instance("clip", clip, CLIP))
     stored = stored_run(out, resume, CLIP)
     data = _pairs(clip, x0, tokens)
     settings = CLIPSettings(
@@ -132,7 +132,7 @@ def train_clip(
 def _pairs(clip: CLIP, x0: ArrayLike, tokens: ArrayLike) -> inputs.Data:
     """Images and the texts that belong to them, checked, and a copy of the CLIP."""
     ids = clip.text_encoder.cut(tokens, "tokens")
-    data = inputs.pictures("clip", clip, x0, Condition(tokens=ids))
+    data = inputs.pictures(clip, x0, Condition(tokens=ids))
     if len(ids) != len(data.values):
         raise ValueError(f"tokens: expected {len(data.values)} texts, one for each image, got {len(ids)}")
     return data
