@@ -27,7 +27,10 @@ from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
+from numpy_diffusion.networks.clip.clip import CLIP
 from numpy_diffusion.networks.clip.clip_text import CLIPText
+from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProjection
+from numpy_diffusion.networks.clip.clip_vision import CLIPVisionWithProjection
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.text_unet.text_unet import TextUNet
 from numpy_diffusion.networks.unet.unet import UNet
@@ -43,15 +46,19 @@ from numpy_diffusion.sampling.interpolation import interpolate
 from numpy_diffusion.sampling.samplers import sample, sample_steps
 from numpy_diffusion.training.autoencoder import train_autoencoder
 from numpy_diffusion.training.checkpoints import load
+from numpy_diffusion.training.clip import train_clip
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.run import Run, load_run
 from numpy_diffusion.training.steps import train_steps
 
 __all__ = [
+    "CLIP",
     "MLP",
     "AutoencoderKL",
     "CLIPText",
+    "CLIPTextWithProjection",
     "CLIPTokenizer",
+    "CLIPVisionWithProjection",
     "Condition",
     "DiffusionDensity",
     "LatentPipeline",
@@ -94,6 +101,7 @@ __all__ = [
     "save_diffusers",
     "train",
     "train_autoencoder",
+    "train_clip",
     "train_steps",
     "trajectory_log_density",
 ]

@@ -90,6 +90,13 @@ autoencoder = nd.AutoencoderKL(
 nd.train_autoencoder(autoencoder, images, steps=2, batch=2)
 for n in (1, 4):
     autoencoder.decode(autoencoder.encode(images[:n]).sample())
+small = dict(hidden_size=12, intermediate_size=20, num_attention_heads=3, num_hidden_layers=1, projection_dim=5)
+clip = nd.CLIP(
+    image_encoder=dict(image_size=16, patch_size=8, **small), text_encoder=dict(vocab_size=6, eos_token_id=5, **small)
+)
+tokens = np.array([[4, 1, 5], [4, 2, 5], [4, 5, 5], [4, 3, 5]])
+nd.train_clip(clip, images, tokens, steps=2, batch=2)
+clip.similarity(images, tokens[:1])
 for function, kinds in compiled:
     print("compiled", function.__qualname__, kinds)
 print("done", *sorted(asked_for()), sep="\\n")

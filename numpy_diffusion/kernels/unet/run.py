@@ -235,7 +235,8 @@ class Sum(NamedTuple):
 
 
 @jit
-def _sum(thread, threads, place):
+def sum_groups(thread, threads, place):
+    """One thread's share of the numbers."""
     gradients, total = kept(place)
     low, high = share(total.shape[0], thread, threads)
     for start in range(low, high, BLOCK):
@@ -272,6 +273,6 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     buffers = work.arenas, work.scratch, work.tables, work.gradients, work.losses, dstates
     job = Training(forward, back, _transformer(plan, *given, row, told.labels), leave, *parts, *buffers)
     run(_gradients, job, threads=len(work.arenas))
-    run(_sum, Sum(work.gradients, work.total))
+    run(sum_groups, Sum(work.gradients, work.total))
     unpack(work.total, layout.place, work.flat)
     return work.losses, work.flat
