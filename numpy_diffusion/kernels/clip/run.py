@@ -52,6 +52,7 @@ class Job(NamedTuple):
     arenas: np.ndarray  # [samples or threads, numbers]
     scratch: np.ndarray  # [threads, numbers]
     tables: np.ndarray  # [samples or threads, images]
+    labels: np.ndarray  # [1], what the kernels want to be told of a sample: 0
     each: int  # whether each sample has its own arena
     h: np.ndarray  # what goes in [N, L, D]
     lengths: np.ndarray  # rows of h that count [N]
@@ -69,6 +70,7 @@ def _there(thread, threads, place):
     for n in range(low, high):
         slot = n if job.each else thread
         worker, table = Worker(job.arenas[slot], job.scratch[thread], FIRST, ONE), job.tables[slot]
+        tables = job.tables[slot : slot + 1]
         for row in job.tokens:
             table[row]["width"] = job.lengths[n]
         at, D = image(table, job.ends.states).at, job.h.shape[2]
@@ -80,7 +82,7 @@ def _there(thread, threads, place):
             address = job.addresses.forward
             if kind >= CallKind.LAYER_NORM:
                 address = job.addresses.transformer if kind < CallKind.SAMPLE else job.addresses.encoder
-            call(address, (job.calls[k], table, worker, job.weights, job.turned, FIRST))
+            call(address, (job.calls[k], tables, worker, job.weights, job.turned, job.labels))
         at = image(table, job.ends.eps).at
         for c in range(job.outputs.shape[1]):
             job.outputs[n, c] = worker.arena[at + c]
@@ -102,19 +104,19 @@ def _back(thread, threads, place):
 @jit
 def _sample_back(job, worker, gradients, n):
     """One sample: what it adds to the gradients of its group, and that by what went in."""
-    table, arena = job.tables[n], worker.arena
+    table, tables, arena = job.tables[n], job.tables[n : n + 1], worker.arena
     at, D = image(table, job.ends.deps).at, job.h.shape[2]
     for c in range(job.slopes.shape[1]):
         arena[at + c] = job.slopes[n, c]
     for k in range(job.backward, job.calls.shape[0]):
         kind = job.calls[k]["kind"]
         if kind == CallKind.CONV:
-            call(job.addresses.forward, (job.calls[k], table, worker, job.weights, job.turned, FIRST))
+            call(job.addresses.forward, (job.calls[k], tables, worker, job.weights, job.turned, job.labels))
         else:
             address = job.addresses.backward
             if kind >= CallKind.LAYER_NORM:
                 address = job.addresses.transformer if kind < CallKind.SAMPLE else job.addresses.encoder
-            call(address, (job.calls[k], table, worker, job.weights, gradients, FIRST))
+            call(address, (job.calls[k], tables, worker, job.weights, gradients, job.labels))
     at = image(table, job.ends.dstates).at
     for token in range(job.h.shape[1]):
         for c in range(D):
@@ -122,12 +124,13 @@ def _sample_back(job, worker, gradients, n):
 
 
 def _job(plan, weights, turned, buffers, each, h, lengths, gradients):
-    given = plan.calls[0], plan.images, Worker(buffers[0][0], buffers[1][0], 0, 1), weights
+    labels, worker = np.zeros(1, np.int64), Worker(buffers[0][0], buffers[1][0], 0, 1)
     kernels = dispatch.forward, dispatch.backward, dispatch.transformer, dispatch.encoder
-    addresses = Addresses(*(address_of(kernel, *given, turned, 0) for kernel in kernels))
+    given = plan.calls[0], buffers[2], worker, weights, turned, labels
+    addresses = Addresses(*(address_of(kernel, *given) for kernel in kernels))
     ends = Ends(*(getattr(plan, name) for name in Ends._fields))
     outputs, slopes = np.empty((2, len(h), plan.images[plan.eps]["channels"]), np.float32)
-    parts = plan.calls, plan.backward, ends, plan.tokens, weights, turned, *buffers, each
+    parts = plan.calls, plan.backward, ends, plan.tokens, weights, turned, *buffers, labels, each
     return Job(addresses, *parts, h, lengths, outputs, slopes, np.empty_like(h), gradients)
 
 

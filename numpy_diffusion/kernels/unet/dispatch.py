@@ -145,18 +145,20 @@ def bottleneck(row, tables, worker, weights, gradients, labels):
 
 
 @jit
-def encoder(row, table, worker, weights, gradients, label):
+def encoder(row, tables, worker, weights, gradients, labels):
     """One call of those that only CLIP's encoders have, there or back; a function of its own as `transformer` is."""
-    kind, src, dst = row["kind"], image(table, row["src"]), image(table, row["dst"])
-    dy, dx = image(table, row["dy"]), image(table, row["dx"])
-    if kind == CallKind.QUICK_GELU:
-        quick_gelu.forward(worker, src, dst)
-    elif kind == CallKind.QUICK_GELU_BACK:
-        quick_gelu.backward(worker.arena, src, dy, dx)
-    elif kind == CallKind.LAST:
-        resample.last_pixel(worker.arena, src, dst)
-    elif kind == CallKind.LAST_BACK:
-        resample.last_pixel_backward(worker.arena, dy, dx, row["add"] != 0)
+    kind = row["kind"]
+    for n in range(tables.shape[0]):
+        src, dst = image(tables[n], row["src"]), image(tables[n], row["dst"])
+        dy, dx = image(tables[n], row["dy"]), image(tables[n], row["dx"])
+        if kind == CallKind.QUICK_GELU:
+            quick_gelu.forward(worker, src, dst)
+        elif kind == CallKind.QUICK_GELU_BACK:
+            quick_gelu.backward(worker.arena, src, dy, dx)
+        elif kind == CallKind.LAST:
+            resample.last_pixel(worker.arena, src, dst)
+        elif kind == CallKind.LAST_BACK:
+            resample.last_pixel_backward(worker.arena, dy, dx, row["add"] != 0)
 
 
 @jit

@@ -177,7 +177,7 @@ def test_what_only_clips_encoders_have_there_and_back() -> None:
 
     def go(kind: CallKind, **fields: int) -> None:
         none = np.zeros(1, np.float32)
-        dispatch.encoder(row(kind, **fields), table(memory), memory.worker(0), none, none, 0)
+        dispatch.encoder(row(kind, **fields), memory.tables, memory.worker(0), none, none, np.zeros(1, np.int64))
 
     y, cache = quick_gelu.forward(x)
     go(CallKind.QUICK_GELU, src=1, dst=4)
