@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.models.protocol import Model, Units, check_callable, in_words, members
+from numpy_diffusion.models.protocol import Model, Units, check_callable, check_eps, in_words, members
 from numpy_diffusion.models.wrapper import Wrapper
 from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.predictions import PREDICTIONS, Prediction, eps_from
@@ -52,13 +52,25 @@ def as_eps(model: Model, schedule: Schedule, prediction: Prediction) -> AsEps:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AsEps(Wrapper):
-    """eps of what the model predicts; made by `as_eps`."""
+    """eps of what the model predicts; made by `as_eps`.
+
+    Of x_0 it is in float64: on the way back to x_0, which a chain goes in each of its steps, the rounding of eps
+    grows by 1 / sqrt(alpha_bar_t), and where hardly any signal is left four of seven digits would be lost.
+    """
 
     schedule: Schedule
     prediction: Prediction
 
+    @property
+    def predicts(self) -> Prediction:
+        return "eps"
+
     def __repr__(self) -> str:
         return f"AsEps({in_words(self.model)}, {self.prediction!r})"
+
+    @property
+    def in_float64(self) -> bool:
+        return self.prediction == "x0"
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
         return self._eps(x, t, self.model(x, t, **told))
@@ -74,6 +86,7 @@ class AsEps(Wrapper):
         return self._eps(x, t, predicted), moved
 
     def _eps(self, x: np.ndarray, t: Any, predicted: np.ndarray) -> np.ndarray:
+        x = np.asarray(x, np.float64) if self.in_float64 else x
         return eps_from(self.prediction, x, predicted, t, self.schedule)
 
 
@@ -96,7 +109,7 @@ def clipped(model: Model, schedule: Schedule, low: float = -1.0, high: float = 1
 
     Raises
     ------
-    ValueError : what cannot be called, no schedule, no range
+    ValueError : what cannot be called or does not predict eps, no schedule, no range
 
     Examples
     --------
@@ -104,7 +117,7 @@ def clipped(model: Model, schedule: Schedule, low: float = -1.0, high: float = 1
     >>> clipped(lambda x, t: 0.0 * x, schedule)(np.array([[0.4, 1.4]]), 1).round(6).tolist()  # x_0 is 0.5 and 1.75
     [[0.0, 1.0]]
     """
-    check_callable(model)
+    check_eps(model)
     _checks.instance("schedule", schedule, Schedule)
     low, high = _checks.real("low", low), _checks.real("high", high)
     if low >= high:
@@ -139,6 +152,7 @@ class Clipped(Wrapper):
 
     def _clip(self, x: np.ndarray, t: Any, eps: np.ndarray) -> np.ndarray:
         eps = _checks.array("eps", eps, np.shape(x))
+        x = np.asarray(x, np.float64) if self.in_float64 else x
         return eps + self._excess(x, t, eps) * self._ratio(t, eps)
 
     def _excess(self, x: np.ndarray, t: Any, eps: np.ndarray) -> np.ndarray:

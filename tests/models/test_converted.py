@@ -13,9 +13,11 @@ from checks.exact import SCHEDULES, kernel, posterior
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.protocol import members
 from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal
 from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
 from numpy_diffusion.process.predictions import PREDICTIONS, v_from_x0_and_eps
 from numpy_diffusion.process.reverse import mu_from_eps, x0_from_eps
+from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.sampling.solvers import METHODS, coefficients
 
@@ -48,6 +50,33 @@ def test_every_sampler_takes_every_prediction(prediction: str) -> None:
     np.testing.assert_allclose(
         samples, sample(MIXTURE.eps(LINEAR), LINEAR, 50, 4, steps=20, method="heun"), atol=1e-3
     )
+
+
+@pytest.mark.parametrize("method", ["ancestral", "ddim", "euler", "dpm++2m", "dpm++3m"])
+@pytest.mark.parametrize("limit", [None, 0.7])
+def test_no_digit_of_x0_is_lost_where_hardly_any_signal_is_left(method: Any, limit: float | None) -> None:
+    """From alpha_bar = 2e-9 in one step to 0.5: the rounding of a float32 eps would grow by 14,000."""
+    schedule, x0 = Schedule.cosine(1000), np.random.default_rng(12).normal(size=(6, 2)).astype(np.float32)
+    model = as_eps(lambda x, t: x0, schedule, "x0")
+    found = sample(
+        model if limit is None else clipped(model, schedule, -limit, limit),
+        schedule,
+        6,
+        method=method,
+        steps=[1000, 500],
+        end=500,
+        shape=(2,),
+        variance="beta_tilde" if method == "ancestral" else "beta",
+    )
+    start, z = (normal(0, stream, np.arange(6), t, 2) for stream, t in ((STREAM_START, 0), (STREAM_REVERSE, 1000)))
+    x0 = x0 if limit is None else np.clip(x0, -limit, limit)
+    if method == "ancestral":
+        mean, variance = posterior(schedule, x0, start, 1000, 500)
+        expected = mean + math.sqrt(variance) * z
+    else:
+        (signal, variance), (left, whole) = kernel(schedule, 500), kernel(schedule, 1000)
+        expected = signal * x0 + math.sqrt(variance / whole) * (start - left * x0)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
 class Waves:

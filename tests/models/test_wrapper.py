@@ -201,6 +201,16 @@ def test_members_that_the_model_does_not_have_are_not_there(name: str) -> None:
     assert not found.learn_variance
 
 
+def test_what_is_predicted_is_passed_on_until_it_is_eps() -> None:
+    model: Any = Bare()
+    model.predicts = "x0"
+    asked = guided_by(model, "labels", 1.5)
+    assert (asked.predicts, asked.in_float64) == ("x0", False)
+    for one in (as_eps(asked, LINEAR, "x0"), clipped(as_eps(asked, LINEAR, "x0"), LINEAR)):
+        assert (one.predicts, one.in_float64, members(one).in_float64) == ("eps", True, True)
+    assert not members(as_eps(model, LINEAR, "v")).in_float64
+
+
 def test_a_null_label_is_passed_on() -> None:
     model = Bare()
     model.null_label = 7  # type: ignore[attr-defined]
