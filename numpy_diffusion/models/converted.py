@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,8 @@ from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.predictions import PREDICTIONS, Prediction, eps_from
 from numpy_diffusion.process.reverse import x0_from_eps
 from numpy_diffusion.process.schedules import Schedule
+
+FAINT: Final = 1e-6  # alpha_bar_T
 
 
 def as_eps(model: Model, schedule: Schedule, prediction: Prediction) -> AsEps:
@@ -52,11 +54,7 @@ def as_eps(model: Model, schedule: Schedule, prediction: Prediction) -> AsEps:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AsEps(Wrapper):
-    """eps of what the model predicts; made by `as_eps`.
-
-    Of x_0 it is in float64: on the way back to x_0, which a chain goes in each of its steps, the rounding of eps
-    grows by 1 / sqrt(alpha_bar_t), and where hardly any signal is left four of seven digits would be lost.
-    """
+    """eps of what the model predicts; made by `as_eps`."""
 
     schedule: Schedule
     prediction: Prediction
@@ -70,7 +68,7 @@ class AsEps(Wrapper):
 
     @property
     def in_float64(self) -> bool:
-        return self.prediction == "x0"
+        return super().in_float64 or (self.prediction != "eps" and needs_float64(self.schedule))
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
         return self._eps(x, t, self.model(x, t, **told))
@@ -86,7 +84,8 @@ class AsEps(Wrapper):
         return self._eps(x, t, predicted), moved
 
     def _eps(self, x: np.ndarray, t: Any, predicted: np.ndarray) -> np.ndarray:
-        x = np.asarray(x, np.float64) if self.in_float64 else x
+        if self.in_float64:
+            x, predicted = np.asarray(x, np.float64), np.asarray(predicted, np.float64)
         return eps_from(self.prediction, x, predicted, t, self.schedule)
 
 
@@ -133,6 +132,10 @@ class Clipped(Wrapper):
     low: float
     high: float
 
+    @property
+    def in_float64(self) -> bool:
+        return super().in_float64 or needs_float64(self.schedule)
+
     def __repr__(self) -> str:
         return f"Clipped({in_words(self.model)}, {self.low:g}, {self.high:g})"
 
@@ -152,7 +155,8 @@ class Clipped(Wrapper):
 
     def _clip(self, x: np.ndarray, t: Any, eps: np.ndarray) -> np.ndarray:
         eps = _checks.array("eps", eps, np.shape(x))
-        x = np.asarray(x, np.float64) if self.in_float64 else x
+        if self.in_float64:
+            x, eps = np.asarray(x, np.float64), eps.astype(np.float64)
         return eps + self._excess(x, t, eps) * self._ratio(t, eps)
 
     def _excess(self, x: np.ndarray, t: Any, eps: np.ndarray) -> np.ndarray:
@@ -163,6 +167,15 @@ class Clipped(Wrapper):
     def _ratio(self, t: ArrayLike, x: np.ndarray) -> np.ndarray:
         """sqrt(snr_t) = sqrt(alpha_bar_t / (1 - alpha_bar_t)), by which eps falls where x_0 rises by 1."""
         return column(np.sqrt(self.schedule.snr[np.asarray(t)]), x)
+
+
+def needs_float64(schedule: Schedule) -> bool:
+    """Whether hardly any signal is left at T, so that eps in float32 says little of the x_0 that it was made of.
+
+    On the way back to x_0, which a chain goes in each of its steps, the rounding of eps grows by
+    1 / sqrt(alpha_bar_t): to 1e-5 with the linear schedule of 1,000 steps, to 1e-3 with the cosine one.
+    """
+    return bool(schedule.alpha_bar[-1] < FAINT)
 
 
 def _along(
