@@ -38,6 +38,7 @@ from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.process.forward import q_posterior, q_sample, q_step, q_trajectory
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps, log_snr_steps
+from numpy_diffusion.sampling.better_draw import better_of_two
 from numpy_diffusion.sampling.from_step import sample_from
 from numpy_diffusion.sampling.inpainting import inpaint
 from numpy_diffusion.sampling.interpolation import interpolate
@@ -64,6 +65,7 @@ __all__ = [
     "UNet",
     "as_eps",
     "backend",
+    "better_of_two",
     "bound",
     "captions",
     "check_sampler",
