@@ -34,16 +34,16 @@ def better_of_two(
     progress: bool = True,
     backend: Backend | None = None,
 ) -> np.ndarray:
-    """Of two draws of each sample the one with the larger dot product with `towards` (Ramesh et al. 2022, section 2.2).
+    """Of two draws of each sample the one that has the larger dot product with `towards`.
 
-    There the samples are embeddings of pictures, and `towards` those of their texts.
+    Ramesh et al. 2022, section 2.2: there the samples are embeddings of pictures, and `towards` those of their texts.
 
     Parameters
     ----------
     model : any callable eps = model(x, t), x [n, D] float32, t an int
     towards : [n, D], one for each sample
-    seed : sample first + i of a seed is the same whatever else is in the call.  Its first draw is what `sample` gives,
-        its second is sample number first + i + 2^31 of the same seed
+    seed : sample first + i of a seed is the same whatever else is in the call.  Its first draw is what `sample`
+        gives, its second is sample number first + i + 2^31 of the same seed
     others : as for `sample`
 
     Returns
