@@ -77,6 +77,7 @@ class Call(NamedTuple):
     factor: float = 0.0  # of a SAMPLE: what its divergence counts in the loss, and back, in the mean of a batch
     silu: bool = False  # of a norm: whether SiLU follows
     heads: int = 0
+    causal: bool = False  # of an attention: whether a pixel sees those up to its own alone
     channel: int = 0  # the first, of a CONCAT or SLICE
     add: bool = False  # whether the result is added to what stands there
     number: int = 0  # which dropout of the network it is

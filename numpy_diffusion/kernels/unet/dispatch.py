@@ -44,7 +44,7 @@ def forward(row, table, worker, weights, turned, label):
         resample.upsample(worker, src, dst)
     elif kind == CallKind.ATTENTION:
         q, k, v = image(table, row["q"]), image(table, row["k"]), image(table, row["v"])
-        attention.forward(worker, q, k, v, image(table, row["o"]), row["heads"])
+        attention.forward(worker, q, k, v, image(table, row["o"]), row["heads"], row["causal"] != 0)
     elif worker.part == 0 and kind == CallKind.STATISTICS:
         group_norm.statistics(worker, src, image(table, row["stats"]).at, row["groups"], row["eps"])
     elif worker.part == 0 and kind == CallKind.SILU:
@@ -82,7 +82,7 @@ def backward(row, table, worker, weights, gradients, label):
         )
         dq, dk, dv = image(table, row["dq"]), image(table, row["dk"]), image(table, row["dv"])
         do, matrices = image(table, row["do"]), image(table, row["matrices"]).at
-        attention.backward(worker, q, k, v, o, do, dq, dk, dv, matrices, row["heads"])
+        attention.backward(worker, q, k, v, o, do, dq, dk, dv, matrices, row["heads"], row["causal"] != 0)
     elif kind == CallKind.CLASS_BACK:
         first = row["weight"] + label * dy.channels
         for i in range(dy.channels):

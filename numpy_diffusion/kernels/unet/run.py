@@ -231,6 +231,11 @@ def _sum(thread, threads, place):
                 block[i] += values[i]
 
 
+def add_up(gradients, total):
+    """total = the sum of the groups' gradients [groups, numbers], in their order."""
+    run(_sum, Sum(gradients, total))
+
+
 def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     """The losses [N] and their mean's gradient [P], in buffers of `work` that the next call overwrites.
 
@@ -257,6 +262,6 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     buffers = work.arenas, work.scratch, work.tables, work.gradients, work.losses, dstates
     job = Training(forward, back, _transformer(plan, *given, row, 0), leave, *parts, *buffers)
     run(_gradients, job, threads=len(work.arenas))
-    run(_sum, Sum(work.gradients, work.total))
+    add_up(work.gradients, work.total)
     unpack(work.total, layout.place, work.flat)
     return work.losses, work.flat

@@ -51,8 +51,8 @@ def workspace(plan, layout, batch):
     groups = min(batch, GROUPS[batch >= 64])
     workers, numbers = min(get_num_threads(), groups), len(layout.weights.source)
     return Workspace(
-        arenas=_for_each(workers, plan.arena),
-        scratch=_for_each(workers, plan.scratch),
+        arenas=for_each(workers, plan.arena),
+        scratch=for_each(workers, plan.scratch),
         tables=_tables(plan, workers),
         weights=aligned(layout.weights.size),
         turned=aligned(layout.turned.size),
@@ -71,7 +71,7 @@ def kept_buffers(plan, workers):
     """Arenas, scratch, tables of the plan that this thread ran last: made anew they cost one image half its time."""
     known = getattr(_kept, "buffers", None)
     if known is None or known[0] is not plan or known[1] != workers:
-        buffers = _for_each(workers, plan.arena), _for_each(workers, plan.scratch), _tables(plan, workers)
+        buffers = for_each(workers, plan.arena), for_each(workers, plan.scratch), _tables(plan, workers)
         _kept.buffers = known = plan, workers, *buffers
     return known[2:]
 
@@ -81,7 +81,7 @@ def _tables(plan, workers):
     return np.tile(plan.images, (workers, 1))
 
 
-def _for_each(workers, numbers):
+def for_each(workers, numbers):
     """Float32 [workers, numbers rounded up], so that each worker's start on a cache line of their own."""
     numbers = round_up(numbers, 16)
     return aligned(workers * numbers).reshape(workers, numbers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,12 +10,15 @@ from numpy_diffusion import _checks
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
-from numpy_diffusion.models.tasks import Dropout
+from numpy_diffusion.models.tasks import Dropout, Gradient, Task
 from numpy_diffusion.networks.prior import definition
 from numpy_diffusion.networks.prior.config import ASKED, PLACES, PriorConfig, shapes
 from numpy_diffusion.networks.registry import register
 from numpy_diffusion.networks.unet import initial
 from numpy_diffusion.noise import STREAM_WEIGHTS, normal
+
+if TYPE_CHECKING:
+    from numpy_diffusion.networks.unet.compiled import Weights
 
 DEVIATION = 0.02  # of the positions and of the learned token
 
@@ -71,6 +74,7 @@ class PriorTransformer(Network):
         self._nothing = Condition(
             embedding=np.zeros(config.text_dim), states=np.zeros((1, config.embedding_dim)), mask=[False]
         )
+        self._laid_out: Weights | None = None  # the weights as the kernels read them
         super().__init__(config, (config.embedding_dim,), shapes(config), seed=seed, dtype=dtype)
 
     def initialise(self, seed: int) -> None:
@@ -133,3 +137,18 @@ class PriorTransformer(Network):
     ) -> tuple[np.ndarray, parameters.Parameters]:
         dx, grads = definition.backward(params, doutputs, caches)
         return dx, {name: grads[name] for name in params}
+
+    def own_outputs(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
+        from numpy_diffusion.networks.prior import compiled
+        from numpy_diffusion.networks.unet.compiled import packed
+
+        self._laid_out = packed(compiled.kernels(self.config).layout, self.buffer, self._laid_out)
+        return compiled.predict(self.config, self._laid_out.laid_out, x, t, condition)
+
+    def own_gradient(self, task: Task) -> Gradient:
+        from numpy_diffusion.networks.prior import compiled
+
+        nothing = self.nothing.length
+        return compiled.gradients(
+            self.config, task.batch, max(task.condition.length, nothing), task.schedule.T
+        )
