@@ -90,8 +90,8 @@ def block(network, places, worker, tokens, weights, turned_weights, gradients, c
 
 @jit
 def _linears_back(network, places, worker, weights, turned_weights, gradients, number, asking, dy, dnormed3):
-    """Through the block's two linear layers and the one behind the attention: dy becomes the gradient by what came out
-    of that one, and places.do is that by what the attention gave."""
+    """Through the block's two linear layers and the one behind the attention, to places.do, the gradient by what the
+    attention gave; dy becomes that by what came out of the linear layer behind it."""
     W, table, own = network.width, network.blocks[number], of_block(places, number)
     wide, active = rows(own.wide, asking, 4 * W), rows(own.active, asking, 4 * W)
     dwide, dactive = rows(places.dwide, asking, 4 * W), rows(places.dactive, asking, 4 * W)

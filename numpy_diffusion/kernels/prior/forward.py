@@ -127,7 +127,11 @@ def block(network, places, worker, tokens, weights, count, number):
     h, normed = rows(own.h, all_tokens, W), rows(own.normed, all_tokens, W)
     k, v = rows(own.k, all_tokens, W), rows(own.v, all_tokens, W)
     q, o, between = rows(own.q, asking, W), rows(own.o, asking, W), rows(own.between, asking, W)
-    normed3, wide, active = rows(own.normed3, asking, W), rows(own.wide, asking, 4 * W), rows(own.active, asking, 4 * W)
+    normed3, wide, active = (
+        rows(own.normed3, asking, W),
+        rows(own.wide, asking, 4 * W),
+        rows(own.active, asking, 4 * W),
+    )
     layer_norm.forward(worker, h, normed, weights, norm(table[Part.NORM1]))
     through(worker, normed, k, weights, table[Part.K], NO_IMAGE)
     through(worker, normed, v, weights, table[Part.V], NO_IMAGE)

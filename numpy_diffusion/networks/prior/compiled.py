@@ -80,8 +80,8 @@ def _places(config: PriorConfig, length: int, training: bool) -> places.Places:
 
 def shown(x: np.ndarray, sinusoids: np.ndarray, step: np.ndarray, condition: Condition) -> Shown:
     """The samples as the kernels take them; sinusoids [K, W] of the steps, step [N] which of them each has."""
-    told = (np.ascontiguousarray(v, np.float32) for v in (condition.embedding, condition.states))
-    return Shown(np.ascontiguousarray(x, np.float32), sinusoids, step, *told, np.ascontiguousarray(condition.mask))
+    x, embedding, states = (np.ascontiguousarray(v, np.float32) for v in (x, condition.embedding, condition.states))
+    return Shown(x, sinusoids, step, embedding, states, np.ascontiguousarray(condition.mask))
 
 
 def predict(

@@ -149,6 +149,4 @@ class PriorTransformer(Network):
         from numpy_diffusion.networks.prior import compiled
 
         nothing = self.nothing.length
-        return compiled.gradients(
-            self.config, task.batch, max(task.condition.length, nothing), task.schedule.T
-        )
+        return compiled.gradients(self.config, task.batch, max(task.condition.length, nothing), task.schedule.T)
