@@ -60,3 +60,10 @@ def test_each_token_sees_those_before_it_that_are_there() -> None:
 def test_the_last_four_places_are_those_behind_the_longest_text() -> None:
     assert definition.places(prior().config, 2).tolist() == [0, 1, 5, 6, 7, 8]
     assert definition.places(prior().config, 5).tolist() == list(range(9))
+
+
+def test_step_1_is_the_number_0_of_the_fields_files() -> None:
+    """Cosines first: 1 at 0, and of the highest frequency, which is 1."""
+    found = definition.embed(prior().config, np.array([1, 2]), np.float64)
+    np.testing.assert_array_equal(found[0], [1, 1, 1, 0, 0, 0])
+    np.testing.assert_allclose(found[1, [0, 3]], [np.cos(1.0), np.sin(1.0)], rtol=1e-12)
