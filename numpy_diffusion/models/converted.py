@@ -89,7 +89,7 @@ class AsEps(Wrapper):
         return eps_from(self.prediction, x, predicted, t, self.schedule)
 
 
-def clipped(model: Model, schedule: Schedule, low: float = -1.0, high: float = 1.0) -> Clipped:
+def clipped(model: Model, schedule: Schedule, low: ArrayLike = -1.0, high: ArrayLike = 1.0) -> Clipped:
     """A model of eps whose x_0 stays in the range that the data has: eps -> x_0 -> clip -> eps.
 
     Ho et al. (2020) sample images so, and diffusers with its clip_sample (its DDIM only with
@@ -100,7 +100,8 @@ def clipped(model: Model, schedule: Schedule, low: float = -1.0, high: float = 1
     ----------
     model : eps = model(x, t), x [N, ...], t an int or ints [N]
     schedule : of the model
-    low, high : of x_0, in the data's units; low below high
+    low, high : of x_0, in the data's units, numbers or arrays of one sample's shape; low below high.  In the model's
+        units -r..r is model.shift - r * model.scale and model.shift + r * model.scale
 
     Returns
     -------
@@ -118,10 +119,15 @@ def clipped(model: Model, schedule: Schedule, low: float = -1.0, high: float = 1
     """
     check_eps(model)
     _checks.instance("schedule", schedule, Schedule)
-    low, high = _checks.real("low", low), _checks.real("high", high)
-    if low >= high:
-        raise ValueError(f"low: expected a number below high = {high:g}, got {low:g}")
-    return Clipped(model, schedule, low, high)
+    ends = {"low": low, "high": high}
+    lowest, highest = (
+        _checks.real(name, end) if np.ndim(end) == 0 else _checks.array(name, end, dtype=np.float64)
+        for name, end in ends.items()
+    )
+    if np.any(np.greater_equal(lowest, highest)):
+        one = "a number" if np.ndim(lowest) == 0 else "numbers"
+        raise ValueError(f"low: expected {one} below high = {_in_words(highest)}, got {_in_words(lowest)}")
+    return Clipped(model, schedule, lowest, highest)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,15 +135,15 @@ class Clipped(Wrapper):
     """eps whose x_0 is within low..high; made by `clipped`."""
 
     schedule: Schedule
-    low: float
-    high: float
+    low: float | np.ndarray
+    high: float | np.ndarray
 
     @property
     def in_float64(self) -> bool:
         return super().in_float64 or needs_float64(self.schedule)
 
     def __repr__(self) -> str:
-        return f"Clipped({in_words(self.model)}, {self.low:g}, {self.high:g})"
+        return f"Clipped({in_words(self.model)}, {_in_words(self.low)}, {_in_words(self.high)})"
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
         return self._clip(x, t, self.model(x, t, **told))
@@ -187,6 +193,10 @@ def _along(
     return np.stack([linear(dx, d_answer) for dx, d_answer in zip(tangent, along, strict=True)])
 
 
-def _end(end: float, units: Units, dtype: Any) -> np.ndarray:
+def _end(end: float | np.ndarray, units: Units, dtype: Any) -> np.ndarray:
     """An end of the range in the model's units."""
     return np.asarray(units.to_model(np.float64(end)), dtype)
+
+
+def _in_words(end: float | np.ndarray) -> str:
+    return f"{end:g}" if np.ndim(end) == 0 else f"{np.min(end):g}..{np.max(end):g}"

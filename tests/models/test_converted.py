@@ -162,6 +162,20 @@ def test_the_range_is_in_the_units_of_the_data() -> None:
     assert (np.abs(x.max(axis=0) - 2.5) < 1e-4).all()
 
 
+def test_the_range_may_be_one_for_each_coordinate() -> None:
+    """As it is where it is meant in the model's units."""
+    network = MLP(2, 8, 1)
+    network.shift[:], network.scale[:] = [3.0, -1.0], [0.5, 2.0]
+    one: Any = clipped(network, LINEAR, network.shift - 0.2 * network.scale, network.shift + 0.2 * network.scale)
+    own = network.copy()
+    own.shift[:], own.scale[:] = 0.0, 1.0
+    x = np.random.default_rng(13).normal(size=(20, 2)).astype(np.float32)
+    np.testing.assert_allclose(one(x, 500), clipped(own, LINEAR, -0.2, 0.2)(x, 500), rtol=0, atol=1e-6)
+    assert repr(one).endswith(", -1.4..2.9, -0.6..3.1)")
+    with pytest.raises(ValueError, match=r"^low: expected numbers below high = 2, got 1\.\.2$"):
+        clipped(network, LINEAR, [1.0, 2.0], 2.0)
+
+
 def test_the_clipped_jacobian_goes_through() -> None:
     check_jacobian(clipped(Waves(), LINEAR, -1.0, 0.7))
 

@@ -13,9 +13,14 @@ diffusers = pytest.importorskip("diffusers")
 
 # After the packages that it is compared with.
 from checks import peers  # noqa: E402
+from diffusers.schedulers import scheduling_unclip  # noqa: E402
 
-from numpy_diffusion.interop.diffusers import files, priors  # noqa: E402
+from numpy_diffusion.interop.diffusers import files, priors, schedulers, solver_options  # noqa: E402
 from numpy_diffusion.models.condition import Condition  # noqa: E402
+from numpy_diffusion.models.converted import as_eps, clipped  # noqa: E402
+from numpy_diffusion.models.guided import guided  # noqa: E402
+from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal  # noqa: E402
+from numpy_diffusion.sampling.samplers import sample  # noqa: E402
 
 DRAWS, N = 8, 4
 OF_CHAINS = ("clip_mean", "clip_std")  # nothing of their network's answer
@@ -128,3 +133,48 @@ def test_embeddings_go_back_to_the_datas_units_alike(pair: Pair) -> None:
     z = torch.from_numpy(pair.z)
     found = pair.ours.shift + pair.ours.scale * pair.z
     np.testing.assert_allclose(found, pair.theirs.post_process_latents(z).detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [2, 25])
+@pytest.mark.parametrize("guidance_scale", [1.0, 4.0])
+def test_the_same_embeddings_as_of_their_pipelines_loop(
+    pair: Pair, steps: int, guidance_scale: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole chain with guidance and clipping, of the same noise; their tables in float64, see the schedulers'."""
+    scheduler = diffusers.UnCLIPScheduler(prediction_type="sample", clip_sample_range=2.0)
+    scheduler.save_pretrained(tmp_path)
+    schedule, solver = schedulers.read_schedule(tmp_path), solver_options.read(tmp_path)
+    for name, values in (
+        ("alphas_cumprod", schedule.alpha_bar),
+        ("alphas", schedule.alpha),
+        ("betas", schedule.beta),
+    ):
+        setattr(scheduler, name, torch.from_numpy(values[1:].copy()))
+    scheduler.one = scheduler.one.double()
+    scheduler.set_timesteps(steps)
+    D, told, seed = pair.ours.shape[0], pair.told, 3
+    nothing = told.rows(slice(2, 3)).each(1)
+    both = nothing.rows(np.zeros(N, int)).followed_by(told)
+    z = torch.from_numpy(normal(seed, STREAM_START, np.arange(N), 0, D))
+    timesteps = scheduler.timesteps.tolist()
+    for timestep, before in zip(timesteps, [*timesteps[1:], None], strict=True):
+        given = (torch.from_numpy(values) for values in (both.embedding, both.states, both.mask))
+        without, with_text = pair.theirs(torch.cat([z, z]), timestep, *given).predicted_image_embedding.chunk(2)
+        noise = torch.from_numpy(normal(seed, STREAM_REVERSE, np.arange(N), timestep + 1, D))
+        monkeypatch.setattr(scheduling_unclip, "randn_tensor", lambda shape, noise=noise, **_: noise)
+        mixed = without + guidance_scale * (with_text - without)
+        z = scheduler.step(mixed, timestep, z, prev_timestep=before).prev_sample.float()
+    expected = pair.theirs.post_process_latents(z).detach().numpy()
+    one = {name: values[0] for name, values in nothing.arguments().items()}
+    model = as_eps(guided(pair.ours, told, guidance_scale - 1.0, Condition(**one)), schedule, "x0")
+    ends = (pair.ours.shift + end * pair.ours.scale for end in (-2.0, 2.0))  # the range is of what is drawn there
+    found = sample(
+        clipped(model, schedule, *ends),
+        schedule,
+        N,
+        seed,
+        method=solver.method,
+        variance="beta_tilde",
+        steps=solver.steps(steps, schedule),
+    )
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
