@@ -32,6 +32,7 @@ from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProjection
 from numpy_diffusion.networks.clip.clip_vision import CLIPVisionWithProjection
 from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.networks.prior.prior import PriorTransformer
 from numpy_diffusion.networks.text_unet.text_unet import TextUNet
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines.ddpm import Pipeline
@@ -40,6 +41,7 @@ from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.process.forward import q_posterior, q_sample, q_step, q_trajectory
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps, log_snr_steps
+from numpy_diffusion.sampling.better_draw import better_of_two
 from numpy_diffusion.sampling.from_step import sample_from
 from numpy_diffusion.sampling.inpainting import inpaint
 from numpy_diffusion.sampling.interpolation import interpolate
@@ -63,12 +65,14 @@ __all__ = [
     "DiffusionDensity",
     "LatentPipeline",
     "Pipeline",
+    "PriorTransformer",
     "Run",
     "Schedule",
     "TextUNet",
     "UNet",
     "as_eps",
     "backend",
+    "better_of_two",
     "bound",
     "captions",
     "check_sampler",

@@ -218,7 +218,7 @@ FAULTS = {
         encoder_layer.backward, "dx = dy + ", "dx = ", check_encoder_layer
     ),
     "the gradient at another of the encoder's norms": Fault(
-        encoder_layer.backward, 'caches["layer_norm2"]', 'caches["layer_norm1"]', check_encoder_layer
+        encoder_layer.backward, 'caches["norm2"]', 'caches["norm1"]', check_encoder_layer
     ),
     "one form of GELU for the other": Fault(
         encoder_layer._activate, "return gelu.forward(x)", 'return gelu.forward(x, "tanh")', check_activations_differ

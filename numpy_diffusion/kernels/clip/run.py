@@ -12,13 +12,13 @@ from numba import get_num_threads
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.layers.images import Worker, image
-from numpy_diffusion.kernels.memory import aligned, round_up
+from numpy_diffusion.kernels.memory import aligned
 from numpy_diffusion.kernels.threads import address_of, call, kept, run, share
 from numpy_diffusion.kernels.unet import dispatch
 from numpy_diffusion.kernels.unet.calls import CallKind
 from numpy_diffusion.kernels.unet.packing import pack, unpack
-from numpy_diffusion.kernels.unet.run import FIRST, ONE, Sum, sum_groups
-from numpy_diffusion.kernels.unet.workspace import GROUPS
+from numpy_diffusion.kernels.unet.run import FIRST, ONE, add_up
+from numpy_diffusion.kernels.unet.workspace import GROUPS, for_each
 
 
 class Ends(NamedTuple):
@@ -137,7 +137,7 @@ def _job(plan, weights, turned, buffers, each, h, lengths, gradients):
 def embeddings(plan, weights, h, lengths):
     """The embeddings [N, E] of sequences h [N, L, D], of which `lengths` [N] rows count."""
     threads = get_num_threads()
-    buffers = _for_each(threads, plan.arena), _for_each(threads, plan.scratch), np.tile(plan.images, (threads, 1))
+    buffers = for_each(threads, plan.arena), for_each(threads, plan.scratch), np.tile(plan.images, (threads, 1))
     job = _job(plan, weights, weights, buffers, 0, h, lengths, np.empty((0, 0), np.float32))
     run(_there, job)
     return job.outputs
@@ -151,7 +151,7 @@ class Training:
         self.plan, self.layout, self.threads = plan, layout, min(get_num_threads(), groups)
         self.weights, self.turned = aligned(layout.weights.size), aligned(layout.turned.size)
         tables = np.tile(plan.images, (batch, 1))
-        self.buffers = _for_each(batch, plan.arena), _for_each(self.threads, plan.scratch), tables
+        self.buffers = for_each(batch, plan.arena), for_each(self.threads, plan.scratch), tables
         self.gradients, self.total = aligned(groups * numbers).reshape(groups, numbers), aligned(numbers)
         self.flat = np.empty(len(layout.place), np.float32)
 
@@ -170,12 +170,6 @@ class Training:
         """
         self.job.slopes[:] = slopes
         run(_back, self.job, threads=self.threads)
-        run(sum_groups, Sum(self.gradients, self.total))
+        add_up(self.gradients, self.total)
         unpack(self.total, self.layout.place, self.flat)
         return self.job.dh, self.flat
-
-
-def _for_each(count, numbers):
-    """Float32 [count, numbers rounded up], so that each starts on a cache line of its own."""
-    numbers = round_up(numbers, 16)
-    return aligned(count * numbers).reshape(count, numbers)

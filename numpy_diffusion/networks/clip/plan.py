@@ -69,16 +69,16 @@ def plan(config: Config, layout: Layout, length: int, training: bool) -> Plan:
 
 def _layer(builder: Builder, name: str, h: int, config: Config, causal: bool, last: bool) -> int:
     """A layer of `layers/encoder_layer.py`; the last one gives its last place alone."""
-    D, eps, names = config.hidden_size, config.layer_norm_eps, encoder_layer.NAMES
-    z = asking = normed(builder, f"{name}.layer_norm1", h, eps)
+    D, eps, names = config.hidden_size, config.layer_norm_eps, encoder_layer.Names()
+    z = asking = normed(builder, f"{name}.{names.norm1}", h, eps)
     if last:
         asking, h = _last(builder, z), _last(builder, h)
-    own = f"{name}.{encoder_layer.ATTENTION}"
+    own, projections = f"{name}.{names.attention}", names.projections
     heads, causal = config.num_attention_heads, causal and not last  # the last place sees all
-    h = attend(builder, own, asking, z, heads, residual=h, border=0, names=names, causal=causal)
-    z = normed(builder, f"{name}.layer_norm2", h, eps)
-    z = builder.conv(f"{name}.{encoder_layer.WIDEN}", z, config.intermediate_size, k=1, border=0)
-    return builder.conv(f"{name}.{encoder_layer.NARROW}", _quick_gelu(builder, z), D, k=1, residual=h, border=0)
+    h = attend(builder, own, asking, z, heads, residual=h, border=0, names=projections, causal=causal)
+    z = normed(builder, f"{name}.{names.norm2}", h, eps)
+    z = builder.conv(f"{name}.{names.widen}", z, config.intermediate_size, k=1, border=0)
+    return builder.conv(f"{name}.{names.narrow}", _quick_gelu(builder, z), D, k=1, residual=h, border=0)
 
 
 def _last(builder: Builder, src: int) -> int:
