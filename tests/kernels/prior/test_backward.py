@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.prior import backward, run
 from numpy_diffusion.models import parameters
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.tasks import Batch
 from numpy_diffusion.networks.prior import compiled, definition
+from numpy_diffusion.networks.prior.prior import PriorTransformer
 from numpy_diffusion.training.batch import by_definition
 
 
-@settings(deadline=None, max_examples=10)
-@given(SIZES, st.integers(1, 20), st.integers(1, 40), st.integers(0, 1000))
-def test_it_is_the_definition(sizes: dict[str, Any], n: int, length: int, seed: int) -> None:
-    """Of batches of any size, in buffers full of garbage, of which nothing outside is touched."""
-    model = prior(sizes)
-    batch, t = shown(model, n, length := min(length, sizes["num_embeddings"]), seed)
+def check(model: PriorTransformer, batch: Batch, t: np.ndarray) -> None:
+    """Losses and gradients of the kernels are the definition's, in buffers full of garbage, of which nothing outside
+    is touched."""
+    n, length = batch.condition.mask.shape
     network, layout = compiled.kernels(model.config)
     where = places_of(model, length, True)
     work = run.workspace(where, layout, length, n)
@@ -44,6 +45,21 @@ def test_it_is_the_definition(sizes: dict[str, Any], n: int, length: int, seed: 
         scale = max(np.abs(expected).max(), 1e-2 * largest)
         np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-4 * scale, err_msg=name)
     bounded.assert_in_bounds()
+
+
+@settings(deadline=None, max_examples=10)
+@given(SIZES, st.integers(1, 20), st.integers(1, 40), st.integers(0, 1000))
+def test_it_is_the_definition(sizes: dict[str, Any], n: int, length: int, seed: int) -> None:
+    """Of batches of any size."""
+    model = prior(sizes)
+    check(model, *shown(model, n, min(length, sizes["num_embeddings"]), seed))
+
+
+def test_it_is_the_definition_where_no_text_has_a_state() -> None:
+    model = prior(dict(num_attention_heads=2, attention_head_dim=3, num_layers=2, embedding_dim=16))
+    batch, t = shown(model, 3, 4, 0)
+    told = Condition(embedding=batch.condition.embedding, states=batch.condition.states, mask=np.zeros((3, 4), bool))
+    check(model, batch._replace(condition=told), t)
 
 
 def test_the_losses_are_weighted_means() -> None:
