@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import clip_works
 import latent_works
 import numpy as np
 import report
@@ -62,21 +63,25 @@ def main() -> None:
 def _jobs() -> dict[str, Callable[[], works.Work]]:
     """What makes each work, by its title."""
     peers, unet_peers = works.installed_peers(), unet_works.installed_peers()
-    return {
-        "q_sample with noise, 4096 x 768": lambda: works.q_sample(peers),
-        "Algorithm 1, 1000 steps, 64 points": lambda: works.chain(peers, 64, 3.0),
-        "Algorithm 1, 1000 steps, 1024 points": lambda: works.chain(peers, 1024, 1.3),
-        "Algorithm 1, 1000 steps, 8192 points": lambda: works.chain(peers, 8192, 1.3),
-        "DDIM, 50 steps, 8192 points": lambda: works.chain(peers, 8192, 1.3, method="ddim", steps=50),
-        "training step with Adam, batch 256": lambda: works.train(peers, 256, 3.0),
-        "training step with Adam, batch 2048": lambda: works.train(peers, 2048, 1.5),
-        "convolution 3 x 3, 64 channels": lambda: unet_works.convolution(unet_peers, 64),
-        "convolution 3 x 3, 128 channels": lambda: unet_works.convolution(unet_peers, 128),
-        "U-Net, 1 image": lambda: unet_works.predict(unet_peers, 1, 1.2),
-        "U-Net, 16 images": lambda: unet_works.predict(unet_peers, 16, 2.0),
-        "U-Net, 64 images": lambda: unet_works.predict(unet_peers, 64, 2.0),
-        "U-Net, training step, batch 32": lambda: unet_works.train(unet_peers, 32, 2.0),
-    } | latent_works.jobs(latent_works.installed_peers())
+    return (
+        {
+            "q_sample with noise, 4096 x 768": lambda: works.q_sample(peers),
+            "Algorithm 1, 1000 steps, 64 points": lambda: works.chain(peers, 64, 3.0),
+            "Algorithm 1, 1000 steps, 1024 points": lambda: works.chain(peers, 1024, 1.3),
+            "Algorithm 1, 1000 steps, 8192 points": lambda: works.chain(peers, 8192, 1.3),
+            "DDIM, 50 steps, 8192 points": lambda: works.chain(peers, 8192, 1.3, method="ddim", steps=50),
+            "training step with Adam, batch 256": lambda: works.train(peers, 256, 3.0),
+            "training step with Adam, batch 2048": lambda: works.train(peers, 2048, 1.5),
+            "convolution 3 x 3, 64 channels": lambda: unet_works.convolution(unet_peers, 64),
+            "convolution 3 x 3, 128 channels": lambda: unet_works.convolution(unet_peers, 128),
+            "U-Net, 1 image": lambda: unet_works.predict(unet_peers, 1, 1.2),
+            "U-Net, 16 images": lambda: unet_works.predict(unet_peers, 16, 2.0),
+            "U-Net, 64 images": lambda: unet_works.predict(unet_peers, 64, 2.0),
+            "U-Net, training step, batch 32": lambda: unet_works.train(unet_peers, 32, 2.0),
+        }
+        | latent_works.jobs(latent_works.installed_peers())
+        | clip_works.jobs(clip_works.installed_peers())
+    )
 
 
 def _with_others(rows: list[dict[str, object]], path: Path) -> list[dict[str, object]]:

@@ -27,8 +27,12 @@ from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
+from numpy_diffusion.networks.clip.clip import CLIP
 from numpy_diffusion.networks.clip.clip_text import CLIPText
+from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProjection
+from numpy_diffusion.networks.clip.clip_vision import CLIPVisionWithProjection
 from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.networks.prior.prior import PriorTransformer
 from numpy_diffusion.networks.text_unet.text_unet import TextUNet
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines.ddpm import Pipeline
@@ -37,31 +41,38 @@ from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.process.forward import q_posterior, q_sample, q_step, q_trajectory
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps, log_snr_steps
+from numpy_diffusion.sampling.better_draw import better_of_two
 from numpy_diffusion.sampling.from_step import sample_from
 from numpy_diffusion.sampling.inpainting import inpaint
 from numpy_diffusion.sampling.interpolation import interpolate
 from numpy_diffusion.sampling.samplers import sample, sample_steps
 from numpy_diffusion.training.autoencoder import train_autoencoder
 from numpy_diffusion.training.checkpoints import load
+from numpy_diffusion.training.clip import train_clip
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.run import Run, load_run
 from numpy_diffusion.training.steps import train_steps
 
 __all__ = [
+    "CLIP",
     "MLP",
     "AutoencoderKL",
     "CLIPText",
+    "CLIPTextWithProjection",
     "CLIPTokenizer",
+    "CLIPVisionWithProjection",
     "Condition",
     "DiffusionDensity",
     "LatentPipeline",
     "Pipeline",
+    "PriorTransformer",
     "Run",
     "Schedule",
     "TextUNet",
     "UNet",
     "as_eps",
     "backend",
+    "better_of_two",
     "bound",
     "captions",
     "check_sampler",
@@ -94,6 +105,7 @@ __all__ = [
     "save_diffusers",
     "train",
     "train_autoencoder",
+    "train_clip",
     "train_steps",
     "trajectory_log_density",
 ]

@@ -10,14 +10,18 @@ import numpy as np
 from numpy_diffusion import _progress
 from numpy_diffusion.kernels.backend import backend, chosen
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.converted import as_eps
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
+from numpy_diffusion.networks.clip.clip import CLIP
 from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.networks.prior.prior import PriorTransformer
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.forward import q_sample
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training.autoencoder import train_autoencoder
+from numpy_diffusion.training.clip import train_clip
 from numpy_diffusion.training.loop import train
 
 SCHEDULE = Schedule.linear(T=4)
@@ -44,6 +48,8 @@ def compile_kernels() -> None:
             _images(learn_variance)
         _states()
         _autoencoder()
+        _clip()
+        _embeddings()
     _progress.say(f"all kernels are compiled: this took {time.perf_counter() - began:.0f} s")
 
 
@@ -105,6 +111,27 @@ def _autoencoder() -> None:
     train_autoencoder(autoencoder, x0, steps=2, batch=3, progress=False)
     for n in (1, 3):
         autoencoder.decode(autoencoder.encode(x0[:n]).mean)
+
+
+def _clip() -> None:
+    """A CLIP, as it is trained and used."""
+    small: dict[str, Any] = dict(hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=1)
+    of_texts = dict(vocab_size=3, eos_token_id=2, max_position_embeddings=3)
+    clip = CLIP(image_encoder=dict(image_size=4, patch_size=2, **small), text_encoder=of_texts | small)
+    x0, tokens = np.zeros((3, 3, 4, 4), np.float32), [[0, 1, 2]] * 3
+    train_clip(clip, x0, tokens, steps=2, batch=3, progress=False)
+    clip.image_encoder(x0)
+
+
+def _embeddings() -> None:
+    """A prior, as it is trained and drawn from."""
+    model = PriorTransformer(
+        num_attention_heads=1, attention_head_dim=4, num_layers=2, embedding_dim=3, num_embeddings=2
+    )
+    one = Condition(embedding=np.ones(3, np.float32), states=np.ones((2, 3), np.float32))
+    train(model, SCHEDULE, np.eye(3, dtype=np.float32), one.each(3), steps=2, batch=3, progress=False)
+    for scale in (0.0, 1.0):
+        _draw(as_eps(guided(model, one, scale), SCHEDULE, "x0"), False)
 
 
 def _draw(model: Any, learn_variance: bool) -> None:

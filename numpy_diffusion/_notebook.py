@@ -8,7 +8,7 @@ from numpy_diffusion._pictures import draws
 from numpy_diffusion.data.captions import Scenes
 from numpy_diffusion.data.image_datasets import Images
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.training.run import AutoencoderRun, Run
+from numpy_diffusion.training.run import AutoencoderRun, CLIPRun, Run
 
 SHOWN: Final = 40  # images, evenly from all
 CAPTIONED: Final = 24  # images with their captions, evenly from all
@@ -38,7 +38,8 @@ def _captioned(scenes: Scenes) -> bytes:
 
 @draws(Run)
 @draws(AutoencoderRun)
-def _losses(run: Run | AutoencoderRun) -> bytes | None:
+@draws(CLIPRun)
+def _losses(run: Run | AutoencoderRun | CLIPRun) -> bytes | None:
     from numpy_diffusion import figures
 
     return figures.style.png(figures.loss_curve(run.losses)) if run.step else None

@@ -130,6 +130,50 @@ def test_a_peer_gives_the_same_answers_on_latents(latents: ModuleType, work: str
         run()
 
 
+class CLIPDefinition:
+    """A peer of CLIP's work by the definition; `factor` 1 is right."""
+
+    NAMES = ("definition",)
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor = factor
+
+    def train(self, name: str, clip: nd.CLIP, *settings: Any) -> tuple[Any, Any]:
+        def gradient(x: np.ndarray, ids: np.ndarray) -> np.ndarray:
+            return self.factor * clip.gradient(len(x), "numpy")(clip.buffer, x, ids)[1]
+
+        return lambda: None, gradient
+
+
+@pytest.fixture
+def clips(works: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """CLIP's work on a small scale."""
+    module = importlib.import_module("clip_works")
+    for name, value in {"HIDDEN": 16, "LAYERS": 2, "IMAGE": 8}.items():
+        monkeypatch.setattr(module, name, value)
+    return module
+
+
+def test_clips_gradient_is_that_of_the_definition(clips: ModuleType) -> None:
+    found = clips.train("a work", [CLIPDefinition()], 1, 1.0, 3)
+    for run in found.runs.values():
+        run()
+    assert set(found.first) == set(found.runs) == {"numpy_diffusion", "definition"}
+    assert found.flops > 1e5
+    with pytest.raises(AssertionError, match="definition"):
+        clips.train("a work", [CLIPDefinition(1.001)], 1, 1.0, 3)
+    assert [title.split(",")[0] for title in clips.jobs([])] == ["CLIP 16", "CLIP 64 (x 4)"]
+
+
+def test_a_peer_gives_the_same_gradient_of_clip(clips: ModuleType) -> None:
+    for library in ("torch", "diffusers", "transformers"):
+        pytest.importorskip(library)
+    peer = importlib.import_module("peer_clip")
+    peer.NAMES = tuple(name for name in peer.NAMES if "compiled" not in name)
+    for run in clips.train("a work", [peer], 1, 1.0, 3).runs.values():
+        run()
+
+
 def test_only_chooses_by_title_and_quick_leaves_out_what_is_long(
     latents: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

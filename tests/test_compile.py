@@ -90,6 +90,21 @@ autoencoder = nd.AutoencoderKL(
 nd.train_autoencoder(autoencoder, images, steps=2, batch=2)
 for n in (1, 4):
     autoencoder.decode(autoencoder.encode(images[:n]).sample())
+small = dict(hidden_size=12, intermediate_size=20, num_attention_heads=3, num_hidden_layers=1, projection_dim=5)
+clip = nd.CLIP(
+    image_encoder=dict(image_size=16, patch_size=8, **small), text_encoder=dict(vocab_size=6, eos_token_id=5, **small)
+)
+tokens = np.array([[4, 1, 5], [4, 2, 5], [4, 5, 5], [4, 3, 5]])
+nd.train_clip(clip, images, tokens, steps=2, batch=2)
+clip.similarity(images, tokens[:1])
+prior = nd.PriorTransformer(
+    num_attention_heads=2, attention_head_dim=8, num_layers=3, embedding_dim=12, num_embeddings=9, time_embed_dim=5
+)
+told = nd.Condition(embedding=np.ones((4, 12)), states=np.ones((4, 5, 12)), mask=np.arange(5) < [[2], [3], [1], [5]])
+nd.train(prior, schedule, np.random.default_rng(0).normal(size=(4, 12)), told, steps=2, batch=2)
+for n in (1, 4):
+    asked = nd.as_eps(nd.guided(prior, told.rows(slice(0, n)), 2.0), schedule, "x0")
+    nd.better_of_two(asked, schedule, told.embedding[:n], steps=2)
 for function, kinds in compiled:
     print("compiled", function.__qualname__, kinds)
 print("done", *sorted(asked_for()), sep="\\n")

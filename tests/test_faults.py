@@ -260,7 +260,7 @@ FAULTS = {
     ),
     # gradients
     "wrong sign of the loss's gradient": Fault(
-        losses.noise_prediction, "2.0 / error.size", "-2.0 / error.size", check_gradients
+        losses.of_prediction, "2.0 / error.size", "-2.0 / error.size", check_gradients
     ),
     "wrong sign of a weight's gradient": Fault(
         linear.backward, "rows.T @ _rows(x)", "-rows.T @ _rows(x)", check_gradients

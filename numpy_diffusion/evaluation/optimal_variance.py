@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion._progress import counted
-from numpy_diffusion.models.protocol import Model, members
+from numpy_diffusion.models.protocol import Model, check_eps, members
 from numpy_diffusion.process.forward import q_sample
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import chosen_pairs
@@ -51,6 +51,7 @@ def optimal_variance(
     >>> bool(np.allclose(found[1:, 0], schedule.beta[1:], rtol=0.05))  # N(0, I) keeps its variance by beta
     True
     """
+    check_eps(model)
     known = members(model)
     x0 = np.asarray(known.units.to_model(_checks.array("x0", x0, min_ndim=2)), np.float32)
     found = np.zeros((_checks.instance("schedule", schedule, Schedule).T + 1, *x0.shape[1:]))

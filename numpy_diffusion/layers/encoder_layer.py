@@ -2,12 +2,14 @@
 
 x = x + self_attn(layer_norm1(x))
 x = x + mlp.fc2(act(mlp.fc1(layer_norm2(x))))
+
+With other names it is diffusers' `BasicTransformerBlock` without a context.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, assert_never
+from typing import Any, Literal, NamedTuple, assert_never
 
 import numpy as np
 
@@ -16,8 +18,16 @@ from numpy_diffusion.layers.named import Gradients, inside, store_gradients, sto
 
 Activation = Literal["quick_gelu", "gelu", "gelu_new"]  # by transformers' names: the last is the form by a tanh
 
-ATTENTION, WIDEN, NARROW = "self_attn", "mlp.fc1", "mlp.fc2"
-NAMES: Final = multi_head.Names("q_proj", "k_proj", "v_proj", "out_proj")
+
+class Names(NamedTuple):
+    """What its parts are called; as in transformers, if nothing is said."""
+
+    norm1: str = "layer_norm1"
+    attention: str = "self_attn"
+    projections: multi_head.Names = multi_head.Names("q_proj", "k_proj", "v_proj", "out_proj")
+    norm2: str = "layer_norm2"
+    widen: str = "mlp.fc1"
+    narrow: str = "mlp.fc2"
 
 
 def forward(
@@ -27,36 +37,38 @@ def forward(
     act: Activation,
     eps: float,
     mask: np.ndarray | None = None,
+    names: Names = Names(),  # noqa: B008 - immutable
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """y [N, L, D] from x [N, L, D].
 
     Parameters
     ----------
-    params : weight and bias of layer_norm1, layer_norm2, mlp.fc1, mlp.fc2 and of self_attn's q_proj, k_proj, v_proj
-        and out_proj
+    params : weight and bias of both norms, of the two linear layers and of the attention's four, by `names`
     mask : as `attention.forward` takes it
     """
-    caches: dict[str, Any] = {}
-    z, caches["layer_norm1"] = layer_norm.forward(x, *weight_and_bias(params, "layer_norm1"), eps)
-    h, caches[ATTENTION] = multi_head.forward(z, None, inside(params, ATTENTION), heads, mask, NAMES)
+    caches: dict[str, Any] = {"names": names}
+    z, caches["norm1"] = layer_norm.forward(x, *weight_and_bias(params, names.norm1), eps)
+    attending = inside(params, names.attention)
+    h, caches["attention"] = multi_head.forward(z, None, attending, heads, mask, names.projections)
     x = x + h
-    z, caches["layer_norm2"] = layer_norm.forward(x, *weight_and_bias(params, "layer_norm2"), eps)
-    h, caches[WIDEN] = linear.forward(z, *weight_and_bias(params, WIDEN))
+    z, caches["norm2"] = layer_norm.forward(x, *weight_and_bias(params, names.norm2), eps)
+    h, caches["widen"] = linear.forward(z, *weight_and_bias(params, names.widen))
     h, caches["act"] = _activate(act, h)
-    h, caches[NARROW] = linear.forward(h, *weight_and_bias(params, NARROW))
+    h, caches["narrow"] = linear.forward(h, *weight_and_bias(params, names.narrow))
     return x + h, caches
 
 
 def backward(dy: np.ndarray, caches: dict[str, Any], act: Activation) -> tuple[np.ndarray, Gradients]:
     """dx [N, L, D] and the gradient of each of params, from dy [N, L, D]."""
     grads: Gradients = {}
-    dh = store_gradients(grads, NARROW, linear.backward(dy, caches[NARROW]))
+    names: Names = caches["names"]
+    dh = store_gradients(grads, names.narrow, linear.backward(dy, caches["narrow"]))
     dh = quick_gelu.backward(dh, caches["act"]) if act == "quick_gelu" else gelu.backward(dh, caches["act"])
-    dz = store_gradients(grads, WIDEN, linear.backward(dh, caches[WIDEN]))
-    dx = dy + store_gradients(grads, "layer_norm2", layer_norm.backward(dz, caches["layer_norm2"]))
-    dz, _, found = multi_head.backward(dx, caches[ATTENTION])
-    store_inside(grads, ATTENTION, found)
-    return dx + store_gradients(grads, "layer_norm1", layer_norm.backward(dz, caches["layer_norm1"])), grads
+    dz = store_gradients(grads, names.widen, linear.backward(dh, caches["widen"]))
+    dx = dy + store_gradients(grads, names.norm2, layer_norm.backward(dz, caches["norm2"]))
+    dz, _, found = multi_head.backward(dx, caches["attention"])
+    store_inside(grads, names.attention, found)
+    return dx + store_gradients(grads, names.norm1, layer_norm.backward(dz, caches["norm1"])), grads
 
 
 def _activate(act: Activation, x: np.ndarray) -> tuple[np.ndarray, Any]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.models.protocol import Model, Units, check_callable, in_words, members
+from numpy_diffusion.models.protocol import Model, Units, check_callable, check_eps, in_words, members
 from numpy_diffusion.models.wrapper import Wrapper
 from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.predictions import PREDICTIONS, Prediction, eps_from
 from numpy_diffusion.process.reverse import x0_from_eps
 from numpy_diffusion.process.schedules import Schedule
+
+FAINT: Final = 1e-6  # alpha_bar_T
 
 
 def as_eps(model: Model, schedule: Schedule, prediction: Prediction) -> AsEps:
@@ -57,8 +59,16 @@ class AsEps(Wrapper):
     schedule: Schedule
     prediction: Prediction
 
+    @property
+    def predicts(self) -> Prediction:
+        return "eps"
+
     def __repr__(self) -> str:
         return f"AsEps({in_words(self.model)}, {self.prediction!r})"
+
+    @property
+    def in_float64(self) -> bool:
+        return super().in_float64 or (self.prediction != "eps" and needs_float64(self.schedule))
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
         return self._eps(x, t, self.model(x, t, **told))
@@ -74,10 +84,12 @@ class AsEps(Wrapper):
         return self._eps(x, t, predicted), moved
 
     def _eps(self, x: np.ndarray, t: Any, predicted: np.ndarray) -> np.ndarray:
+        if self.in_float64:
+            x, predicted = np.asarray(x, np.float64), np.asarray(predicted, np.float64)
         return eps_from(self.prediction, x, predicted, t, self.schedule)
 
 
-def clipped(model: Model, schedule: Schedule, low: float = -1.0, high: float = 1.0) -> Clipped:
+def clipped(model: Model, schedule: Schedule, low: ArrayLike = -1.0, high: ArrayLike = 1.0) -> Clipped:
     """A model of eps whose x_0 stays in the range that the data has: eps -> x_0 -> clip -> eps.
 
     Ho et al. (2020) sample images so, and diffusers with its clip_sample (its DDIM only with
@@ -88,7 +100,8 @@ def clipped(model: Model, schedule: Schedule, low: float = -1.0, high: float = 1
     ----------
     model : eps = model(x, t), x [N, ...], t an int or ints [N]
     schedule : of the model
-    low, high : of x_0, in the data's units; low below high
+    low, high : of x_0, in the data's units, numbers or arrays of one sample's shape; low below high.  In the model's
+        units -r..r is model.shift - r * model.scale and model.shift + r * model.scale
 
     Returns
     -------
@@ -96,7 +109,7 @@ def clipped(model: Model, schedule: Schedule, low: float = -1.0, high: float = 1
 
     Raises
     ------
-    ValueError : what cannot be called, no schedule, no range
+    ValueError : what cannot be called or does not predict eps, no schedule, no range
 
     Examples
     --------
@@ -104,12 +117,17 @@ def clipped(model: Model, schedule: Schedule, low: float = -1.0, high: float = 1
     >>> clipped(lambda x, t: 0.0 * x, schedule)(np.array([[0.4, 1.4]]), 1).round(6).tolist()  # x_0 is 0.5 and 1.75
     [[0.0, 1.0]]
     """
-    check_callable(model)
+    check_eps(model)
     _checks.instance("schedule", schedule, Schedule)
-    low, high = _checks.real("low", low), _checks.real("high", high)
-    if low >= high:
-        raise ValueError(f"low: expected a number below high = {high:g}, got {low:g}")
-    return Clipped(model, schedule, low, high)
+    ends = {"low": low, "high": high}
+    lowest, highest = (
+        _checks.real(name, end) if np.ndim(end) == 0 else _checks.array(name, end, dtype=np.float64)
+        for name, end in ends.items()
+    )
+    if np.any(np.greater_equal(lowest, highest)):
+        one = "a number" if np.ndim(lowest) == 0 else "numbers"
+        raise ValueError(f"low: expected {one} below high = {_in_words(highest)}, got {_in_words(lowest)}")
+    return Clipped(model, schedule, lowest, highest)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,11 +135,15 @@ class Clipped(Wrapper):
     """eps whose x_0 is within low..high; made by `clipped`."""
 
     schedule: Schedule
-    low: float
-    high: float
+    low: float | np.ndarray
+    high: float | np.ndarray
+
+    @property
+    def in_float64(self) -> bool:
+        return super().in_float64 or needs_float64(self.schedule)
 
     def __repr__(self) -> str:
-        return f"Clipped({in_words(self.model)}, {self.low:g}, {self.high:g})"
+        return f"Clipped({in_words(self.model)}, {_in_words(self.low)}, {_in_words(self.high)})"
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
         return self._clip(x, t, self.model(x, t, **told))
@@ -139,6 +161,8 @@ class Clipped(Wrapper):
 
     def _clip(self, x: np.ndarray, t: Any, eps: np.ndarray) -> np.ndarray:
         eps = _checks.array("eps", eps, np.shape(x))
+        if self.in_float64:
+            x, eps = np.asarray(x, np.float64), eps.astype(np.float64)
         return eps + self._excess(x, t, eps) * self._ratio(t, eps)
 
     def _excess(self, x: np.ndarray, t: Any, eps: np.ndarray) -> np.ndarray:
@@ -151,6 +175,15 @@ class Clipped(Wrapper):
         return column(np.sqrt(self.schedule.snr[np.asarray(t)]), x)
 
 
+def needs_float64(schedule: Schedule) -> bool:
+    """Whether hardly any signal is left at T, so that eps in float32 says little of the x_0 that it was made of.
+
+    On the way back to x_0, which a chain goes in each of its steps, the rounding of eps grows by
+    1 / sqrt(alpha_bar_t): to 1e-5 with the linear schedule of 1,000 steps, to 1e-3 with the cosine one.
+    """
+    return bool(schedule.alpha_bar[-1] < FAINT)
+
+
 def _along(
     linear: Callable[[np.ndarray, np.ndarray], np.ndarray], tangent: np.ndarray, along: np.ndarray, ndim: int
 ) -> np.ndarray:
@@ -160,6 +193,10 @@ def _along(
     return np.stack([linear(dx, d_answer) for dx, d_answer in zip(tangent, along, strict=True)])
 
 
-def _end(end: float, units: Units, dtype: Any) -> np.ndarray:
+def _end(end: float | np.ndarray, units: Units, dtype: Any) -> np.ndarray:
     """An end of the range in the model's units."""
     return np.asarray(units.to_model(np.float64(end)), dtype)
+
+
+def _in_words(end: float | np.ndarray) -> str:
+    return f"{end:g}" if np.ndim(end) == 0 else f"{np.min(end):g}..{np.max(end):g}"

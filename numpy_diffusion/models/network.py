@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,10 +22,11 @@ from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.tasks import Dropout, Gradient, Take, Task
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.coefficients import Coefficients
+from numpy_diffusion.process.predictions import Prediction
 
 
 class Network(Trainable):
-    """eps = model(x, t) with parameters that can be trained.
+    """eps = model(x, t) with parameters that can be trained; or a model of what else it `predicts`.
 
     Parameters
     ----------
@@ -39,6 +40,8 @@ class Network(Trainable):
     shift, scale : float32 [*shape]: the network works on (data - shift) / scale; `train` sets both, and `sample`
         returns the data's units
     """
+
+    predicts: ClassVar[Prediction] = "eps"  # what the call gives, and training judges it by
 
     def __init__(
         self,
@@ -65,7 +68,8 @@ class Network(Trainable):
         condition: Condition,
         dropout: Dropout | None = None,
     ) -> tuple[np.ndarray, Any]:
-        """The outputs [N, J, ...] at these parameters by the NumPy definition, eps first, and what `backward` needs.
+        """The outputs [N, J, ...] at these parameters by the NumPy definition, what is predicted first, and what
+        `backward` needs.
 
         t is [N], and the condition has a row for each sample; `dropout` is None but in training.
         """

@@ -48,7 +48,7 @@ class Parameterised(ABC):
     def fill(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Write the arrays to the parameters of their names; there may be others among them."""
         for name, values in self.params.items():
-            values[:] = arrays[name]
+            values[...] = arrays[name]
 
     @property
     def options(self) -> dict[str, Any]:

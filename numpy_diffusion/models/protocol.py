@@ -17,6 +17,7 @@ import numpy as np
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.process.predictions import Prediction
 
 
 class Model(Protocol):
@@ -44,6 +45,14 @@ class Members(Model, Protocol):
     @property
     def scale(self) -> np.ndarray | float:
         """What the data is then divided by; 1 where it is missing."""
+
+    @property
+    def predicts(self) -> Prediction:
+        """What the call gives; eps where it is missing.  Of any other `converted.as_eps` makes a model."""
+
+    @property
+    def in_float64(self) -> bool:
+        """Whether eps is float64 and a chain is to reckon with it so, see `converted.AsEps`."""
 
     @property
     def learn_variance(self) -> bool:
@@ -109,6 +118,7 @@ class Described:
     model: Model
     own_shape: tuple[int, ...] | None
     units: Units
+    in_float64: bool
     eps_and_fraction: Callable[..., tuple[np.ndarray, np.ndarray]] | None
     jvp: Callable[..., tuple[np.ndarray, np.ndarray]] | None
     nothing: Condition | None
@@ -131,6 +141,16 @@ def check_callable(model: Any, call: str = "eps = model(x, t)") -> None:
         raise ValueError(f"model: expected a callable {call}, got {type(model).__name__}")
 
 
+def check_eps(model: Any) -> None:
+    """ValueError where the model is none of eps."""
+    check_callable(model)
+    if (predicts := getattr(model, "predicts", None)) not in (None, "eps"):
+        raise ValueError(
+            f"model: expected one that predicts eps, got one that predicts {predicts}, of which "
+            f"as_eps(model, schedule, {predicts!r}) makes one"
+        )
+
+
 def in_words(model: Any) -> str:
     """A model in a line: a function by its name and not by its address."""
     return str(getattr(model, "__name__", None) or repr(model))
@@ -148,6 +168,7 @@ def members(model: Any) -> Described:
         model,
         member("shape"),
         units,
+        bool(member("in_float64")),
         member("eps_and_fraction") if member("learn_variance", False) else None,
         member("jvp"),
         Condition(labels=null) if nothing is None and null is not None else nothing,
@@ -160,14 +181,15 @@ def described(model: Any, shape: tuple[int, ...] | None = None) -> Described:
 
     Raises
     ------
-    ValueError : what cannot be called, a shape that is missing, is none, or is not the model's own
+    ValueError : what cannot be called or does not predict eps, a shape that is missing, is none, or is not the
+        model's own
 
     Examples
     --------
     >>> described(lambda x, t: x, shape=(2,)).units.to_data(np.array([3.0, 4.0])).tolist()
     [3.0, 4.0]
     """
-    check_callable(model)
+    check_eps(model)
     found = members(model)
     own = found.own_shape
     known = shape if own is None else own

@@ -36,7 +36,7 @@ class Batch(NamedTuple):
     t: np.ndarray  # [N]
     condition: Condition  # a row for each sample
     dropout: Dropout | None  # None for none
-    eps: np.ndarray  # [N, ...]
+    target: np.ndarray  # [N, ...], eps or what else the network predicts
     weighting: np.ndarray  # lambda of each sample's step [N]
     table: np.ndarray  # rows of `training.losses.bound_table` [N, 6]
 

@@ -13,7 +13,7 @@ from numpy_diffusion.models.parameterised import Parameterised
 
 
 class Trainable(Parameterised):
-    """Parameters that training changes and checkpoints keep; a `Network`, or an autoencoder.
+    """Parameters that training changes and checkpoints keep; a `Network`, an autoencoder, or CLIP.
 
     Parameters
     ----------

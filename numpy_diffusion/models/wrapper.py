@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.process.predictions import Prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,14 @@ class Wrapper:
     @property
     def scale(self) -> np.ndarray | float | None:
         return self._member("scale")
+
+    @property
+    def predicts(self) -> Prediction | None:
+        return self._member("predicts")
+
+    @property
+    def in_float64(self) -> bool:
+        return bool(self._member("in_float64"))
 
     @property
     def learn_variance(self) -> bool:

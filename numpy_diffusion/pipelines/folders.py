@@ -1,24 +1,30 @@
-"""Whatever a folder of diffusers holds: a pipeline of either kind, a network, a text encoder, or a scheduler."""
+"""Whatever a folder of diffusers holds: a pipeline of either kind, a network of any, an encoder, or a scheduler."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 from numpy_diffusion import _files
-from numpy_diffusion.interop.diffusers import autoencoders, schedulers, text_encoders, unets
+from numpy_diffusion.interop.diffusers import autoencoders, priors, schedulers, text_encoders, unets
 from numpy_diffusion.interop.diffusers.files import CONFIG, read_options
+from numpy_diffusion.interop.diffusers.text_encoders import Encoder
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
-from numpy_diffusion.networks.clip.clip_text import CLIPText
+from numpy_diffusion.networks.prior.prior import PriorTransformer
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines import ddpm, latent_folder
 from numpy_diffusion.pipelines.ddpm import Pipeline
 from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.process.schedules import Schedule
 
+Network = UNet | AutoencoderKL | Encoder | PriorTransformer
+Writable = Network | Pipeline | LatentPipeline
 
-def load_diffusers(folder: _files.PathLike) -> Pipeline | LatentPipeline | UNet | AutoencoderKL | CLIPText | Schedule:
+
+def load_diffusers(folder: _files.PathLike) -> Pipeline | LatentPipeline | Network | Schedule:
     """What is in the folder: a `Pipeline` of network and chain, a `LatentPipeline`, a `UNet`, an `AutoencoderKL`, a
-    `CLIPText`, or a scheduler's `Schedule`.
+    `CLIPText`, `CLIPTextWithProjection` or `CLIPVisionWithProjection`, a `PriorTransformer`, or a scheduler's
+    `Schedule`.
 
     Raises
     ------
@@ -43,18 +49,19 @@ def load_diffusers(folder: _files.PathLike) -> Pipeline | LatentPipeline | UNet 
     return Pipeline.from_diffusers(folder)
 
 
-def _part(folder: Path) -> UNet | AutoencoderKL | CLIPText:
+def _part(folder: Path) -> Network:
     """The network of a folder, of whichever class its config.json names."""
     if text_encoders.holds(folder):
-        return text_encoders.read(folder)
-    if read_options(folder, CONFIG).get("_class_name") == autoencoders.KIND:
-        return autoencoders.read(folder)
+        return text_encoders.read_any(folder)
+    match read_options(folder, CONFIG).get("_class_name"):
+        case autoencoders.KIND:
+            return autoencoders.read(folder)
+        case priors.KIND:
+            return priors.read(folder)
     return unets.read(folder)
 
 
-def save_diffusers(
-    model: UNet | AutoencoderKL | CLIPText | Pipeline | LatentPipeline, folder: _files.PathLike
-) -> None:
+def save_diffusers(model: Writable, folder: _files.PathLike) -> None:
     """Write a folder that from_pretrained of diffusers' or transformers' class opens, and `load_diffusers`.
 
     Raises
@@ -62,11 +69,16 @@ def save_diffusers(
     OSError : a place that cannot be written
     ValueError : what is none of these, or a part that diffusers' files have no place for
     """
+    if not isinstance(model, Writable):
+        *names, last = (kind.__name__ for kind in get_args(Writable))
+        raise ValueError(f"model: expected a {', '.join(names)} or {last}, got {type(model).__name__}")
     if isinstance(model, Pipeline | LatentPipeline):
         model.to_diffusers(folder)
     elif isinstance(model, AutoencoderKL):
         autoencoders.write(model, folder)
-    elif isinstance(model, CLIPText):
+    elif isinstance(model, PriorTransformer):
+        priors.write(model, folder)
+    elif isinstance(model, Encoder):
         text_encoders.write(model, folder)
     else:
         unets.write(model, folder)

@@ -74,7 +74,7 @@ def write(
 ) -> None:
     """Write what `read` reads; errors as for `LatentPipeline.to_diffusers`."""
     folder = _files.as_path("folder", folder)
-    options = {"prediction_type": key("prediction", PREDICTION, prediction, PREDICTIONS)}
+    predicted = key("prediction", PREDICTION, prediction, PREDICTIONS)
     kind, _ = solver_options.to_options(solver, schedule)
     unets.check_writable(unet)  # before what is there is touched
     for network in (text_encoder, autoencoder):
@@ -93,7 +93,7 @@ def write(
     text_encoders.write(text_encoder, folder / "text_encoder")
     unets.write(unet, folder / "unet")
     autoencoders.write(autoencoder, folder / "vae")
-    solver_options.write(folder / "scheduler", solver, schedule, **options)
+    solver_options.write(folder / "scheduler", solver, schedule, prediction_type=predicted)
     parts: dict[str, Any] = {name: [None, None] for name in ABSENT}
     parts |= {"requires_safety_checker": False, "scheduler": ["diffusers", kind]}
     parts |= {"text_encoder": ["transformers", text_encoders.KIND], "tokenizer": ["transformers", "CLIPTokenizer"]}

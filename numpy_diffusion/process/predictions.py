@@ -57,6 +57,19 @@ def v_from_x0_and_eps(x0: ArrayLike, eps: ArrayLike, t: ArrayLike, schedule: Sch
     return column(np.sqrt(alpha_bar), x0) * eps - column(np.sqrt(1.0 - alpha_bar), x0) * x0
 
 
+def target(prediction: Prediction, x0: np.ndarray, eps: np.ndarray, t: np.ndarray, schedule: Schedule) -> np.ndarray:
+    """What a network that predicts this is trained on, of x_0 and eps [N, ...] at steps t [N]."""
+    match prediction:
+        case "eps":
+            return eps
+        case "x0":
+            return x0
+        case "v":
+            return v_from_x0_and_eps(x0, eps, t, schedule)
+        case _:
+            assert_never(prediction)
+
+
 def eps_from(
     prediction: Prediction, xt: ArrayLike, predicted: ArrayLike, t: ArrayLike, schedule: Schedule
 ) -> np.ndarray:

@@ -100,6 +100,7 @@ def _chain(
 
     For Algorithm 1 that is x = a x + b eps + c z.
     """
+    real: type[np.floating] = np.float64 if model.in_float64 else np.float32  # of what is added up to an x
     samples, size = np.full(len(x), first) if shared else first + np.arange(len(x)), x[0].size
     y, history = x, [x, x]  # no row uses a prediction before it was made
     for k, (t, s, step, p, q, a, b, c, accept, learned) in enumerate(zip(*table, strict=True)):
@@ -108,14 +109,15 @@ def _chain(
             c = np.sqrt(learned_variance(schedule, fraction, t, s))
         else:
             answer = model.model(y, int(t))
-        eps = _checks.array(f"model: eps at t = {t}", answer, x.shape, np.float32)
-        history = [eps if p == 0.0 else np.float32(p) * y + np.float32(q) * eps, *history[:2]]
-        y = np.float32(a) * x
+        eps = _checks.array(f"model: eps at t = {t}", answer, x.shape, real)
+        history = [eps if p == 0.0 else real(p) * y + real(q) * eps, *history[:2]]
+        y = real(a) * x
         for weight, prediction in zip(b, history, strict=True):
             if weight != 0.0:
-                y = y + np.float32(weight) * prediction
+                y = y + real(weight) * prediction
         if np.any(c):  # z = 0 at the last step
-            y = y + np.float32(c) * normal(seed, STREAM_REVERSE, samples, step, size).reshape(x.shape)
+            y = y + real(c) * normal(seed, STREAM_REVERSE, samples, step, size).reshape(x.shape)
+        y = y.astype(np.float32, copy=False)
         y = y if on_arrival is None else on_arrival(k, y)
         if accept:
             x = y

@@ -89,7 +89,7 @@ def train_autoencoder(
     >>> run.step, autoencoder.scaling_factor > 0.0
     (5, True)
     """
-    _checks.instance("autoencoder", autoencoder, AutoencoderKL)
+    inputs.check_weights("autoencoder", _checks.instance("autoencoder", autoencoder, AutoencoderKL))
     stored = stored_run(out, resume, AutoencoderKL)
     data = inputs.pictures(autoencoder, x0)
     settings = AutoencoderSettings(

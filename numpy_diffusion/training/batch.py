@@ -21,6 +21,7 @@ from numpy_diffusion.noise import (
     uniform,
 )
 from numpy_diffusion.process.columns import column
+from numpy_diffusion.process.predictions import Prediction, target
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import losses
 
@@ -58,12 +59,12 @@ def by_definition(model: Network) -> Gradient:
     """The losses and their gradient by the network's NumPy definition."""
 
     def gradient(weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        params, eps = parameters.views(weights, model.shapes), batch.eps
+        params = parameters.views(weights, model.shapes)
         outputs, caches = model.forward(params, batch.xt, batch.t, batch.condition, batch.dropout)
-        eps_hat, head = np.split(outputs, [eps.shape[1]], axis=1)
-        found, doutputs = losses.noise_prediction(eps_hat, eps, batch.weighting)
+        predicted, head = np.split(outputs, [batch.target.shape[1]], axis=1)
+        found, doutputs = losses.of_prediction(predicted, batch.target, batch.weighting)
         if model.learn_variance:
-            more, dhead = losses.variance_loss(head, eps_hat, eps, batch.table)
+            more, dhead = losses.variance_loss(head, predicted, batch.target, batch.table)
             found, doutputs = found + more, np.concatenate([doutputs, dhead], axis=1)
         _, grads = model.backward(params, doutputs, caches)
         return found, np.concatenate([grads[name].ravel() for name in params])
@@ -82,6 +83,7 @@ def losses_and_gradient(
     table: np.ndarray,
     condition: Condition,
     dropout: Dropout | None = None,
+    predicts: Prediction = "eps",
 ) -> tuple[np.ndarray, np.ndarray]:
     """The weighted losses of a batch [N] at these weights [P], and their mean's gradient by them [P].
 
@@ -90,4 +92,5 @@ def losses_and_gradient(
     """
     alpha_bar = schedule.alpha_bar[t]
     xt = column(np.sqrt(alpha_bar), x0) * x0 + column(np.sqrt(1.0 - alpha_bar), x0) * eps
-    return gradient(weights, Batch(xt, t, condition, dropout, eps, weighting[t], table[t]))
+    judged_by = target(predicts, x0, eps, t, schedule)
+    return gradient(weights, Batch(xt, t, condition, dropout, judged_by, weighting[t], table[t]))

@@ -47,7 +47,7 @@ class Checkpoint:
     ----------
     text : config.json, to the letter
     model : with the averaged weights, and what is measured
-    schedule : Schedule; None of an autoencoder, which has none
+    schedule : Schedule; None of what predicts no noise, which has none
     training : parameters, m, v, average [P], history (see `step_sampling`), losses [step], all float32
     """
 
@@ -89,8 +89,8 @@ def prolonged(checkpoint: Checkpoint, steps: int) -> Checkpoint:
 def load(folder: _files.PathLike) -> Any:
     """The trained network of a run: the moving average of its weights, with the scaling of its data.
 
-    An `MLP`, `UNet`, `TextUNet` or `AutoencoderKL`.  A network that predicts noise is drawn from with the schedule
-    that it was trained with, which `load_run` gives along with it:
+    An `MLP`, `UNet`, `TextUNet`, `AutoencoderKL` or `CLIP`.  A network that predicts noise is drawn from with the
+    schedule that it was trained with, which `load_run` gives along with it:
 
         run = nd.load_run("runs/spiral")
         x = nd.sample(run.model, run.schedule, n=1000)

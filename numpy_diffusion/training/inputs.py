@@ -40,8 +40,7 @@ def data(model: Network, x0: ArrayLike, condition: Condition) -> Data:
     """The data [N, ...] and its conditions, checked, and a copy of the model, checked too."""
     if not isinstance(model, Network):
         raise ValueError(f"model: expected a network such as MLP or UNet, got {type(model).__name__}")
-    if model.buffer.dtype != np.float32:
-        raise ValueError(f"model: expected float32 weights, got {model.buffer.dtype}")
+    check_weights("model", model)
     given = _checks.array("x0", x0, ("N", *model.shape), np.float32)
     copied = model.copy()
     values = _as_they_are(copied, given) if model.takes_images else _standardised(copied, given)
@@ -56,14 +55,18 @@ def _standardised(model: Network, x0: np.ndarray) -> np.ndarray:
     return ((data - model.shift) / model.scale).astype(np.float32)
 
 
-def pictures(autoencoder: Trainable, x0: ArrayLike) -> Data:
-    """Images [N, C, H, W] alone, of what is no eps-network, and a copy of it, with nothing measured."""
-    if autoencoder.buffer.dtype != np.float32:
-        raise ValueError(f"autoencoder: expected float32 weights, got {autoencoder.buffer.dtype}")
-    values = _checks.in_range("x0", _checks.array("x0", x0, ("N", *autoencoder.shape), np.float32))
-    copied = type(autoencoder)(**autoencoder.options)
-    copied.buffer[:] = autoencoder.buffer
-    return Data(copied, values, Condition())
+def check_weights(name: str, model: Trainable) -> None:
+    """ValueError where a model of this name has weights that are not float32."""
+    if model.buffer.dtype != np.float32:
+        raise ValueError(f"{name}: expected float32 weights, got {model.buffer.dtype}")
+
+
+def pictures(model: Trainable, x0: ArrayLike, condition: Condition | None = None) -> Data:
+    """Images [N, C, H, W] of what is no eps-network, what belongs to each, and a copy of it with nothing measured."""
+    values = _checks.in_range("x0", _checks.array("x0", x0, ("N", *model.shape), np.float32))
+    copied = type(model)(**model.options)
+    copied.buffer[:] = model.buffer
+    return Data(copied, values, Condition() if condition is None else condition)
 
 
 def _as_they_are(model: Network, x0: np.ndarray) -> np.ndarray:

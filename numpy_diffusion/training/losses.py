@@ -57,25 +57,26 @@ def weights(schedule: Schedule, weighting: Weighting | ArrayLike = "simple") -> 
     return np.concatenate([[0.0], values])
 
 
-def noise_prediction(eps_hat: np.ndarray, eps: np.ndarray, lambda_t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each sample's mean over dimensions of lambda(t) (eps - eps_hat)^2, and the gradient of the batch's mean.
+def of_prediction(predicted: np.ndarray, target: np.ndarray, lambda_t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each sample's mean over dimensions of lambda(t) (target - predicted)^2, and the gradient of the batch's mean.
 
     Parameters
     ----------
-    eps_hat, eps : [N, ...]
+    predicted : [N, ...]
+    target : [N, ...], eps or what else is predicted
     lambda_t : the weight of each sample's step [N]
 
     Returns
     -------
-    losses [N], and d (mean of losses) / d eps_hat [N, ...]
+    losses [N], and d (mean of losses) / d predicted [N, ...]
 
     Examples
     --------
-    >>> noise_prediction(np.zeros((2, 2)), np.ones((2, 2)), np.array([1.0, 3.0]))
+    >>> of_prediction(np.zeros((2, 2)), np.ones((2, 2)), np.array([1.0, 3.0]))
     (array([1., 3.]), array([[-0.5, -0.5],
            [-1.5, -1.5]]))
     """
-    error = eps_hat - eps
+    error = predicted - target
     weighted = column(lambda_t, error) * error
     return _by_sample(weighted * error), 2.0 / error.size * weighted
 

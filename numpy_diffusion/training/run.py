@@ -10,6 +10,7 @@ import numpy as np
 from numpy_diffusion import _files, _pictures
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
+from numpy_diffusion.networks.clip.clip import CLIP
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints
 
@@ -86,6 +87,27 @@ class AutoencoderRun(Progress):
 
     def parts(self) -> list[object]:
         return [self.autoencoder]
+
+
+@dataclass(repr=False)
+class CLIPRun(Progress):
+    """What training a CLIP leaves.
+
+    Attributes
+    ----------
+    clip : with the moving average of its weights
+    losses : of every step done, float32 [step]
+    steps : how many there are to do
+    path : the run's folder, None where it has none
+    """
+
+    clip: CLIP
+    losses: np.ndarray
+    steps: int
+    path: Path | None
+
+    def parts(self) -> list[object]:
+        return [self.clip]
 
 
 def load_run(folder: _files.PathLike) -> Run:

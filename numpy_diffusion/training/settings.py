@@ -74,6 +74,11 @@ def settings(
     ValueError : one that is out of its range, or means nothing for this network
     """
     _checks.choice("sampling", sampling, SAMPLINGS)
+    if model.predicts != "eps" and isinstance(weighting, str) and weighting != "simple":
+        raise ValueError(
+            f"weighting: expected 'simple' or an array of a network that predicts {model.predicts}, got "
+            f"{weighting!r}, which is of eps"
+        )
     return Settings(
         **common(
             model,

@@ -2,6 +2,7 @@
 
 repeat: x_0 ~ data, t ~ uniform{1..T}, eps ~ N(0, I); descend on
         lambda(t) |eps - eps_theta(sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, t)|^2
+        or, where the network predicts x_0 (Ramesh et al. 2022, eq 2) or v, on the same of that
 
 and, where the network learns its variance, on the bound by that head (Nichol and Dhariwal 2021, eq 16).  With
 a condition, x_0 comes with it, and now and then it is left out (Ho and Salimans 2022, Algorithm 1).
@@ -75,11 +76,11 @@ def prepare(
 def _take(model: Network, task: Task, backend: Backend) -> Take:
     """The steps in the form that there is for the network: its kernels, or the definition."""
     if backend == "numpy" or model.buffer.dtype != np.float32:
-        return _stepwise(task, model.nothing, by_definition(model), "numpy")
+        return _stepwise(task, model, by_definition(model), "numpy")
     whole = model.own_steps(task)
     if whole is not None:
         return whole
-    return _stepwise(task, model.nothing, model.own_gradient(task) or by_definition(model), "numba")
+    return _stepwise(task, model, model.own_gradient(task) or by_definition(model), "numba")
 
 
 def descent(adam: Adam, rates: np.ndarray, decays: np.ndarray, backend: Backend) -> Descent:
@@ -108,9 +109,10 @@ def take_steps(
     return np.array(found, np.float32)
 
 
-def _stepwise(task: Task, nothing: Condition | None, gradient: Gradient, backend: Backend) -> Take:
+def _stepwise(task: Task, model: Network, gradient: Gradient, backend: Backend) -> Take:
     """The steps as they are printed at the head of this file; gradient and descent by the definitions or kernels."""
 
+    nothing, predicts = model.nothing, model.predicts
     moves = descent(task.adam, task.rates, task.decays, backend)
 
     def take(
@@ -124,7 +126,7 @@ def _stepwise(task: Task, nothing: Condition | None, gradient: Gradient, backend
             x0 = mirrored(x0, task.seed, step) if task.mirror else x0
             condition, dropout = _condition(task, nothing, step), Dropout(task.seed, np.arange(task.batch), step)
             sample_losses, slope = losses_and_gradient(
-                gradient, task.schedule, weights, x0, t, eps, weighting, table, condition, dropout
+                gradient, task.schedule, weights, x0, t, eps, weighting, table, condition, dropout, predicts
             )
             return sample_losses, slope
 

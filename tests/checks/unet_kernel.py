@@ -113,7 +113,7 @@ def exact(model: UNet, batch: dict[str, Any], eps: np.ndarray, weighting: np.nda
     dropout, x = Dropout(2**40 + 7, np.arange(len(eps)), 3), batch["x"].astype(float)
     found, caches = definition.forward(params, model.config, x, batch["t"], double(batch["told"]), dropout)
     C = model.shape[0]
-    values, slopes = losses.noise_prediction(found[:, :C], eps.astype(float), weighting.astype(float))
+    values, slopes = losses.of_prediction(found[:, :C], eps.astype(float), weighting.astype(float))
     if model.learn_variance:
         more, head = losses.variance_loss(found[:, C:], found[:, :C], eps.astype(float), TABLE[batch["t"]])
         values, slopes = values + more, np.concatenate([slopes, head], axis=1)

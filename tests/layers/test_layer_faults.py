@@ -28,6 +28,8 @@ from checks.group_norm import check_gradients as check_group_norm
 from checks.group_norm import check_values as check_group_norm_values
 from checks.layer_norm import check_gradients as check_layer_norm
 from checks.layer_norm import check_values as check_layer_norm_values
+from checks.patch_embedding import check_gradients as check_patches
+from checks.patch_embedding import check_values as check_patch_values
 from checks.text_embedding import check_gradients as check_text
 from checks.text_embedding import check_values as check_text_values
 from checks.transformers import (
@@ -37,6 +39,8 @@ from checks.transformers import (
     check_multi_head,
     check_spatial,
 )
+from checks.unit_length import check_gradient as check_unit_gradient
+from checks.unit_length import check_values as check_unit_values
 from checks.upsample import check_gradients as check_upsample
 
 from numpy_diffusion.layers import (
@@ -51,11 +55,13 @@ from numpy_diffusion.layers import (
     group_norm,
     layer_norm,
     multi_head,
+    patch_embedding,
     quick_gelu,
     residual_block,
     spatial_transformer,
     text_embedding,
     transformer_block,
+    unit_length,
     upsample,
 )
 
@@ -158,6 +164,26 @@ FAULTS = {
     "the places' gradient one too far": Fault(
         text_embedding.backward, "dposition[: dy.shape[1]]", "dposition[-dy.shape[1] :]", check_text
     ),
+    "patches in columns": Fault(
+        patch_embedding.forward, "(0, 2, 4, 1, 3, 5)", "(0, 4, 2, 1, 3, 5)", check_patch_values
+    ),
+    "the class token behind the patches": Fault(
+        patch_embedding.forward, "[classes, patches]", "[patches, classes]", check_patch_values
+    ),
+    "the class token's gradient in a patch": Fault(
+        patch_embedding.backward, "(dy[:, 1:], cache", "(dy[:, :-1], cache", check_patches
+    ),
+    "a patch's pixels turned on the way back": Fault(
+        patch_embedding.backward, "(0, 3, 1, 4, 2, 5)", "(0, 3, 1, 5, 2, 4)", check_patches
+    ),
+    "the class token's gradient from all places": Fault(
+        patch_embedding.backward, "dy[:, 0].sum(axis=0)", "dy.sum(axis=(0, 1))", check_patches
+    ),
+    "a length of squares": Fault(unit_length.forward, "np.sqrt(", "np.square(", check_unit_values),
+    "the part along the unit vector kept": Fault(
+        unit_length.backward, "(dy - y * (dy * y).sum(axis=-1, keepdims=True))", "dy", check_unit_gradient
+    ),
+    "the length's gradient forgotten": Fault(unit_length.backward, " / length", "", check_unit_gradient),
     "the context's gradient without the keys": Fault(
         multi_head.backward, "(dx, from_k + from_v, grads)", "(dx, from_v, grads)", check_multi_head
     ),
@@ -192,7 +218,7 @@ FAULTS = {
         encoder_layer.backward, "dx = dy + ", "dx = ", check_encoder_layer
     ),
     "the gradient at another of the encoder's norms": Fault(
-        encoder_layer.backward, 'caches["layer_norm2"]', 'caches["layer_norm1"]', check_encoder_layer
+        encoder_layer.backward, 'caches["norm2"]', 'caches["norm1"]', check_encoder_layer
     ),
     "one form of GELU for the other": Fault(
         encoder_layer._activate, "return gelu.forward(x)", 'return gelu.forward(x, "tanh")', check_activations_differ

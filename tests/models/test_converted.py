@@ -13,9 +13,11 @@ from checks.exact import SCHEDULES, kernel, posterior
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.protocol import members
 from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal
 from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
 from numpy_diffusion.process.predictions import PREDICTIONS, v_from_x0_and_eps
 from numpy_diffusion.process.reverse import mu_from_eps, x0_from_eps
+from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.sampling.solvers import METHODS, coefficients
 
@@ -48,6 +50,39 @@ def test_every_sampler_takes_every_prediction(prediction: str) -> None:
     np.testing.assert_allclose(
         samples, sample(MIXTURE.eps(LINEAR), LINEAR, 50, 4, steps=20, method="heun"), atol=1e-3
     )
+
+
+def wrapped(schedule: Schedule, x0: np.ndarray, limit: float | None) -> Any:
+    """What says x_0 whatever it sees: or sees so much noise that it is clipped to x_0's signs."""
+    if limit is None:
+        return as_eps(lambda x, t: x0, schedule, "x0")
+    return clipped(lambda x, t: x - np.sign(x0), schedule, -limit, limit)
+
+
+@pytest.mark.parametrize("method", ["ancestral", "ddim", "euler", "dpm++2m", "dpm++3m"])
+@pytest.mark.parametrize("limit", [None, 0.7])
+def test_no_digit_of_x0_is_lost_where_hardly_any_signal_is_left(method: Any, limit: float | None) -> None:
+    """From alpha_bar = 2e-9 in one step to 0.5: the rounding of a float32 eps would grow by 14,000."""
+    schedule, x0 = Schedule.cosine(1000), np.random.default_rng(12).normal(size=(6, 2)).astype(np.float32)
+    found = sample(
+        wrapped(schedule, x0, limit),
+        schedule,
+        6,
+        method=method,
+        steps=[1000, 500],
+        end=500,
+        shape=(2,),
+        variance="beta_tilde" if method == "ancestral" else "beta",
+    )
+    start, z = (normal(0, stream, np.arange(6), t, 2) for stream, t in ((STREAM_START, 0), (STREAM_REVERSE, 1000)))
+    x0 = x0 if limit is None else limit * np.sign(x0)
+    if method == "ancestral":
+        mean, variance = posterior(schedule, x0, start, 1000, 500)
+        expected = mean + math.sqrt(variance) * z
+    else:
+        (signal, variance), (left, whole) = kernel(schedule, 500), kernel(schedule, 1000)
+        expected = signal * x0 + math.sqrt(variance / whole) * (start - left * x0)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
 class Waves:
@@ -125,6 +160,20 @@ def test_the_range_is_in_the_units_of_the_data() -> None:
     x = sample(model, LINEAR, 200, 7, steps=10)
     assert (np.abs(x.min(axis=0) - 2.0) < 1e-4).all()
     assert (np.abs(x.max(axis=0) - 2.5) < 1e-4).all()
+
+
+def test_the_range_may_be_one_for_each_coordinate() -> None:
+    """As it is where it is meant in the model's units."""
+    network = MLP(2, 8, 1)
+    network.shift[:], network.scale[:] = [3.0, -1.0], [0.5, 2.0]
+    one: Any = clipped(network, LINEAR, network.shift - 0.2 * network.scale, network.shift + 0.2 * network.scale)
+    own = network.copy()
+    own.shift[:], own.scale[:] = 0.0, 1.0
+    x = np.random.default_rng(13).normal(size=(20, 2)).astype(np.float32)
+    np.testing.assert_allclose(one(x, 500), clipped(own, LINEAR, -0.2, 0.2)(x, 500), rtol=0, atol=1e-6)
+    assert repr(one).endswith(", -1.4..2.9, -0.6..3.1)")
+    with pytest.raises(ValueError, match=r"^low: expected numbers below high = 2, got 1\.\.2$"):
+        clipped(network, LINEAR, [1.0, 2.0], 2.0)
 
 
 def test_the_clipped_jacobian_goes_through() -> None:

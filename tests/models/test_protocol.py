@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numpy_diffusion.models.condition import Condition
-from numpy_diffusion.models.protocol import Units, check_callable, described, members
+from numpy_diffusion.models.protocol import Units, check_callable, check_eps, described, members
 from numpy_diffusion.networks.mlp.mlp import MLP
 
 
@@ -26,11 +26,14 @@ def test_a_function_has_no_members() -> None:
 
 
 def test_none_is_as_good_as_missing() -> None:
-    names = "shape", "shift", "scale", "jvp", "nothing", "null_label", "own_chain", "eps_and_fraction"
+    names = "shape", "shift", "scale", "jvp", "nothing", "null_label", "own_chain", "eps_and_fraction", "in_float64"
     bare, empty = members(model()), members(model(**dict.fromkeys(names)))
     for found in (bare, empty):
         assert found.units.are_the_datas
-        assert {value for name, value in vars(found).items() if name not in ("model", "units")} == {None}
+        assert not found.in_float64
+        assert {value for name, value in vars(found).items() if name not in ("model", "units", "in_float64")} == {
+            None
+        }
 
 
 def test_either_of_shift_and_scale_is_enough_for_units() -> None:
@@ -83,6 +86,16 @@ def test_what_cannot_be_called_is_no_model(nothing: Any) -> None:
     with pytest.raises(ValueError, match=r"^model: expected a callable v = model\(x, t\), got "):
         check_callable(nothing, "v = model(x, t)")
     check_callable(print)
+
+
+@pytest.mark.parametrize("predicts", ["x0", "v"])
+def test_what_predicts_something_else_is_no_model_of_eps(predicts: str) -> None:
+    sentence = rf"got one that predicts {predicts}, of which as_eps\(model, schedule, '{predicts}'\) makes one$"
+    for call in (check_eps, described):
+        with pytest.raises(ValueError, match=rf"^model: expected one that predicts eps, {sentence}"):
+            call(model(predicts=predicts, shape=(2,)))
+    for known in ("eps", None):
+        check_eps(model(predicts=known))
 
 
 def test_units_go_both_ways_and_have_a_number_for_each_coordinate() -> None:

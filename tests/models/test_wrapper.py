@@ -201,6 +201,26 @@ def test_members_that_the_model_does_not_have_are_not_there(name: str) -> None:
     assert not found.learn_variance
 
 
+def test_what_is_predicted_is_passed_on_until_it_is_eps() -> None:
+    model: Any = Bare()
+    model.predicts = "x0"
+    asked = guided_by(model, "labels", 1.5)
+    assert (asked.predicts, asked.in_float64) == ("x0", False)
+    for one in (as_eps(asked, LINEAR, "x0"), clipped(as_eps(asked, LINEAR, "x0"), LINEAR)):
+        assert (one.predicts, one.in_float64) == ("eps", False)
+
+
+def test_a_chain_of_hardly_any_signal_is_in_float64_but_for_the_networks_own_eps() -> None:
+    faint, x = SCHEDULES["cosine 1000"], np.zeros((2, D), np.float32)
+    network: Any = lambda x, t, labels=None: x  # noqa: E731
+    for schedule, expected in ((LINEAR, False), (faint, True)):
+        for one in (as_eps(network, schedule, "x0"), as_eps(network, schedule, "v"), clipped(network, schedule)):
+            for model in (one, guided(one, 1, 0.0), as_eps(one, schedule, "eps"), clipped(one, schedule)):
+                assert (model.in_float64, members(model).in_float64) == (expected, expected)
+                assert model(x, 9).dtype == (np.float64 if expected else np.float32)
+        assert not as_eps(network, schedule, "eps").in_float64
+
+
 def test_a_null_label_is_passed_on() -> None:
     model = Bare()
     model.null_label = 7  # type: ignore[attr-defined]

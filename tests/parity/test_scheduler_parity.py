@@ -16,8 +16,9 @@ torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
 from diffusers.pipelines.ddpm import pipeline_ddpm  # noqa: E402
-from diffusers.schedulers import scheduling_ddpm  # noqa: E402
+from diffusers.schedulers import scheduling_ddpm, scheduling_unclip  # noqa: E402
 
+from numpy_diffusion.interop.diffusers import solver_options  # noqa: E402
 from numpy_diffusion.networks.unet.unet import UNet  # noqa: E402
 from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal  # noqa: E402
 from numpy_diffusion.pipelines.ddpm import Pipeline  # noqa: E402
@@ -174,6 +175,67 @@ def test_dpm_solver_multistep(chain: str, prediction: str, exact: bool, tmp_path
         return scheduler.step(prediction, timestep, x).prev_sample
 
     check_steps(pipeline, scheduler, step, method="dpm++2m")
+
+
+@pytest.mark.parametrize("n", [5, 25, 1000])
+@pytest.mark.parametrize("prediction", PREDICTIONS[:2])
+@pytest.mark.parametrize("variance", ["fixed_small_log", "learned_range"])
+@pytest.mark.parametrize("clip", [None, 0.8])
+@TABLES
+def test_unclip(
+    n: int,
+    prediction: str,
+    variance: str,
+    clip: float | None,
+    exact: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whole chains of the same noise, each by itself, over the steps that its pipeline takes."""
+    scheduler = diffusers.UnCLIPScheduler(
+        prediction_type=prediction,
+        variance_type=variance,
+        clip_sample=clip is not None,
+        clip_sample_range=clip or 1.0,
+    )
+    pipeline = opened(scheduler, tmp_path, exact)
+    if exact:
+        scheduler.alphas = torch.from_numpy(pipeline.schedule.alpha[1:].copy())
+        scheduler.betas = torch.from_numpy(pipeline.schedule.beta[1:].copy())
+        scheduler.one = scheduler.one.double()
+    if variance == "learned_range":
+        pipeline = pipeline._replace(unet=Learned())
+    solver = solver_options.read(tmp_path / "scheduler")
+    scheduler.set_timesteps(n)
+    timesteps, steps = scheduler.timesteps.tolist(), solver.steps(n, pipeline.schedule)
+    assert steps.tolist() == [timestep + 1 for timestep in timesteps]
+
+    x = normal(SEED, STREAM_START, np.arange(N), 0, 16).reshape(N, *SHAPE)
+    expected = {}
+    for timestep, before in zip(timesteps, [*timesteps[1:], None], strict=True):
+        z = noise(timestep + 1)
+        monkeypatch.setattr(scheduling_unclip, "randn_tensor", lambda shape, z=z, **_: z)
+        outputs = torch.from_numpy(answer(pipeline, x, timestep + 1))
+        stepped = scheduler.step(outputs, timestep, torch.from_numpy(x), prev_timestep=before).prev_sample
+        x = expected[0 if before is None else before + 1] = stepped.numpy().astype(np.float32)
+    found = sample(
+        pipeline.model,
+        pipeline.schedule,
+        N,
+        SEED,
+        method=solver.method,
+        variance=pipeline.variance,
+        steps=steps,
+        end=solver.end,
+        keep=list(expected),
+        shape=SHAPE,
+    )
+    for (
+        s,
+        x,
+    ) in expected.items():  # in their own tables the last beta over 1 - alpha_bar, which is 1, has an error of 4e-4
+        atol = (1e-5 if exact else 2e-3) * max(1.0, np.abs(x).max())
+        np.testing.assert_allclose(found[s], x, rtol=0, atol=atol, err_msg=f"s = {s}")
 
 
 @pytest.mark.parametrize("clip", [None, 1.0])

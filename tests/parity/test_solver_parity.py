@@ -101,6 +101,15 @@ def test_steps_are_those_of_set_timesteps(
         np.testing.assert_array_equal(found, inside)
 
 
+@pytest.mark.parametrize("T", [20, 999, 1000])
+def test_steps_of_unclip_are_those_of_set_timesteps(T: int, tmp_path: Path) -> None:
+    theirs = diffusers.UnCLIPScheduler(num_train_timesteps=T)
+    solver, schedule = opened(theirs, tmp_path)
+    for n in range(2, T + 1):
+        theirs.set_timesteps(n)
+        np.testing.assert_array_equal(solver.steps(n, schedule), their_steps(theirs))
+
+
 @pytest.mark.parametrize("n", [1, 2, 5, 8, 10])
 @pytest.mark.parametrize("kind", CLASSES[3:])
 def test_steps_of_karras_are_theirs_where_those_are_distinct(kind: str, n: int, tmp_path: Path) -> None:
@@ -233,3 +242,13 @@ def test_what_is_written_here_is_the_same_scheduler_there(solver: Solver, tmp_pa
     theirs.set_timesteps(10)
     np.testing.assert_array_equal(solver.steps(10, schedule), their_steps(theirs))
     assert opened(theirs, tmp_path / "again")[0] == solver
+
+
+def test_what_is_written_here_is_the_scheduler_of_dalle2_there(tmp_path: Path) -> None:
+    solver, schedule = Solver("ancestral", "linspace"), Schedule.cosine(500)
+    options: dict[str, Any] = dict(prediction_type="sample", clip_sample_range=5.0, clip_sample=True)
+    solver_options.write(tmp_path, solver, schedule, "UnCLIPScheduler", **options)
+    theirs = diffusers.UnCLIPScheduler.from_pretrained(tmp_path)
+    assert {name: theirs.config[name] for name in options} == options
+    assert (theirs.config.num_train_timesteps, theirs.config.variance_type) == (500, "fixed_small_log")
+    np.testing.assert_allclose(theirs.alphas_cumprod, schedule.alpha_bar[1:], rtol=1e-4)

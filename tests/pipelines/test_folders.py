@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from checks.clip import encoder
+from checks.clip import encoder, projecting, vision
 from checks.diffusers_folders import example
 
 from numpy_diffusion.interop.diffusers import files, schedulers, unets
-from numpy_diffusion.networks.clip.clip_text import CLIPText
+from numpy_diffusion.interop.diffusers.text_encoders import Encoder
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines import ddpm
@@ -45,12 +46,13 @@ def test_a_network_is_opened_as_one(folder: Path) -> None:
     np.testing.assert_array_equal(found.buffer, example().buffer)
 
 
-def test_a_text_encoder_is_opened_as_one(tmp_path: Path) -> None:
-    save_diffusers(encoder(), tmp_path / "text_encoder")
-    found = load_diffusers(tmp_path / "text_encoder")
-    assert isinstance(found, CLIPText)
-    assert found.config == encoder().config
-    np.testing.assert_array_equal(found.buffer, encoder().buffer)
+@pytest.mark.parametrize("make", [encoder, projecting, vision])
+def test_an_encoder_is_opened_as_one(make: Callable[[], Encoder], tmp_path: Path) -> None:
+    save_diffusers(make(), tmp_path / "encoder")
+    found = load_diffusers(tmp_path / "encoder")
+    assert type(found) is type(make())
+    assert found.config == make().config
+    np.testing.assert_array_equal(found.buffer, make().buffer)
 
 
 def test_a_scheduler_is_opened_as_a_schedule(folder: Path) -> None:
@@ -118,6 +120,6 @@ def test_a_network_and_a_pipeline_are_saved_as_themselves(tmp_path: Path) -> Non
     "model", [None, MLP(2, 4, 0), Schedule.linear(T=10), lambda x, t: x], ids=lambda m: type(m).__name__
 )
 def test_what_is_neither_is_not_saved(model: Any, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"^model: expected a UNet, got "):
+    with pytest.raises(ValueError, match=r"^model: expected a UNet, .*, Pipeline or LatentPipeline, got "):
         save_diffusers(model, tmp_path / "saved")
     assert not (tmp_path / "saved").exists()

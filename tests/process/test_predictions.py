@@ -11,8 +11,12 @@ from checks.exact import SCHEDULES, kernel
 
 from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
 from numpy_diffusion.process.predictions import (
+    PREDICTIONS,
+    Prediction,
+    eps_from,
     eps_from_v,
     eps_from_x0,
+    target,
     v_from_x0_and_eps,
 )
 
@@ -32,6 +36,16 @@ def test_each_conversion_gives_back_the_noise_of_the_jump(schedule: Any) -> None
         np.testing.assert_allclose(v, signal * eps - sigma * x0, rtol=0, atol=1e-12)
         np.testing.assert_allclose(eps_from_v(xt, v, t, schedule), eps, rtol=0, atol=1e-12)
         np.testing.assert_allclose(eps_from_x0(xt, x0, t, schedule), eps, rtol=0, atol=1e-11 / sigma)
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+def test_the_target_is_what_gives_back_the_noise(prediction: Prediction) -> None:
+    x0, eps = np.random.default_rng(4).normal(size=(2, 3, 2))
+    t = np.array([10, 500, 1000])
+    signal, variance = (values[:, None] for values in kernel(LINEAR, t))
+    xt = signal * x0 + np.sqrt(variance) * eps
+    found = target(prediction, x0, eps, t, LINEAR)
+    np.testing.assert_allclose(eps_from(prediction, xt, found, t, LINEAR), eps, rtol=0, atol=1e-10)
 
 
 def test_a_step_for_each_sample_is_that_of_each_alone() -> None:

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from numpy_diffusion.models import parameters
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.training.batch import draw, mirrored
-from numpy_diffusion.training.losses import bound_table, noise_prediction, variance_loss
+from numpy_diffusion.training.losses import bound_table, of_prediction, variance_loss
 
 FLAT = settings(deadline=None, max_examples=25)
 
@@ -112,7 +112,7 @@ def check_variance_head(seed: int = 0) -> None:
     def loss() -> float:
         eps_hat, fraction = model.eps_and_fraction(xt, t, backend="numpy")
         more = variance_loss(2.0 * fraction - 1.0, held, eps, TABLE[t])[0]
-        return float((noise_prediction(eps_hat, eps, lambda_t[t])[0] + more).mean())
+        return float((of_prediction(eps_hat, eps, lambda_t[t])[0] + more).mean())
 
     found, gradient = losses_and_gradient(model, SCHEDULE, model.buffer, x0, t, eps, lambda_t, TABLE)
     assert found.mean() == pytest.approx(loss(), rel=1e-11)

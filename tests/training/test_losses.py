@@ -21,7 +21,7 @@ from numpy_diffusion.training.losses import (
     WEIGHT,
     WEIGHTINGS,
     bound_table,
-    noise_prediction,
+    of_prediction,
     variance_loss,
     weighted,
     weights,
@@ -110,7 +110,7 @@ SHAPES = st.lists(st.integers(1, 5), min_size=2, max_size=4).map(tuple)
 def test_the_loss_is_the_mean_of_the_weighted_squares(shape: tuple[int, ...], seed: int) -> None:
     rng = np.random.default_rng(seed)
     eps_hat, eps, lambda_t = rng.normal(size=shape), rng.normal(size=shape), rng.uniform(0.0, 3.0, shape[0])
-    losses, _ = noise_prediction(eps_hat, eps, lambda_t)
+    losses, _ = of_prediction(eps_hat, eps, lambda_t)
     expected = np.zeros(shape[0])
     for index in np.ndindex(shape):
         expected[index[0]] += lambda_t[index[0]] * (eps[index] - eps_hat[index]) ** 2 / math.prod(shape[1:])
@@ -122,15 +122,15 @@ def test_the_loss_is_the_mean_of_the_weighted_squares(shape: tuple[int, ...], se
 def test_the_gradient_is_that_of_the_loss(shape: tuple[int, ...], seed: int) -> None:
     rng = np.random.default_rng(seed)
     eps_hat, eps, lambda_t = rng.normal(size=shape), rng.normal(size=shape), rng.uniform(0.0, 3.0, shape[0])
-    gradient = noise_prediction(eps_hat, eps, lambda_t)[1]
+    gradient = of_prediction(eps_hat, eps, lambda_t)[1]
     found = errors(
-        lambda: noise_prediction(eps_hat, eps, lambda_t)[0].mean(), {"eps_hat": eps_hat}, {"eps_hat": gradient}
+        lambda: of_prediction(eps_hat, eps, lambda_t)[0].mean(), {"eps_hat": eps_hat}, {"eps_hat": gradient}
     )
     assert wrong(found) == []
 
 
 def test_float32_stays_float32() -> None:
-    gradient = noise_prediction(np.ones((3, 2), np.float32), np.zeros((3, 2), np.float32), np.ones(3))[1]
+    gradient = of_prediction(np.ones((3, 2), np.float32), np.zeros((3, 2), np.float32), np.ones(3))[1]
     assert gradient.dtype == np.float32
     np.testing.assert_allclose(gradient, 2.0 / 6.0, rtol=1e-6)
 

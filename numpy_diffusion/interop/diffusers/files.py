@@ -124,7 +124,7 @@ def write_network(
     with _files.os_errors_about("folder", folder):
         folder.mkdir(parents=True, exist_ok=True)
         _files.write(folder / library.weights, safetensors.save(tensors, metadata={"format": "pt"}))
-    if library is DIFFUSERS_LIBRARY:
+    if library.name == DIFFUSERS_LIBRARY.name:
         write_json(folder, CONFIG, kind, config)
     else:
         write_options(folder, CONFIG, {"architectures": [kind], **config})
@@ -167,7 +167,7 @@ def write_options(folder: Path, name: str, options: Options) -> None:
 
 def _kind(options: Options, library: Library, kinds: tuple[str, ...]) -> str:
     """Which of `kinds` the options say they are of."""
-    if library is DIFFUSERS_LIBRARY:
+    if library.name == DIFFUSERS_LIBRARY.name:
         return _checks.choice("_class_name", options.get("_class_name"), kinds)
     given = options.get("architectures")
     return _checks.choice("architectures", given[0] if isinstance(given, list) and len(given) == 1 else given, kinds)

@@ -27,7 +27,12 @@ CHAIN: Final[Options] = {
 }
 CLIP: Final[Options] = {"clip_sample": True, "clip_sample_range": 1.0}
 Kind = Literal[
-    "DDPMScheduler", "DDIMScheduler", "PNDMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler"
+    "DDPMScheduler",
+    "DDIMScheduler",
+    "PNDMScheduler",
+    "DPMSolverMultistepScheduler",
+    "EulerDiscreteScheduler",
+    "UnCLIPScheduler",
 ]
 SCHEDULERS: Final[dict[Kind, Options]] = {  # what is read of each, with its defaults
     "DDPMScheduler": CHAIN | CLIP | {"variance_type": "fixed_small"},
@@ -35,11 +40,26 @@ SCHEDULERS: Final[dict[Kind, Options]] = {  # what is read of each, with its def
     "PNDMScheduler": CHAIN,
     "DPMSolverMultistepScheduler": CHAIN,
     "EulerDiscreteScheduler": CHAIN,
+    "UnCLIPScheduler": {
+        "num_train_timesteps": 1000,
+        "beta_schedule": "squaredcos_cap_v2",
+        "prediction_type": "epsilon",
+        "variance_type": "fixed_small_log",
+    }
+    | CLIP,
 }
-CHOICES: Final = {
+Choices = dict[str, tuple[str, ...]]
+CHOICES: Final[Choices] = {
     "beta_schedule": ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"),
     "prediction_type": ("epsilon", "sample", "v_prediction"),
     "variance_type": ("fixed_small", "fixed_small_log", "fixed_large", "learned_range"),
+}
+FEWER: Final[dict[Kind, Choices]] = {  # of a class that has not all of them
+    "UnCLIPScheduler": {
+        "beta_schedule": ("squaredcos_cap_v2",),
+        "prediction_type": ("epsilon", "sample"),
+        "variance_type": ("fixed_small_log", "learned_range"),
+    }
 }
 REFUSED: Final = {  # the only value that is read, and why
     "thresholding": (False, "there is no dynamic thresholding here"),
@@ -82,6 +102,7 @@ def read_schedule(folder: _files.PathLike) -> Schedule:
 
 def of_options(options: Options) -> Schedule:
     """The schedule that the options of a scheduler describe, as `read` gives them."""
+    options = CHAIN | options  # what a class does not have
     T, ends = options["num_train_timesteps"], (options["beta_start"], options["beta_end"])
     between = {"beta_start": ends[0], "beta_end": ends[1], "scale_to_T": False}
     if options["trained_betas"] is not None:
@@ -128,7 +149,7 @@ def read(folder: _files.PathLike) -> Options:
     folder = _files.as_path("folder", folder)
     kind, options = given(folder)
     with naming(folder / FILE):
-        return _checked({name: options.get(name, default) for name, default in SCHEDULERS[kind].items()})
+        return checked(kind, options)
 
 
 def given(folder: Path) -> tuple[Kind, Options]:
@@ -146,15 +167,17 @@ def given(folder: Path) -> tuple[Kind, Options]:
     return kind, options
 
 
-def _checked(options: Options) -> Options:
+def checked(kind: Kind, given: Options) -> Options:
+    """Those of the options that SCHEDULERS has of the class, checked, and its defaults."""
+    options = {name: given.get(name, default) for name, default in SCHEDULERS[kind].items()}
     T = _checks.integer("num_train_timesteps", options["num_train_timesteps"], 2, LONGEST)
-    betas = options["trained_betas"]
-    found: dict[str, Any] = {
-        "num_train_timesteps": T,
-        "trained_betas": None if betas is None else _checks.array("trained_betas", betas, (T,), np.float64),
-    }
-    for name in CHOICES.keys() & options.keys():
-        _checks.choice(name, options[name], CHOICES[name])
+    betas = options.get("trained_betas")
+    found: dict[str, Any] = {"num_train_timesteps": T}
+    if betas is not None:
+        found["trained_betas"] = _checks.array("trained_betas", betas, (T,), np.float64)
+    choices = CHOICES | FEWER.get(kind, {})
+    for name in choices.keys() & options.keys():
+        _checks.choice(name, options[name], choices[name])
     if options.get("clip_sample"):
         _checks.instance("clip_sample", options["clip_sample"], bool)
         found["clip_sample_range"] = _checks.real("clip_sample_range", options["clip_sample_range"], 1e-6)

@@ -7,6 +7,7 @@
     PNDMScheduler                 "heun", in place of its linear multistep method of order 4 (Liu et al. 2022)
     DPMSolverMultistepScheduler   "dpm++2m" or "dpm++3m", by solver_order
     EulerDiscreteScheduler        "euler"
+    UnCLIPScheduler               "ancestral", by "linspace"
 
 Of all methods here Heun's comes closest to where PNDM's leads with the same steps, on mixtures of Gaussians with the
 chain of Stable Diffusion: after 50 steps x is 0.001 to 0.005 away from PNDM's, by DDIM or DPM-Solver++ 0.01 to 0.03.
@@ -56,6 +57,7 @@ SPACED: Final[dict[Kind, Spacing]] = {  # the default of timestep_spacing
     "PNDMScheduler": "leading",
     "DPMSolverMultistepScheduler": "linspace",
     "EulerDiscreteScheduler": "linspace",
+    "UnCLIPScheduler": "linspace",
 }
 SIGMAS: Final = "its steps are by sigmas that no spacing here has"
 REFUSED: Final[dict[Kind, dict[str, tuple[Any, str]]]] = {  # of a class: the only value that is read, and why
@@ -119,6 +121,8 @@ def of_options(kind: Kind, options: Options) -> Solver:
                     )
                 spacing = "karras"
             return Solver("euler", spacing, offset, _end_by_sigma(options))
+        case "UnCLIPScheduler":  # with no option of any of these
+            return Solver("ancestral", SPACED[kind])
         case _:
             assert_never(kind)
 
@@ -138,15 +142,19 @@ def _end_by_sigma(options: Options) -> int:
     return 0 if _checks.choice("final_sigmas_type", given, ("zero", "sigma_min")) == "zero" else NOISY_END
 
 
-def to_options(solver: Solver, schedule: Schedule) -> tuple[Kind, Options]:
+def to_options(solver: Solver, schedule: Schedule, kind: Kind | None = None) -> tuple[Kind, Options]:
     """The class of a scheduler and its options, from which `read` and `schedulers.read_schedule` give both again.
 
     What the network predicts is for the caller to add.  A chain that keeps x_0 in a range is too: clip_sample is
     False here.
 
+    Parameters
+    ----------
+    kind : the class; that of KIND unless given
+
     Raises
     ------
-    ValueError : a solver that none of their classes has
+    ValueError : a solver or schedule that the class, or any of theirs, does not have
 
     Examples
     --------
@@ -155,7 +163,7 @@ def to_options(solver: Solver, schedule: Schedule) -> tuple[Kind, Options]:
     ('DDIMScheduler', False, 1)
     """
     check_solver(solver)
-    kind = KIND[solver.method]
+    kind = KIND[solver.method] if kind is None else _checks.choice("kind", kind, schedulers.SCHEDULERS)
     options = schedulers.to_options(_checks.instance("schedule", schedule, Schedule)) | {
         "timestep_spacing": "linspace" if solver.spacing == "karras" else solver.spacing,
         "steps_offset": solver.offset,
@@ -163,6 +171,11 @@ def to_options(solver: Solver, schedule: Schedule) -> tuple[Kind, Options]:
     at_x0 = solver.end == 0
     match kind:
         case "DDPMScheduler":
+            options |= {"clip_sample": False}
+        case "UnCLIPScheduler":
+            if options["beta_schedule"] != "squaredcos_cap_v2":
+                raise ValueError(f"schedule: expected Schedule.cosine, as {kind} has it, got {schedule}")
+            options = {name: options[name] for name in ("num_train_timesteps", "beta_schedule")}
             options |= {"clip_sample": False}
         case "DDIMScheduler":
             options |= {"clip_sample": False, "set_alpha_to_one": at_x0}
@@ -176,17 +189,21 @@ def to_options(solver: Solver, schedule: Schedule) -> tuple[Kind, Options]:
         case _:
             assert_never(kind)
     if of_options(kind, options) != solver:
-        raise ValueError(f"solver: expected one that a scheduler of diffusers' has, got {solver}")
+        asked = "a scheduler of diffusers'" if kind == KIND[solver.method] else kind
+        raise ValueError(f"solver: expected one that {asked} has, got {solver}")
     return kind, options
 
 
-def write(folder: _files.PathLike, solver: Solver, schedule: Schedule, **others: Any) -> None:
+def write(
+    folder: _files.PathLike, solver: Solver, schedule: Schedule, kind: Kind | None = None, **others: Any
+) -> None:
     """Write scheduler_config.json; `others` are options beside those of `to_options`, such as prediction_type.
 
     Raises
     ------
     OSError : a place that cannot be written
-    ValueError : a solver that none of their classes has
+    ValueError : a solver or schedule that the class, or any of theirs, does not have, or an option like that
     """
-    kind, options = to_options(solver, schedule)
+    kind, options = to_options(solver, schedule, kind)
+    schedulers.checked(kind, options | others)
     files.write_json(_files.as_path("folder", folder), schedulers.FILE, kind, options | others)

@@ -1,26 +1,66 @@
-"""A text encoder's folder, that of transformers' `CLIPTextModel`: options and weights have the same names here."""
+"""The folders of CLIP's encoders, which are transformers': options and weights have the same names here.
+
+CLIPTextModel                        a `CLIPText`
+CLIPTextModelWithProjection          a `CLIPTextWithProjection`
+CLIPVisionModelWithProjection        a `CLIPVisionWithProjection`
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 
-from numpy_diffusion import _checks, _files
+from numpy_diffusion import _files
 from numpy_diffusion.interop.diffusers.files import (
     CONFIG,
     TRANSFORMERS_LIBRARY,
     Shapes,
+    check_sides,
     read_network,
     read_options,
     write_network,
 )
+from numpy_diffusion.networks.clip import config as text_config
+from numpy_diffusion.networks.clip import vision_config
 from numpy_diffusion.networks.clip.clip_text import CLIPText
-from numpy_diffusion.networks.clip.config import CLIPTextConfig, shapes
+from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProjection
+from numpy_diffusion.networks.clip.clip_vision import CLIPVisionWithProjection
 
 KIND: Final = "CLIPTextModel"
-MODEL_TYPE: Final = "clip_text_model"  # what transformers knows its options by
-NUMBERS: Final = "text_model.embeddings.position_ids"  # 0, 1, 2 and so on, which older versions wrote
+
+Encoder = CLIPText | CLIPTextWithProjection | CLIPVisionWithProjection
+Class = TypeVar("Class", CLIPText, CLIPTextWithProjection, CLIPVisionWithProjection)
+
+
+class Form(NamedTuple):
+    """What a class of theirs is here.
+
+    model_type : what transformers knows its options by
+    shapes : of the parameters, by its configuration
+    places : of its configuration
+    """
+
+    network: type[Any]
+    config: type[Any]
+    model_type: str
+    shapes: Callable[[Any], Shapes]
+    places: Callable[[Any], int]
+
+    @property
+    def numbers(self) -> str:
+        """The tensor 0, 1, 2 and so on, one for each place, which older versions wrote."""
+        return f"{self.model_type.removeprefix('clip_')}.embeddings.position_ids"
+
+
+_TEXT = "clip_text_model", text_config.shapes, lambda config: config.max_position_embeddings
+_VISION = "clip_vision_model", vision_config.shapes, lambda config: config.places
+FORMS: Final = {
+    KIND: Form(CLIPText, text_config.CLIPTextConfig, *_TEXT),
+    "CLIPTextModelWithProjection": Form(CLIPTextWithProjection, text_config.CLIPTextProjectionConfig, *_TEXT),
+    "CLIPVisionModelWithProjection": Form(CLIPVisionWithProjection, vision_config.CLIPVisionConfig, *_VISION),
+}
 
 
 def holds(folder: Path) -> bool:
@@ -31,8 +71,8 @@ def holds(folder: Path) -> bool:
 def read(folder: _files.PathLike) -> CLIPText:
     """The text encoder of a folder, of its config.json and model.safetensors.
 
-    Weights there are float32, or float16, which becomes float32.  Of the options those count that are `CLIPText`'s:
-    transformers writes many more, which change nothing of what the encoder answers.
+    Weights there are float32, or float16, which becomes float32.  Of the options those count that are the encoder's
+    own: transformers writes many more, which change nothing of what it answers.
 
     Raises
     ------
@@ -46,30 +86,62 @@ def read(folder: _files.PathLike) -> CLIPText:
         ...
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
-    config, tensors = read_network(folder, (KIND,), _checked, shapes, TRANSFORMERS_LIBRARY, _left_out)
-    model = CLIPText(**vars(config))
-    model.fill(tensors)
-    return model
+    return read_as(folder, CLIPText)
 
 
-def write(encoder: CLIPText, folder: _files.PathLike) -> None:
-    """Write a folder that transformers' CLIPTextModel.from_pretrained opens, and `read`.
+def read_as(folder: _files.PathLike, network: type[Class]) -> Class:
+    """The encoder of a folder, which must be of this class; all else as for `read`."""
+    found: Class = _read(folder, _kind(network))
+    return found
+
+
+def read_any(folder: _files.PathLike) -> Encoder:
+    """The encoder of a folder, of whichever class it is; all else as for `read`."""
+    found: Encoder = _read(folder, *FORMS)
+    return found
+
+
+def write(encoder: Encoder, folder: _files.PathLike) -> None:
+    """Write a folder that from_pretrained of transformers' class opens, and `read_any`.
 
     Raises
     ------
     OSError : a place that cannot be written
-    ValueError : what is no CLIPText; weights that are not float32 or not finite
+    ValueError : what is none of these encoders; weights that are not float32 or not finite
     """
-    _checks.instance("model", encoder, CLIPText)
-    options = {"model_type": MODEL_TYPE, **encoder.options}
-    write_network(folder, KIND, options, encoder.params, TRANSFORMERS_LIBRARY)
+    if not isinstance(encoder, Encoder):
+        raise ValueError(f"model: expected an encoder of CLIP, got {type(encoder).__name__}")
+    kind = _kind(type(encoder))
+    options = {"model_type": FORMS[kind].model_type, **encoder.options}
+    write_network(folder, kind, options, encoder.params, TRANSFORMERS_LIBRARY)
 
 
-def _checked(options: dict[str, Any]) -> CLIPTextConfig:
-    return CLIPTextConfig(
-        **{field.name: options[field.name] for field in fields(CLIPTextConfig) if field.name in options}
-    )
+def _read(folder: _files.PathLike, *kinds: str) -> Any:
+    shapes = lambda config: _form(config).shapes(config)  # noqa: E731
+    config, tensors = read_network(folder, kinds, _checked, shapes, TRANSFORMERS_LIBRARY, _left_out)
+    model = _form(config).network(**vars(config))
+    model.fill(tensors)
+    return model
 
 
-def _left_out(config: CLIPTextConfig) -> Shapes:
-    return {NUMBERS: (1, config.max_position_embeddings)}
+def _kind(network: type[Any]) -> str:
+    """What a class is called there."""
+    return next(kind for kind, form in FORMS.items() if form.network is network)
+
+
+def _form(config: Any) -> Form:
+    return next(form for form in FORMS.values() if form.config is type(config))
+
+
+def _checked(options: dict[str, Any]) -> Any:
+    named = options["architectures"]
+    kind = FORMS[named if isinstance(named, str) else named[0]].config
+    config = kind(**{field.name: options[field.name] for field in fields(kind) if field.name in options})
+    if isinstance(config, vision_config.CLIPVisionConfig):
+        check_sides([config.image_size])
+    return config
+
+
+def _left_out(config: Any) -> Shapes:
+    form = _form(config)
+    return {form.numbers: (1, form.places(config))}

@@ -2,6 +2,8 @@
 
 o[p] = sum over r of P[p, r] v[r],    P[p, :] = softmax over r of (q[p] . k[r]) / sqrt(d),    each head of d channels
 
+over all r, or where it is causal over r <= p.
+
 q, k, v, o are images without a border, k and v of as many pixels as there are keys.  P is made transposed, a row for
 each key r and LANES queries p at a time: its softmax goes down the columns, no sum runs across a register, and the
 products are the tile's.  Only the gradients by k and v, which sum over queries, are left to the inner tile.  A
@@ -21,6 +23,7 @@ from numpy_diffusion.kernels.vector.attention import exp_columns, inner_tile, sc
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.tile import tile, transpose
 
+HIDDEN = np.float32(-1e30)  # the score of what must not be seen
 PAD = 16  # numbers between the rows of a whole P^T, lest a column of them fall on the same lines of the first cache
 
 
@@ -91,7 +94,7 @@ def scratch_size(pixels, keys, C):
 
 
 @part_jit
-def forward(worker, q, k, v, dst, heads):
+def forward(worker, q, k, v, dst, heads, causal):
     """dst from q, k, v; the worker's pixels."""
     arena, scratch, C = worker.arena, worker.scratch, q.channels
     L, K = q.height * q.width, k.height * k.width
@@ -102,6 +105,8 @@ def forward(worker, q, k, v, dst, heads):
         first, own = head * d, place.turned + head * d * columns
         for p in range(low * LANES, high * LANES, LANES):
             _product(arena, k.at + first, C, K, d, scratch, own + p, columns, scratch, place.weights, LANES)
+            if causal:
+                _hide(scratch, place.weights, LANES, K, p)
             exp_columns(scratch, place.weights, LANES, K, scratch, place.shares)
             to, pixels = dst.at + first + p * C, min(LANES, L - p)
             _combine(arena, v.at + first, C, d, K, scratch, place.weights, LANES, to, pixels, scratch, place.shares)
@@ -134,6 +139,13 @@ def _product(arena, at, C, K, d, turned, b0, columns, out, c0, ldc):
 
 
 @jit
+def _hide(table, at, ld, K, p):
+    """The scores [key, lane] of LANES queries from p on, from table[at] on: HIDDEN of keys behind the query."""
+    for r in range(p + 1, K):
+        table[at + r * ld : at + r * ld + min(LANES, r - p)] = HIDDEN
+
+
+@jit
 def _combine(arena, at, C, d, K, table, b0, ldb, to, pixels, scratch, factors):
     """arena[to + p * C + c] = scratch[factors + p] * sum over r: arena[at + r * C + c] * table[b0 + r * ldb + p]."""
     for c in range(0, d, ROWS):
@@ -159,7 +171,7 @@ def _gather(turned, a0, columns, table, b0, ldb, d, K, arena, to, C):
 
 
 @part_jit
-def backward(worker, q, k, v, o, do, dq, dk, dv, at, heads):
+def backward(worker, q, k, v, o, do, dq, dk, dv, at, heads, causal):
     """dq, dk, dv from do; the `matrices` of a head are kept in arena[at...].
 
     P = E / sum of E.  With each row of do over its sum, and dP = do v^T:  dS = E (dP - sum over channels of do o);
@@ -178,6 +190,8 @@ def backward(worker, q, k, v, o, do, dq, dk, dv, at, heads):
         own_q, own_do, along = place.turned_q + start, place.own_do, place.along
         for p in range(0, columns, LANES):
             _product(arena, k.at + first, C, K, d, scratch, own_q + p, columns, arena, exps + p, apart)
+            if causal:
+                _hide(arena, exps + p, apart, K, p)
             exp_columns(arena, exps + p, apart, K, scratch, place.shares + p)
         _share_out(scratch, place, start, d, columns)
         for p in range(0, columns, LANES):

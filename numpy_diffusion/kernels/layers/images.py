@@ -99,15 +99,16 @@ def copy_or_add(arena, at, to, n, add):
 
 def channel_sums_size(width, C):
     """Numbers of scratch that `channel_sums` needs: one row."""
-    return width * C
+    return max(width, 1) * C
 
 
 @jit
 def channel_sums(arena, image, sums):
-    """sums[c] = the sum over the pixels of channel c; the loop runs over whole rows, so sums holds one."""
+    """sums[c] = the sum over the pixels of channel c, 0 where there are none; the loop runs over whole rows, so sums
+    holds one."""
     use_full_registers()
     C, n = image.channels, image.width * image.channels
-    sums[:n] = 0
+    sums[: max(n, C)] = 0
     for y in range(image.height):
         values = arena[pixel(image, y, 0) : pixel(image, y, 0) + n]
         for i in range(n):

@@ -1,4 +1,5 @@
-"""Moves between images: upsampling, concatenation, slices of channels, dilation, dropout; and SiLU of a vector.
+"""Moves between images: upsampling, concatenation, slices of channels, the last pixel, dilation, dropout; and SiLU of
+a vector.
 
 Twins of `layers/upsample.py`, `layers/dropout.py` and `layers/silu.py`, with their gradients; `add` adds to what
 stands there.
@@ -93,6 +94,20 @@ def silu_backward(arena, src, dy, dx, add):
     for i in range(n):
         gradient = slopes[i] * silu_slope(values[i])
         results[i] = results[i] + gradient if add else gradient
+
+
+@jit
+def last_pixel(arena, src, dst):
+    """dst, a vector, from the last pixel of src."""
+    copy_or_add(arena, pixel(src, src.height - 1, src.width - 1), dst.at, src.channels, False)
+
+
+@jit
+def last_pixel_backward(arena, dy, dx, add):
+    """dx (+)= dy at the last pixel, and 0 at all others."""
+    if not add:
+        arena[dx.at : dx.at + size(dx.height, dx.width, dx.channels, dx.border)] = 0
+    copy_or_add(arena, dy.at, pixel(dx, dx.height - 1, dx.width - 1), dx.channels, True)
 
 
 @jit

@@ -37,6 +37,10 @@ class CallKind(IntEnum):
     GEGLU_BACK = 20
     SAMPLE = 21  # what only an autoencoder has, see `dispatch.bottleneck`: z of its moments
     SAMPLE_BACK = 22
+    QUICK_GELU = 23  # what only CLIP's encoders have, see `dispatch.encoder`
+    QUICK_GELU_BACK = 24
+    LAST = 25  # the last pixel of an image
+    LAST_BACK = 26
 
 
 class Call(NamedTuple):
@@ -77,6 +81,7 @@ class Call(NamedTuple):
     factor: float = 0.0  # of a SAMPLE: what its divergence counts in the loss, and back, in the mean of a batch
     silu: bool = False  # of a norm: whether SiLU follows
     heads: int = 0
+    causal: bool = False  # of an attention: whether a pixel sees those up to its own alone
     channel: int = 0  # the first, of a CONCAT or SLICE
     add: bool = False  # whether the result is added to what stands there
     number: int = 0  # which dropout of the network it is

@@ -11,6 +11,7 @@ from numpy_diffusion.kernels.layers import (
     group_norm,
     images,
     layer_norm,
+    quick_gelu,
     resample,
 )
 from numpy_diffusion.kernels.layers.images import image
@@ -56,7 +57,7 @@ def _forward(row, table, worker, weights, label):
         resample.upsample(worker, src, dst)
     elif kind == CallKind.ATTENTION:
         q, k, v = image(table, row["q"]), image(table, row["k"]), image(table, row["v"])
-        attention.forward(worker, q, k, v, image(table, row["o"]), row["heads"])
+        attention.forward(worker, q, k, v, image(table, row["o"]), row["heads"], row["causal"] != 0)
     elif worker.part == 0 and kind == CallKind.STATISTICS:
         group_norm.statistics(worker, src, image(table, row["stats"]).at, row["groups"], row["eps"])
     elif worker.part == 0 and kind == CallKind.SILU:
@@ -102,7 +103,7 @@ def _backward(row, table, worker, weights, gradients, label):
         )
         dq, dk, dv = image(table, row["dq"]), image(table, row["dk"]), image(table, row["dv"])
         do, matrices = image(table, row["do"]), image(table, row["matrices"]).at
-        attention.backward(worker, q, k, v, o, do, dq, dk, dv, matrices, row["heads"])
+        attention.backward(worker, q, k, v, o, do, dq, dk, dv, matrices, row["heads"], row["causal"] != 0)
     elif kind == CallKind.CLASS_BACK:
         first = row["weight"] + label * dy.channels
         for i in range(dy.channels):
@@ -141,6 +142,23 @@ def bottleneck(row, tables, worker, weights, gradients, labels):
         elif kind == CallKind.SAMPLE_BACK:
             dz, dmoments = image(tables[n], row["dy"]), image(tables[n], row["dx"])
             diagonal_gaussian.backward(worker.arena, moments, noise, dz, dmoments, factor)
+
+
+@jit
+def encoder(row, tables, worker, weights, gradients, labels):
+    """One call of those that only CLIP's encoders have, there or back; a function of its own as `transformer` is."""
+    kind = row["kind"]
+    for n in range(tables.shape[0]):
+        src, dst = image(tables[n], row["src"]), image(tables[n], row["dst"])
+        dy, dx = image(tables[n], row["dy"]), image(tables[n], row["dx"])
+        if kind == CallKind.QUICK_GELU:
+            quick_gelu.forward(worker, src, dst)
+        elif kind == CallKind.QUICK_GELU_BACK:
+            quick_gelu.backward(worker.arena, src, dy, dx)
+        elif kind == CallKind.LAST:
+            resample.last_pixel(worker.arena, src, dst)
+        elif kind == CallKind.LAST_BACK:
+            resample.last_pixel_backward(worker.arena, dy, dx, row["add"] != 0)
 
 
 @jit

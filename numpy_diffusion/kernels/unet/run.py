@@ -236,6 +236,7 @@ class Sum(NamedTuple):
 
 @jit
 def _sum(thread, threads, place):
+    """One thread's share of the numbers."""
     gradients, total = kept(place)
     low, high = share(total.shape[0], thread, threads)
     for start in range(low, high, BLOCK):
@@ -245,6 +246,11 @@ def _sum(thread, threads, place):
             values = gradients[group, start : start + BLOCK]
             for i in range(block.shape[0]):
                 block[i] += values[i]
+
+
+def add_up(gradients, total):
+    """total = the sum of the groups' gradients [groups, numbers], in their order."""
+    run(_sum, Sum(gradients, total))
 
 
 def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
@@ -272,6 +278,6 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     buffers = work.arenas, work.scratch, work.tables, work.gradients, work.losses, dstates
     job = Training(forward, back, _transformer(plan, *given, row, told.labels), leave, *parts, *buffers)
     run(_gradients, job, threads=len(work.arenas))
-    run(_sum, Sum(work.gradients, work.total))
+    add_up(work.gradients, work.total)
     unpack(work.total, layout.place, work.flat)
     return work.losses, work.flat

@@ -53,8 +53,8 @@ def workspace(plan, layout, batch):
     workers, numbers = min(get_num_threads(), groups), len(layout.weights.source)
     samples = min(at_a_time(plan, layout.weights.size), -(-batch // groups))
     return Workspace(
-        arenas=_for_each(workers, samples * plan.arena),
-        scratch=_for_each(workers, plan.scratch),
+        arenas=for_each(workers, samples * plan.arena),
+        scratch=for_each(workers, plan.scratch),
         tables=_tables(plan, workers, samples),
         weights=aligned(layout.weights.size),
         turned=aligned(layout.turned.size),
@@ -80,12 +80,12 @@ def kept_buffers(plan, weights, workers):
     known = getattr(_kept, "buffers", None)
     if known is None or known[0] is not plan or known[1] != workers:
         samples = at_a_time(plan, weights)
-        arenas = _for_each(workers, samples * plan.arena)
+        arenas = for_each(workers, samples * plan.arena)
         _kept.buffers = known = (
             plan,
             workers,
             arenas,
-            _for_each(workers, plan.scratch),
+            for_each(workers, plan.scratch),
             _tables(plan, workers, samples),
         )
     return known[2:]
@@ -101,7 +101,7 @@ def _tables(plan, workers, samples):
     return tables
 
 
-def _for_each(workers, numbers):
+def for_each(workers, numbers):
     """Float32 [workers, numbers rounded up], so that each worker's start on a cache line of their own."""
     numbers = round_up(numbers, 16)
     return aligned(workers * numbers).reshape(workers, numbers)

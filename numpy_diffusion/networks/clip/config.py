@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Final
 
 from numpy_diffusion import _checks
 from numpy_diffusion.layers.encoder_layer import Activation
 from numpy_diffusion.models import parameters
+from numpy_diffusion.networks.clip import encoder
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,19 @@ class CLIPTextConfig:
     eos_token_id: int = 49407
 
     def __post_init__(self) -> None:
-        for name in SIZES:
-            object.__setattr__(self, name, _checks.integer(name, getattr(self, name), 1))
+        encoder.check_config(self, SIZES)
         object.__setattr__(self, "eos_token_id", _checks.integer("eos_token_id", self.eos_token_id, 0))
-        object.__setattr__(self, "layer_norm_eps", _checks.real("layer_norm_eps", self.layer_norm_eps, 0.0))
-        _checks.choice("hidden_act", self.hidden_act, get_args(Activation))
-        if self.hidden_size % self.num_attention_heads:
-            raise ValueError(
-                f"num_attention_heads: expected a divisor of hidden_size {self.hidden_size}, "
-                f"got {self.num_attention_heads}"
-            )
+
+
+@dataclass(frozen=True)
+class CLIPTextProjectionConfig(CLIPTextConfig):
+    """The structure of a `CLIPTextWithProjection`: that of a `CLIPText`, and the numbers of an embedding."""
+
+    projection_dim: int = 512
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "projection_dim", _checks.integer("projection_dim", self.projection_dim, 1))
 
 
 SIZES = (
@@ -58,17 +62,13 @@ SIZES = (
     "num_attention_heads",
     "max_position_embeddings",
 )
+MODEL: Final = "text_model"
 TOKENS, PLACES = "text_model.embeddings.token_embedding.weight", "text_model.embeddings.position_embedding.weight"
-FINAL = "text_model.final_layer_norm"
-
-
-def layer_name(number: int) -> str:
-    """What the names of a layer's parameters begin with."""
-    return f"text_model.encoder.layers.{number}"
+FINAL, PROJECTION = "text_model.final_layer_norm", "text_projection.weight"
 
 
 def shapes(config: CLIPTextConfig) -> parameters.Shapes:
-    """The parameters by the names of transformers' `CLIPTextModel`.
+    """The parameters by the names of transformers' `CLIPTextModel`, or `CLIPTextModelWithProjection`.
 
     Examples
     --------
@@ -76,13 +76,9 @@ def shapes(config: CLIPTextConfig) -> parameters.Shapes:
     >>> len(found), found["text_model.encoder.layers.0.mlp.fc1.weight"]
     (20, (2048, 512))
     """
-    D, J = config.hidden_size, config.intermediate_size
-    linear = {f"self_attn.{part}_proj": (D, D) for part in ("q", "k", "v", "out")}
-    linear |= {"mlp.fc1": (J, D), "mlp.fc2": (D, J)}
+    D = config.hidden_size
     found: parameters.Shapes = {TOKENS: (config.vocab_size, D), PLACES: (config.max_position_embeddings, D)}
-    for start in map(layer_name, range(config.num_hidden_layers)):
-        for name, shape in linear.items():
-            found |= {f"{start}.{name}.weight": shape, f"{start}.{name}.bias": shape[:1]}
-        for name in ("layer_norm1", "layer_norm2"):
-            found |= {f"{start}.{name}.weight": (D,), f"{start}.{name}.bias": (D,)}
-    return found | {f"{FINAL}.weight": (D,), f"{FINAL}.bias": (D,)}
+    found |= encoder.shapes(config, MODEL) | encoder.norm(FINAL, D)
+    if isinstance(config, CLIPTextProjectionConfig):
+        found[PROJECTION] = (config.projection_dim, D)
+    return found

@@ -1,9 +1,9 @@
 """CLIP's text encoder in NumPy: forward and backward.
 
 h_0 = token_embedding[ids] + position_embedding
-h_l = layer_l(h_{l-1}), causal,   l = 1..num_hidden_layers          see `layers.encoder_layer`
+h = the layers on h_0, causal                                        see `encoder`
 states = final_layer_norm(h)
-pooled = states at the text's end
+pooled = states at the text's end,   embedding = text_projection pooled
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from numpy_diffusion.layers import attention, encoder_layer, layer_norm, text_embedding
-from numpy_diffusion.layers.named import inside, store_gradients, store_inside, weight_and_bias
+from numpy_diffusion.layers import attention, layer_norm, linear, text_embedding
+from numpy_diffusion.layers.named import store_gradients, weight_and_bias
 from numpy_diffusion.models import parameters
-from numpy_diffusion.networks.clip.config import FINAL, PLACES, TOKENS, CLIPTextConfig, layer_name
+from numpy_diffusion.networks.clip import encoder
+from numpy_diffusion.networks.clip.config import FINAL, MODEL, PLACES, PROJECTION, TOKENS, CLIPTextConfig
 
 OLD_END: Final = 2  # the eos_token_id of files that were written before it was looked at
 
@@ -24,16 +25,11 @@ def forward(
     params: parameters.Parameters, config: CLIPTextConfig, ids: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, list[Any]]:
     """states [N, L, D] and the pooled ones [N, D] from ids [N, L], and what `backward` needs."""
-    heads, act, eps = config.num_attention_heads, config.hidden_act, config.layer_norm_eps
-    mask = attention.causal(ids.shape[1])
     h, embedding_cache = text_embedding.forward(ids, params[TOKENS], params[PLACES])
-    layer_caches = []
-    for number in range(config.num_hidden_layers):
-        h, cache = encoder_layer.forward(h, inside(params, layer_name(number)), heads, act, eps, mask)
-        layer_caches.append(cache)
-    states, final_cache = layer_norm.forward(h, *weight_and_bias(params, FINAL), eps)
+    h, layer_caches = encoder.forward(h, params, config, MODEL, attention.causal(ids.shape[1]))
+    states, final_cache = layer_norm.forward(h, *weight_and_bias(params, FINAL), config.layer_norm_eps)
     ends = text_ends(ids, config.eos_token_id)
-    return states, states[np.arange(len(ids)), ends], [embedding_cache, *layer_caches, final_cache, ends, states]
+    return states, states[np.arange(len(ids)), ends], [embedding_cache, layer_caches, final_cache, ends, states]
 
 
 def backward(
@@ -41,16 +37,32 @@ def backward(
 ) -> parameters.Parameters:
     """The gradient of every parameter from dstates [N, L, D] and dpooled [N, D], None standing for 0."""
     grads: parameters.Parameters = {}
-    embedding_cache, *layer_caches, final_cache, ends, states = caches
+    embedding_cache, layer_caches, final_cache, ends, states = caches
     dh = np.zeros_like(states) if dstates is None else dstates.copy()
     if dpooled is not None:
         dh[np.arange(len(dh)), ends] += dpooled
     dh = store_gradients(grads, FINAL, layer_norm.backward(dh, final_cache))
-    for number, cache in reversed(list(enumerate(layer_caches))):
-        dh, found = encoder_layer.backward(dh, cache, config.hidden_act)
-        store_inside(grads, layer_name(number), found)
+    dh = encoder.backward(dh, config, MODEL, layer_caches, grads)
     grads[TOKENS], grads[PLACES] = text_embedding.backward(dh, embedding_cache)
     return grads
+
+
+def project(
+    params: parameters.Parameters, config: CLIPTextConfig, ids: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[Any]]:
+    """states [N, L, D] and the embeddings [N, E] from ids [N, L], and what `project_backward` needs."""
+    states, pooled, caches = forward(params, config, ids)
+    embedding, cache = linear.forward(pooled, params[PROJECTION], None)
+    return states, embedding, [cache, caches]
+
+
+def project_backward(
+    config: CLIPTextConfig, dstates: np.ndarray | None, dembedding: np.ndarray, caches: list[Any]
+) -> parameters.Parameters:
+    """The gradient of every parameter from dstates [N, L, D], None standing for 0, and dembedding [N, E]."""
+    cache, before = caches
+    dpooled, dprojection, _ = linear.backward(dembedding, cache)
+    return backward(config, dstates, dpooled, before) | {PROJECTION: dprojection}
 
 
 def text_ends(ids: np.ndarray, end: int) -> np.ndarray:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from numpy_diffusion import _checks
 from numpy_diffusion.layers.named import inside
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
@@ -22,6 +21,7 @@ from numpy_diffusion.models.tasks import Batch, Dropout, Gradient, Task
 from numpy_diffusion.networks.clip import definition as text
 from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.clip.config import CLIPTextConfig
+from numpy_diffusion.networks.clip.encoder import of_part
 from numpy_diffusion.networks.registry import register
 from numpy_diffusion.networks.unet import definition
 from numpy_diffusion.networks.unet.config import UNetConditionConfig
@@ -84,8 +84,8 @@ class TextUNet(Network):
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
-        encoder = CLIPText(seed=seed, dtype=dtype, **_options(TEXT, text_encoder))
-        attending = UNet(seed=seed, dtype=dtype, **_options(UNET, unet))
+        encoder = CLIPText(seed=seed, dtype=dtype, **of_part(TEXT, text_encoder))
+        attending = UNet(seed=seed, dtype=dtype, **of_part(UNET, unet))
         check_both(attending, encoder)
         self._encoder, self._unet = encoder, attending
         given, places = np.asarray(nothing), encoder.config.max_position_embeddings
@@ -166,14 +166,6 @@ class TextUNet(Network):
             return losses, np.concatenate([slopes, *(grads[name].ravel() for name in params)])
 
         return of_batch
-
-
-def _options(name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The options of a part, which has its seed and dtype from the whole."""
-    for own in ("seed", "dtype"):
-        if own in _checks.instance(name, given, Mapping):
-            raise ValueError(f"{name}: expected no {own}, which is an argument beside it, got {given[own]!r}")
-    return given
 
 
 def check_both(attending: UNet, encoder: CLIPText) -> None:

@@ -153,7 +153,7 @@ class UNet(Network):
         embedded = embedding.embed(self.config, np.arange(task.schedule.T + 1), np.float32)
 
         def of_batch(weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            shown = batch.xt, batch.eps, embedded[batch.t], batch.condition, batch.weighting, batch.table
+            shown = batch.xt, batch.target, embedded[batch.t], batch.condition, batch.weighting, batch.table
             seed, step = (task.seed, 0) if batch.dropout is None else (batch.dropout.seed, batch.dropout.step)
             return gradient(weights, *shown, seed, step)
 

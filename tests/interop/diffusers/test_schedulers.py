@@ -39,6 +39,10 @@ FORMULAS = {  # diffusers' own, for timestep i of T
 @pytest.mark.parametrize("scheduler", schedulers.SCHEDULERS)
 def test_step_t_has_the_beta_of_timestep_t_minus_1(kind: str, scheduler: str, tmp_path: Path) -> None:
     options = dict(num_train_timesteps=T, beta_start=1e-3, beta_end=0.301, beta_schedule=kind)
+    if kind not in schedulers.FEWER.get(scheduler, schedulers.CHOICES)["beta_schedule"]:
+        with pytest.raises(ValueError, match=r"beta_schedule: expected one of 'squaredcos_cap_v2', got"):
+            read_schedule(written(tmp_path, scheduler, **options))
+        return
     schedule = read_schedule(written(tmp_path, scheduler, **options))
     assert schedule.T == T
     np.testing.assert_allclose(schedule.beta[1:], [FORMULAS[kind](i) for i in range(T)], rtol=1e-12)
@@ -51,6 +55,31 @@ def test_defaults_are_those_of_diffusers(tmp_path: Path) -> None:
     options = schedulers.read(tmp_path)
     assert (options["clip_sample"], options["clip_sample_range"]) == (True, 1.0)
     assert (options["variance_type"], options["prediction_type"]) == ("fixed_small", "epsilon")
+
+
+def test_defaults_of_unclip(tmp_path: Path) -> None:
+    """Its betas are of one kind, whatever else stands there."""
+    written(tmp_path, "UnCLIPScheduler", trained_betas=[0.1] * 1000, beta_start=0.5)
+    np.testing.assert_array_equal(read_schedule(tmp_path).beta, Schedule.cosine().beta)
+    options = schedulers.read(tmp_path)
+    assert options.pop("num_train_timesteps") == 1000
+    assert options.pop("beta_schedule") == "squaredcos_cap_v2"
+    assert options == dict(
+        clip_sample=True, clip_sample_range=1.0, prediction_type="epsilon", variance_type="fixed_small_log"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"prediction_type": "v_prediction"}, "prediction_type: expected one of 'epsilon', 'sample', got str 'v_"),
+        ({"variance_type": "fixed_small"}, "variance_type: expected one of 'fixed_small_log', 'learned_range', got"),
+        ({"beta_schedule": "linear"}, "beta_schedule: expected one of 'squaredcos_cap_v2', got str 'linear'"),
+    ],
+)
+def test_what_unclip_has_less_of_is_named(options: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"scheduler_config\.json: {sentence}"):
+        schedulers.read(written(tmp_path, "UnCLIPScheduler", **options))
 
 
 def test_trained_betas_stand_before_a_formula(tmp_path: Path) -> None:

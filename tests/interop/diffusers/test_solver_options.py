@@ -19,7 +19,7 @@ from numpy_diffusion.sampling.spacing import SPACINGS, Solver
 
 LATENT = Schedule.quadratic(1000, beta_start=0.00085, beta_end=0.012, scale_to_T=False)
 TEN = Schedule.linear(10)
-DPM, EULER = "DPMSolverMultistepScheduler", "EulerDiscreteScheduler"
+DPM, EULER, UNCLIP = "DPMSolverMultistepScheduler", "EulerDiscreteScheduler", "UnCLIPScheduler"
 STABLE_DIFFUSION = {  # the file of the first one
     "_class_name": "PNDMScheduler",
     "_diffusers_version": "0.7.0.dev0",
@@ -51,6 +51,7 @@ def written(folder: Path, kind: str = "DDIMScheduler", **options: Any) -> Path:
         ("PNDMScheduler", Solver("heun", "leading", end=1)),
         (DPM, Solver("dpm++2m", "linspace")),
         (EULER, Solver("euler", "linspace")),
+        (UNCLIP, Solver("ancestral", "linspace")),
     ],
 )
 def test_defaults_are_those_of_each_class(kind: str, solver: Solver, tmp_path: Path) -> None:
@@ -70,6 +71,7 @@ def test_defaults_are_those_of_each_class(kind: str, solver: Solver, tmp_path: P
         (EULER, dict(use_karras_sigmas=True, sigma_min=None), Solver("euler", "karras")),
         (EULER, dict(use_karras_sigmas=None, final_sigmas_type="sigma_min"), Solver("euler", "linspace", 0, 1)),
         ("DDPMScheduler", dict(set_alpha_to_one=False, use_karras_sigmas=3), Solver("ancestral", "leading")),
+        (UNCLIP, dict(timestep_spacing="leading", steps_offset=1), Solver("ancestral", "linspace")),
     ],
 )
 def test_options_are_read(kind: str, options: dict[str, Any], solver: Solver, tmp_path: Path) -> None:
@@ -165,6 +167,43 @@ def test_what_is_written_is_read_again(method: Any, spacing: Any, end: int, tmp_
     found = json.loads((tmp_path / schedulers.FILE).read_text())
     assert found["_class_name"] == KIND[method]
     assert found["beta_schedule"] == "scaled_linear"
+
+
+def test_the_scheduler_of_dalle2_is_written_and_read_again(tmp_path: Path) -> None:
+    solver, chain = Solver("ancestral", "linspace"), Schedule.cosine(T=100)
+    more = dict(prediction_type="sample", clip_sample=True, clip_sample_range=5.0)
+    write(tmp_path, solver, chain, UNCLIP, **more)  # type: ignore[arg-type]
+    found = json.loads((tmp_path / schedulers.FILE).read_text())
+    assert found.pop("_diffusers_version")
+    assert found == more | dict(_class_name=UNCLIP, num_train_timesteps=100, beta_schedule="squaredcos_cap_v2")
+    assert read(tmp_path) == solver
+    np.testing.assert_array_equal(schedulers.read_schedule(tmp_path).beta, chain.beta)
+    assert schedulers.read(tmp_path)["variance_type"] == "fixed_small_log"
+
+
+@pytest.mark.parametrize(
+    ("solver", "chain", "more", "sentence"),
+    [
+        (Solver("ddim", "linspace"), "cosine", {}, "solver: expected one that UnCLIPScheduler has, got Solver"),
+        (Solver("ancestral", "trailing"), "cosine", {}, "solver: expected one that UnCLIPScheduler has, got Solver"),
+        (Solver("ancestral", "linspace"), "linear", {}, "schedule: expected Schedule.cosine, as UnCLIPScheduler has"),
+        (Solver("ancestral", "linspace"), "cosine", dict(variance_type="fixed_large"), "variance_type: expected one"),
+        (
+            Solver("ancestral", "linspace"),
+            "cosine",
+            dict(prediction_type="v_prediction"),
+            "prediction_type: expected",
+        ),
+    ],
+)
+def test_what_the_scheduler_of_dalle2_has_not_is_not_written(
+    solver: Solver, chain: str, more: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        write(tmp_path, solver, getattr(Schedule, chain)(T=1000), UNCLIP, **more)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^kind: expected one of"):
+        write(tmp_path, solver, LATENT, "VQScheduler")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

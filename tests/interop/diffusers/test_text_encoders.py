@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from checks.clip import IDS, OPTIONS, encoder
+from checks.clip import IDS, OPTIONS, encoder, projecting, vision
 
 from numpy_diffusion.interop.diffusers import files, text_encoders
 from numpy_diffusion.networks.clip.clip_text import CLIPText
@@ -139,8 +139,88 @@ def test_what_has_no_place_there_is_not_written(tmp_path: Path) -> None:
     for model, sentence in (
         (broken, f"model: {FIRST}: expected finite"),
         (CLIPText(**OPTIONS, dtype=np.float64), "model: expected float32 weights"),
-        (None, "model: expected a CLIPText, got NoneType"),
+        (None, "model: expected an encoder of CLIP, got NoneType"),
     ):
         with pytest.raises(ValueError, match=f"^{sentence}"):
             text_encoders.write(model, tmp_path / "text_encoder")  # type: ignore[arg-type]
     assert not (tmp_path / "text_encoder").exists()
+
+
+# With a projection
+
+
+MADE: dict[str, Any] = {"CLIPTextModelWithProjection": projecting, "CLIPVisionModelWithProjection": vision}
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_encoders_with_a_projection_are_read_to_the_bit(kind: str, tmp_path: Path) -> None:
+    made = MADE[kind]()
+    text_encoders.write(made, tmp_path / "one")
+    for found in (text_encoders.read_as(tmp_path / "one", type(made)), text_encoders.read_any(tmp_path / "one")):
+        assert type(found) is type(made)
+        assert found.config == made.config
+        np.testing.assert_array_equal(found.buffer, made.buffer)
+    text_encoders.write(found, tmp_path / "again")
+    for name in (CONFIG, WEIGHTS):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+    config = json.loads((tmp_path / "one" / CONFIG).read_text())
+    model_type = "clip_text_model" if kind.startswith("CLIPText") else "clip_vision_model"
+    assert config == made.options | dict(architectures=[kind], model_type=model_type)
+
+
+def test_each_class_is_read_as_itself_alone(folder: Path, tmp_path: Path) -> None:
+    assert type(text_encoders.read_any(folder)) is CLIPText
+    with pytest.raises(ValueError, match=r"expected one of 'CLIPVisionModelWithProjection', got str 'CLIPTextModel'"):
+        text_encoders.read_as(folder, type(vision()))
+    text_encoders.write(projecting(), tmp_path / "projecting")
+    with pytest.raises(ValueError, match=r"expected one of 'CLIPTextModel', got str 'CLIPTextModelWithProjection'"):
+        text_encoders.read(tmp_path / "projecting")
+    changed(folder, architectures=["BertModel"])
+    with pytest.raises(ValueError, match=r"'CLIPTextModelWithProjection', 'CLIPVisionModelWithProjection', got str"):
+        text_encoders.read_any(folder)
+
+
+def test_the_numbers_of_an_images_places_are_left_out(tmp_path: Path) -> None:
+    text_encoders.write(vision(), tmp_path)
+    name = "vision_model.embeddings.position_ids"
+    saved(tmp_path, {name: np.arange(5)[None]})
+    np.testing.assert_array_equal(text_encoders.read_any(tmp_path).buffer, vision().buffer)
+    saved(tmp_path, {name: np.arange(4)[None]})
+    with pytest.raises(ValueError, match=rf"{WEIGHTS}: {name}: expected shape \[1, 5\], got \[1, 4\]"):
+        text_encoders.read_any(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (dict(projection_dim=None), "projection_dim: expected an integer of at least 1, got NoneType"),
+        (dict(projection_dim=10**9), ".*visual_projection.weight: expected shape"),
+        (dict(patch_size=3), "patch_size: expected a divisor of image_size 4, got 3"),
+        (dict(image_size=10**6, patch_size=1), "sample_size: expected an integer in 1..4096, got 1000000"),
+        (dict(num_hidden_layers=10**9), "num_hidden_layers: expected an integer in 1"),
+        (dict(hidden_act="relu"), "hidden_act: expected one of"),
+    ],
+)
+def test_options_of_an_image_encoder_that_are_not_supported_are_named(
+    options: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    text_encoders.write(vision(), tmp_path)
+    changed(tmp_path, **options)
+    with pytest.raises(ValueError, match=sentence) as caught:
+        text_encoders.read_any(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pickle_of_an_image_encoder_is_not_opened(tmp_path: Path) -> None:
+    text_encoders.write(vision(), tmp_path)
+    (tmp_path / WEIGHTS).rename(tmp_path / PICKLE)
+    with pytest.raises(ValueError, match=r"got a pickle.* transformers: CLIPVisionModelWithProjection\.from_pretr"):
+        text_encoders.read_any(tmp_path)
+
+
+def test_broken_weights_are_not_written(tmp_path: Path) -> None:
+    broken = vision()
+    broken.buffer[0] = np.inf
+    with pytest.raises(ValueError, match=r"^model: vision_model\.embeddings\.class_embedding: expected finite"):
+        text_encoders.write(broken, tmp_path / "vision")
+    assert not (tmp_path / "vision").exists()

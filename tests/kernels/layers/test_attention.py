@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from checks.image_kernels import FLAT, PARTS, SEED, SIDE, Memory, close, drawn, in_shares
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +14,9 @@ SIZES = st.sampled_from([(1, 1), (8, 2), (20, 2), (32, 4), (40, 1), (64, 1)])  #
 
 
 @FLAT
-@given(SEED, SIDE, SIDE, st.one_of(st.none(), st.integers(1, 90)), SIZES, PARTS)
-def test_attention_is_the_layer(seed, height, width, keys, sizes, parts):
-    """To its own pixels, or to so many other keys."""
+@given(SEED, SIDE, SIDE, st.one_of(st.none(), st.integers(1, 90)), SIZES, st.booleans(), PARTS)
+def test_attention_is_the_layer(seed, height, width, keys, sizes, causal, parts):
+    """To its own pixels, or to so many other keys; to all of them, or to those up to its own place."""
     C, heads = sizes
     own, L = (height, width), height * width
     other = own if keys is None else (1, keys)
@@ -28,10 +29,13 @@ def test_attention_is_the_layer(seed, height, width, keys, sizes, parts):
     q, k, v, do = (values.reshape(1, C, -1).swapaxes(1, 2) for values in inputs)
     q_at, k_at, v_at, do_at, o_at, *slopes = memory.images
     size = attention.scratch_size(L, K, C)
-    in_shares(parts, lambda *share: attention.forward(memory.worker(size, *share), q_at, k_at, v_at, o_at, heads))
-    wanted, cache = attention_layer.forward(q, k, v, heads)
+    in_shares(
+        parts, lambda *share: attention.forward(memory.worker(size, *share), q_at, k_at, v_at, o_at, heads, causal)
+    )
+    mask = np.tri(L, K, dtype=bool)[None] if causal else None
+    wanted, cache = attention_layer.forward(q, k, v, heads, mask)
     assert close(memory.got(4), wanted[0].T.reshape(C, height, width), C)
-    attention.backward(memory.worker(size), q_at, k_at, v_at, o_at, do_at, *slopes, memory.vector.at, heads)
+    attention.backward(memory.worker(size), q_at, k_at, v_at, o_at, do_at, *slopes, memory.vector.at, heads, causal)
     for row, gradient in zip((5, 6, 7), attention_layer.backward(do, cache), strict=True):
         # dP and do o are sums of C terms, of which only the rounding is left where they cancel
         found = memory.got(row)

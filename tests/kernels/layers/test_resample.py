@@ -87,3 +87,21 @@ def test_silu_of_a_vector(seed, n, add):
     assert close(memory.got(1), wanted)
     resample.silu_backward(memory.arena, src, dsrc, dx, add)
     assert close(memory.got(3), silu_layer.backward(dy, cache) + add * before)
+
+
+@FLAT
+@given(SEED, SIDE, SIDE, CHANNELS, st.integers(0, 1), st.booleans())
+def test_the_last_pixel_there_and_back(seed, height, width, C, border, add):
+    x, dy, before = drawn(seed, (C, height, width), (C, 1, 1), (C, height, width))
+    memory = Memory((height, width, C, border), (1, 1, C, 0), (height, width, C, border))
+    src, vector, dx = memory.images
+    memory.put(0, x)
+    resample.last_pixel(memory.arena, src, vector)
+    assert (memory.got(1)[:, 0, 0] == x[:, -1, -1]).all()
+    memory.put(1, dy)
+    if add:
+        memory.put(2, before)
+    resample.last_pixel_backward(memory.arena, vector, dx, add)
+    expected = add * before
+    expected[:, -1, -1] += dy[:, 0, 0]
+    assert (memory.got(2) == expected).all()

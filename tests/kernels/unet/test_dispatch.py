@@ -10,7 +10,7 @@ from numpy_diffusion.kernels.unet import dispatch
 from numpy_diffusion.kernels.unet.calls import CALL, NONE, Call, CallKind
 from numpy_diffusion.kernels.unet.run import Ends
 from numpy_diffusion.kernels.unet.workspace import Told
-from numpy_diffusion.layers import silu
+from numpy_diffusion.layers import quick_gelu, silu
 from numpy_diffusion.noise import STREAM_DROPOUT, split_seed
 
 A, B, C = 1, 2, 3  # rows of the images that a test puts side by side; row 0 is no image
@@ -167,3 +167,26 @@ def test_the_states_that_are_there_come_in_and_their_gradients_go_out_to_the_sam
     found = np.full((5, 3), GARBAGE, np.float32)
     dispatch.leave(ends, rows, memory.arena, mask[0], found)
     np.testing.assert_array_equal(found, np.where(mask[0][:, None], states[0], 0))
+
+
+def test_what_only_clips_encoders_have_there_and_back() -> None:
+    x, dy, before = drawn(7, (4, 1, 3), (4, 1, 3), (4, 1, 3))
+    memory = Memory(*[(1, 3, 4, 0)] * 4, (1, 1, 4, 0))
+    for number, values in enumerate((x, before, dy)):
+        memory.put(number, values)
+
+    def go(kind: CallKind, **fields: int) -> None:
+        none = np.zeros(1, np.float32)
+        dispatch.encoder(row(kind, **fields), memory.tables, memory.worker(0), none, none, np.zeros(1, np.int64))
+
+    y, cache = quick_gelu.forward(x)
+    go(CallKind.QUICK_GELU, src=1, dst=4)
+    assert close(memory.got(3), y)
+    go(CallKind.QUICK_GELU_BACK, src=1, dy=3, dx=4)
+    assert close(memory.got(3), quick_gelu.backward(dy, cache))
+    go(CallKind.LAST, src=1, dst=5)
+    np.testing.assert_array_equal(memory.got(4)[:, 0, 0], x[:, 0, 2])
+    go(CallKind.LAST_BACK, dy=5, dx=2, add=True)
+    expected = before.copy()
+    expected[:, 0, 2] += x[:, 0, 2]
+    np.testing.assert_array_equal(memory.got(1), expected)

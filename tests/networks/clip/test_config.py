@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from checks.clip import OPTIONS
 
-from numpy_diffusion.networks.clip.config import CLIPTextConfig, layer_name, shapes
+from numpy_diffusion.networks.clip.config import CLIPTextConfig, CLIPTextProjectionConfig, shapes
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,6 @@ def test_the_parameters_are_those_of_the_fields_files() -> None:
     assert found["text_model.final_layer_norm.weight"] == found["text_model.final_layer_norm.bias"] == (4,)
     for number in range(2):
         start = f"text_model.encoder.layers.{number}"
-        assert layer_name(number) == start
         for name, shape in {
             "self_attn.q_proj": (4, 4),
             "self_attn.k_proj": (4, 4),
@@ -57,3 +56,11 @@ def test_the_parameters_are_those_of_the_fields_files() -> None:
 def test_it_is_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         CLIPTextConfig().hidden_size = 3  # type: ignore[misc]
+
+
+def test_a_projection_is_one_parameter_more() -> None:
+    plain, projecting = (
+        shapes(CLIPTextConfig(**OPTIONS)),
+        shapes(CLIPTextProjectionConfig(**OPTIONS, projection_dim=3)),
+    )
+    assert projecting == plain | {"text_projection.weight": (3, 4)}

@@ -1,0 +1,1 @@
+"""The prior in Numba: the twin of `networks/prior/definition.py`."""

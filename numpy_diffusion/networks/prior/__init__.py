@@ -1,0 +1,1 @@
+"""The prior of DALL-E 2: a transformer that predicts the embedding of a picture from its text."""

@@ -1,0 +1,183 @@
+"""Training CLIP: steps of its contrastive loss in the loop, the optimiser and the files of every training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numpy_diffusion import _checks, _files
+from numpy_diffusion.kernels.backend import Backend
+from numpy_diffusion.models import parameters
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.tasks import Adam, State
+from numpy_diffusion.networks.clip import contrastive
+from numpy_diffusion.networks.clip.clip import CLIP
+from numpy_diffusion.networks.clip.joint_definition import SCALE
+from numpy_diffusion.noise import STREAM_BATCH, integers
+from numpy_diffusion.training import inputs
+from numpy_diffusion.training.loop import carry_out, first_checkpoint, known_warmup, stored_run, telling
+from numpy_diffusion.training.optimizers import average_decays, learning_rates
+from numpy_diffusion.training.run import CLIPRun
+from numpy_diffusion.training.settings import common
+from numpy_diffusion.training.step import Advance, descent, take_steps
+
+
+@dataclass(frozen=True)
+class CLIPSettings:
+    """The arguments of `train_clip` that decide the final weights, checked."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    warmup: int
+    weight_decay: float
+    average_decay: float
+    seed: int
+    backend: Backend
+
+
+def train_clip(
+    clip: CLIP,
+    x0: ArrayLike,
+    tokens: ArrayLike,
+    *,
+    steps: int = 10_000,
+    batch: int | None = None,
+    learning_rate: float | None = None,
+    warmup: int | None = None,
+    weight_decay: float = 0.0,
+    average_decay: float = 0.999,
+    seed: int = 0,
+    out: _files.PathLike | None = None,
+    resume: bool = False,
+    checkpoint_every: int = 1000,
+    after_checkpoint: Callable[[CLIPRun], object] | None = None,
+    data_name: str | None = None,
+    progress: bool = True,
+    backend: Backend | None = None,
+) -> CLIPRun:
+    """Train both encoders in place to know which text of a batch belongs to an image, and which image to a text.
+
+    Radford et al. 2021, section 2.3 and Figure 3; see `contrastive`.  Ctrl-C ends training early and keeps what was
+    trained.  However it ends, `clip` holds the moving average of the weights of its last good step.
+
+    Parameters
+    ----------
+    clip : CLIP, float32; its weights are where training starts
+    x0 : images [N, C, H, W], within -1..1
+    tokens : of the images' texts, ints [N, L]; those behind the longest text's end do not count
+    batch : pairs of a step, at most N; 64 unless given.  A pair is drawn once at most, since all others of a step are
+        wrong answers to it
+    all others : as for `train`
+
+    Returns
+    -------
+    CLIPRun : with `run.interrupted` where Ctrl-C came before the last step
+
+    Raises
+    ------
+    ValueError, OSError, FloatingPointError : as for `train`
+
+    Examples
+    --------
+    >>> small = dict(hidden_size=8, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+    ...              projection_dim=4)
+    >>> clip = CLIP(image_encoder=dict(image_size=8, patch_size=4, **small),
+    ...             text_encoder=dict(vocab_size=6, max_position_embeddings=6, eos_token_id=5, **small))
+    >>> x0, tokens = np.stack([np.zeros((3, 8, 8)), np.ones((3, 8, 8))]), [[4, 0, 5], [4, 1, 5]]
+    >>> train_clip(clip, x0, tokens, steps=5, batch=2, progress=False).step
+    5
+    """
+    inputs.check_weights("clip", _checks.instance("clip", clip, CLIP))
+    stored = stored_run(out, resume, CLIP)
+    data = _pairs(clip, x0, tokens)
+    settings = CLIPSettings(
+        **common(
+            clip,
+            steps=steps,
+            batch=batch,
+            learning_rate=learning_rate,
+            warmup=known_warmup(warmup, stored),
+            weight_decay=weight_decay,
+            average_decay=average_decay,
+            seed=seed,
+            backend=backend,
+        )
+    )
+    if settings.batch > len(data.values):
+        raise ValueError(f"batch: expected at most {len(data.values)}, one for each image, got {settings.batch}")
+    path = None if out is None else Path(out)
+
+    def as_run(trained: CLIP, losses: np.ndarray) -> CLIPRun:
+        return CLIPRun(trained, losses, settings.steps, path)
+
+    losses = carry_out(
+        clip,
+        data.values,
+        _steps(data, settings),
+        stored,
+        first_checkpoint(data, None, vars(settings), data_name),
+        out=out,
+        checkpoint_every=checkpoint_every,
+        progress=progress,
+        after_checkpoint=telling(after_checkpoint, as_run),
+    )
+    return as_run(clip, losses)
+
+
+def _pairs(clip: CLIP, x0: ArrayLike, tokens: ArrayLike) -> inputs.Data:
+    """Images and the texts that belong to them, checked, and a copy of the CLIP."""
+    ids = clip.text_encoder.cut(tokens, "tokens")
+    data = inputs.pictures(clip, x0, Condition(tokens=ids))
+    if len(ids) != len(data.values):
+        raise ValueError(f"tokens: expected {len(data.values)} texts, one for each image, got {len(ids)}")
+    return data
+
+
+def _steps(data: inputs.Data, settings: CLIPSettings) -> Advance:
+    """A function advance(state, count) that does `count` steps in place and returns their losses [count].
+
+    What a step draws depends on (seed, step) alone.
+    """
+    clip, ids = data.model, data.condition.tokens
+    gradient = clip.gradient(settings.batch, settings.backend)
+    moves = descent(
+        Adam(weight_decay=settings.weight_decay),
+        learning_rates(settings.learning_rate, settings.steps, settings.warmup),
+        average_decays(settings.average_decay, 1, settings.steps),
+        settings.backend,
+    )
+
+    def loss(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+        s = parameters.views(weights, clip.shapes)[SCALE]
+        np.minimum(s, contrastive.LARGEST, out=s)  # what the step before has moved too far (section 2.5)
+        index = distinct(settings.seed, step, len(ids), settings.batch)
+        return gradient(weights, data.values[index], clip.text_encoder.cut(ids[index]))
+
+    def advance(state: State, count: int) -> np.ndarray:
+        return take_steps(state, count, loss, moves)
+
+    return advance
+
+
+def distinct(seed: int, step: int, n: int, batch: int) -> np.ndarray:
+    """`batch` different numbers of 0..n - 1, every choice as likely as any other: int64 [batch].
+
+    Floyd's algorithm (Bentley and Floyd 1987, "A sample of brilliance"): for each j = n - batch..n - 1 a number of
+    0..j, and j itself where that is taken already.
+
+    Examples
+    --------
+    >>> sorted(distinct(seed=0, step=1, n=4, batch=4).tolist())
+    [0, 1, 2, 3]
+    """
+    last = range(n - batch, n)
+    drawn = integers(seed, STREAM_BATCH, 0, step, [j + 1 for j in last])[0]
+    found: dict[int, None] = {}  # in the order of the draws
+    for j, number in zip(last, drawn.tolist(), strict=True):
+        found[j if number in found else number] = None
+    return np.array(list(found))
