@@ -47,6 +47,7 @@ PICTURES = {  # by example
     "check_your_sampler": ["check_your_sampler.png"],
     "which_schedule": ["which_schedule.png"],
     "latent_scenes": ["latent_scenes.png"],
+    "pixel_or_latent": ["pixel_or_latent.png"],
 }
 _FEW = ["--autoencoder-steps", "2", "--scenes", "40", "--length", "10", "--samples", "12"]
 SHORT = {  # what makes an example short
@@ -106,12 +107,16 @@ def ran(name: str, arguments: list[str]) -> str:
 
 
 def short(name: str) -> list[float]:
-    """The numbers of a short run; of the study, whose every run is long, those of one short training."""
+    """The numbers of a short run; of a study, those that are not times, and where every run is long, of one training
+    alone."""
     if name == "which_schedule":
         row = _schedule_study.measured(_schedule_study.Case(0, 10, "tank", "cosine", 0, 20))
         return [float(row[measure]) for measure in ("accuracy", "energy", "bound")]
     with tempfile.TemporaryDirectory() as folder:
-        return numbers(ran_short(name, Path(folder)))
+        printed = ran_short(name, Path(folder))
+        if name == "pixel_or_latent":
+            return [row.distance for row in pixel_or_latent.stored(Path(folder, "pixel_or_latent.csv"))]
+        return numbers(printed)
 
 
 def ran_short(name: str, folder: Path) -> str:

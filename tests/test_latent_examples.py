@@ -75,6 +75,8 @@ def test_pixel_or_latent_judges_both_and_goes_on(
     rows = example.stored(tmp_path / "pixel_or_latent.csv")
     assert [(row.space, row.step) for row in rows] == [(space, k) for space in example.SPACES for k in (1, 2, 3)]
     assert all(np.isfinite(row[3:]).all() for row in rows)
+    kept, again = GALLERY.record("pixel_or_latent")["short"], AGAIN.format("pixel_or_latent")
+    assert GALLERY.differ([row.distance for row in rows], kept) == [], again
     for part in ("pixels ", "latents ", "times cheaper", "the claim is "):
         assert part in said
 

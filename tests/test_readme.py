@@ -114,5 +114,16 @@ def test_the_figures_told_of_scenes_by_captions_are_those_of_their_record() -> N
     assert f"Frechet distance is {distance:.2f}, that of other real scenes {of_real:.3f}." in told
 
 
+def test_the_figures_told_of_pixels_and_latents_are_those_of_their_record() -> None:
+    told, lines = " ".join(PAGE.read_text().split()), gallery().record("pixel_or_latent")["printed"]
+    for space in ("pixels", "latents"):
+        [line] = [line for line in lines if line.startswith(space)]
+        step, sample, distance, _, right, _ = re.findall(r"[\d.]+", line)
+        assert f"| {space} | {step} ms | {sample} ms | {float(distance):.1f} | {float(right):.0%} |" in told
+    [(step, sample)] = re.findall(r"step is ([\d.]+) times cheaper, a sample ([\d.]+) times", " ".join(lines))
+    assert f"A step is {step} times cheaper in the latent space and a sample {sample} times" in told
+    assert any("in 3 of 3 seeds, righter in 3;" in line and line.endswith("the claim is true.") for line in lines)
+
+
 def test_the_changelog_tells_of_this_version() -> None:
     assert nd.__version__ in (ROOT / "CHANGELOG.md").read_text()
