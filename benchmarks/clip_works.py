@@ -19,6 +19,7 @@ from numpy_diffusion.networks.clip import compiled, plan
 from numpy_diffusion.training import clip as clip_training
 from numpy_diffusion.training import inputs
 from numpy_diffusion.training import step as training_step
+from numpy_diffusion.training.settings import CommonSettings
 
 HIDDEN, LAYERS, IMAGE, PATCH = 64, 3, 32, 4  # of the miniature
 WORDS, PLACES, FEWEST = 60, 20, 8  # of a vocabulary, of a text, of the shortest text
@@ -80,7 +81,7 @@ def _texts(rng: np.random.Generator, n: int) -> np.ndarray:
 
 def _steps(model: nd.CLIP, data: np.ndarray, ids: np.ndarray, batch: int, most: int = 1_000_000) -> Callable[[], Any]:
     """run() takes one step; the rate falls over the steps that may be taken in all, which no benchmark notices."""
-    settings = clip_training.CLIPSettings(most, batch, RATE, 0, 0.0, 0.999, 0, "numba")
+    settings = CommonSettings(most, batch, RATE, 0, 0.0, 0.999, 0, "numba")
     advance = clip_training._steps(inputs.pictures(model, data, nd.Condition(tokens=ids)), settings)
     state = training_step.start(model)
     return lambda: advance(state, 1)

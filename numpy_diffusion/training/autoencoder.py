@@ -12,31 +12,21 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks, _files
 from numpy_diffusion.kernels.backend import Backend
-from numpy_diffusion.models.tasks import Adam, State
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.noise import STREAM_BATCH, STREAM_TRAIN, integers, normal
 from numpy_diffusion.training import inputs
 from numpy_diffusion.training.loop import carry_out, first_checkpoint, known_warmup, stored_run, telling
-from numpy_diffusion.training.optimizers import average_decays, learning_rates
 from numpy_diffusion.training.run import AutoencoderRun
-from numpy_diffusion.training.settings import common
-from numpy_diffusion.training.step import Advance, descent, take_steps
+from numpy_diffusion.training.settings import CommonSettings, common
+from numpy_diffusion.training.step import Advance, descending
 
 KL_WEIGHT: Final = 1e-6  # Rombach et al. 2022, section 4.1
 
 
 @dataclass(frozen=True)
-class AutoencoderSettings:
+class AutoencoderSettings(CommonSettings):
     """The arguments of `train_autoencoder` that decide the final weights, checked."""
 
-    steps: int
-    batch: int
-    learning_rate: float
-    warmup: int
-    weight_decay: float
-    average_decay: float
-    seed: int
-    backend: Backend
     kl_weight: float
 
 
@@ -133,19 +123,10 @@ def _steps(data: inputs.Data, settings: AutoencoderSettings) -> Advance:
     autoencoder, seed, samples = data.model, settings.seed, np.arange(settings.batch)
     gradient = autoencoder.gradient(settings.batch, settings.kl_weight, settings.backend)
     latent = autoencoder.latent_shape
-    moves = descent(
-        Adam(weight_decay=settings.weight_decay),
-        learning_rates(settings.learning_rate, settings.steps, settings.warmup),
-        average_decays(settings.average_decay, 1, settings.steps),
-        settings.backend,
-    )
 
     def loss(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
         index = integers(seed, STREAM_BATCH, samples, step, [len(data.values)])[:, 0]
         noise = normal(seed, STREAM_TRAIN, samples, step, int(np.prod(latent))).reshape(-1, *latent)
         return gradient(weights, data.values[index], noise)
 
-    def advance(state: State, count: int) -> np.ndarray:
-        return take_steps(state, count, loss, moves)
-
-    return advance
+    return descending(loss, settings)

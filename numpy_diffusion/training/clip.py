@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,31 +12,15 @@ from numpy_diffusion import _checks, _files
 from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
-from numpy_diffusion.models.tasks import Adam, State
 from numpy_diffusion.networks.clip import contrastive
 from numpy_diffusion.networks.clip.clip import CLIP
 from numpy_diffusion.networks.clip.joint_definition import SCALE
 from numpy_diffusion.noise import STREAM_BATCH, integers
 from numpy_diffusion.training import inputs
 from numpy_diffusion.training.loop import carry_out, first_checkpoint, known_warmup, stored_run, telling
-from numpy_diffusion.training.optimizers import average_decays, learning_rates
 from numpy_diffusion.training.run import CLIPRun
-from numpy_diffusion.training.settings import common
-from numpy_diffusion.training.step import Advance, descent, take_steps
-
-
-@dataclass(frozen=True)
-class CLIPSettings:
-    """The arguments of `train_clip` that decide the final weights, checked."""
-
-    steps: int
-    batch: int
-    learning_rate: float
-    warmup: int
-    weight_decay: float
-    average_decay: float
-    seed: int
-    backend: Backend
+from numpy_diffusion.training.settings import CommonSettings, common
+from numpy_diffusion.training.step import Advance, descending
 
 
 def train_clip(
@@ -95,7 +78,7 @@ def train_clip(
     inputs.check_weights("clip", _checks.instance("clip", clip, CLIP))
     stored = stored_run(out, resume, CLIP)
     data = _pairs(clip, x0, tokens)
-    settings = CLIPSettings(
+    settings = CommonSettings(
         **common(
             clip,
             steps=steps,
@@ -138,19 +121,13 @@ def _pairs(clip: CLIP, x0: ArrayLike, tokens: ArrayLike) -> inputs.Data:
     return data
 
 
-def _steps(data: inputs.Data, settings: CLIPSettings) -> Advance:
+def _steps(data: inputs.Data, settings: CommonSettings) -> Advance:
     """A function advance(state, count) that does `count` steps in place and returns their losses [count].
 
     What a step draws depends on (seed, step) alone.
     """
     clip, ids = data.model, data.condition.tokens
     gradient = clip.gradient(settings.batch, settings.backend)
-    moves = descent(
-        Adam(weight_decay=settings.weight_decay),
-        learning_rates(settings.learning_rate, settings.steps, settings.warmup),
-        average_decays(settings.average_decay, 1, settings.steps),
-        settings.backend,
-    )
 
     def loss(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
         s = parameters.views(weights, clip.shapes)[SCALE]
@@ -158,10 +135,7 @@ def _steps(data: inputs.Data, settings: CLIPSettings) -> Advance:
         index = distinct(settings.seed, step, len(ids), settings.batch)
         return gradient(weights, data.values[index], clip.text_encoder.cut(ids[index]))
 
-    def advance(state: State, count: int) -> np.ndarray:
-        return take_steps(state, count, loss, moves)
-
-    return advance
+    return descending(loss, settings)
 
 
 def distinct(seed: int, step: int, n: int, batch: int) -> np.ndarray:

@@ -21,6 +21,20 @@ LABEL_DROPOUT: Final = 0.1  # Ho and Salimans 2022, table 1: the best of 0.1, 0.
 
 
 @dataclass(frozen=True)
+class CommonSettings:
+    """The arguments that every training has and that decide the final weights, checked; `common` gives them."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    warmup: int
+    weight_decay: float
+    average_decay: float
+    seed: int
+    backend: Backend
+
+
+@dataclass(frozen=True)
 class Settings:
     """The arguments of `loop.train` that decide the final weights, checked; `settings` makes one.
 

@@ -22,10 +22,12 @@ from numpy_diffusion.models.tasks import Adam, Dropout, Gradient, State, Take, T
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.training import losses, step_sampling
 from numpy_diffusion.training.batch import by_definition, draw, drawn_condition, losses_and_gradient, mirrored
-from numpy_diffusion.training.optimizers import adam_step, average_step
+from numpy_diffusion.training.optimizers import adam_step, average_decays, average_step, learning_rates
+from numpy_diffusion.training.settings import CommonSettings
 from numpy_diffusion.training.step_sampling import Sampling
 
 Advance = Callable[[State, int], np.ndarray]
+Loss = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]  # see `take_steps`
 
 
 class Descent(NamedTuple):
@@ -92,9 +94,23 @@ def descent(adam: Adam, rates: np.ndarray, decays: np.ndarray, backend: Backend)
     return Descent(adam, rates, decays, kernel.step)
 
 
-def take_steps(
-    state: State, count: int, loss: Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]], descent: Descent
-) -> np.ndarray:
+def descending(loss: Loss, settings: CommonSettings) -> Advance:
+    """A function advance(state, count) that does `count` steps of a loss as `take_steps` takes it, in place, and
+    returns their losses [count]."""
+    moves = descent(
+        Adam(weight_decay=settings.weight_decay),
+        learning_rates(settings.learning_rate, settings.steps, settings.warmup),
+        average_decays(settings.average_decay, 1, settings.steps),
+        settings.backend,
+    )
+
+    def advance(state: State, count: int) -> np.ndarray:
+        return take_steps(state, count, loss, moves)
+
+    return advance
+
+
+def take_steps(state: State, count: int, loss: Loss, descent: Descent) -> np.ndarray:
     """Do `count` steps in place, and return their losses [count].
 
     loss : weights [P] and the number of the step -> the losses of its samples, and their mean's gradient [P]

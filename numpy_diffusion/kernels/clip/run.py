@@ -18,7 +18,7 @@ from numpy_diffusion.kernels.unet import dispatch
 from numpy_diffusion.kernels.unet.calls import CallKind
 from numpy_diffusion.kernels.unet.packing import pack, unpack
 from numpy_diffusion.kernels.unet.run import FIRST, ONE, add_up
-from numpy_diffusion.kernels.unet.workspace import GROUPS, for_each
+from numpy_diffusion.kernels.unet.workspace import for_each, groups_of
 
 
 class Ends(NamedTuple):
@@ -147,7 +147,7 @@ class Training:
     """An encoder's way through batches of this size, there and then back, in buffers that are made once."""
 
     def __init__(self, plan, layout, batch):
-        groups, numbers = min(batch, GROUPS[batch >= 64]), len(layout.weights.source)
+        groups, numbers = groups_of(batch), len(layout.weights.source)
         self.plan, self.layout, self.threads = plan, layout, min(get_num_threads(), groups)
         self.weights, self.turned = aligned(layout.weights.size), aligned(layout.turned.size)
         tables = np.tile(plan.images, (batch, 1))

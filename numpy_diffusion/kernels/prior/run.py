@@ -18,7 +18,7 @@ from numpy_diffusion.kernels.prior.places import EXTRA, TOGETHER, Network, Place
 from numpy_diffusion.kernels.threads import kept, run, share
 from numpy_diffusion.kernels.unet.packing import pack, unpack
 from numpy_diffusion.kernels.unet.run import FIRST, ONE, add_up
-from numpy_diffusion.kernels.unet.workspace import GROUPS, for_each
+from numpy_diffusion.kernels.unet.workspace import for_each, groups_of
 
 
 class Buffers(NamedTuple):
@@ -130,7 +130,7 @@ class Workspace(NamedTuple):
 
 def workspace(places, layout, length, batch):
     """The buffers for batches of this size."""
-    groups = min(batch, GROUPS[batch >= 64])
+    groups = groups_of(batch)
     numbers = len(layout.weights.source)
     return Workspace(
         buffers(places, length, min(get_num_threads(), groups)),

@@ -171,8 +171,8 @@ def _gradients(thread, threads, place):
     job = kept(place)
     worker = Worker(job.arenas[thread], job.scratch[thread], FIRST, ONE)
     groups = job.gradients.shape[0]
-    low, high = share(groups, thread, threads)
-    for group in range(low, high):
+    begin, end = share(groups, thread, threads)
+    for group in range(begin, end):
         job.gradients[group] = 0
         low, high = share(job.batch.x.shape[0], group, groups)
         for first in range(low, high, job.tables.shape[1]):

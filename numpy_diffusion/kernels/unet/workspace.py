@@ -47,9 +47,14 @@ class Workspace(NamedTuple):
     dstates: np.ndarray  # the gradient by the states [N, L, D]; of no numbers where nobody asks
 
 
+def groups_of(batch):
+    """Into how many groups of samples a batch is divided, whatever the number of threads."""
+    return min(batch, GROUPS[batch >= 64])
+
+
 def workspace(plan, layout, batch):
     """The buffers for batches of this size."""
-    groups = min(batch, GROUPS[batch >= 64])
+    groups = groups_of(batch)
     workers, numbers = min(get_num_threads(), groups), len(layout.weights.source)
     samples = min(at_a_time(plan, layout.weights.size), -(-batch // groups))
     return Workspace(
@@ -80,14 +85,8 @@ def kept_buffers(plan, weights, workers):
     known = getattr(_kept, "buffers", None)
     if known is None or known[0] is not plan or known[1] != workers:
         samples = at_a_time(plan, weights)
-        arenas = for_each(workers, samples * plan.arena)
-        _kept.buffers = known = (
-            plan,
-            workers,
-            arenas,
-            for_each(workers, plan.scratch),
-            _tables(plan, workers, samples),
-        )
+        arenas, scratch = for_each(workers, samples * plan.arena), for_each(workers, plan.scratch)
+        _kept.buffers = known = plan, workers, arenas, scratch, _tables(plan, workers, samples)
     return known[2:]
 
 
