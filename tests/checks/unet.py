@@ -53,6 +53,24 @@ CASES: dict[str, dict[str, Any]] = {
         attention_head_dim=(1, 4),
         resnet_time_scale_shift="scale_shift",
     ),
+    "a decoder: added states, halved and doubled in residual blocks": TOLD
+    | dict(
+        sample_size=4,
+        num_class_embeds=None,
+        out_channels=4,
+        down_block_types=("SimpleCrossAttnDownBlock2D", "ResnetDownsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("ResnetUpsampleBlock2D", "SimpleCrossAttnUpBlock2D"),
+        class_embed_type="identity",
+        resnet_time_scale_shift="scale_shift",
+    ),
+    "residual blocks that halve and double, a middle without a norm": SMALL
+    | dict(
+        sample_size=4,
+        down_block_types=("ResnetDownsampleBlock2D",) * 2,
+        up_block_types=("ResnetUpsampleBlock2D",) * 2,
+        resnet_time_scale_shift="scale_shift",
+    ),
     "states and an embedding as it is": TOLD
     | ONE_BLOCK
     | dict(

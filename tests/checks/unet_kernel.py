@@ -16,7 +16,10 @@ from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import losses
 
-DOWN, UP = ("DownBlock2D", "AttnDownBlock2D"), ("UpBlock2D", "AttnUpBlock2D")
+DOWN, UP = (
+    ("DownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D"),
+    ("UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D"),
+)
 TOKENS = 9
 TABLE = losses.bound_table(Schedule.linear(T=1000))
 
@@ -29,8 +32,8 @@ def small() -> UNet:
         out_channels=2,
         block_out_channels=[8, 40],
         norm_num_groups=4,
-        down_block_types=DOWN,
-        up_block_types=UP[::-1],
+        down_block_types=DOWN[:2],
+        up_block_types=UP[1::-1],
         layers_per_block=1,
         dropout=0.2,
         num_class_embeds=4,
@@ -59,6 +62,40 @@ def told() -> UNet:
     )
     model.buffer[:] += 0.1 * np.random.default_rng(0).normal(size=model.buffer.size)
     return model
+
+
+def decoder() -> UNet:
+    """One with states that are added, an embedding as it is and a variance head, as DALL-E 2's decoder has."""
+    model = UNet(
+        sample_size=8,
+        in_channels=2,
+        out_channels=4,
+        block_out_channels=[8, 40],
+        norm_num_groups=4,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        layers_per_block=1,
+        dropout=0.2,
+        cross_attention_dim=5,
+        attention_head_dim=10,
+        resnet_time_scale_shift="scale_shift",
+        class_embed_type="identity",
+    )
+    model.buffer[:] += 0.1 * np.random.default_rng(0).normal(size=model.buffer.size)
+    return model
+
+
+def resampling() -> UNet:
+    """One with residual blocks that halve and double, and an attention in the middle that has no norm."""
+    return UNet(
+        **small().options
+        | dict(
+            down_block_types=("ResnetDownsampleBlock2D", "DownBlock2D"),
+            up_block_types=("ResnetUpsampleBlock2D", "UpBlock2D"),
+            resnet_time_scale_shift="scale_shift",
+        )
+    )
 
 
 def wide() -> UNet:

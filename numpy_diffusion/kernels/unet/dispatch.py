@@ -42,6 +42,8 @@ def forward(row, table, worker, weights, turned, label):
         resample.concat(worker, src, dst, row["channel"])
     elif kind == CallKind.UPSAMPLE:
         resample.upsample(worker, src, dst)
+    elif kind == CallKind.AVERAGE:
+        resample.average(worker, src, dst)
     elif kind == CallKind.ATTENTION:
         q, k, v = image(table, row["q"]), image(table, row["k"]), image(table, row["v"])
         attention.forward(worker, q, k, v, image(table, row["o"]), row["heads"])
@@ -73,6 +75,8 @@ def backward(row, table, worker, weights, gradients, label):
         resample.slice_channels(arena, src, dst, row["channel"], add)
     elif kind == CallKind.UPSAMPLE_BACK:
         resample.upsample_backward(arena, dy, dx, add)
+    elif kind == CallKind.AVERAGE_BACK:
+        resample.average_backward(arena, dy, dx, add)
     elif kind == CallKind.ATTENTION_BACK:
         q, k, v, o = (
             image(table, row["q"]),
@@ -90,10 +94,10 @@ def backward(row, table, worker, weights, gradients, label):
 
 
 @jit
-def transformer(row, table, worker, weights, gradients, label):
-    """One call of those that only a transformer has, there or back.
+def attending(row, table, worker, weights, gradients, label):
+    """One call of those that only a network that attends to states has, there or back.
 
-    A function of its own, that a network without transformers need not compile; called as the others are.
+    A function of its own, that another network need not compile; called as the others are.
     """
     kind, src, dst = row["kind"], image(table, row["src"]), image(table, row["dst"])
     dy, dx, norm = (
@@ -109,11 +113,17 @@ def transformer(row, table, worker, weights, gradients, label):
         geglu.forward(worker, src, dst)
     elif kind == CallKind.GEGLU_BACK:
         geglu.backward(worker.arena, src, dy, dx)
+    elif kind == CallKind.PIXELS and worker.part == 0:
+        n = images.size(src.height, src.width, src.channels, src.border)
+        images.copy_or_add(worker.arena, src.at, dst.at + row["channel"], n, False)
+    elif kind == CallKind.PIXELS_BACK:
+        n = images.size(dx.height, dx.width, dx.channels, dx.border)
+        images.copy_or_add(worker.arena, dy.at + row["channel"], dx.at, n, False)
 
 
 @jit
 def bottleneck(row, table, worker, weights, gradients, label):
-    """One call of those that only an autoencoder has, there or back; a function of its own as `transformer` is."""
+    """One call of those that only an autoencoder has, there or back; a function of its own as `attending` is."""
     kind, moments, noise = row["kind"], image(table, row["src"]), image(table, row["residual"])
     if kind == CallKind.SAMPLE:
         z, divergence = image(table, row["dst"]), image(table, row["stats"])
@@ -137,7 +147,7 @@ def enter(ends, tokens, table, arena, x, embedding, told, n):
     """Take sample n into the arena: x [C, H, W], the embedding of its step [E], and what it is told.
 
     Of its states only those that are there are taken, and `tokens`, the rows of images that go by them, become as
-    wide as these are many.
+    wide as these are many and the pixels that they have besides.
     """
     images.load(arena, image(table, ends.x), x)
     _copy(arena, image(table, ends.embedding).at, embedding)
@@ -147,8 +157,8 @@ def enter(ends, tokens, table, arena, x, embedding, told, n):
         if told.mask[n, token]:
             _copy(arena, at + count * D, told.states[n, token])
             count += 1
-    for row in tokens:
-        table[row]["width"] = count
+    for k in range(tokens.shape[0]):
+        table[tokens[k, 0]]["width"] = tokens[k, 1] + count
 
 
 @jit

@@ -13,6 +13,8 @@ from numpy_diffusion.networks.unet import definition
 from numpy_diffusion.networks.unet.program import program
 from numpy_diffusion.networks.unet.unet import UNet
 
+DECODER = next(case for case in CASES if case.startswith("a decoder"))
+
 
 def check_gradients(case: str = "8 x 8", each: bool = False) -> None:
     """Of x, of states and of all parameters at once, or of each parameter by itself."""
@@ -88,6 +90,9 @@ FAULTS = {
     ),
     "one transformer's states alone": Fault(
         definition.walk_back, "dstates + dstates_here", "dstates_here", lambda: check_gradients("states")
+    ),
+    "one added attention's states alone": Fault(
+        definition.walk_back, "dstates + dstates_here", "dstates_here", lambda: check_gradients(DECODER)
     ),
     "the halves of a concat swapped": Fault(
         definition.walk_back, "dh = dh[:, : op.inputs]", "dh = dh[:, -op.inputs :]", check_gradients

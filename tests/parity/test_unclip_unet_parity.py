@@ -1,0 +1,180 @@
+"""DALL-E 2's decoder and upsamplers against diffusers' UNet2DConditionModel and UNet2DModel, options drawn at
+random."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+diffusers = pytest.importorskip("diffusers")
+
+# After the packages that it is compared with.
+from checks import peers  # noqa: E402
+
+from numpy_diffusion.interop.diffusers import files, unets  # noqa: E402
+from numpy_diffusion.networks.unet import definition  # noqa: E402
+
+DRAWS, N, TOKENS = 6, 3, 7
+
+
+def _both(random: np.random.Generator, blocks: int) -> dict[str, Any]:
+    """What either class has."""
+    return dict(
+        sample_size=(2 ** (blocks - 1) * random.integers(2, 4, 2)).tolist(),
+        block_out_channels=(8 * random.integers(1, 4, blocks)).tolist(),
+        layers_per_block=int(random.integers(1, 3)),
+        norm_num_groups=int(random.choice([1, 2, 4, 8])),
+        norm_eps=float(random.choice([1e-6, 1e-5])),
+        resnet_time_scale_shift=["default", "scale_shift"][random.integers(2)],
+        time_embedding_dim=[None, 20][random.integers(2)],
+        flip_sin_to_cos=bool(random.integers(2)),
+        freq_shift=int(random.integers(2)),
+    )
+
+
+def decoder(seed: int) -> dict[str, Any]:
+    """Options of a decoder: blocks with added attention, at least in the middle, and a learned variance."""
+    random = np.random.default_rng([20, seed])
+    blocks = int(random.integers(1, 4))
+    known: dict[str, Any] = [{}, {"class_embed_type": "identity"}][min(random.integers(3), 1)]
+    return (
+        _both(random, blocks)
+        | known
+        | dict(
+            in_channels=3,
+            out_channels=int(random.choice([3, 6])),
+            down_block_types=random.choice(
+                ["ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"], blocks
+            ).tolist(),
+            mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+            up_block_types=random.choice(["ResnetUpsampleBlock2D", "SimpleCrossAttnUpBlock2D"], blocks).tolist(),
+            cross_attention_dim=int(random.choice([5, 16])),
+            attention_head_dim=int(random.choice([2, 4, 8])),
+        )
+    )
+
+
+def upsampler(seed: int) -> dict[str, Any]:
+    """Options of an upsampler: twice the channels in, blocks that resample in a residual block."""
+    random = np.random.default_rng([21, seed])
+    blocks, images = int(random.integers(1, 4)), int(random.choice([1, 3]))
+    kinds = ["Resnet", "", "Attn"][random.integers(2) :][:2]
+    return _both(random, blocks) | dict(
+        in_channels=2 * images,
+        out_channels=images,
+        down_block_types=[
+            {"Resnet": "ResnetDownsampleBlock2D"}.get(k, f"{k}DownBlock2D") for k in random.choice(kinds, blocks)
+        ],
+        up_block_types=[
+            {"Resnet": "ResnetUpsampleBlock2D"}.get(k, f"{k}UpBlock2D") for k in random.choice(kinds, blocks)
+        ],
+        attention_head_dim=[None, 2, 4][random.integers(3)],
+        add_attention=bool(random.integers(2)),
+    )
+
+
+CONFIGS = {f"decoder {seed}": decoder(seed) for seed in range(DRAWS)}
+CONFIGS |= {f"upsampler {seed}": upsampler(seed) for seed in range(DRAWS)}
+
+
+class Pair:
+    """A network of diffusers with random weights, the folder it is saved in, and what is opened from there."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.attends = name.startswith("decoder")
+        kind = diffusers.UNet2DConditionModel if self.attends else diffusers.UNet2DModel
+        self.theirs, self.folder = peers.saved(lambda: kind(**CONFIGS[name]), folder), folder
+        self.ours = unets.read(folder)
+        random, config = np.random.default_rng(1), self.ours.config
+        self.x = random.normal(size=(N, config.in_channels, *config.image_size)).astype(np.float32)
+        self.t = np.array([1, 40, 1000])  # theirs 0, 39, 999
+        self.told: dict[str, np.ndarray] = {}
+        if self.attends:
+            self.told["states"] = random.normal(size=(N, TOKENS, config.cross_attention_dim)).astype(np.float32)
+            self.told["mask"] = random.random((N, TOKENS)) < 0.6
+            self.told["mask"][:, 2] = True
+        if config.class_embed_type == "identity":
+            size = self.ours.nothing.embedding.shape
+            self.told["embedding"] = random.normal(size=(N, *size)).astype(np.float32)
+
+    def outputs_of_theirs(self, x: Any, told: dict[str, Any], masked: bool = True) -> Any:
+        known: dict[str, Any] = {}
+        if self.attends:
+            mask = torch.from_numpy(self.told["mask"]) if masked else None
+            known = {"encoder_hidden_states": told["states"], "attention_mask": mask}
+        return self.theirs(x, torch.from_numpy(self.t - 1), class_labels=told.get("embedding"), **known).sample
+
+    def tensors(self) -> tuple[Any, dict[str, Any]]:
+        """x and what is told of numbers, for gradients by them."""
+        told = {name: torch.from_numpy(v).requires_grad_(True) for name, v in self.told.items() if name != "mask"}
+        return torch.from_numpy(self.x).requires_grad_(True), told
+
+
+@pytest.fixture(scope="module", params=CONFIGS)
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return Pair(request.param, tmp_path_factory.mktemp("unet"))
+
+
+def test_the_draws_cover_the_options() -> None:
+    for kind in ("decoder", "upsampler"):
+        configs = [config for name, config in CONFIGS.items() if name.startswith(kind)]
+        for name, values in {
+            "resnet_time_scale_shift": {"default", "scale_shift"},
+            "layers_per_block": {1, 2},
+            "time_embedding_dim": {None, 20},
+        }.items():
+            assert {config[name] for config in configs} == values
+        assert {len(config["block_out_channels"]) for config in configs} == {1, 2, 3}
+    decoders, upsamplers = (
+        [config for name, config in CONFIGS.items() if name.startswith(kind)] for kind in ("decoder", "upsampler")
+    )
+    assert {config["out_channels"] for config in decoders} == {3, 6}
+    assert {config.get("class_embed_type") for config in decoders} == {None, "identity"}
+    assert {config["add_attention"] for config in upsamplers} == {False, True}
+    assert any(config["add_attention"] and config["resnet_time_scale_shift"] != "default" for config in upsamplers)
+    for configs, count in ((decoders, 4), (upsamplers, 6)):
+        kinds = {kind for config in configs for kind in config["down_block_types"] + config["up_block_types"]}
+        assert len(kinds) == count
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_same_outputs(pair: Pair, masked: bool, backend: Any) -> None:
+    if masked and not pair.attends:
+        pytest.skip("nothing to mask")
+    x, told = pair.tensors()
+    expected = pair.outputs_of_theirs(x, told, masked).detach().numpy()
+    given = {name: values for name, values in pair.told.items() if masked or name != "mask"}
+    eps = pair.ours(pair.x, pair.t, backend=backend, **given)
+    np.testing.assert_allclose(eps, expected[:, : eps.shape[1]], rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_the_same_gradients(pair: Pair) -> None:
+    """Of a random projection of the outputs, by x, by the states and by each parameter; relative to the largest."""
+    known = definition.Told(None, pair.told.get("embedding"), pair.told.get("states"), pair.told.get("mask"))
+    outputs, caches = definition.forward(pair.ours.params, pair.ours.config, pair.x, pair.t, known)
+    direction = np.random.default_rng(2).normal(size=outputs.shape).astype(np.float32)
+    dx, dstates, found = definition.backward(pair.ours.params, pair.ours.config, direction, caches)
+    x, told = pair.tensors()
+    pair.theirs.zero_grad()
+    (pair.outputs_of_theirs(x, told) * torch.from_numpy(direction)).sum().backward()
+    np.testing.assert_allclose(dx, x.grad, rtol=0, atol=1e-4 * np.abs(dx).max())
+    if pair.attends:
+        np.testing.assert_allclose(dstates, told["states"].grad, rtol=0, atol=1e-4 * np.abs(dstates).max())
+    peers.assert_same_gradients(found, pair.theirs)
+
+
+def test_the_round_trip_is_bit_identical(pair: Pair, tmp_path: Path) -> None:
+    unets.write(pair.ours, tmp_path)
+    assert (tmp_path / files.WEIGHTS).read_bytes() == (pair.folder / files.WEIGHTS).read_bytes()
+    again = type(pair.theirs).from_pretrained(tmp_path)
+    given, kept = (
+        {name: value for name, value in model.config.items() if not name.startswith("_")}
+        for model in (pair.theirs, again)
+    )
+    assert kept == given
+    peers.assert_same_parameters(again, pair.theirs)
