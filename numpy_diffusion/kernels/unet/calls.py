@@ -33,7 +33,7 @@ class CallKind(IntEnum):
     AVERAGE_BACK = 16
     ATTENTION_BACK = 17
     CLASS_BACK = 18
-    LAYER_NORM = 19  # from here on: what only a network that attends to states has, see `dispatch.attending`
+    LAYER_NORM = 19  # from here on: what only a network that attends to states has, see `dispatch.transformer`
     LAYER_NORM_BACK = 20
     GEGLU = 21
     GEGLU_BACK = 22

@@ -94,10 +94,10 @@ def backward(row, table, worker, weights, gradients, label):
 
 
 @jit
-def attending(row, table, worker, weights, gradients, label):
-    """One call of those that only a network that attends to states has, there or back.
+def transformer(row, table, worker, weights, gradients, label):
+    """One call of those that only a transformer has, or another network that attends to states, there or back.
 
-    A function of its own, that another network need not compile; called as the others are.
+    A function of its own, that a network without need not compile; called as the others are.
     """
     kind, src, dst = row["kind"], image(table, row["src"]), image(table, row["dst"])
     dy, dx, norm = (
@@ -123,7 +123,7 @@ def attending(row, table, worker, weights, gradients, label):
 
 @jit
 def bottleneck(row, table, worker, weights, gradients, label):
-    """One call of those that only an autoencoder has, there or back; a function of its own as `attending` is."""
+    """One call of those that only an autoencoder has, there or back; a function of its own as `transformer` is."""
     kind, moments, noise = row["kind"], image(table, row["src"]), image(table, row["residual"])
     if kind == CallKind.SAMPLE:
         z, divergence = image(table, row["dst"]), image(table, row["stats"])

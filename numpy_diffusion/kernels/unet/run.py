@@ -41,8 +41,8 @@ class Ends(NamedTuple):
 class Prediction(NamedTuple):
     """A forward pass, as all threads are told of it; see `predict`."""
 
-    forward: int  # addresses of `dispatch.forward` and `attending`
-    attending: int
+    forward: int  # addresses of `dispatch.forward` and `transformer`
+    transformer: int
     calls: np.ndarray
     ends: Ends
     tokens: np.ndarray
@@ -67,7 +67,7 @@ def _samples(thread, threads, place):
         step = job.embedding[job.place[n]]
         dispatch.enter(job.ends, job.tokens, table, worker.arena, job.x[n], step, job.told, n)
         for k in range(job.calls.shape[0]):
-            address = job.forward if job.calls[k]["kind"] < CallKind.LAYER_NORM else job.attending
+            address = job.forward if job.calls[k]["kind"] < CallKind.LAYER_NORM else job.transformer
             call(address, (job.calls[k], table, worker, job.weights, job.weights, job.told.labels[n]))
         images.store(worker.arena, image(table, job.ends.eps), job.eps[n])
 
@@ -85,7 +85,7 @@ def _shared_call(thread, threads, place):
     """One thread's share of the rows."""
     job, n, k = kept(place)
     worker = Worker(job.arenas[0], job.scratch[thread], thread, threads)
-    address = job.forward if job.calls[k]["kind"] < CallKind.LAYER_NORM else job.attending
+    address = job.forward if job.calls[k]["kind"] < CallKind.LAYER_NORM else job.transformer
     call(address, (job.calls[k], job.tables[0], worker, job.weights, job.weights, job.told.labels[n]))
 
 
@@ -106,12 +106,12 @@ def _ends(plan):
     return Ends(*(getattr(plan, name) for name in Ends._fields))
 
 
-def _attending(plan, *given):
-    """The address of `dispatch.attending`, or of `bottleneck`, compiled if the plan has a call for it."""
+def _transformer(plan, *given):
+    """The address of `dispatch.transformer`, or of `bottleneck`, compiled if the plan has a call for it."""
     last = plan.calls["kind"].max()
     if last < CallKind.LAYER_NORM:
         return 0
-    return address_of(dispatch.attending if last < CallKind.SAMPLE else dispatch.bottleneck, *given)
+    return address_of(dispatch.transformer if last < CallKind.SAMPLE else dispatch.bottleneck, *given)
 
 
 def predict(plan, weights, x, embedding, place, told):
@@ -120,7 +120,7 @@ def predict(plan, weights, x, embedding, place, told):
     sizes = (plan.images[plan.eps][name] for name in ("channels", "height", "width"))
     eps = np.empty((x.shape[0], *sizes), np.float32)
     given = plan.calls[0], plan.images, Worker(arenas[0], scratch[0], 0, 1), weights, weights, 0
-    addresses = address_of(dispatch.forward, *given), _attending(plan, *given)
+    addresses = address_of(dispatch.forward, *given), _transformer(plan, *given)
     parts = plan.calls, _ends(plan), plan.tokens, weights, x, embedding, place, told, arenas, scratch, tables, eps
     job = Prediction(*addresses, *parts)
     shared = address_on_threads(_shared_call, SharedCall(job, 0, 0))
@@ -131,9 +131,9 @@ def predict(plan, weights, x, embedding, place, told):
 class Training(NamedTuple):
     """The gradient of a batch, as all threads are told of it; see `gradient`."""
 
-    forward: int  # addresses of `dispatch.forward`, `backward`, `attending` and `leave`
+    forward: int  # addresses of `dispatch.forward`, `backward`, `transformer` and `leave`
     back: int
-    attending: int
+    transformer: int
     leave: int
     calls: np.ndarray
     backward: int
@@ -184,7 +184,7 @@ def _there_and_back(job, worker, table, gradients, n):
         elif kind < CallKind.LAYER_NORM and (k < job.backward or kind == CallKind.CONV):
             call(job.forward, (calls[k], table, worker, job.weights, job.turned, label))
         else:
-            address = job.back if kind < CallKind.LAYER_NORM else job.attending
+            address = job.back if kind < CallKind.LAYER_NORM else job.transformer
             call(address, (calls[k], table, worker, job.weights, gradients, label))
     if ends.dstates != NONE:
         call(job.leave, (ends, table, arena, job.told.mask[n], job.dstates[n]))
@@ -255,7 +255,7 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     )
     parts = plan.calls, plan.backward, ends, plan.tokens, work.weights, work.turned, batch, told, dropout, key, step
     buffers = work.arenas, work.scratch, work.tables, work.gradients, work.losses, dstates
-    job = Training(forward, back, _attending(plan, *given, row, 0), leave, *parts, *buffers)
+    job = Training(forward, back, _transformer(plan, *given, row, 0), leave, *parts, *buffers)
     run(_gradients, job, threads=len(work.arenas))
     run(_sum, Sum(work.gradients, work.total))
     unpack(work.total, layout.place, work.flat)

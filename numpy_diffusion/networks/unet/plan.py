@@ -12,9 +12,9 @@ from numpy_diffusion.kernels.layers.images import NO_IMAGE, NOWHERE, Image
 from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Packing, Plan
 from numpy_diffusion.networks.unet import placement
 from numpy_diffusion.networks.unet.config import Config
-from numpy_diffusion.networks.unet.plan_attention import added_attention, attention, transformer
 from numpy_diffusion.networks.unet.plan_embedding import embed
 from numpy_diffusion.networks.unet.plan_resnet import resnet
+from numpy_diffusion.networks.unet.plan_transformer import added_attention, attention, transformer
 from numpy_diffusion.networks.unet.program import Op, norm_out, told_size, unknown
 
 FEWEST = 64  # pixels for which Winograd's convolution is the faster

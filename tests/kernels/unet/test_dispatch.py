@@ -89,13 +89,13 @@ def test_pixels_and_states_are_put_in_a_row_and_taken_apart(part: int) -> None:
     rows[B]["width"] = rows[D]["width"] = 4  # one is not there
     for src, first in ((A, 0), (B, 12)):
         call = row(CallKind.PIXELS, src=src, dst=C, channel=first)
-        dispatch.attending(call, rows, memory.worker(0, part, 2), none, none, 0)
+        dispatch.transformer(call, rows, memory.worker(0, part, 2), none, none, 0)
     if part == 1:
         assert (memory.got(2) == GARBAGE).all()
         return
     np.testing.assert_array_equal(memory.got(2)[:, 0, :8], np.concatenate([x.reshape(3, 4), states[:, 0, :4]], 1))
     assert (memory.got(2)[:, 0, 8:] == GARBAGE).all()
-    dispatch.attending(row(CallKind.PIXELS_BACK, dy=C, dx=D, channel=12), rows, memory.worker(0), none, none, 0)
+    dispatch.transformer(row(CallKind.PIXELS_BACK, dy=C, dx=D, channel=12), rows, memory.worker(0), none, none, 0)
     np.testing.assert_array_equal(memory.got(3)[:, 0, :4], states[:, 0, :4])
 
 
