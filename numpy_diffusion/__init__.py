@@ -29,6 +29,7 @@ from numpy_diffusion.models.guided import guided
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.networks.text_projection.text_projection import TextProjection
 from numpy_diffusion.networks.text_unet.text_unet import TextUNet
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines.ddpm import Pipeline
@@ -58,6 +59,7 @@ __all__ = [
     "Pipeline",
     "Run",
     "Schedule",
+    "TextProjection",
     "TextUNet",
     "UNet",
     "as_eps",

@@ -53,7 +53,7 @@ STABLE_DIFFUSION = {
     "use_linear_projection": True,
 }
 
-# config.json of the decoder in kakaobrain/karlo-v1-alpha
+# the decoder of kakaobrain/karlo-v1-alpha, as diffusers converts it
 KARLO = {
     "_class_name": "UNet2DConditionModel",
     "act_fn": "silu",

@@ -1,5 +1,5 @@
-"""DALL-E 2's decoder and upsamplers against diffusers' UNet2DConditionModel and UNet2DModel, options drawn at
-random."""
+"""DALL-E 2's decoder, what stands before it, and upsamplers against diffusers' UNet2DConditionModel,
+UnCLIPTextProjModel and UNet2DModel, over options drawn at random."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ diffusers = pytest.importorskip("diffusers")
 
 # After the packages that it is compared with.
 from checks import peers  # noqa: E402
+from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel  # noqa: E402
 
-from numpy_diffusion.interop.diffusers import files, unets  # noqa: E402
+from numpy_diffusion.interop.diffusers import files, text_projections, unets  # noqa: E402
 from numpy_diffusion.networks.unet import definition  # noqa: E402
 
 DRAWS, N, TOKENS = 6, 3, 7
@@ -178,3 +179,67 @@ def test_the_round_trip_is_bit_identical(pair: Pair, tmp_path: Path) -> None:
     )
     assert kept == given
     peers.assert_same_parameters(again, pair.theirs)
+
+
+# The text projection
+
+
+class Projections:
+    """A projection of diffusers with random weights, the folder it is saved in, and what is opened from there."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        random = np.random.default_rng([22, seed])
+        names = ("clip_extra_context_tokens", "clip_embeddings_dim", "time_embed_dim", "cross_attention_dim")
+        options = dict(zip(names, random.integers([1, 3, 3, 3], [6, 20, 20, 20]).tolist(), strict=True))
+        self.theirs, self.folder = peers.saved(lambda: UnCLIPTextProjModel(**options), folder), folder
+        self.ours = text_projections.read(folder)
+        D = options["clip_embeddings_dim"]
+        self.image, self.text = random.normal(size=(2, N, D)).astype(np.float32)
+        self.states = random.normal(size=(N, TOKENS, D)).astype(np.float32)
+
+    def outputs_of_theirs(self, guidance: bool) -> Any:
+        """With guidance, of no picture and then of the picture."""
+        twice = [torch.from_numpy(values) for values in (self.text, self.states)]
+        text, states = (torch.cat([values, values]) for values in twice) if guidance else twice
+        return self.theirs(
+            image_embeddings=torch.from_numpy(self.image),
+            prompt_embeds=text,
+            text_encoder_hidden_states=states,
+            do_classifier_free_guidance=guidance,
+        )
+
+
+@pytest.fixture(scope="module", params=range(4))
+def projections(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Projections:
+    return Projections(request.param, tmp_path_factory.mktemp("text_proj"))
+
+
+def test_the_same_is_told(projections: Projections) -> None:
+    pair = projections
+    nothing, told = (pair.ours(image, pair.text, pair.states) for image in (None, pair.image))
+    for guidance, found in ((False, told), (True, nothing.followed_by(told))):
+        states, embedding = (values.detach().numpy() for values in pair.outputs_of_theirs(guidance))
+        np.testing.assert_allclose(found.states, states, rtol=0, atol=1e-5 * np.abs(states).max())
+        np.testing.assert_allclose(found.embedding, embedding, rtol=0, atol=1e-5 * np.abs(embedding).max())
+
+
+def test_the_same_gradients_of_what_is_told(projections: Projections) -> None:
+    """Of a random projection of states and embedding, half of them of no picture."""
+    pair, random = projections, np.random.default_rng(2)
+    image, text, states = (
+        np.concatenate([first, second])
+        for first, second in ((0 * pair.image, pair.image), (pair.text,) * 2, (pair.states,) * 2)
+    )
+    found, embedding, caches = pair.ours.forward(pair.ours.params, image, text, states)
+    dstates, dembedding = (random.normal(size=values.shape).astype(np.float32) for values in (found, embedding))
+    pair.theirs.zero_grad()
+    theirs = pair.outputs_of_theirs(guidance=True)
+    sum((one * torch.from_numpy(d)).sum() for one, d in zip(theirs, (dstates, dembedding), strict=True)).backward()
+    peers.assert_same_gradients(pair.ours.backward(dstates, dembedding, caches), pair.theirs)
+
+
+def test_a_projections_round_trip_is_bit_identical(projections: Projections, tmp_path: Path) -> None:
+    text_projections.write(projections.ours, tmp_path)
+    assert (tmp_path / files.WEIGHTS).read_bytes() == (projections.folder / files.WEIGHTS).read_bytes()
+    again = UnCLIPTextProjModel.from_pretrained(tmp_path)
+    peers.assert_same_parameters(again, projections.theirs)

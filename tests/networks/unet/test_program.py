@@ -95,8 +95,8 @@ def test_what_is_told_besides_is_added_to_the_step_as_it_is_or_through_two_layer
     assert told_size(checked(CIFAR10)) == 0
 
 
-def test_the_parameters_of_karlos_decoder_are_those_published() -> None:
-    """Half an attention's more for the states, residual blocks for halving and doubling, and a variance."""
+def test_the_program_of_karlos_decoder() -> None:
+    """Layers for the states in each attention, residual blocks for halving and doubling, and a variance."""
     config = checked(KARLO)
     found, ops = shapes(config), program(config)
     assert [op.name for op in ops if op.kind == "resnet_down"] == [
