@@ -7,7 +7,7 @@ names, eps = model(x, t, labels=...), so that a plain function with such an argu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -113,13 +113,20 @@ class Condition:
         """For a batch and the same once more behind it: the rows twice, where there is a row for each sample."""
         return self._with(lambda name, value: value if value.ndim == AXES[name] else np.concatenate([value, value]))
 
-    def left_out(self, where: np.ndarray, nothing: Condition) -> Condition:
-        """These rows [N], and where it says so [N] those of `nothing`.  Errors as for `fitted`."""
+    def left_out(self, where: np.ndarray | Mapping[str, np.ndarray], nothing: Condition) -> Condition:
+        """These rows [N], and where it says so [N], of all fields or by name, those of `nothing`.
+
+        A mask goes with its tokens or states.  Errors as for `fitted`.
+        """
         own, instead = self.fitted(nothing)
+        marks = dict.fromkeys(FIELDS, where) if isinstance(where, np.ndarray) else dict(where)
+        for name in marks.keys() & {"tokens", "states"}:
+            marks["mask"] = marks[name]
 
         def chosen(name: str, value: np.ndarray) -> np.ndarray:
-            mark = where.reshape(-1, *(1,) * AXES[name])
-            return np.where(mark, instead[name], value)
+            if name not in marks:
+                return value
+            return np.where(marks[name].reshape(-1, *(1,) * AXES[name]), instead[name], value)
 
         return own._with(chosen)
 

@@ -6,7 +6,7 @@ What a step does stands in `step.py`, how they follow one another in `steps.py`;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,8 +48,9 @@ def train(
     average_decay: float = 0.999,
     weighting: Weighting | ArrayLike = "simple",
     sampling: Sampling = "uniform",
-    label_dropout: float | None = None,
+    label_dropout: float | Mapping[str, float] | None = None,
     mirror: bool = False,
+    crop: int | None = None,
     seed: int = 0,
     out: _files.PathLike | None = None,
     resume: bool = False,
@@ -82,8 +83,9 @@ def train(
     sampling : how t is drawn: "uniform", or "importance", by the history of the losses, which lowers the gradient's
         noise where they differ much from step to step, as with weighting="vlb" (Nichol and Dhariwal 2021)
     label_dropout : how often a label is left out, so that the network learns the noise of all classes together as
-        well, for classifier-free guidance; 0.1 of a network with classes (Ho and Salimans 2022)
+        well, for classifier-free guidance; 0.1 of a network with classes (Ho and Salimans 2022); or by field
     mirror : exchange left and right of every second image, by chance
+    crop : show squares of this side of the images and of the low-resolution ones to go by, see `low_resolution.part`
     seed : of batches, steps t, noise, mirroring and dropout; the result is the same to the bit on any number of
         threads
     out : a new or empty folder for the run; see `checkpoints`
@@ -145,6 +147,7 @@ def train(
         backend=backend,
         mirror=mirror,
         label_dropout=label_dropout,
+        crop=crop,
     )
 
     def as_run(trained: Network, losses: np.ndarray) -> Run:

@@ -71,6 +71,13 @@ CASES: dict[str, dict[str, Any]] = {
         up_block_types=("ResnetUpsampleBlock2D",) * 2,
         resnet_time_scale_shift="scale_shift",
     ),
+    "an upsampler": PLAIN
+    | dict(
+        sample_size=8,
+        in_channels=4,
+        down_block_types=("ResnetDownsampleBlock2D",) * 2,
+        up_block_types=("ResnetUpsampleBlock2D",) * 2,
+    ),
     "states and an embedding as it is": TOLD
     | ONE_BLOCK
     | dict(
@@ -96,7 +103,8 @@ def images(model: UNet, N: int = 3) -> tuple[np.ndarray, np.ndarray, Told]:
     """x, t and what the samples are told: of a text of four words, not all of which are there."""
     rng, classes = np.random.default_rng(1), model.config.num_class_embeds
     labels = None if classes is None else rng.integers(0, classes, N)
-    x, t = rng.normal(size=(N, *model.shape)).astype(model.buffer.dtype), rng.integers(1, 1001, N)
+    shape = (model.config.in_channels, *model.config.image_size)  # of an upsampler with the image to go by
+    x, t = rng.normal(size=(N, *shape)).astype(model.buffer.dtype), rng.integers(1, 1001, N)
     embedding = rng.normal(size=(N, told_size(model.config))) if told_size(model.config) else None
     if (size := model.config.cross_attention_dim) is None:
         return x, t, Told(labels, embedding)
