@@ -31,6 +31,7 @@ from numpy_diffusion.networks.clip.clip_text import CLIPText
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.text_projection.text_projection import TextProjection
 from numpy_diffusion.networks.text_unet.text_unet import TextUNet
+from numpy_diffusion.networks.unclip_decoder.unclip_decoder import UnCLIPDecoder
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines.ddpm import Pipeline
 from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
@@ -62,6 +63,7 @@ __all__ = [
     "TextProjection",
     "TextUNet",
     "UNet",
+    "UnCLIPDecoder",
     "as_eps",
     "backend",
     "bound",

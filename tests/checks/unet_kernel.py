@@ -136,10 +136,10 @@ def outputs(model: UNet, batch: dict[str, Any]) -> np.ndarray:
 
 
 def gradient(model: UNet, batch: dict[str, Any], eps: np.ndarray, weighting: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Losses, gradient, and the gradient by the states, of no numbers where there are none."""
+    """Losses, gradient, and the gradients by embedding and states, of no numbers where there are none."""
     embedding = unet_embedding.embed(model.config, batch["t"], np.float32)
     told, table = batch["told"], TABLE[batch["t"]]
-    run = unet_compiled.gradients(model.config, len(eps), told.length, of_states=told.states is not None)
+    run = unet_compiled.gradients(model.config, len(eps), told.length, of_told=told.states is not None)
     found = run(model.buffer, batch["x"], eps, embedding, told, weighting, table, seed=2**40 + 7, step=3)
     return tuple(values.copy() for values in found)
 
@@ -154,5 +154,5 @@ def exact(model: UNet, batch: dict[str, Any], eps: np.ndarray, weighting: np.nda
     if model.learn_variance:
         more, head = losses.variance_loss(found[:, C:], found[:, :C], eps.astype(float), TABLE[batch["t"]])
         values, slopes = values + more, np.concatenate([slopes, head], axis=1)
-    _, dstates, grads = definition.backward(params, model.config, slopes, caches)
-    return values, np.concatenate([grads[name].ravel() for name in params]), dstates
+    _, dtold, grads = definition.backward(params, model.config, slopes, caches)
+    return values, np.concatenate([grads[name].ravel() for name in params]), dtold.embedding, dtold.states

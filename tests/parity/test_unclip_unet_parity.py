@@ -155,17 +155,18 @@ def test_the_same_outputs(pair: Pair, masked: bool, backend: Any) -> None:
 
 
 def test_the_same_gradients(pair: Pair) -> None:
-    """Of a random projection of the outputs, by x, by the states and by each parameter; relative to the largest."""
+    """Of a random projection of the outputs, by x, by what is told and by each parameter; relative to the largest."""
     known = definition.Told(None, pair.told.get("embedding"), pair.told.get("states"), pair.told.get("mask"))
     outputs, caches = definition.forward(pair.ours.params, pair.ours.config, pair.x, pair.t, known)
     direction = np.random.default_rng(2).normal(size=outputs.shape).astype(np.float32)
-    dx, dstates, found = definition.backward(pair.ours.params, pair.ours.config, direction, caches)
+    dx, dtold, found = definition.backward(pair.ours.params, pair.ours.config, direction, caches)
     x, told = pair.tensors()
     pair.theirs.zero_grad()
     (pair.outputs_of_theirs(x, told) * torch.from_numpy(direction)).sum().backward()
     np.testing.assert_allclose(dx, x.grad, rtol=0, atol=1e-4 * np.abs(dx).max())
-    if pair.attends:
-        np.testing.assert_allclose(dstates, told["states"].grad, rtol=0, atol=1e-4 * np.abs(dstates).max())
+    for name, values in told.items():
+        wanted = getattr(dtold, name)
+        np.testing.assert_allclose(wanted, values.grad, rtol=0, atol=1e-4 * np.abs(wanted).max())
     peers.assert_same_gradients(found, pair.theirs)
 
 

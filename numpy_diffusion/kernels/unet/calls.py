@@ -100,7 +100,8 @@ class Plan:
     arena, scratch : float32 numbers that a worker needs
     x, embedding, eps, deps : rows of `images` of what comes in and goes out
     told : the row of a vector that the network is told; NONE where there is none
-    states, dstates : rows of the states that it attends to, and of the gradient by them; NONE where nobody asks
+    states : the row of the states that it attends to
+    dtold, dstates : rows of the gradients by what it is told; NONE where nobody asks
     tokens : rows of the images that are as wide as there are states, which is another number for each sample, and how
         many pixels each of them has besides [rows, 2]
     penalty : the row of a number that is added to a sample's loss; NONE where there is none
@@ -117,6 +118,7 @@ class Plan:
     deps: int
     told: int
     states: int
+    dtold: int
     dstates: int
     tokens: np.ndarray
     penalty: int = NONE

@@ -162,8 +162,11 @@ def enter(ends, tokens, table, arena, x, embedding, told, n):
 
 
 @jit
-def leave(ends, table, arena, mask, dstates):
-    """The gradient by a sample's states [L, D] from the arena; 0 by those that were not there."""
+def leave(ends, table, arena, mask, dvector, dstates):
+    """The gradients by a sample's vector [E] and states [L, D] from the arena; 0 by states that were not there."""
+    at = image(table, ends.dtold).at
+    for i in range(dvector.shape[0]):
+        dvector[i] = arena[at + i]
     at, count, D = image(table, ends.dstates).at, 0, dstates.shape[1]
     for token in range(dstates.shape[0]):
         here = mask[token]

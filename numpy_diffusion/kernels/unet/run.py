@@ -34,6 +34,7 @@ class Ends(NamedTuple):
     states: int
     eps: int
     deps: int
+    dtold: int
     dstates: int
     penalty: int
 
@@ -151,6 +152,7 @@ class Training(NamedTuple):
     tables: np.ndarray  # [threads, images]
     gradients: np.ndarray  # what comes out: a row a group of samples
     losses: np.ndarray  # [N], likewise
+    dvectors: np.ndarray  # [N, E], likewise
     dstates: np.ndarray  # [N, L, D], likewise
 
 
@@ -187,7 +189,7 @@ def _there_and_back(job, worker, table, gradients, n):
             address = job.back if kind < CallKind.LAYER_NORM else job.transformer
             call(address, (calls[k], table, worker, job.weights, gradients, label))
     if ends.dstates != NONE:
-        call(job.leave, (ends, table, arena, job.told.mask[n], job.dstates[n]))
+        call(job.leave, (ends, table, arena, job.told.mask[n], job.dvectors[n], job.dstates[n]))
 
 
 @jit
@@ -234,7 +236,7 @@ def _sum(thread, threads, place):
 def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     """The losses [N] and their mean's gradient [P], in buffers of `work` that the next call overwrites.
 
-    That by the states is written to `work.dstates`, where the plan has it.
+    Those by vectors and states are written to `work.dvectors` and `work.dstates`, where the plan has them.
 
     Parameters
     ----------
@@ -249,12 +251,11 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     given = plan.calls[0], plan.images, worker, work.weights
     forward = address_of(dispatch.forward, *given, work.turned, 0)
     back = address_of(dispatch.backward, *given, row, 0)
-    ends, dstates = _ends(plan), work.dstates
-    leave = (
-        0 if plan.dstates == NONE else address_of(dispatch.leave, ends, *given[1:2], row, told.mask[0], dstates[0])
-    )
+    ends, leave = _ends(plan), 0
+    if plan.dstates != NONE:
+        leave = address_of(dispatch.leave, ends, plan.images, row, told.mask[0], work.dvectors[0], work.dstates[0])
     parts = plan.calls, plan.backward, ends, plan.tokens, work.weights, work.turned, batch, told, dropout, key, step
-    buffers = work.arenas, work.scratch, work.tables, work.gradients, work.losses, dstates
+    buffers = work.arenas, work.scratch, work.tables, work.gradients, work.losses, work.dvectors, work.dstates
     job = Training(forward, back, _transformer(plan, *given, row, 0), leave, *parts, *buffers)
     run(_gradients, job, threads=len(work.arenas))
     run(_sum, Sum(work.gradients, work.total))

@@ -119,15 +119,16 @@ def walk(
 
 def backward(
     params: parameters.Parameters, config: Config, doutputs: np.ndarray, caches: list[Any]
-) -> tuple[np.ndarray, np.ndarray | None, parameters.Parameters]:
-    """dx [N, C, H, W], dstates [N, L, D] where there are states, and the gradient of every parameter.
+) -> tuple[np.ndarray, Told, parameters.Parameters]:
+    """dx [N, C, H, W], the gradients by embedding and states where these are told, and that by every parameter.
 
     From doutputs [N, J, H, W].
     """
     temb_cache, *caches = caches
     dx, dtemb, dstates, grads = walk_back(program(config), doutputs, caches)
-    grads |= embedding.backward(dtemb, temb_cache)
-    return dx, dstates, {name: grads[name] for name in params}
+    dembedding, of_embedding = embedding.backward(dtemb, temb_cache)
+    grads |= of_embedding
+    return dx, Told(embedding=dembedding, states=dstates), {name: grads[name] for name in params}
 
 
 def walk_back(

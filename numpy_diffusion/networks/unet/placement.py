@@ -21,7 +21,16 @@ from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.unet.calls import CALL, IMAGES, NONE, Call, CallKind, Plan
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS
 
-ENDS = ("x", "embedding", "eps", "deps", "told", "states", "dstates")  # of a `calls.Plan`, all that it must have
+ENDS = (
+    "x",
+    "embedding",
+    "eps",
+    "deps",
+    "told",
+    "states",
+    "dtold",
+    "dstates",
+)  # of a `calls.Plan`, all that it must have
 NO_TOKENS: Final[Mapping[int, int]] = MappingProxyType({})
 CACHE_LINE = 16  # numbers; images start on one
 

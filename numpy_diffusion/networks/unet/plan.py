@@ -21,7 +21,7 @@ FEWEST = 64  # pixels for which Winograd's convolution is the faster
 
 
 def plan(
-    program: list[Op], config: Config, layout: Layout, training: bool, tokens: int = 0, of_states: bool = False
+    program: list[Op], config: Config, layout: Layout, training: bool, tokens: int = 0, of_told: bool = False
 ) -> Plan:
     """The calls of a forward pass; with `training`, of the backward pass behind it.
 
@@ -30,7 +30,7 @@ def plan(
     program : the network's operations
     layout : where its parameters lie
     tokens : how many states a sample may be told, of a network that attends to them
-    of_states : whether the backward pass gives the gradient by them too
+    of_told : whether the backward pass gives the gradients by them and by the embedding that is told, too
 
     Raises
     ------
@@ -42,11 +42,11 @@ def plan(
     told = builder.vector(told_size(config)) if told_size(config) else NONE
     states = builder.states(tokens, config.cross_attention_dim) if config.cross_attention_dim else NONE
     eps = builder.network(program, x, embed(builder, embedding, told), states)
-    backward, deps, dstates = len(builder.calls), NONE, NONE
+    ends = dict(x=x, embedding=embedding, eps=eps, told=told, states=states)
+    backward = len(builder.calls)
     if training:
-        deps = builder.back(eps, x, embedding, told, *(() if of_states else (states,)))
-        dstates = builder.gradients[states]
-    ends = dict(x=x, embedding=embedding, eps=eps, deps=deps, told=told, states=states, dstates=dstates)
+        ends["deps"] = builder.back(eps, x, embedding, *(() if of_told else (told, states)))
+        ends |= {f"d{name}": builder.gradients.get(ends[name], NONE) for name in ("told", "states")}
     return placement.plan(builder.images, builder.calls, backward, builder.tokens, **ends)
 
 

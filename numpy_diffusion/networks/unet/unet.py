@@ -192,18 +192,19 @@ class UNet(Network):
         return lambda weights, batch: of_batch(weights, batch)[:2]
 
     def own_gradients(
-        self, task: Task, tokens: int, of_states: bool = False
-    ) -> Callable[[np.ndarray, Batch], tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """What `own_gradient` gives, and besides, if `of_states`, the gradient by the states [N, tokens, D]."""
+        self, task: Task, tokens: int, of_told: bool = False
+    ) -> Callable[[np.ndarray, Batch], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """What `own_gradient` gives, and besides, if `of_told`, the gradients by the embedding [N, E] and by the
+        states [N, tokens, D]."""
         from numpy_diffusion.networks.unet import compiled
 
         config = (
             self.config if task.crop is None else type(self.config)(**vars(self.config) | {"sample_size": task.crop})
         )
-        gradient = compiled.gradients(config, task.batch, tokens, of_states)
+        gradient = compiled.gradients(config, task.batch, tokens, of_told)
         embedded = embedding.embed(self.config, np.arange(task.schedule.T + 1), np.float32)
 
-        def of_batch(weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        def of_batch(weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
             x = joined(batch.xt, batch.condition)
             shown = x, batch.eps, embedded[batch.t], batch.condition, batch.weighting, batch.table
             seed, step = (task.seed, 0) if batch.dropout is None else (batch.dropout.seed, batch.dropout.step)

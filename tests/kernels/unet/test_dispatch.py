@@ -166,7 +166,7 @@ def told(n: int = 1, **fields: np.ndarray) -> Told:
 def test_what_comes_in_is_an_image_and_the_embedding_of_the_step_and_a_vector() -> None:
     x, embedding, vectors = drawn(7, (2, 3, 5), (8,), (2, 4))
     memory = Memory((3, 5, 2, 1), (1, 1, 8, 0), (1, 1, 4, 0))
-    ends = Ends(x=A, embedding=B, told=C, states=NONE, eps=NONE, deps=NONE, dstates=NONE, penalty=NONE)
+    ends = Ends(x=A, embedding=B, told=C, states=NONE, eps=NONE, deps=NONE, dtold=NONE, dstates=NONE, penalty=NONE)
     none = np.zeros((0, 2), np.int64)
     dispatch.enter(ends, none, table(memory), memory.arena, x, embedding, told(2, vectors=vectors), 1)
     np.testing.assert_array_equal(memory.got(0), x)
@@ -180,13 +180,14 @@ def test_the_states_that_are_there_come_in_and_their_gradients_go_out_to_the_sam
     mask = np.array([[False, True, True, False, True]])
     memory = Memory((1, 1, 1, 0), (1, 1, 4, 0), (1, 5, 3, 0), (1, 12, 3, 0))
     ends, rows = (
-        Ends(x=A, embedding=B, told=NONE, states=C, eps=NONE, deps=NONE, dstates=C, penalty=NONE),
+        Ends(x=A, embedding=B, told=NONE, states=C, eps=NONE, deps=NONE, dtold=B, dstates=C, penalty=NONE),
         table(memory),
     )
     known = told(states=states, mask=mask)
     dispatch.enter(ends, np.array([[C, 0], [D, 7]]), rows, memory.arena, x, embedding, known, 0)
     assert rows["width"].tolist() == [0, 1, 1, 3, 10]
     np.testing.assert_array_equal(memory.got(2)[:, 0, :3].T, states[0, mask[0]])
-    found = np.full((5, 3), GARBAGE, np.float32)
-    dispatch.leave(ends, rows, memory.arena, mask[0], found)
+    found, vector = np.full((5, 3), GARBAGE, np.float32), np.zeros(4, np.float32)
+    dispatch.leave(ends, rows, memory.arena, mask[0], vector, found)
+    np.testing.assert_array_equal(vector, embedding)
     np.testing.assert_array_equal(found, np.where(mask[0][:, None], states[0], 0))
