@@ -133,9 +133,8 @@ class UnCLIPDecoder(Network):
         return projection, unet
 
     def __repr__(self) -> str:
-        text = hashlib.sha256(repr(self.config.nothing).encode()).hexdigest()[:12]
-        own = f"UnCLIPDecoder(nothing of {len(self.config.nothing.states)} states, sha256 {text})"
-        return f"{own}: {self.buffer.size:,} parameters\n  {self._projection}\n  {self._unet}"
+        text = hashlib.sha256(repr(self.config.nothing).encode()).hexdigest()[:8]
+        return f"UnCLIPDecoder(nothing: sha256 {text}): {self.buffer.size:,} parameters\n  {self._unet}"
 
     @property
     def nothing(self) -> Condition:

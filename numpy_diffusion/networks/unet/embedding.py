@@ -40,7 +40,8 @@ def forward(
     if told is not None and config.class_embed_type == "projection":
         told, caches["class_embedding"] = _two_layers(params, "class_embedding", told)
     if told is not None:
-        temb, caches["told"] = temb + told, True
+        temb = temb + told
+        caches["told"] = True
     if labels is not None:
         row, caches["class"] = class_embedding.forward(labels, params["class_embedding.weight"])
         temb = temb + row
