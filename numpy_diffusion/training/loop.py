@@ -149,10 +149,7 @@ def train(
         label_dropout=label_dropout,
         crop=crop,
     )
-
-    def as_run(trained: Network, losses: np.ndarray) -> Run:
-        return Run(trained, schedule, losses, ready.settings.steps, None if out is None else Path(out))
-
+    as_run = partial(_as_run, schedule, ready.settings.steps, out)
     done = carry_out(
         model,
         ready.data.values,
@@ -165,6 +162,10 @@ def train(
         after_checkpoint=telling(after_checkpoint, as_run),
     )
     return as_run(model, done)
+
+
+def _as_run(schedule: Schedule, steps: int, out: _files.PathLike | None, trained: Network, losses: np.ndarray) -> Run:
+    return Run(trained, schedule, losses, steps, None if out is None else Path(out))
 
 
 def carry_out(

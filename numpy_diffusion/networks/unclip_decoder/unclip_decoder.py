@@ -109,7 +109,7 @@ class UnCLIPDecoder(Network):
                     raise ValueError(f"{name}: expected no {own}, which is an argument beside it, got {given[own]!r}")
         decoder = UNet(seed=seed, dtype=dtype, **unet)
         sizes = _sizes(decoder)
-        self._projection = TextProjection(seed=seed, dtype=dtype, **sizes | text_projection)
+        self._projection = TextProjection(seed=seed, dtype=dtype, **{**sizes, **text_projection})
         self._unet = decoder
         for name, size in sizes.items():
             if (got := getattr(self._projection.config, name)) != size:

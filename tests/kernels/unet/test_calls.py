@@ -10,7 +10,7 @@ from numpy_diffusion.kernels.unet.calls import CALL, IMAGES, NONE, Call, CallKin
 
 
 def plan(*calls: Call) -> Plan:
-    images, ends, tokens = np.array([NO_IMAGE], IMAGE), [NONE] * 7, np.zeros(0, np.int64)
+    images, ends, tokens = np.array([NO_IMAGE], IMAGE), [NONE] * 8, np.zeros((0, 2), np.int64)
     return Plan(np.array(list(calls), CALL), len(calls), images, 0, 0, *ends, tokens)
 
 

@@ -15,7 +15,7 @@ from numpy_diffusion.networks.unet.layout import layout
 
 
 def plan() -> Plan:
-    return Plan(np.zeros(0, CALL), 0, np.array([NO_IMAGE], IMAGE), 100, 33, *[NONE] * 7, np.zeros(0, np.int64))
+    return Plan(np.zeros(0, CALL), 0, np.array([NO_IMAGE], IMAGE), 100, 33, *[NONE] * 8, np.zeros((0, 2), np.int64))
 
 
 @pytest.mark.parametrize(("batch", "groups"), [(1, 1), (3, 3), (4, 4), (63, 4), (64, 8), (1000, 8)])

@@ -30,7 +30,7 @@ def test_a_network_without_transformers_has_no_call_of_theirs() -> None:
 
 
 @pytest.mark.parametrize("of_told", [False, True])
-def test_keys_and_values_of_told_are_as_wide_as_these_are_many(of_told: bool) -> None:
+def test_keys_and_values_of_states_are_as_wide_as_these_are_many(of_told: bool) -> None:
     """And so is every gradient by them; what is computed from them by a convolution, and nothing else."""
     plan = compiled.planned(told().config, True, TOKENS, of_told)[0]
     rows, others = plan.tokens.T
