@@ -17,6 +17,7 @@ from checks import peers  # noqa: E402
 from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel  # noqa: E402
 
 from numpy_diffusion.interop.diffusers import files, text_projections, unets  # noqa: E402
+from numpy_diffusion.layers import bicubic  # noqa: E402
 from numpy_diffusion.networks.unet import definition  # noqa: E402
 
 DRAWS, N, TOKENS = 6, 3, 7
@@ -180,6 +181,16 @@ def test_the_round_trip_is_bit_identical(pair: Pair, tmp_path: Path) -> None:
     )
     assert kept == given
     peers.assert_same_parameters(again, pair.theirs)
+
+
+@pytest.mark.parametrize("sizes", [(4, 6, 8, 12), (5, 5, 12, 7), (8, 8, 4, 3), (6, 6, 6, 6)])
+def test_the_image_to_go_by_is_enlarged_as_their_pipeline_does(sizes: tuple[int, ...]) -> None:
+    height, width, *size = sizes
+    x = np.random.default_rng(3).normal(size=(2, 3, height, width)).astype(np.float32)
+    expected = torch.nn.functional.interpolate(
+        torch.from_numpy(x), size=size, mode="bicubic", align_corners=False, antialias=True
+    )
+    np.testing.assert_allclose(bicubic.forward(x, *size), expected, rtol=0, atol=1e-5)
 
 
 # The text projection
