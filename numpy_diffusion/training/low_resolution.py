@@ -67,7 +67,7 @@ def blur(size: int, deviation: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> blur(3, np.array([0.6]))[0].round(3).tolist()
-    [[0.799, 0.199, 0.003], [0.166, 0.668, 0.166], [0.003, 0.199, 0.799]]
+    [[0.798, 0.199, 0.003], [0.166, 0.667, 0.166], [0.003, 0.199, 0.798]]
     """
     apart = np.arange(size) - np.arange(size)[:, None]
     width = np.maximum(deviation.astype(np.float64), 1e-3)[:, None, None]  # where exp gives 0 beside the pixel itself

@@ -90,7 +90,7 @@ def program(config: Config) -> list[Op]:
     >>> [op.kind for op in program(config)]  # doctest: +NORMALIZE_WHITESPACE
     ['conv_in', 'save', 'resnet', 'save', 'resnet', 'resnet', 'concat', 'resnet', 'concat', 'resnet', 'conv_out']
     >>> program(config)[7]
-    Op(kind='resnet', name='up_blocks.0.resnets.0', inputs=64, outputs=32, heads=0, depth=0)
+    Op(kind='resnet', name='up_blocks.0.resnets.0', inputs=64, outputs=32, heads=0, depth=0, normed=True)
     """
     first, last = config.block_out_channels[0], config.block_out_channels[-1]
     ops = [Op("conv_in", "conv_in", config.in_channels, first), Op("save", "", first, first)]
