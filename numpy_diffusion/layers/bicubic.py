@@ -15,7 +15,7 @@ def forward(x: np.ndarray, height: int, width: int) -> np.ndarray:
     Examples
     --------
     >>> forward(np.array([[0.0, 1.0]]), 1, 4).round(3).tolist()
-    [[-0.064, 0.212, 0.788, 1.064]]
+    [[-0.088, 0.207, 0.793, 1.088]]
     """
     rows, columns = (matrix(*sizes).astype(x.dtype) for sizes in ((height, x.shape[-2]), (width, x.shape[-1])))
     return rows @ x @ columns.T
