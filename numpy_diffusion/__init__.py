@@ -33,7 +33,9 @@ from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProje
 from numpy_diffusion.networks.clip.clip_vision import CLIPVisionWithProjection
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.prior.prior import PriorTransformer
+from numpy_diffusion.networks.text_projection.text_projection import TextProjection
 from numpy_diffusion.networks.text_unet.text_unet import TextUNet
+from numpy_diffusion.networks.unclip_decoder.unclip_decoder import UnCLIPDecoder
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines.ddpm import Pipeline
 from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
@@ -68,8 +70,10 @@ __all__ = [
     "PriorTransformer",
     "Run",
     "Schedule",
+    "TextProjection",
     "TextUNet",
     "UNet",
+    "UnCLIPDecoder",
     "as_eps",
     "backend",
     "better_of_two",

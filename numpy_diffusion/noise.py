@@ -36,6 +36,9 @@ STREAM_SCENES: Final = 18  # what is on a drawn scene, and where
 STREAM_CAPTIONS: Final = 20  # what is on a captioned scene, where, and in which words
 STREAM_LATENT: Final = 21  # which latent of an image's posterior is meant
 STREAM_TEXT_WEIGHTS: Final = 22  # initial weights of a text encoder
+STREAM_PROJECTION_WEIGHTS: Final = 23  # initial weights of the projection before a decoder
+STREAM_CROP: Final = 24  # which part of an image a training step shows
+STREAM_BLUR: Final = 25  # how much a training step blurs the image to go by
 
 WORD_RANGE: Final = 2**32  # values of a word of the counter: so many samples have numbers, and so many steps of each
 NUMBER_SHIFT: Final = 16  # bits of a stream's word below the number of the dropout that draws from it

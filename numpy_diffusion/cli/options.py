@@ -11,6 +11,7 @@ from numpy_diffusion._version import __version__
 from numpy_diffusion.cli import sources
 from numpy_diffusion.cli.networks import FEW, MODELS, OCTAVES, UNET
 from numpy_diffusion.kernels.backend import BACKENDS
+from numpy_diffusion.models.network import LABEL_DROPOUT
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines.latent import LatentPipeline
@@ -19,7 +20,7 @@ from numpy_diffusion.sampling import samplers
 from numpy_diffusion.sampling.solvers import METHODS
 from numpy_diffusion.training import loop as training
 from numpy_diffusion.training.losses import WEIGHTINGS
-from numpy_diffusion.training.settings import LABEL_DROPOUT, WARMUP
+from numpy_diffusion.training.settings import WARMUP
 from numpy_diffusion.training.step_sampling import SAMPLINGS
 
 PROGRAM: Final = "numpy-diffusion"

@@ -6,17 +6,24 @@ y = conv2(dropout(silu(h))) + x, where x goes through the 1 x 1 convolution conv
 If time_emb_proj has twice the channels, they are a scale and a shift behind the norm (Dhariwal and Nichol 2021,
 section 3.1; diffusers' "scale_shift"): h = norm2(conv1(silu(norm1(x)))) (1 + scale) + shift.
 An autoencoder's block knows no step: it has no time_emb_proj.
+A block may halve or double the image as well: then both silu(norm1(x)) and x go through `downsample` or `upsample`
+(Dhariwal and Nichol 2021, section 3; diffusers' `ResnetBlock2D` with down or up).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-from numpy_diffusion.layers import conv, dropout, group_norm, linear, silu
+from numpy_diffusion.layers import conv, downsample, dropout, group_norm, linear, silu, upsample
 from numpy_diffusion.layers.named import Gradients, store_gradients, weight_and_bias
+
+Resample = Literal["down", "up"]
+
+_RESAMPLED: Final = {"down": downsample.forward, "up": upsample.forward}
+_RESAMPLED_BACK: Final = {"down": downsample.backward, "up": upsample.backward}
 
 
 class Dropped(NamedTuple):
@@ -36,15 +43,20 @@ def forward(
     groups: int,
     eps: float,
     dropped: Dropped | None = None,
+    resample: Resample | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """y [N, J, H, W] from x [N, C, H, W] and temb [N, E], if there is one; without `dropped`, no dropout.
+
+    With `resample` y is of half or twice the height and width.
 
     params: weight and bias of norm1, conv1, norm2, conv2; of time_emb_proj, [J, E] or [2 J, E], if temb is not None;
     and of conv_shortcut where C is not J.
     """
-    caches: dict[str, Any] = {}
+    caches: dict[str, Any] = {"resample": resample}
     h, caches["norm1"] = group_norm.forward(x, *weight_and_bias(params, "norm1"), groups, eps)
     h, caches["silu1"] = silu.forward(h)
+    if resample is not None:
+        h, x = _RESAMPLED[resample](h), _RESAMPLED[resample](x)
     h, caches["conv1"] = conv.forward(h, *weight_and_bias(params, "conv1"))
     parts: list[np.ndarray] = []
     if temb is not None:
@@ -87,7 +99,9 @@ def backward(dy: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray, np.nda
         da = store_gradients(grads, "time_emb_proj", linear.backward(da, caches["time_emb_proj"]))
         dtemb = silu.backward(da, caches["silu_temb"])
     dh = store_gradients(grads, "conv1", conv.backward(dh, caches["conv1"]))
-    dh = store_gradients(grads, "norm1", group_norm.backward(silu.backward(dh, caches["silu1"]), caches["norm1"]))
-    shortcut = "conv_shortcut" in caches
+    shortcut, resample = "conv_shortcut" in caches, caches["resample"]
     dx = store_gradients(grads, "conv_shortcut", conv.backward(dy, caches["conv_shortcut"])) if shortcut else dy
+    if resample is not None:
+        dh, dx = _RESAMPLED_BACK[resample](dh), _RESAMPLED_BACK[resample](dx)
+    dh = store_gradients(grads, "norm1", group_norm.backward(silu.backward(dh, caches["silu1"]), caches["norm1"]))
     return dh + dx, dtemb, grads

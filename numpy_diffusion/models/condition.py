@@ -7,7 +7,7 @@ names, eps = model(x, t, labels=...), so that a plain function with such an argu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,6 +27,7 @@ class Condition:
     ----------
     labels : classes, int64 [] or [N]
     embedding : what another network made of a picture or text, float32 [E] or [N, E]
+    text_embedding : what another network made of a text, beside one of a picture, float32 [E] or [N, E]
     tokens : numbers of words, int64 [L] or [N, L]
     states : what a text encoder made of the words, float32 [L, D] or [N, L, D]; they come with a mask, and if none is
         given all are there
@@ -49,6 +50,7 @@ class Condition:
 
     labels: Any = None
     embedding: Any = None
+    text_embedding: Any = None
     tokens: Any = None
     states: Any = None
     mask: Any = None
@@ -73,6 +75,12 @@ class Condition:
     def arguments(self) -> dict[str, np.ndarray]:
         """The fields that are not None, by name: model(x, t, **condition.arguments())."""
         return {name: value for name in FIELDS if (value := getattr(self, name)) is not None}
+
+    @property
+    def rows_given(self) -> int | None:
+        """For how many samples there are rows; None where each value is for all."""
+        counts = [len(value) for name, value in self.arguments().items() if value.ndim > AXES[name]]
+        return counts[0] if counts else None
 
     def each(self, n: int) -> Condition:
         """The same with a row for each of n samples.
@@ -105,13 +113,20 @@ class Condition:
         """For a batch and the same once more behind it: the rows twice, where there is a row for each sample."""
         return self._with(lambda name, value: value if value.ndim == AXES[name] else np.concatenate([value, value]))
 
-    def left_out(self, where: np.ndarray, nothing: Condition) -> Condition:
-        """These rows [N], and where it says so [N] those of `nothing`.  Errors as for `fitted`."""
+    def left_out(self, where: np.ndarray | Mapping[str, np.ndarray], nothing: Condition) -> Condition:
+        """These rows [N], and where it says so [N], of all fields or by name, those of `nothing`.
+
+        A mask goes with its tokens or states.  Errors as for `fitted`.
+        """
         own, instead = self.fitted(nothing)
+        marks = dict.fromkeys(FIELDS, where) if isinstance(where, np.ndarray) else dict(where)
+        for name in marks.keys() & {"tokens", "states"}:
+            marks["mask"] = marks[name]
 
         def chosen(name: str, value: np.ndarray) -> np.ndarray:
-            mark = where.reshape(-1, *(1,) * AXES[name])
-            return np.where(mark, instead[name], value)
+            if name not in marks:
+                return value
+            return np.where(marks[name].reshape(-1, *(1,) * AXES[name]), instead[name], value)
 
         return own._with(chosen)
 
@@ -162,6 +177,7 @@ FIELDS = tuple(field.name for field in fields(Condition))  # looked up once: eac
 AXES = {
     "labels": 0,
     "embedding": 1,
+    "text_embedding": 1,
     "tokens": 1,
     "states": 2,
     "mask": 1,
@@ -171,6 +187,7 @@ MARKED = ("tokens", "states", "mask")  # the fields whose first axis of these co
 _WHAT = {
     "labels": "an integer",
     "embedding": "one vector",
+    "text_embedding": "one vector",
     "tokens": "one row of tokens",
     "states": "one row of states",
     "mask": "one row of marks",
@@ -182,7 +199,7 @@ def _checked(name: str, value: Any) -> np.ndarray:
     """The field as an array of its dtype, one sample's value or a row for each."""
     if name == "labels":
         return _labels(value)
-    if name in ("embedding", "states", "low_resolution"):
+    if name in ("embedding", "text_embedding", "states", "low_resolution"):
         array = _checks.array(name, value, dtype=np.float32)
     else:
         array = np.asarray(value)

@@ -9,8 +9,8 @@ know how.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +23,8 @@ from numpy_diffusion.models.tasks import Dropout, Gradient, Take, Task
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.predictions import Prediction
+
+LABEL_DROPOUT: Final = 0.1  # Ho and Salimans 2022, table 1: the best of 0.1, 0.2 and 0.5
 
 
 class Network(Trainable):
@@ -87,6 +89,15 @@ class Network(Trainable):
 
     def check_values(self, condition: Condition) -> None:
         """ValueError where a field of the condition holds what the network does not know, as a class too many."""
+
+    @property
+    def label_dropout(self) -> float | Mapping[str, float]:
+        """How often training tells it nothing, or not a field, by name, where the caller does not say."""
+        return LABEL_DROPOUT
+
+    def check_crop(self, crop: int) -> None:
+        """ValueError where it cannot be trained on squares of its images of this side."""
+        raise ValueError(f"crop: expected None, as a {type(self).__name__} is trained on whole samples, got {crop}")
 
     # Kernels that it may bring -----------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -66,8 +66,9 @@ class Task:
     adam : its settings
     rates, decays : Adam's learning rate and the average's decay, of every step [steps]
     seed : of all that is drawn
-    label_dropout : how often a sample is told nothing
+    label_dropout : how often a sample is told nothing; or how often it is not told a field, by name
     mirror : whether every second image is exchanged left and right, by chance
+    crop : the side of the squares that are shown of images; None for whole ones
     """
 
     schedule: Schedule
@@ -78,8 +79,9 @@ class Task:
     rates: np.ndarray
     decays: np.ndarray
     seed: int
-    label_dropout: float = 0.0
+    label_dropout: float | Mapping[str, float] = 0.0
     mirror: bool = False
+    crop: int | None = None
 
 
 # Weights [P] and a batch -> the weighted losses [N], and their mean's gradient by the weights [P].

@@ -5,6 +5,10 @@ Every draw is a function of (seed, sample in the batch, step): a run can go on a
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Final
+
 import numpy as np
 
 from numpy_diffusion.models import parameters
@@ -25,14 +29,18 @@ from numpy_diffusion.process.predictions import Prediction, target
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import losses
 
+# Which of a step's draws leaves a field out: all that is of one text by one, so that it goes together.
+DRAWS: Final = {"embedding": 1, "labels": 2, "low_resolution": 3}
+OF_TEXTS: Final = 0
+
 
 def draw(
-    data: np.ndarray, steps: np.ndarray, batch: int, seed: int, step: int
+    data: np.ndarray, steps: np.ndarray, batch: int, seed: int, step: int, crop: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x0 [batch, ...], t [batch], one of `steps` [M], and eps like x0, of one training step."""
-    samples = np.arange(batch)
+    """x0 [batch, ...], t [batch], one of `steps` [M], and eps like x0 or like its squares, of one training step."""
+    samples, shape = np.arange(batch), data.shape[1:] if crop is None else (data.shape[1], crop, crop)
     index, place = integers(seed, STREAM_BATCH, samples, step, [len(data), len(steps)]).T
-    eps = normal(seed, STREAM_TRAIN, samples, step, data[0].size).reshape(batch, *data.shape[1:])
+    eps = normal(seed, STREAM_TRAIN, samples, step, math.prod(shape)).reshape(batch, *shape)
     return data[index], steps[place], eps.astype(data.dtype, copy=False)
 
 
@@ -43,16 +51,28 @@ def mirrored(x0: np.ndarray, seed: int, step: int) -> np.ndarray:
 
 
 def drawn_condition(
-    condition: Condition, nothing: Condition, n: int, dropout: float, batch: int, seed: int, step: int
+    condition: Condition,
+    nothing: Condition,
+    n: int,
+    dropout: float | Mapping[str, float],
+    batch: int,
+    seed: int,
+    step: int,
 ) -> Condition:
     """The conditions [batch] of what `draw` draws of n samples, each with probability `dropout` nothing instead.
 
-    So that one network learns the noise of every class and of all together, for classifier-free guidance.
+    So that one network learns the noise of every class and of all together, for classifier-free guidance.  With a
+    probability for a field it is left out by itself, but all that is of a text together (Ramesh et al. 2022,
+    section 2.1).
     """
     samples = np.arange(batch)
-    index = integers(seed, STREAM_BATCH, samples, step, [n])[:, 0]
-    left_out = uniform(seed, STREAM_LABEL_DROPOUT, samples, step, 1)[:, 0] < dropout
-    return condition.rows(index).left_out(left_out, nothing)
+    rows = condition.rows(integers(seed, STREAM_BATCH, samples, step, [n])[:, 0])
+    if not dropout:
+        return rows
+    drawn = uniform(seed, STREAM_LABEL_DROPOUT, samples, step, 4)
+    if isinstance(dropout, Mapping):
+        return rows.left_out({name: drawn[:, DRAWS.get(name, OF_TEXTS)] < p for name, p in dropout.items()}, nothing)
+    return rows.left_out(drawn[:, OF_TEXTS] < dropout, nothing)
 
 
 def by_definition(model: Network) -> Gradient:

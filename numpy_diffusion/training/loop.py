@@ -6,7 +6,7 @@ What a step does stands in `step.py`, how they follow one another in `steps.py`;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,8 +48,9 @@ def train(
     average_decay: float = 0.999,
     weighting: Weighting | ArrayLike = "simple",
     sampling: Sampling = "uniform",
-    label_dropout: float | None = None,
+    label_dropout: float | Mapping[str, float] | None = None,
     mirror: bool = False,
+    crop: int | None = None,
     seed: int = 0,
     out: _files.PathLike | None = None,
     resume: bool = False,
@@ -82,8 +83,9 @@ def train(
     sampling : how t is drawn: "uniform", or "importance", by the history of the losses, which lowers the gradient's
         noise where they differ much from step to step, as with weighting="vlb" (Nichol and Dhariwal 2021)
     label_dropout : how often a label is left out, so that the network learns the noise of all classes together as
-        well, for classifier-free guidance; 0.1 of a network with classes (Ho and Salimans 2022)
+        well, for classifier-free guidance; 0.1 of a network with classes (Ho and Salimans 2022); or by field
     mirror : exchange left and right of every second image, by chance
+    crop : show squares of this side of the images and of the low-resolution ones to go by, see `low_resolution.part`
     seed : of batches, steps t, noise, mirroring and dropout; the result is the same to the bit on any number of
         threads
     out : a new or empty folder for the run; see `checkpoints`
@@ -145,11 +147,9 @@ def train(
         backend=backend,
         mirror=mirror,
         label_dropout=label_dropout,
+        crop=crop,
     )
-
-    def as_run(trained: Network, losses: np.ndarray) -> Run:
-        return Run(trained, schedule, losses, ready.settings.steps, None if out is None else Path(out))
-
+    as_run = partial(_as_run, schedule, ready.settings.steps, out)
     done = carry_out(
         model,
         ready.data.values,
@@ -162,6 +162,10 @@ def train(
         after_checkpoint=telling(after_checkpoint, as_run),
     )
     return as_run(model, done)
+
+
+def _as_run(schedule: Schedule, steps: int, out: _files.PathLike | None, trained: Network, losses: np.ndarray) -> Run:
+    return Run(trained, schedule, losses, steps, None if out is None else Path(out))
 
 
 def carry_out(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -17,7 +18,6 @@ from numpy_diffusion.training.losses import Weighting
 from numpy_diffusion.training.step_sampling import SAMPLINGS, Sampling
 
 WARMUP: Final = 500  # steps at most
-LABEL_DROPOUT: Final = 0.1  # Ho and Salimans 2022, table 1: the best of 0.1, 0.2 and 0.5
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ class Settings:
     ----------
     weighting : its name, or lambda(1)..lambda(T)
     mirror : None of a network that takes no images
-    label_dropout : how often a sample is told nothing; None of a network that takes no condition
+    label_dropout : how often a sample is told nothing, or not a field, by name; None of a network that takes no
+        condition
+    crop : the side of the squares that are shown; None for whole samples
     """
 
     steps: int
@@ -56,7 +58,8 @@ class Settings:
     seed: int
     backend: Backend
     mirror: bool | None = None
-    label_dropout: float | None = None
+    label_dropout: float | dict[str, float] | None = None
+    crop: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What config.json says: the fields that mean something for the network."""
@@ -79,7 +82,8 @@ def settings(
     seed: int,
     backend: Backend | None,
     mirror: bool,
-    label_dropout: float | None,
+    label_dropout: float | Mapping[str, float] | None,
+    crop: int | None,
 ) -> Settings:
     """The arguments of `loop.train`, checked; None stands for what suits the network.
 
@@ -109,6 +113,7 @@ def settings(
         sampling=sampling,
         mirror=_mirror(model, mirror),
         label_dropout=_label_dropout(model, label_dropout),
+        crop=_crop(model, crop),
     )
 
 
@@ -153,9 +158,24 @@ def _mirror(model: Network, mirror: bool) -> bool | None:
     return None
 
 
-def _label_dropout(model: Network, label_dropout: float | None) -> float | None:
+def _crop(model: Network, crop: int | None) -> int | None:
+    if crop is not None:
+        model.check_crop(_checks.integer("crop", crop, 1))
+    return crop
+
+
+def _label_dropout(
+    model: Network, label_dropout: float | Mapping[str, float] | None
+) -> float | dict[str, float] | None:
     if model.nothing is not None:
-        return LABEL_DROPOUT if label_dropout is None else _checks.real("label_dropout", label_dropout, 0.0, 1.0)
+        given = model.label_dropout if label_dropout is None else label_dropout
+        if not isinstance(given, Mapping):
+            return _checks.real("label_dropout", given, 0.0, 1.0)
+        taken = [name for name in model.nothing.arguments() if name != "mask"]
+        return {
+            _checks.choice("label_dropout", name, taken): _checks.real(f"label_dropout: {name}", p, 0.0, 1.0)
+            for name, p in given.items()
+        }
     if label_dropout is not None:
         raise ValueError(f"label_dropout: expected None, as the network has no classes, got {label_dropout!r}")
     return None

@@ -5,12 +5,14 @@ repeat: x_0 ~ data, t ~ uniform{1..T}, eps ~ N(0, I); descend on
         or, where the network predicts x_0 (Ramesh et al. 2022, eq 2) or v, on the same of that
 
 and, where the network learns its variance, on the bound by that head (Nichol and Dhariwal 2021, eq 16).  With
-a condition, x_0 comes with it, and now and then it is left out (Ho and Salimans 2022, Algorithm 1).
+a condition, x_0 comes with it, and now and then it is left out (Ho and Salimans 2022, Algorithm 1).  With an image to
+go by, the network is shown the same part of both (`low_resolution`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +22,7 @@ from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.tasks import Adam, Dropout, Gradient, State, Take, Task
 from numpy_diffusion.models.trainable import Trainable
-from numpy_diffusion.training import losses, step_sampling
+from numpy_diffusion.training import losses, low_resolution, step_sampling
 from numpy_diffusion.training.batch import by_definition, draw, drawn_condition, losses_and_gradient, mirrored
 from numpy_diffusion.training.optimizers import adam_step, average_decays, average_step, learning_rates
 from numpy_diffusion.training.settings import CommonSettings
@@ -138,9 +140,13 @@ def _stepwise(task: Task, model: Network, gradient: Gradient, backend: Backend) 
 
         def loss(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
             nonlocal t, sample_losses
-            x0, t, eps = draw(task.data, chosen, task.batch, task.seed, step)
+            x0, t, eps = draw(task.data, chosen, task.batch, task.seed, step, task.crop)
             x0 = mirrored(x0, task.seed, step) if task.mirror else x0
             condition, dropout = _condition(task, nothing, step), Dropout(task.seed, np.arange(task.batch), step)
+            if (low := condition.low_resolution) is not None:
+                low = mirrored(low, task.seed, step) if task.mirror else low
+                x0, low = low_resolution.part(x0, low, task.crop, task.seed, step)
+                condition = replace(condition, low_resolution=low)
             sample_losses, slope = losses_and_gradient(
                 gradient, task.schedule, weights, x0, t, eps, weighting, table, condition, dropout, predicts
             )

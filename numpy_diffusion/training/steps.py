@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.tasks import Adam, State, Task
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.training import checkpoints, inputs
+from numpy_diffusion.training import checkpoints, inputs, low_resolution
 from numpy_diffusion.training.losses import Weighting, weights
 from numpy_diffusion.training.optimizers import average_decays, learning_rates
 from numpy_diffusion.training.settings import Settings, settings
@@ -59,8 +59,9 @@ def train_steps(
     average_decay: float = 0.999,
     weighting: Weighting | ArrayLike = "simple",
     sampling: Sampling = "uniform",
-    label_dropout: float | None = None,
+    label_dropout: float | Mapping[str, float] | None = None,
     mirror: bool = False,
+    crop: int | None = None,
     seed: int = 0,
     backend: Backend | None = None,
 ) -> Iterator[TrainingStep]:
@@ -109,6 +110,7 @@ def train_steps(
         backend=backend,
         mirror=mirror,
         label_dropout=label_dropout,
+        crop=crop,
     )
     return _one_by_one(model, ready)
 
@@ -142,6 +144,8 @@ def prepared(
     lambda_t = weights(_checks.instance("schedule", schedule, Schedule), weighting)
     data = inputs.data(model, x0, labels if isinstance(labels, Condition) else Condition(labels))
     chosen = settings(model, weighting=weighting, lambda_t=lambda_t, **given)
+    if data.condition.low_resolution is not None:
+        low_resolution.check(data.values, data.condition.low_resolution, chosen.crop)
     task = _task(data, schedule, chosen)
     advance = prepare(data.model, task, lambda_t, sampling=chosen.sampling, backend=chosen.backend)
     return Prepared(data, chosen, task, advance)
@@ -160,6 +164,7 @@ def _task(data: inputs.Data, schedule: Schedule, settings: Settings) -> Task:
         seed=settings.seed,
         label_dropout=settings.label_dropout or 0.0,
         mirror=bool(settings.mirror),
+        crop=settings.crop,
     )
 
 

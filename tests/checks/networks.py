@@ -256,7 +256,7 @@ def check_condition(network: Network) -> None:
             other = network(x, t, **given | {name: nothing[name]})
             assert (other != answer(network)).any(axis=tuple(range(1, x.ndim))).sum() >= N - 1
         else:
-            dtypes = dict(mask=bool, embedding=float, states=float, low_resolution=float)
+            dtypes = dict(mask=bool, embedding=float, text_embedding=float, states=float, low_resolution=float)
             value = np.zeros((TOKENS,) * axes, dtypes.get(name, int))
             with pytest.raises(ValueError, match=rf"^{name}: expected None, as the network has no .*, got some$"):
                 network(x, t, **given | {name: value})

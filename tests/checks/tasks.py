@@ -30,7 +30,7 @@ def prepare(
 ) -> training_step.Advance:
     """`training.step.prepare` of a task that is written out."""
     decays = average_decays(average_decay, 1, len(rates))
-    given = Task(schedule, data, Condition(labels=labels), rates=rates, decays=decays, **task)
+    given = Task(schedule, data, _told(labels), rates=rates, decays=decays, **task)
     return training_step.prepare(model, given, weighting, sampling=sampling, backend=backend)
 
 
@@ -47,9 +47,13 @@ def losses_and_gradient(
     dropout: tuple[int, np.ndarray, int] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """`training.batch.losses_and_gradient` by the network's definition."""
-    told, dropped = Condition(labels=labels), None if dropout is None else Dropout(*dropout)
+    told, dropped = _told(labels), None if dropout is None else Dropout(*dropout)
     gradient = training_batch.by_definition(model)
     # By its module, so that a planted fault stands in for it.
     return training_batch.losses_and_gradient(
         gradient, schedule, weights, x0, t, eps, weighting, table, told, dropped
     )
+
+
+def _told(labels: Any) -> Condition:
+    return labels if isinstance(labels, Condition) else Condition(labels=labels)

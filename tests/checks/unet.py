@@ -53,6 +53,31 @@ CASES: dict[str, dict[str, Any]] = {
         attention_head_dim=(1, 4),
         resnet_time_scale_shift="scale_shift",
     ),
+    "a decoder: added states, halved and doubled in residual blocks": TOLD
+    | dict(
+        sample_size=4,
+        num_class_embeds=None,
+        out_channels=4,
+        down_block_types=("SimpleCrossAttnDownBlock2D", "ResnetDownsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("ResnetUpsampleBlock2D", "SimpleCrossAttnUpBlock2D"),
+        class_embed_type="identity",
+        resnet_time_scale_shift="scale_shift",
+    ),
+    "residual blocks that halve and double, a middle without a norm": SMALL
+    | dict(
+        sample_size=4,
+        down_block_types=("ResnetDownsampleBlock2D",) * 2,
+        up_block_types=("ResnetUpsampleBlock2D",) * 2,
+        resnet_time_scale_shift="scale_shift",
+    ),
+    "an upsampler": PLAIN
+    | dict(
+        sample_size=8,
+        in_channels=4,
+        down_block_types=("ResnetDownsampleBlock2D",) * 2,
+        up_block_types=("ResnetUpsampleBlock2D",) * 2,
+    ),
     "states and an embedding as it is": TOLD
     | ONE_BLOCK
     | dict(
@@ -78,7 +103,8 @@ def images(model: UNet, N: int = 3) -> tuple[np.ndarray, np.ndarray, Told]:
     """x, t and what the samples are told: of a text of four words, not all of which are there."""
     rng, classes = np.random.default_rng(1), model.config.num_class_embeds
     labels = None if classes is None else rng.integers(0, classes, N)
-    x, t = rng.normal(size=(N, *model.shape)).astype(model.buffer.dtype), rng.integers(1, 1001, N)
+    shape = (model.config.in_channels, *model.config.image_size)  # of an upsampler with the image to go by
+    x, t = rng.normal(size=(N, *shape)).astype(model.buffer.dtype), rng.integers(1, 1001, N)
     embedding = rng.normal(size=(N, told_size(model.config))) if told_size(model.config) else None
     if (size := model.config.cross_attention_dim) is None:
         return x, t, Told(labels, embedding)

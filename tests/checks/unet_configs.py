@@ -52,3 +52,23 @@ STABLE_DIFFUSION = {
     "upcast_attention": True,
     "use_linear_projection": True,
 }
+
+# the decoder of kakaobrain/karlo-v1-alpha, as diffusers converts it
+KARLO = {
+    "_class_name": "UNet2DConditionModel",
+    "act_fn": "silu",
+    "attention_head_dim": 64,
+    "block_out_channels": [320, 640, 960, 1280],
+    "class_embed_type": "identity",
+    "cross_attention_dim": 1536,
+    "down_block_types": ["ResnetDownsampleBlock2D", *["SimpleCrossAttnDownBlock2D"] * 3],
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "in_channels": 3,
+    "layers_per_block": 3,
+    "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+    "out_channels": 6,
+    "resnet_time_scale_shift": "scale_shift",
+    "sample_size": 64,
+    "up_block_types": [*["SimpleCrossAttnUpBlock2D"] * 3, "ResnetUpsampleBlock2D"],
+}

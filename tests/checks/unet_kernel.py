@@ -16,7 +16,10 @@ from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import losses
 
-DOWN, UP = ("DownBlock2D", "AttnDownBlock2D"), ("UpBlock2D", "AttnUpBlock2D")
+DOWN, UP = (
+    ("DownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D"),
+    ("UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D"),
+)
 TOKENS = 9
 TABLE = losses.bound_table(Schedule.linear(T=1000))
 
@@ -29,8 +32,8 @@ def small() -> UNet:
         out_channels=2,
         block_out_channels=[8, 40],
         norm_num_groups=4,
-        down_block_types=DOWN,
-        up_block_types=UP[::-1],
+        down_block_types=DOWN[:2],
+        up_block_types=UP[1::-1],
         layers_per_block=1,
         dropout=0.2,
         num_class_embeds=4,
@@ -59,6 +62,40 @@ def told() -> UNet:
     )
     model.buffer[:] += 0.1 * np.random.default_rng(0).normal(size=model.buffer.size)
     return model
+
+
+def decoder() -> UNet:
+    """One with states that are added, an embedding as it is and a variance head, as DALL-E 2's decoder has."""
+    model = UNet(
+        sample_size=8,
+        in_channels=2,
+        out_channels=4,
+        block_out_channels=[8, 40],
+        norm_num_groups=4,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        layers_per_block=1,
+        dropout=0.2,
+        cross_attention_dim=5,
+        attention_head_dim=10,
+        resnet_time_scale_shift="scale_shift",
+        class_embed_type="identity",
+    )
+    model.buffer[:] += 0.1 * np.random.default_rng(0).normal(size=model.buffer.size)
+    return model
+
+
+def resampling() -> UNet:
+    """One with residual blocks that halve and double, and an attention in the middle that has no norm."""
+    return UNet(
+        **small().options
+        | dict(
+            down_block_types=("ResnetDownsampleBlock2D", "DownBlock2D"),
+            up_block_types=("ResnetUpsampleBlock2D", "UpBlock2D"),
+            resnet_time_scale_shift="scale_shift",
+        )
+    )
 
 
 def wide() -> UNet:
@@ -99,10 +136,10 @@ def outputs(model: UNet, batch: dict[str, Any]) -> np.ndarray:
 
 
 def gradient(model: UNet, batch: dict[str, Any], eps: np.ndarray, weighting: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Losses, gradient, and the gradient by the states, of no numbers where there are none."""
+    """Losses, gradient, and the gradients by embedding and states, of no numbers where there are none."""
     embedding = unet_embedding.embed(model.config, batch["t"], np.float32)
     told, table = batch["told"], TABLE[batch["t"]]
-    run = unet_compiled.gradients(model.config, len(eps), told.length, of_states=told.states is not None)
+    run = unet_compiled.gradients(model.config, len(eps), told.length, of_told=told.states is not None)
     found = run(model.buffer, batch["x"], eps, embedding, told, weighting, table, seed=2**40 + 7, step=3)
     return tuple(values.copy() for values in found)
 
@@ -117,5 +154,5 @@ def exact(model: UNet, batch: dict[str, Any], eps: np.ndarray, weighting: np.nda
     if model.learn_variance:
         more, head = losses.variance_loss(found[:, C:], found[:, :C], eps.astype(float), TABLE[batch["t"]])
         values, slopes = values + more, np.concatenate([slopes, head], axis=1)
-    _, dstates, grads = definition.backward(params, model.config, slopes, caches)
-    return values, np.concatenate([grads[name].ravel() for name in params]), dstates
+    _, dtold, grads = definition.backward(params, model.config, slopes, caches)
+    return values, np.concatenate([grads[name].ravel() for name in params]), dtold.embedding, dtold.states

@@ -19,7 +19,7 @@ SMALL, SIDE = st.integers(1, 2), st.integers(1, 3)
 
 
 @FLAT
-@given(N=SMALL, heads=SMALL, d=SMALL, H=SIDE, W=SIDE)
+@given(N=SMALL, heads=SMALL, d=SMALL, H=SIDE, W=SIDE, normed=st.booleans())
 def test_gradients_of_the_attention_block(**sizes: Any) -> None:
     check_attention(**sizes)
 

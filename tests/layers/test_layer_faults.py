@@ -16,8 +16,8 @@ from checks.activations import (
 )
 from checks.attention import check_gradients as check_attention
 from checks.attention import check_values as check_attention_values
+from checks.blocks import check_added, check_residual
 from checks.blocks import check_attention as check_attention_block
-from checks.blocks import check_residual
 from checks.class_embedding import check_gradients as check_class_embedding
 from checks.conv import check_gradients as check_conv
 from checks.conv import check_values as check_conv_values
@@ -42,12 +42,15 @@ from checks.transformers import (
 from checks.unit_length import check_gradient as check_unit_gradient
 from checks.unit_length import check_values as check_unit_values
 from checks.upsample import check_gradients as check_upsample
+from checks.upsample import check_means
 
 from numpy_diffusion.layers import (
+    added_attention,
     attention,
     attention_block,
     class_embedding,
     conv,
+    downsample,
     dropout,
     encoder_layer,
     geglu,
@@ -133,6 +136,35 @@ FAULTS = {
         check_scaled,
     ),
     "the scale's gradient without h": Fault(residual_block.backward, "(dh * h)", "dh", check_scaled),
+    "a mean's gradient to four pixels each": Fault(
+        downsample.backward, "* dy.dtype.type(0.25)", "* dy.dtype.type(1.0)", check_means
+    ),
+    "a quarter of the shortcut's gradient": Fault(
+        residual_block.backward,
+        "_RESAMPLED_BACK[resample](dh), _RESAMPLED_BACK[resample](dx)",
+        "_RESAMPLED_BACK[resample](dh), _RESAMPLED_BACK[resample](dx) / 4.0",
+        partial(check_residual, resample="up"),
+    ),
+    "a turned gradient through the means": Fault(
+        residual_block.backward,
+        "_RESAMPLED_BACK[resample](dh)",
+        "_RESAMPLED_BACK[resample](dh)[:, :, ::-1]",
+        partial(check_residual, resample="down"),
+    ),
+    "the states' keys for their values": Fault(
+        added_attention.backward,
+        'through("add_k_proj", dk[:, pixels:])',
+        'through("add_k_proj", dv[:, pixels:])',
+        check_added,
+    ),
+    "the added attention's skip lost": Fault(added_attention.backward, "dx + dy", "dx", check_added),
+    "the added states' mask left out": Fault(added_attention.forward, "heads, seen)", "heads)", check_added),
+    "a norm's gradient where there is none": Fault(
+        attention_block.backward,
+        "dx = image(dz, dy.shape)",
+        "dx = 2.0 * image(dz, dy.shape)",
+        partial(check_attention_block, normed=False),
+    ),
     "what must not be seen is seen": Fault(
         attention.forward, "np.where(mask[:, None], scores, -np.inf)", "scores", check_attention_values
     ),

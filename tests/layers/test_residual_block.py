@@ -11,14 +11,24 @@ from checks.layer_gradients import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_diffusion.layers import residual_block, silu
+from numpy_diffusion.layers import downsample, residual_block, silu, upsample
 
 FLAT = settings(deadline=None, max_examples=10)
 SMALL, SIDE = st.integers(1, 2), st.integers(1, 3)
+RESAMPLE = st.sampled_from([None, *get_args(residual_block.Resample)])
 
 
 @FLAT
-@given(N=SMALL, C=SMALL, J=SMALL, H=SIDE, W=SIDE, dropped=st.booleans(), step=st.sampled_from(get_args(Step)))
+@given(
+    N=SMALL,
+    C=SMALL,
+    J=SMALL,
+    H=SIDE,
+    W=SIDE,
+    dropped=st.booleans(),
+    step=st.sampled_from(get_args(Step)),
+    resample=RESAMPLE,
+)
 def test_gradients_of_the_residual_block(**sizes: Any) -> None:
     check_residual(**sizes)
 
@@ -57,6 +67,14 @@ def test_a_scale_and_a_shift_stand_behind_the_second_norm() -> None:
     y, _ = residual_block.forward(**given, params=params, groups=1, eps=EPS)
     h = silu.forward(np.array([0.3, 0.7]))[0] + params["conv2.bias"]
     np.testing.assert_allclose(y - given["x"], np.broadcast_to(h[:, None, None], y.shape), atol=1e-12)
+
+
+@pytest.mark.parametrize(("resample", "move"), [("down", downsample.forward), ("up", upsample.forward)])
+def test_a_block_that_resamples_adds_to_the_image_resampled(resample: Any, move: Any) -> None:
+    given, params = drawn(0, x=(2, 2, 4, 6), temb=(2, 3)), residual_params(2, 2, 3)
+    params["conv2.weight"][:] = 0.0
+    y, _ = residual_block.forward(**given, params=params, groups=1, eps=EPS, resample=resample)
+    np.testing.assert_allclose(y, move(given["x"]) + params["conv2.bias"][:, None, None], atol=1e-12)
 
 
 def test_a_block_of_no_step_is_one_whose_step_adds_nothing() -> None:

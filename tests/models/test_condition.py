@@ -12,18 +12,20 @@ from numpy_diffusion.models.condition import AXES, Condition
 ONE: dict[str, Any] = {  # of one sample
     "labels": 3,
     "embedding": [0.5, 1.5],
+    "text_embedding": [1.0, -0.5],
     "tokens": [7, 1, 0],
     "states": [[0.5, 1.5], [2.0, 1.0], [0.0, 3.0]],
     "mask": [True, True, False],
     "low_resolution": np.full((1, 2, 2), 0.25),
 }
 DTYPES = {"labels": "int64", "tokens": "int64", "mask": "bool"} | dict.fromkeys(
-    ("embedding", "states", "low_resolution"), "float32"
+    ("embedding", "text_embedding", "states", "low_resolution"), "float32"
 )
 RNG = np.random.default_rng(0)
 EACH: dict[str, Any] = {  # of four samples
     "labels": np.array([3, 1, 4, 1]),
     "embedding": RNG.normal(size=(4, 2)).astype(np.float32),
+    "text_embedding": RNG.normal(size=(4, 2)).astype(np.float32),
     "tokens": RNG.integers(0, 9, (4, 3)),
     "states": RNG.normal(size=(4, 3, 2)).astype(np.float32),
     "mask": RNG.random((4, 3)) < 0.5,
@@ -54,6 +56,11 @@ def test_each_gives_every_sample_its_row() -> None:
             sentence = rf"^{name}: expected {what}, or one for each of {n} samples, got 4$"
             with pytest.raises(ValueError, match=sentence):
                 Condition(**{name: EACH[name]}).each(n)
+
+
+def test_how_many_rows_are_given() -> None:
+    assert Condition(labels=EACH["labels"], embedding=ONE["embedding"]).rows_given == 4
+    assert Condition(**ONE).rows_given is None
 
 
 def test_rows_and_what_follows_them() -> None:

@@ -160,7 +160,7 @@ SMALL: dict[str, Any] = dict(
         ("act_fn", "gelu"),
         ("mid_block_scale_factor", 2),
         ("attn_norm_num_groups", 2),
-        ("down_block_types", ["ResnetDownsampleBlock2D", "AttnDownBlock2D"]),
+        ("down_block_types", ["SkipDownBlock2D", "AttnDownBlock2D"]),
         ("mid_block_type", None),
     ],
 )

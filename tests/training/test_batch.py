@@ -24,8 +24,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpy_diffusion.models import parameters
+from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.networks.mlp.mlp import MLP
-from numpy_diffusion.training.batch import draw, mirrored
+from numpy_diffusion.training.batch import draw, drawn_condition, mirrored
 from numpy_diffusion.training.losses import bound_table, of_prediction, variance_loss
 
 FLAT = settings(deadline=None, max_examples=25)
@@ -176,6 +177,27 @@ def test_labels_are_left_out_with_the_given_probability(dropout: float) -> None:
         assert abs(out[full == label].mean() - dropout) <= 5.0 * np.sqrt(dropout * (1.0 - dropout) / n)
     assert (out[0] != out[1]).any() == (0.0 < dropout < 1.0)
     np.testing.assert_array_equal(drawn_labels(LABELS, 3, dropout, 10, 7, 5), left[5, :10])
+
+
+def test_fields_are_left_out_each_by_its_own_chance_and_what_is_of_a_text_together() -> None:
+    told = Condition(embedding=np.ones((1, 2)), text_embedding=np.ones((1, 3)), states=np.ones((1, 2, 3)))
+    nothing = Condition(embedding=np.zeros(2), text_embedding=np.zeros(3), states=np.zeros((1, 3)))
+    dropout = {"embedding": 0.1, "text_embedding": 0.5, "states": 0.5}
+    found = drawn_condition(told, nothing, 1, dropout, 4000, 7, 3)
+    picture, text = ~found.embedding.any(axis=1), ~found.text_embedding.any(axis=1)
+    for out, p in ((picture, 0.1), (text, 0.5), (picture[text], 0.1), (text[picture], 0.5)):
+        assert abs(out.mean() - p) <= 5.0 * np.sqrt(p * (1.0 - p) / len(out))
+    np.testing.assert_array_equal(~found.states.any(axis=(1, 2)), text)
+    np.testing.assert_array_equal(found.mask, np.where(text[:, None], [True, False], True))
+    together = drawn_condition(told, nothing, 1, 0.5, 4000, 7, 3)
+    np.testing.assert_array_equal(~together.embedding.any(axis=1), text)  # one chance for all, which is a text's
+
+
+def test_of_squares_the_noise_has_their_size() -> None:
+    whole, squares = (draw(IMAGES, np.arange(1, 21), 5, 7, 3, crop) for crop in (None, 2))
+    assert squares[2].shape == (5, 1, 2, 2)
+    for one, other in zip(squares[:2], whole[:2], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_every_second_image_is_mirrored() -> None:

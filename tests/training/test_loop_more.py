@@ -25,6 +25,7 @@ SETTINGS = dict(
     backend=None,
     mirror=False,
     label_dropout=None,
+    crop=None,
 )
 
 

@@ -28,6 +28,7 @@ GIVEN: dict[str, Any] = dict(
     backend="numba",
     mirror=False,
     label_dropout=None,
+    crop=None,
 )
 POINTS = MLP(dim=2, width=4, depth=0)
 
@@ -60,11 +61,13 @@ def test_what_is_given_stands() -> None:
 
 
 def test_config_json_has_what_means_something_for_the_network() -> None:
-    assert set(chosen(unet()).as_json()) == set(GIVEN)
-    assert set(chosen(POINTS).as_json()) == set(GIVEN) - {"mirror", "label_dropout"}
+    assert set(chosen(unet()).as_json()) == set(GIVEN) - {"crop"}
+    assert set(chosen(POINTS).as_json()) == set(GIVEN) - {"mirror", "label_dropout", "crop"}
     own = chosen(weighting=np.arange(20.0)).as_json()
     assert own["weighting"] == np.arange(20.0).tolist()
-    for found in (own, chosen(unet()).as_json()):
+    by_field = chosen(unet(), label_dropout={"labels": 0.25})
+    assert by_field.label_dropout == {"labels": 0.25}
+    for found in (own, chosen(unet()).as_json(), by_field.as_json()):
         assert json.loads(json.dumps(found)) == found
 
 
@@ -78,6 +81,10 @@ def test_settings_are_not_to_be_changed() -> None:
     [
         ("label_dropout", 1.5, "expected a finite number in 0.0..1.0, got 1.5"),
         ("label_dropout", "some", "expected a number"),
+        ("label_dropout", {"states": 0.5}, "expected one of 'labels', got"),
+        ("label_dropout", {"labels": 2.0}, "labels: expected a finite number in 0.0..1.0, got 2.0"),
+        ("crop", 0, "expected an integer of at least 1"),
+        ("crop", 2, "expected None, as the network goes by no low-resolution image, got 2"),
         ("mirror", "yes", "expected a bool"),
     ],
 )
@@ -90,5 +97,7 @@ def test_a_bad_argument_is_named(name: str, value: Any, sentence: str) -> None:
 def test_what_means_nothing_for_the_network_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^label_dropout: expected None, as the network has no classes, got 0\.1$"):
         chosen(unet(None), label_dropout=0.1)
+    with pytest.raises(ValueError, match=r"^crop: expected None, as a MLP is trained on whole samples, got 2$"):
+        chosen(POINTS, crop=2)
     with pytest.raises(ValueError, match=r"^mirror: expected False, as the network is for points and not for images"):
         chosen(POINTS, mirror=True)

@@ -22,10 +22,11 @@ from checks.training_step import (
 )
 
 from numpy_diffusion.kernels.backend import BACKENDS
+from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.tasks import Adam, State
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.training import step_sampling
+from numpy_diffusion.training import low_resolution, step_sampling
 from numpy_diffusion.training.batch import draw, mirrored
 from numpy_diffusion.training.losses import bound_table, weights
 from numpy_diffusion.training.step import start
@@ -193,6 +194,24 @@ def test_a_step_is_what_is_drawn_mirrored_and_labelled(mirror: bool) -> None:
     losses, _ = losses_and_gradient(model, OF_IMAGES, model.buffer, *shown, labels, dropped)
     np.testing.assert_array_equal(found, [losses.mean()])
     assert state.step == 3
+
+
+@pytest.mark.parametrize("crop", [None, 2])
+def test_a_step_shows_the_same_part_of_an_image_and_of_the_one_to_go_by(crop: int | None) -> None:
+    """Both mirrored alike; its loss by hand."""
+    model = unet(in_channels=2, classes=None)
+    model.buffer[:] += np.random.default_rng(3).normal(size=model.buffer.size).astype(np.float32)
+    state, rates, small = start(model, 20), np.full(9, 1e-3), IMAGES[:, :, ::2, ::2]
+    settings = dict(batch=6, weighting=weights(OF_IMAGES), adam=Adam(), rates=rates, average_decay=0.9, seed=3)
+    settings |= dict(mirror=True, crop=crop, backend="numpy")
+    found = prepare(model, OF_IMAGES, IMAGES, Condition(low_resolution=small), **settings)(state, 1)
+    x0, t, eps = draw(IMAGES, np.arange(1, 21), 6, 3, 1, crop)
+    low, _, _ = draw(small, np.arange(1, 21), 6, 3, 1)
+    x0, low = low_resolution.part(mirrored(x0, 3, 1), mirrored(low, 3, 1), crop, 3, 1)
+    assert x0.shape == low.shape == eps.shape
+    shown = x0, t, eps, weights(OF_IMAGES), bound_table(OF_IMAGES), Condition(low_resolution=low)
+    losses, _ = losses_and_gradient(model, OF_IMAGES, model.buffer, *shown)
+    np.testing.assert_array_equal(found, [losses.mean()])
 
 
 @pytest.mark.parametrize("options", [{}, {"out_channels": 2}, {"classes": None}])

@@ -71,8 +71,8 @@ def _there(thread, threads, place):
         slot = n if job.each else thread
         worker, table = Worker(job.arenas[slot], job.scratch[thread], FIRST, ONE), job.tables[slot]
         tables = job.tables[slot : slot + 1]
-        for row in job.tokens:
-            table[row]["width"] = job.lengths[n]
+        for k in range(job.tokens.shape[0]):
+            table[job.tokens[k, 0]]["width"] = job.tokens[k, 1] + job.lengths[n]
         at, D = image(table, job.ends.states).at, job.h.shape[2]
         for token in range(job.lengths[n]):
             for c in range(D):

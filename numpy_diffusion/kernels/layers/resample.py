@@ -1,8 +1,8 @@
-"""Moves between images: upsampling, concatenation, slices of channels, the last pixel, dilation, dropout; and SiLU of
-a vector.
+"""Moves between images: doubling, means, concatenation, slices of channels, the last pixel, dilation, dropout; and
+SiLU of a vector.
 
-Twins of `layers/upsample.py`, `layers/dropout.py` and `layers/silu.py`, with their gradients; `add` adds to what
-stands there.
+Twins of `layers/upsample.py`, `layers/downsample.py`, `layers/dropout.py` and `layers/silu.py`, with their gradients;
+`add` adds to what stands there.
 """
 
 import numpy as np
@@ -38,6 +38,34 @@ def upsample_backward(arena, dy, dx, add):
             copy_or_add(arena, upper, to, C, add)
             for at in (upper + C, lower, lower + C):
                 copy_or_add(arena, at, to, C, True)
+    clear_border(arena, dx)
+
+
+@part_jit
+def average(worker, src, dst):
+    """Each pixel of dst is the mean of 2 x 2 of src; the worker's rows of dst."""
+    arena, C = worker.arena, src.channels
+    low, high = share(dst.height, worker.part, worker.parts)
+    for y in range(low, high):
+        for x in range(dst.width):
+            upper, lower, to = pixel(src, 2 * y, 2 * x), pixel(src, 2 * y + 1, 2 * x), pixel(dst, y, x)
+            for c in range(C):
+                left, right = arena[upper + c] + arena[lower + c], arena[upper + C + c] + arena[lower + C + c]
+                arena[to + c] = np.float32(0.25) * (left + right)
+    if worker.part == 0:
+        clear_border(arena, dst)
+
+
+@part_jit
+def average_backward(arena, dy, dx, add):
+    """dx (+)= a quarter of dy at each of the 2 x 2 pixels."""
+    C = dx.channels
+    for y in range(dx.height):
+        for x in range(dx.width):
+            at, to = pixel(dy, y // 2, x // 2), pixel(dx, y, x)
+            for c in range(C):
+                gradient = np.float32(0.25) * arena[at + c]
+                arena[to + c] = arena[to + c] + gradient if add else gradient
     clear_border(arena, dx)
 
 

@@ -20,27 +20,31 @@ class CallKind(IntEnum):
     SILU = 3  # of a vector; behind a norm it is the norm's
     CONCAT = 4  # one of the images that are joined
     UPSAMPLE = 5
-    ATTENTION = 6
-    CLASS = 7  # the embedding of the sample's label
-    DROPOUT = 8  # there and back
-    CONV_WEIGHTS = 9  # the gradient by the weights; that by the input is a CONV
-    DILATE = 10  # zeros between the pixels, before the CONV that goes back through a stride of 2
-    NORM_BACK = 11
-    SILU_BACK = 12
-    SLICE = 13  # channels of an image, the way back through a CONCAT; with all channels, a copy or a sum
-    UPSAMPLE_BACK = 14
-    ATTENTION_BACK = 15
-    CLASS_BACK = 16
-    LAYER_NORM = 17  # from here on: what only a transformer has, see `dispatch.transformer`
-    LAYER_NORM_BACK = 18
-    GEGLU = 19
-    GEGLU_BACK = 20
-    SAMPLE = 21  # what only an autoencoder has, see `dispatch.bottleneck`: z of its moments
-    SAMPLE_BACK = 22
-    QUICK_GELU = 23  # what only CLIP's encoders have, see `dispatch.encoder`
-    QUICK_GELU_BACK = 24
-    LAST = 25  # the last pixel of an image
-    LAST_BACK = 26
+    AVERAGE = 6  # of 2 x 2 pixels
+    ATTENTION = 7
+    CLASS = 8  # the embedding of the sample's label
+    DROPOUT = 9  # there and back
+    CONV_WEIGHTS = 10  # the gradient by the weights; that by the input is a CONV
+    DILATE = 11  # zeros between the pixels, before the CONV that goes back through a stride of 2
+    NORM_BACK = 12
+    SILU_BACK = 13
+    SLICE = 14  # channels of an image, the way back through a CONCAT; with all channels, a copy or a sum
+    UPSAMPLE_BACK = 15
+    AVERAGE_BACK = 16
+    ATTENTION_BACK = 17
+    CLASS_BACK = 18
+    LAYER_NORM = 19  # from here on: what only a network that attends to states has, see `dispatch.transformer`
+    LAYER_NORM_BACK = 20
+    GEGLU = 21
+    GEGLU_BACK = 22
+    PIXELS = 23  # an image's pixels as some of another's, from the number `channel` on
+    PIXELS_BACK = 24
+    SAMPLE = 25  # what only an autoencoder has, see `dispatch.bottleneck`: z of its moments
+    SAMPLE_BACK = 26
+    QUICK_GELU = 27  # what only CLIP's encoders have, see `dispatch.encoder`
+    QUICK_GELU_BACK = 28
+    LAST = 29  # the last pixel of an image
+    LAST_BACK = 30
 
 
 class Call(NamedTuple):
@@ -82,7 +86,7 @@ class Call(NamedTuple):
     silu: bool = False  # of a norm: whether SiLU follows
     heads: int = 0
     causal: bool = False  # of an attention: whether a pixel sees those up to its own alone
-    channel: int = 0  # the first, of a CONCAT or SLICE
+    channel: int = 0  # the first, of a CONCAT or SLICE; of PIXELS, the first number
     add: bool = False  # whether the result is added to what stands there
     number: int = 0  # which dropout of the network it is
 
@@ -101,8 +105,10 @@ class Plan:
     arena, scratch : float32 numbers that a worker needs
     x, embedding, eps, deps : rows of `images` of what comes in and goes out
     told : the row of a vector that the network is told; NONE where there is none
-    states, dstates : rows of the states that it attends to, and of the gradient by them; NONE where nobody asks
-    tokens : rows of the images that are as wide as there are states, which is another number for each sample
+    states : the row of the states that it attends to
+    dtold, dstates : rows of the gradients by what it is told; NONE where nobody asks
+    tokens : rows of the images that are as wide as there are states, which is another number for each sample, and how
+        many pixels each of them has besides [rows, 2]
     penalty : the row of a number that is added to a sample's loss; NONE where there is none
     """
 
@@ -117,6 +123,7 @@ class Plan:
     deps: int
     told: int
     states: int
+    dtold: int
     dstates: int
     tokens: np.ndarray
     penalty: int = NONE

@@ -55,6 +55,8 @@ def _forward(row, table, worker, weights, label):
         resample.concat(worker, src, dst, row["channel"])
     elif kind == CallKind.UPSAMPLE:
         resample.upsample(worker, src, dst)
+    elif kind == CallKind.AVERAGE:
+        resample.average(worker, src, dst)
     elif kind == CallKind.ATTENTION:
         q, k, v = image(table, row["q"]), image(table, row["k"]), image(table, row["v"])
         attention.forward(worker, q, k, v, image(table, row["o"]), row["heads"], row["causal"] != 0)
@@ -94,6 +96,8 @@ def _backward(row, table, worker, weights, gradients, label):
         resample.slice_channels(arena, src, dst, row["channel"], add)
     elif kind == CallKind.UPSAMPLE_BACK:
         resample.upsample_backward(arena, dy, dx, add)
+    elif kind == CallKind.AVERAGE_BACK:
+        resample.average_backward(arena, dy, dx, add)
     elif kind == CallKind.ATTENTION_BACK:
         q, k, v, o = (
             image(table, row["q"]),
@@ -112,9 +116,9 @@ def _backward(row, table, worker, weights, gradients, label):
 
 @jit
 def transformer(row, tables, worker, weights, gradients, labels):
-    """One call of those that only a transformer has, there or back.
+    """One call of those that only a transformer has, or another network that attends to states, there or back.
 
-    A function of its own, that a network without transformers need not compile; called as the others are.
+    A function of its own, that a network without need not compile; called as the others are.
     """
     kind, norm = row["kind"], layer_norm.Norm(row["weight"], row["bias"], row["eps"])
     for n in range(tables.shape[0]):
@@ -128,6 +132,12 @@ def transformer(row, tables, worker, weights, gradients, labels):
             geglu.forward(worker, src, dst)
         elif kind == CallKind.GEGLU_BACK:
             geglu.backward(worker.arena, src, dy, dx)
+        elif kind == CallKind.PIXELS and worker.part == 0:
+            size = images.size(src.height, src.width, src.channels, src.border)
+            images.copy_or_add(worker.arena, src.at, dst.at + row["channel"], size, False)
+        elif kind == CallKind.PIXELS_BACK:
+            size = images.size(dx.height, dx.width, dx.channels, dx.border)
+            images.copy_or_add(worker.arena, dy.at + row["channel"], dx.at, size, False)
 
 
 @jit
@@ -174,7 +184,7 @@ def enter(ends, tokens, table, arena, x, embedding, told, n):
     """Take sample n into the arena: x [C, H, W], the embedding of its step [E], and what it is told.
 
     Of its states only those that are there are taken, and `tokens`, the rows of images that go by them, become as
-    wide as these are many.
+    wide as these are many and the pixels that they have besides.
     """
     images.load(arena, image(table, ends.x), x)
     _copy(arena, image(table, ends.embedding).at, embedding)
@@ -184,13 +194,16 @@ def enter(ends, tokens, table, arena, x, embedding, told, n):
         if told.mask[n, token]:
             _copy(arena, at + count * D, told.states[n, token])
             count += 1
-    for row in tokens:
-        table[row]["width"] = count
+    for k in range(tokens.shape[0]):
+        table[tokens[k, 0]]["width"] = tokens[k, 1] + count
 
 
 @jit
-def leave(ends, table, arena, mask, dstates):
-    """The gradient by a sample's states [L, D] from the arena; 0 by those that were not there."""
+def leave(ends, table, arena, mask, dvector, dstates):
+    """The gradients by a sample's vector [E] and states [L, D] from the arena; 0 by states that were not there."""
+    at = image(table, ends.dtold).at
+    for i in range(dvector.shape[0]):
+        dvector[i] = arena[at + i]
     at, count, D = image(table, ends.dstates).at, 0, dstates.shape[1]
     for token in range(dstates.shape[0]):
         here = mask[token]

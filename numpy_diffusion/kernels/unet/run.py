@@ -35,6 +35,7 @@ class Ends(NamedTuple):
     states: int
     eps: int
     deps: int
+    dtold: int
     dstates: int
     penalty: int
 
@@ -162,6 +163,7 @@ class Training(NamedTuple):
     tables: np.ndarray  # [threads, samples at a time, images]
     gradients: np.ndarray  # what comes out: a row a group of samples
     losses: np.ndarray  # [N], likewise
+    dvectors: np.ndarray  # [N, E], likewise
     dstates: np.ndarray  # [N, L, D], likewise
 
 
@@ -201,7 +203,7 @@ def _there_and_back(job, worker, tables, gradients, first, last):
             call(address, (calls[k], tables, worker, job.weights, gradients, labels))
     if ends.dstates != NONE:
         for n in range(first, last):
-            call(job.leave, (ends, tables[n - first], arena, job.told.mask[n], job.dstates[n]))
+            call(job.leave, (ends, tables[n - first], arena, job.told.mask[n], job.dvectors[n], job.dstates[n]))
 
 
 @jit
@@ -256,7 +258,7 @@ def add_up(gradients, total):
 def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     """The losses [N] and their mean's gradient [P], in buffers of `work` that the next call overwrites.
 
-    That by the states is written to `work.dstates`, where the plan has it.
+    Those by vectors and states are written to `work.dvectors` and `work.dstates`, where the plan has them.
 
     Parameters
     ----------
@@ -271,11 +273,12 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     given = plan.calls[0], work.tables[0], worker, work.weights
     forward = address_of(dispatch.forward, *given, work.turned, told.labels)
     back = address_of(dispatch.backward, *given, row, told.labels)
-    ends, dstates = _ends(plan), work.dstates
-    of_states = ends, work.tables[0, 0], row, told.mask[0], dstates[0]
-    leave = 0 if plan.dstates == NONE else address_of(dispatch.leave, *of_states)
+    ends, leave = _ends(plan), 0
+    if plan.dstates != NONE:
+        of_told = row, told.mask[0], work.dvectors[0], work.dstates[0]
+        leave = address_of(dispatch.leave, ends, work.tables[0, 0], *of_told)
     parts = plan.calls, plan.backward, ends, plan.tokens, work.weights, work.turned, batch, told, dropout, key, step
-    buffers = work.arenas, work.scratch, work.tables, work.gradients, work.losses, dstates
+    buffers = work.arenas, work.scratch, work.tables, work.gradients, work.losses, work.dvectors, work.dstates
     job = Training(forward, back, _transformer(plan, *given, row, told.labels), leave, *parts, *buffers)
     run(_gradients, job, threads=len(work.arenas))
     add_up(work.gradients, work.total)

@@ -44,7 +44,8 @@ class Workspace(NamedTuple):
     total: np.ndarray  # their sum
     flat: np.ndarray  # the same, unpacked, [P]
     losses: np.ndarray  # [N]
-    dstates: np.ndarray  # the gradient by the states [N, L, D]; of no numbers where nobody asks
+    dvectors: np.ndarray  # the gradient by what is told as a vector [N, E]; of no numbers where nobody asks
+    dstates: np.ndarray  # that by the states [N, L, D], likewise
 
 
 def groups_of(batch):
@@ -67,6 +68,7 @@ def workspace(plan, layout, batch):
         total=aligned(numbers),
         flat=np.empty(len(layout.place), np.float32),
         losses=np.empty(batch, np.float32),
+        dvectors=np.empty((batch, plan.images[plan.dtold]["channels"]), np.float32),
         dstates=np.empty((batch, *(plan.images[plan.dstates][name] for name in ("width", "channels"))), np.float32),
     )
 

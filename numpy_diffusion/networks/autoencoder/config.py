@@ -48,7 +48,7 @@ class AutoencoderConfig(Config):
     def mid_attention(self) -> bool:
         return self.mid_block_add_attention
 
-    def heads(self, block: int) -> int:
+    def heads(self, block: int, kind: str = "") -> int:
         """One, in the middle alone."""
         return 1
 

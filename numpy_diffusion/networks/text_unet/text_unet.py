@@ -142,8 +142,8 @@ class TextUNet(Network):
         self, params: parameters.Parameters, doutputs: np.ndarray, caches: Any
     ) -> tuple[np.ndarray, parameters.Parameters]:
         text_caches, caches = caches
-        dx, dstates, grads = definition.backward(inside(params, UNET), self.config.unet, doutputs, caches)
-        of_text = text.backward(self.config.text_encoder, dstates, None, text_caches)
+        dx, dtold, grads = definition.backward(inside(params, UNET), self.config.unet, doutputs, caches)
+        of_text = text.backward(self.config.text_encoder, dtold.states, None, text_caches)
         found = {f"{UNET}.{name}": values for name, values in grads.items()}
         found |= {f"{TEXT}.{name}": values for name, values in of_text.items()}
         return dx, {name: found[name] for name in params}
@@ -155,13 +155,13 @@ class TextUNet(Network):
         return self._unet.own_outputs(x, t, Condition(states=states))
 
     def own_gradient(self, task: Task) -> Gradient:
-        of_unet = self._unet.own_gradients(task, self.config.text_encoder.max_position_embeddings, of_states=True)
+        of_unet = self._unet.own_gradients(task, self.config.text_encoder.max_position_embeddings, of_told=True)
         count, shapes = self._unet.buffer.size, self._encoder.shapes
 
         def of_batch(weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
             params = parameters.views(weights[count:], shapes)
             states, _, caches = text.forward(params, self.config.text_encoder, batch.condition.tokens)
-            losses, slopes, dstates = of_unet(weights[:count], batch._replace(condition=Condition(states=states)))
+            losses, slopes, _, dstates = of_unet(weights[:count], batch._replace(condition=Condition(states=states)))
             grads = text.backward(self.config.text_encoder, dstates, None, caches)
             return losses, np.concatenate([slopes, *(grads[name].ravel() for name in params)])
 

@@ -27,10 +27,10 @@ class Weights(NamedTuple):
 
 
 @functools.lru_cache(maxsize=16)
-def planned(config: Config, training: bool = False, tokens: int = 0, of_states: bool = False) -> tuple[Plan, Layout]:
+def planned(config: Config, training: bool = False, tokens: int = 0, of_told: bool = False) -> tuple[Plan, Layout]:
     """The kernel calls of a U-Net, and where its parameters lie; see `plan.plan`."""
     where = layout(shapes(config))
-    return plan(program(config), config, where, training, tokens, of_states), where
+    return plan(program(config), config, where, training, tokens, of_told), where
 
 
 def told(condition: Condition, n: int) -> workspace.Told:
@@ -70,18 +70,18 @@ def predict(
     return run.predict(calls, weights.laid_out, x, embedding, place, told(condition, len(x)))
 
 
-Gradient = tuple[np.ndarray, np.ndarray, np.ndarray]
+Gradient = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def gradients(config: Config, batch: int, tokens: int = 0, of_states: bool = False) -> Callable[..., Gradient]:
-    """A function that gives the losses [N] of a batch of this size, their mean's gradient [P], and that by the states
-    [N, tokens, D], which is of no numbers unless `of_states`.
+def gradients(config: Config, batch: int, tokens: int = 0, of_told: bool = False) -> Callable[..., Gradient]:
+    """A function that gives the losses [N] of a batch of this size, their mean's gradient [P], and those by the
+    embedding that is told [N, E] and by the states [N, tokens, D], which are of no numbers unless `of_told`.
 
     Its arguments: the parameters [P]; x, eps [N, C, H, W]; the embedding of each sample's step [N, E]; the condition,
     a row for each; lambda of each sample [N]; its row of `losses.bound_table` [N, 6]; and seed and step of the
     dropout.  What it returns is overwritten by the next call.
     """
-    calls, where = planned(config, True, tokens, of_states)
+    calls, where = planned(config, True, tokens, of_told)
     work = workspace.workspace(calls, where, batch)
 
     def gradient(
@@ -100,6 +100,6 @@ def gradients(config: Config, batch: int, tokens: int = 0, of_states: bool = Fal
         shown, known = workspace.Batch(x, embedding, eps, weighting, table), told(condition, batch)
         key = (*split_seed(seed), STREAM_DROPOUT)
         losses, slopes = run.gradient(calls, where, work, parameters, shown, known, config.dropout, key, step)
-        return losses, slopes, work.dstates
+        return losses, slopes, work.dvectors, work.dstates
 
     return gradient

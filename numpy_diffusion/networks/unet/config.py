@@ -25,6 +25,7 @@ class Config:
     flip_sin_to_cos: bool
     time_embedding_dim: int | None
     down_block_types: tuple[str, ...]
+    mid_block_type: str
     up_block_types: tuple[str, ...]
     block_out_channels: tuple[int, ...]
     layers_per_block: int
@@ -50,8 +51,13 @@ class Config:
         """Whether there is attention between the two resnets in the middle."""
         raise NotImplementedError
 
-    def heads(self, block: int) -> int:
-        """Heads of the attention in a block on the way down, and in its mirror on the way up."""
+    @property
+    def mid_norm(self) -> bool:
+        """Whether that attention, where it is to the pixels alone, has a group norm."""
+        return True
+
+    def heads(self, block: int, kind: str = "") -> int:
+        """Heads of the attention in a block of this kind on the way down, and in its mirror on the way up."""
         raise NotImplementedError
 
     def depth(self, block: int) -> int:
@@ -97,7 +103,12 @@ class UNetConfig(Config):
     def mid_attention(self) -> bool:
         return self.add_attention
 
-    def heads(self, block: int) -> int:
+    @property
+    def mid_norm(self) -> bool:
+        """diffusers leaves it out beside scales and shifts, where attn_norm_num_groups does not ask for one."""
+        return self.resnet_time_scale_shift == "default"
+
+    def heads(self, block: int, kind: str = "") -> int:
         """attention_head_dim channels each; without it, one."""
         channels = self.block_out_channels[block]
         return channels // (self.attention_head_dim or channels)
@@ -110,7 +121,8 @@ class UNetConfig(Config):
 class UNetConditionConfig(Config):
     """Every option of diffusers' `UNet2DConditionModel`, with its default there.
 
-    attention_head_dim is the number of heads, in all blocks or in each: so it is named there.
+    attention_head_dim is the number of heads, in all blocks or in each: so it is named there.  In blocks with
+    SimpleCrossAttn it is what it says, a head's channels.
     """
 
     KIND = "UNet2DConditionModel"
@@ -167,8 +179,9 @@ class UNetConditionConfig(Config):
     def mid_attention(self) -> bool:
         return True
 
-    def heads(self, block: int) -> int:
-        return _of_block(self.attention_head_dim, block)
+    def heads(self, block: int, kind: str = "") -> int:
+        size = _of_block(self.attention_head_dim, block)
+        return self.block_out_channels[block] // size if "SimpleCrossAttn" in kind else size
 
     def depth(self, block: int) -> int:
         return _of_block(self.transformer_layers_per_block, block)

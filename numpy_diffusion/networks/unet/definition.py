@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from numpy_diffusion.layers import (
+    added_attention,
     attention_block,
     conv,
     group_norm,
@@ -34,6 +35,7 @@ class Told(NamedTuple):
 
 
 NOTHING = Told()
+RESAMPLE: Final[dict[str, residual_block.Resample]] = {"resnet_down": "down", "resnet_up": "up"}
 
 
 def forward(
@@ -79,13 +81,17 @@ def walk(
                 skips.append(h)
             case "concat":
                 h = np.concatenate([h, skips.pop()], axis=1)
-            case "resnet":
-                dropped = None
+            case "resnet" | "resnet_down" | "resnet_up":
+                dropped, own = None, inside(params, op.name)
                 if dropout is not None and config.dropout > 0.0:
                     dropped = residual_block.Dropped(config.dropout, *dropout, number)
-                h, cache = residual_block.forward(h, temb, inside(params, op.name), groups, eps, dropped)
+                h, cache = residual_block.forward(h, temb, own, groups, eps, dropped, RESAMPLE.get(op.kind))
             case "attention":
                 h, cache = attention_block.forward(h, inside(params, op.name), groups, eps, op.heads)
+            case "added_attention":
+                assert told.states is not None
+                own = inside(params, op.name)
+                h, cache = added_attention.forward(h, told.states, own, groups, op.heads, told.mask)
             case "transformer":
                 assert told.states is not None
                 own = inside(params, op.name)
@@ -113,15 +119,16 @@ def walk(
 
 def backward(
     params: parameters.Parameters, config: Config, doutputs: np.ndarray, caches: list[Any]
-) -> tuple[np.ndarray, np.ndarray | None, parameters.Parameters]:
-    """dx [N, C, H, W], dstates [N, L, D] where there are states, and the gradient of every parameter.
+) -> tuple[np.ndarray, Told, parameters.Parameters]:
+    """dx [N, C, H, W], the gradients by embedding and states where these are told, and that by every parameter.
 
     From doutputs [N, J, H, W].
     """
     temb_cache, *caches = caches
     dx, dtemb, dstates, grads = walk_back(program(config), doutputs, caches)
-    grads |= embedding.backward(dtemb, temb_cache)
-    return dx, dstates, {name: grads[name] for name in params}
+    dembedding, of_embedding = embedding.backward(dtemb, temb_cache)
+    grads |= of_embedding
+    return dx, Told(embedding=dembedding, states=dstates), {name: grads[name] for name in params}
 
 
 def walk_back(
@@ -140,13 +147,14 @@ def walk_back(
             case "concat":
                 dskips.append(dh[:, op.inputs :])
                 dh = dh[:, : op.inputs]
-            case "resnet":
+            case "resnet" | "resnet_down" | "resnet_up":
                 dh, dtemb_here, own = residual_block.backward(dh, cache)
                 dtemb = dtemb if dtemb_here is None else dtemb + dtemb_here
             case "attention":
                 dh, own = attention_block.backward(dh, cache)
-            case "transformer":
-                dh, dstates_here, own = spatial_transformer.backward(dh, cache)
+            case "added_attention" | "transformer":
+                back = added_attention.backward if op.kind == "added_attention" else spatial_transformer.backward
+                dh, dstates_here, own = back(dh, cache)
                 dstates = dstates_here if dstates is None else dstates + dstates_here
             case "upsample":
                 dh = upsample.backward(store_gradients(grads, op.name, conv.backward(dh, cache)))

@@ -41,22 +41,25 @@ def forward(
         told, caches["class_embedding"] = _two_layers(params, "class_embedding", told)
     if told is not None:
         temb = temb + told
+        caches["told"] = True
     if labels is not None:
         row, caches["class"] = class_embedding.forward(labels, params["class_embedding.weight"])
         temb = temb + row
     return temb, caches
 
 
-def backward(dtemb: np.ndarray, caches: dict[str, Any]) -> parameters.Parameters:
-    """The gradient of each of the embedding's parameters, from dtemb [N, E]."""
+def backward(dtemb: np.ndarray, caches: dict[str, Any]) -> tuple[np.ndarray | None, parameters.Parameters]:
+    """dtold, like told, if there is one, and the gradient of each of the parameters, from dtemb [N, E]."""
     grads: parameters.Parameters = {}
+    dtold = dtemb if "told" in caches else None
     if "class" in caches:
         grads["class_embedding.weight"] = class_embedding.backward(dtemb, caches["class"])
     for name in (name for name in ("time_embedding", "class_embedding") if name in caches):
         first, between, second = caches[name]
         dh = store_gradients(grads, f"{name}.linear_2", linear.backward(dtemb, second))
-        store_gradients(grads, f"{name}.linear_1", linear.backward(silu.backward(dh, between), first))
-    return grads
+        dx = store_gradients(grads, f"{name}.linear_1", linear.backward(silu.backward(dh, between), first))
+        dtold = dx if name == "class_embedding" else dtold
+    return dtold, grads
 
 
 def _two_layers(params: parameters.Parameters, name: str, x: np.ndarray) -> tuple[np.ndarray, tuple[Any, Any, Any]]:

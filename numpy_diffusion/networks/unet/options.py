@@ -35,7 +35,7 @@ SUPPORTED: Final[dict[type[Config], dict[str, tuple[Any, ...]]]] = {
     },
     UNetConditionConfig: _EITHER
     | {
-        "mid_block_type": ("UNetMidBlock2DCrossAttn",),
+        "mid_block_type": ("UNetMidBlock2DCrossAttn", "UNetMidBlock2DSimpleCrossAttn"),
         "only_cross_attention": (False,),
         "reverse_transformer_layers_per_block": (None,),
         "encoder_hid_dim": (None,),
@@ -63,12 +63,17 @@ SUPPORTED: Final[dict[type[Config], dict[str, tuple[Any, ...]]]] = {
 }
 BLOCKS: Final[dict[type[Config], dict[str, tuple[str, ...]]]] = {
     UNetConfig: {
-        "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
-        "up_block_types": ("UpBlock2D", "AttnUpBlock2D"),
+        "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D"),
+        "up_block_types": ("UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D"),
     },
     UNetConditionConfig: {
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+        "down_block_types": (
+            "DownBlock2D",
+            "CrossAttnDownBlock2D",
+            "ResnetDownsampleBlock2D",
+            "SimpleCrossAttnDownBlock2D",
+        ),
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "ResnetUpsampleBlock2D", "SimpleCrossAttnUpBlock2D"),
     },
 }
 INTEGERS: Final = ("in_channels", "out_channels", "layers_per_block", "norm_num_groups")
@@ -107,10 +112,10 @@ def checked(options: Mapping[str, Any]) -> Config:
     full["dropout"] = _checks.real("dropout", full["dropout"], 0.0, 1.0)
     if full["dropout"] == 1.0:
         raise ValueError("dropout: expected a number below 1, got 1.0")
-    if full["out_channels"] not in (full["in_channels"], 2 * full["in_channels"]):
+    if full["out_channels"] not in (full["in_channels"], 2 * full["in_channels"], full["in_channels"] / 2):
         raise ValueError(
-            f"out_channels: expected in_channels, {full['in_channels']}, or twice as many with a learned variance, "
-            f"got {full['out_channels']}"
+            f"out_channels: expected in_channels, {full['in_channels']}, twice as many with a learned variance, or "
+            f"half with an image to go by, got {full['out_channels']}"
         )
     full |= checked_blocks(full, BLOCKS[kind])
     full |= _checked_heads(full) if kind is UNetConfig else _checked_condition(full)
@@ -211,12 +216,17 @@ def _checked_condition(full: dict[str, Any]) -> dict[str, Any]:
         found[name] = tuple(_checks.integer(name, n, 1) for n in value)
         if len(value) != blocks:
             raise ValueError(f"{name}: expected a number, or one for each of {blocks} blocks, got {len(value)}")
-    heads = found["attention_head_dim"]
+    heads, what = found["attention_head_dim"], "the number of heads"
+    if "SimpleCrossAttn" in str([full[way] for way in ("down_block_types", "mid_block_type", "up_block_types")]):
+        what = "a number of heads, or of a head's channels in blocks with SimpleCrossAttn"
+        if not isinstance(heads, int):  # diffusers reads such a list in one order on both ways
+            raise ValueError(f"attention_head_dim: expected one for all blocks with SimpleCrossAttn, got {heads}")
     for k in _attended(full, True):
         channels, here = full["block_out_channels"][k], heads if isinstance(heads, int) else heads[k]
         if channels % here:
-            expected = f"the number of heads, a divisor of a block's {channels} channels"
-            raise ValueError(f"attention_head_dim: expected {expected}, got {here}")
+            raise ValueError(
+                f"attention_head_dim: expected {what}, a divisor of a block's {channels} channels, got {here}"
+            )
     kind, size = full["class_embed_type"], full["projection_class_embeddings_input_dim"]
     if kind == "projection" and size is None:
         raise ValueError("projection_class_embeddings_input_dim: expected the length of what is projected, got None")

@@ -9,8 +9,9 @@ first use, each image gets the lowest gap that is free while it lives.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,17 @@ from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.unet.calls import CALL, IMAGES, NONE, Call, CallKind, Plan
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS
 
-ENDS = ("x", "embedding", "eps", "deps", "told", "states", "dstates")  # of a `calls.Plan`, all that it must have
+ENDS = (
+    "x",
+    "embedding",
+    "eps",
+    "deps",
+    "told",
+    "states",
+    "dtold",
+    "dstates",
+)  # of a `calls.Plan`, all that it must have
+NO_TOKENS: Final[Mapping[int, int]] = MappingProxyType({})
 CACHE_LINE = 16  # numbers; images start on one
 
 
@@ -99,13 +110,16 @@ def placed(images: Sequence[Image], calls: Sequence[Call], keep: Collection[int]
 
 
 def plan(
-    images: Sequence[Image], calls: Sequence[Call], backward: int, tokens: Sequence[int] = (), **ends: int
+    images: Sequence[Image], calls: Sequence[Call], backward: int, tokens: Mapping[int, int] = NO_TOKENS, **ends: int
 ) -> Plan:
-    """The calls with a place for each image; backward, tokens and ends, rows of images: see `calls.Plan`."""
+    """The calls with a place for each image; backward, tokens and ends, rows of images: see `calls.Plan`.
+
+    tokens : by row, the pixels that an image has beside its states
+    """
     found, arena = placed(images, calls, [image for image in ends.values() if image != NONE])
     lists = np.array(list(calls), CALL), backward, np.array(found, IMAGE), arena, scratch_size(images, calls)
     rows: dict[str, Any] = dict.fromkeys(ENDS, NONE) | ends
-    return Plan(*lists, tokens=np.array(tokens, np.int64), **rows)
+    return Plan(*lists, tokens=np.array(list(tokens.items()), np.int64).reshape(-1, 2), **rows)
 
 
 def scratch_size(images: Sequence[Image], calls: Sequence[Call]) -> int:

@@ -13,14 +13,15 @@ from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Pac
 from numpy_diffusion.networks.unet import placement
 from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.plan_embedding import embed
-from numpy_diffusion.networks.unet.plan_transformer import attention, transformer
+from numpy_diffusion.networks.unet.plan_resnet import resnet
+from numpy_diffusion.networks.unet.plan_transformer import added_attention, attention, transformer
 from numpy_diffusion.networks.unet.program import Op, norm_out, told_size, unknown
 
 FEWEST = 64  # pixels for which Winograd's convolution is the faster
 
 
 def plan(
-    program: list[Op], config: Config, layout: Layout, training: bool, tokens: int = 0, of_states: bool = False
+    program: list[Op], config: Config, layout: Layout, training: bool, tokens: int = 0, of_told: bool = False
 ) -> Plan:
     """The calls of a forward pass; with `training`, of the backward pass behind it.
 
@@ -29,7 +30,7 @@ def plan(
     program : the network's operations
     layout : where its parameters lie
     tokens : how many states a sample may be told, of a network that attends to them
-    of_states : whether the backward pass gives the gradient by them too
+    of_told : whether the backward pass gives the gradients by them and by the embedding that is told, too
 
     Raises
     ------
@@ -41,11 +42,11 @@ def plan(
     told = builder.vector(told_size(config)) if told_size(config) else NONE
     states = builder.states(tokens, config.cross_attention_dim) if config.cross_attention_dim else NONE
     eps = builder.network(program, x, embed(builder, embedding, told), states)
-    backward, deps, dstates = len(builder.calls), NONE, NONE
+    ends = dict(x=x, embedding=embedding, eps=eps, told=told, states=states)
+    backward = len(builder.calls)
     if training:
-        deps = builder.back(eps, x, embedding, told, *(() if of_states else (states,)))
-        dstates = builder.gradients[states]
-    ends = dict(x=x, embedding=embedding, eps=eps, deps=deps, told=told, states=states, dstates=dstates)
+        ends["deps"] = builder.back(eps, x, embedding, *(() if of_told else (told, states)))
+        ends |= {f"d{name}": builder.gradients.get(ends[name], NONE) for name in ("told", "states")}
     return placement.plan(builder.images, builder.calls, backward, builder.tokens, **ends)
 
 
@@ -62,7 +63,7 @@ class Builder:
         self.calls: list[Call] = []
         self.tape: list[Callable[[], None]] = []
         self.gradients: dict[int, int] = {}
-        self.tokens: list[int] = []  # the images with a pixel for each state
+        self.tokens: dict[int, int] = {}  # the images with a pixel for each state, and how many others they have
 
     def back(self, outputs: int, *unasked: int) -> int:
         """Write down the way back from the outputs, to all but the images that nobody asks the gradient by.
@@ -88,13 +89,14 @@ class Builder:
     def of_tokens(self, image: int, other: int) -> int:
         """The other image, which has a pixel for each state where the first has."""
         if image in self.tokens:
-            self.tokens.append(other)
+            self.tokens[other] = self.tokens[image]
         return other
 
     def states(self, tokens: int, size: int) -> int:
         """The states that are attended to: an image one pixel high."""
-        self.tokens.append(len(self.images))
-        return self.image(1, tokens, size, border=0)
+        found = self.image(1, tokens, size, border=0)
+        self.tokens[found] = 0
+        return found
 
     def vector(self, length: int) -> int:
         return self.image(1, 1, length, border=0)
@@ -115,10 +117,12 @@ class Builder:
                     skips.append(h)
                 case "concat":
                     h = self.concat(h, skips.pop())
-                case "resnet":
-                    h = self.resnet(op.name, h, temb, op.outputs, number)
+                case "resnet" | "resnet_down" | "resnet_up":
+                    h = resnet(self, op, h, temb, number)
                 case "attention":
                     h = attention(self, op, h)
+                case "added_attention":
+                    h = added_attention(self, op, h, states)
                 case "transformer":
                     h = transformer(self, op, h, states)
                 case "downsample":
@@ -242,40 +246,22 @@ class Builder:
         self.tape.append(back)
         return dst
 
-    def resnet(self, name: str, h: int, temb: int, outputs: int, number: int) -> int:
-        shortcut, scales = h, self.config.resnet_time_scale_shift == "scale_shift"
-        added = scale = NONE
-        if temb != NONE:
-            told = self.conv(f"{name}.time_emb_proj", temb, 2 * outputs if scales else outputs, k=1, border=0)
-            added, scale = (NONE, told) if scales else (told, NONE)
-        first = self.norm(f"{name}.norm1", h, border=1, silu=True)
-        between = self.conv(f"{name}.conv1", first, outputs, vector=added)
-        second = self.dropout(self.norm(f"{name}.norm2", between, border=1, silu=True, vector=scale), number)
-        if self.images[h].channels != outputs:
-            shortcut = self.conv(f"{name}.conv_shortcut", h, outputs, k=1)
-        return self.conv(f"{name}.conv2", second, outputs, residual=shortcut)
-
-    def dropout(self, src: int, number: int) -> int:
-        if not (self.training and self.config.dropout):
-            return src
-        dst = self.like(src)
-        self.calls.append(Call(CallKind.DROPOUT, src=src, dst=dst, number=number))
-
-        def back() -> None:
-            dx, _ = self.gradient(src)
-            self.calls.append(Call(CallKind.DROPOUT, src=self.gradients[dst], dst=dx, number=number))
-
-        self.tape.append(back)
-        return dst
-
     def upsample(self, src: int) -> int:
         _, height, width, channels, _ = self.images[src]
-        dst = self.image(2 * height, 2 * width, channels, border=1)
-        self.calls.append(Call(CallKind.UPSAMPLE, src=src, dst=dst))
+        return self.moved(CallKind.UPSAMPLE, src, self.image(2 * height, 2 * width, channels, border=1))
+
+    def average(self, src: int) -> int:
+        _, height, width, channels, _ = self.images[src]
+        return self.moved(CallKind.AVERAGE, src, self.image(height // 2, width // 2, channels, border=1))
+
+    def moved(self, kind: CallKind, src: int, dst: int) -> int:
+        """A call that knows an image and its result alone, and its way back the gradients by both."""
+        self.calls.append(Call(kind, src=src, dst=dst))
+        back_kind = CallKind[f"{kind.name}_BACK"]
 
         def back() -> None:
             dx, add = self.gradient(src)
-            self.calls.append(Call(CallKind.UPSAMPLE_BACK, dy=self.gradients[dst], dx=dx, add=add))
+            self.calls.append(Call(back_kind, dy=self.gradients[dst], dx=dx, add=add))
 
         self.tape.append(back)
         return dst

@@ -31,7 +31,10 @@ Kind = Literal[
     "conv_in",
     "pointwise",
     "resnet",
+    "resnet_down",
+    "resnet_up",
     "attention",
+    "added_attention",
     "transformer",
     "downsample",
     "upsample",
@@ -44,13 +47,15 @@ Kind = Literal[
 class Op(NamedTuple):
     """One operation on h [N, inputs, H, W].
 
-    kind : "conv_in", "pointwise" (a convolution of 1 x 1), "resnet", "attention", "transformer", "downsample",
-        "upsample", "conv_out" (with its norm and SiLU); or "save", which puts h on the stack of skips, and "concat",
-        which takes the top one and joins it behind h's channels
+    kind : "conv_in", "pointwise" (a convolution of 1 x 1), "resnet", "resnet_down" and "resnet_up" (which halve and
+        double the image), "attention", "added_attention" (to states too), "transformer", "downsample", "upsample",
+        "conv_out" (with its norm and SiLU); or "save", which puts h on the stack of skips, and "concat", which takes
+        the top one and joins it behind h's channels
     name : what its parameters' names start with, "" where it has none
     inputs, outputs : channels of h before and after
     heads : of an attention or transformer
     depth : of a transformer, its blocks
+    normed : whether an attention has a group norm
     """
 
     kind: Kind
@@ -59,9 +64,15 @@ class Op(NamedTuple):
     outputs: int
     heads: int = 0
     depth: int = 0
+    normed: bool = True
 
 
-ATTENDING: Final = ("AttnDownBlock2D", "CrossAttnDownBlock2D", "AttnUpBlock2D", "CrossAttnUpBlock2D")
+RESAMPLING: Final = (  # blocks whose residual blocks halve or double the image
+    "ResnetDownsampleBlock2D",
+    "ResnetUpsampleBlock2D",
+    "SimpleCrossAttnDownBlock2D",
+    "SimpleCrossAttnUpBlock2D",
+)
 
 
 def unknown(kind: Never) -> NoReturn:
@@ -79,7 +90,7 @@ def program(config: Config) -> list[Op]:
     >>> [op.kind for op in program(config)]  # doctest: +NORMALIZE_WHITESPACE
     ['conv_in', 'save', 'resnet', 'save', 'resnet', 'resnet', 'concat', 'resnet', 'concat', 'resnet', 'conv_out']
     >>> program(config)[7]
-    Op(kind='resnet', name='up_blocks.0.resnets.0', inputs=64, outputs=32, heads=0, depth=0)
+    Op(kind='resnet', name='up_blocks.0.resnets.0', inputs=64, outputs=32, heads=0, depth=0, normed=True)
     """
     first, last = config.block_out_channels[0], config.block_out_channels[-1]
     ops = [Op("conv_in", "conv_in", config.in_channels, first), Op("save", "", first, first)]
@@ -90,16 +101,22 @@ def program(config: Config) -> list[Op]:
             skips += [op.outputs]
     ops += [Op("resnet", "mid_block.resnets.0", last, last)]
     if config.mid_attention:
-        ops += [_attention(config, "mid_block.attentions.0", len(config.block_out_channels) - 1)]
+        ops += [
+            _attention(config, "mid_block.attentions.0", config.mid_block_type, len(config.block_out_channels) - 1)
+        ]
     ops += [Op("resnet", "mid_block.resnets.1", last, last)]
     ops += _up(config, skips)
     return [*ops, Op("conv_out", "conv_out", first, config.out_channels)]
 
 
-def _attention(config: Config, name: str, block: int) -> Op:
-    """What attends in a block, counted on the way down: to the pixels alone, or as a transformer to states too."""
-    n, depth = config.block_out_channels[block], config.depth(block)
-    return Op("transformer" if depth else "attention", name, n, n, config.heads(block), depth)
+def _attention(config: Config, name: str, kind: str, block: int) -> Op:
+    """What attends in a block of this kind, counted on the way down: to the pixels alone, or to states too."""
+    n, heads, depth = config.block_out_channels[block], config.heads(block, kind), config.depth(block)
+    if "SimpleCrossAttn" in kind:
+        return Op("added_attention", name, n, n, heads)
+    if depth:
+        return Op("transformer", name, n, n, heads, depth)
+    return Op("attention", name, n, n, heads, normed=kind != config.mid_block_type or config.mid_norm)
 
 
 def _down(config: Config) -> Iterator[Op]:
@@ -110,11 +127,12 @@ def _down(config: Config) -> Iterator[Op]:
         for layer in range(config.layers_per_block):
             yield Op("resnet", f"down_blocks.{block}.resnets.{layer}", h, n)
             h = n
-            if kind in ATTENDING:
-                yield _attention(config, f"down_blocks.{block}.attentions.{layer}", block)
+            if "Attn" in kind:
+                yield _attention(config, f"down_blocks.{block}.attentions.{layer}", kind, block)
             yield Op("save", "", n, n)
         if block < len(channels) - 1:
-            yield Op("downsample", f"down_blocks.{block}.downsamplers.0.conv", n, n)
+            name = f"down_blocks.{block}.downsamplers.0"
+            yield Op("resnet_down", name, n, n) if kind in RESAMPLING else Op("downsample", f"{name}.conv", n, n)
             yield Op("save", "", n, n)
 
 
@@ -128,10 +146,11 @@ def _up(config: Config, skips: list[int]) -> Iterator[Op]:
             yield Op("concat", "", h, joined)
             yield Op("resnet", f"up_blocks.{block}.resnets.{layer}", joined, n)
             h = n
-            if kind in ATTENDING:
-                yield _attention(config, f"up_blocks.{block}.attentions.{layer}", len(channels) - 1 - block)
+            if "Attn" in kind:
+                yield _attention(config, f"up_blocks.{block}.attentions.{layer}", kind, len(channels) - 1 - block)
         if block < len(channels) - 1:
-            yield Op("upsample", f"up_blocks.{block}.upsamplers.0.conv", n, n)
+            name = f"up_blocks.{block}.upsamplers.0"
+            yield Op("resnet_up", name, n, n) if kind in RESAMPLING else Op("upsample", f"{name}.conv", n, n)
 
 
 def shapes(config: Config) -> Shapes:
@@ -181,7 +200,7 @@ def shapes_of(op: Op, config: Config) -> Shapes:
     """The parameters of one operation, in the order of diffusers' state dict."""
     name, inputs, outputs = op.name, op.inputs, op.outputs
     match op.kind:
-        case "resnet":
+        case "resnet" | "resnet_down" | "resnet_up":
             found = _norm(f"{name}.norm1", inputs) | _layer(f"{name}.conv1", (outputs, inputs, 3, 3))
             if config.told_steps:
                 scaled = 2 if config.resnet_time_scale_shift == "scale_shift" else 1
@@ -189,9 +208,16 @@ def shapes_of(op: Op, config: Config) -> Shapes:
             found |= _norm(f"{name}.norm2", outputs) | _layer(f"{name}.conv2", (outputs, outputs, 3, 3))
             return found | (_layer(f"{name}.conv_shortcut", (outputs, inputs, 1, 1)) if inputs != outputs else {})
         case "attention":
-            found = _norm(f"{name}.group_norm", inputs)
+            found = _norm(f"{name}.group_norm", inputs) if op.normed else {}
             for part in ("to_q", "to_k", "to_v", "to_out.0"):
                 found |= _layer(f"{name}.{part}", (inputs, inputs))
+            return found
+        case "added_attention":
+            assert config.cross_attention_dim is not None
+            found = _norm(f"{name}.group_norm", inputs)
+            for part in ("to_q", "to_k", "to_v", "add_k_proj", "add_v_proj", "to_out.0"):
+                context = config.cross_attention_dim if part.startswith("add_") else inputs
+                found |= _layer(f"{name}.{part}", (inputs, context))
             return found
         case "transformer":
             window = () if config.use_linear_projection else (1, 1)

@@ -101,7 +101,7 @@ def test_double_precision_is_not_written(tmp_path: Path) -> None:
         ("time_embedding_type", "fourier"),
         ("resnet_time_scale_shift", "ada_group"),
         ("class_embed_type", "timestep"),
-        ("down_block_types", ["ResnetDownsampleBlock2D", "AttnDownBlock2D"]),
+        ("down_block_types", ["SkipDownBlock2D", "AttnDownBlock2D"]),
         ("downsample_type", "resnet"),
         ("center_input_sample", True),
         ("cross_attention_dim", 768),

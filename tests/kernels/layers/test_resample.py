@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.layers import resample
+from numpy_diffusion.layers import downsample as downsample_layer
 from numpy_diffusion.layers import dropout as dropout_layer
 from numpy_diffusion.layers import silu as silu_layer
 from numpy_diffusion.layers import upsample as upsample_layer
@@ -27,6 +28,21 @@ def test_upsampling_is_the_layer(seed, height, width, C, add, parts):
     memory.put(2, before)
     resample.upsample_backward(memory.arena, large, dx, add)
     assert close(memory.got(2), upsample_layer.backward(dy[None])[0] + add * before)
+
+
+@FLAT
+@given(SEED, SIDE, SIDE, CHANNELS, st.booleans(), PARTS)
+def test_means_are_the_layer(seed, height, width, C, add, parts):
+    x, dy, before = drawn(seed, (C, 2 * height, 2 * width), (C, height, width), (C, 2 * height, 2 * width))
+    memory = Memory((2 * height, 2 * width, C, 1), (height, width, C, 1), (2 * height, 2 * width, C, 1))
+    large, small, dx = memory.images
+    memory.put(0, x)
+    in_shares(parts, lambda *share: resample.average(memory.worker(0, *share), large, small))
+    assert close(memory.got(1), downsample_layer.forward(x[None])[0])
+    memory.put(1, dy)
+    memory.put(2, before)
+    resample.average_backward(memory.arena, small, dx, add)
+    assert close(memory.got(2), downsample_layer.backward(dy[None])[0] + add * before)
 
 
 @FLAT

@@ -10,7 +10,7 @@ from numpy_diffusion.kernels.unet.calls import CALL, IMAGES, NONE, Call, CallKin
 
 
 def plan(*calls: Call) -> Plan:
-    images, ends, tokens = np.array([NO_IMAGE], IMAGE), [NONE] * 7, np.zeros(0, np.int64)
+    images, ends, tokens = np.array([NO_IMAGE], IMAGE), [NONE] * 8, np.zeros((0, 2), np.int64)
     return Plan(np.array(list(calls), CALL), len(calls), images, 0, 0, *ends, tokens)
 
 
@@ -33,7 +33,7 @@ def test_no_image_is_a_row_of_its_own() -> None:
 
 @pytest.mark.parametrize("kind", [-1, len(CallKind), 99])
 def test_an_unknown_kind_is_refused_when_the_plan_is_made(kind: int) -> None:
-    with pytest.raises(ValueError, match=rf"^calls: expected kinds from 0 to 26, see CallKind, got {kind}$"):
+    with pytest.raises(ValueError, match=rf"^calls: expected kinds from 0 to 30, see CallKind, got {kind}$"):
         plan(Call(CallKind.SILU), Call(kind))
 
 

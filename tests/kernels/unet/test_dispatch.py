@@ -13,7 +13,7 @@ from numpy_diffusion.kernels.unet.workspace import Told
 from numpy_diffusion.layers import quick_gelu, silu
 from numpy_diffusion.noise import STREAM_DROPOUT, split_seed
 
-A, B, C = 1, 2, 3  # rows of the images that a test puts side by side; row 0 is no image
+A, B, C, D = 1, 2, 3, 4  # rows of the images that a test puts side by side; row 0 is no image
 
 
 def row(kind: CallKind, **fields: int) -> np.void:
@@ -74,6 +74,40 @@ def test_upsampling_there_and_back() -> None:
     np.testing.assert_array_equal(memory.got(1), x.repeat(2, 1).repeat(2, 2))
     back(memory, row(CallKind.UPSAMPLE_BACK, dy=B, dx=C))
     assert close(memory.got(2), 4 * x)
+
+
+def test_means_there_and_back() -> None:
+    (x,) = drawn(9, (4, 4, 6))
+    memory = Memory((4, 6, 4, 1), (2, 3, 4, 1), (4, 6, 4, 1))
+    memory.put(0, x)
+    go(memory, row(CallKind.AVERAGE, src=A, dst=B))
+    mean = x.reshape(4, 2, 2, 3, 2).mean(axis=(2, 4))
+    assert close(memory.got(1), mean)
+    memory.put(2, x)
+    back(memory, row(CallKind.AVERAGE_BACK, dy=B, dx=C, add=True))
+    assert close(memory.got(2), x + 0.25 * mean.repeat(2, 1).repeat(2, 2))
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_pixels_and_states_are_put_in_a_row_and_taken_apart(part: int) -> None:
+    """By the first worker alone."""
+    x, states = drawn(10, (3, 2, 2), (3, 1, 5))
+    memory = Memory((2, 2, 3, 0), (1, 5, 3, 0), (1, 9, 3, 0), (1, 5, 3, 0))
+    memory.put(0, x)
+    memory.put(1, states)
+    tables, none, labels = memory.tables, np.zeros(1, np.float32), np.zeros(1, np.int64)
+    tables["width"][0, [B, D]] = 4  # one is not there
+    for src, first in ((A, 0), (B, 12)):
+        call = row(CallKind.PIXELS, src=src, dst=C, channel=first)
+        dispatch.transformer(call, tables, memory.worker(0, part, 2), none, none, labels)
+    if part == 1:
+        assert (memory.got(2) == GARBAGE).all()
+        return
+    np.testing.assert_array_equal(memory.got(2)[:, 0, :8], np.concatenate([x.reshape(3, 4), states[:, 0, :4]], 1))
+    assert (memory.got(2)[:, 0, 8:] == GARBAGE).all()
+    call = row(CallKind.PIXELS_BACK, dy=C, dx=D, channel=12)
+    dispatch.transformer(call, tables, memory.worker(0), none, none, labels)
+    np.testing.assert_array_equal(memory.got(3)[:, 0, :4], states[:, 0, :4])
 
 
 def test_zeros_between_the_pixels_leave_out_the_shift() -> None:
@@ -143,8 +177,8 @@ def told(n: int = 1, **fields: np.ndarray) -> Told:
 def test_what_comes_in_is_an_image_and_the_embedding_of_the_step_and_a_vector() -> None:
     x, embedding, vectors = drawn(7, (2, 3, 5), (8,), (2, 4))
     memory = Memory((3, 5, 2, 1), (1, 1, 8, 0), (1, 1, 4, 0))
-    ends = Ends(x=A, embedding=B, told=C, states=NONE, eps=NONE, deps=NONE, dstates=NONE, penalty=NONE)
-    none = np.zeros(0, np.int64)
+    ends = Ends(x=A, embedding=B, told=C, states=NONE, eps=NONE, deps=NONE, dtold=NONE, dstates=NONE, penalty=NONE)
+    none = np.zeros((0, 2), np.int64)
     dispatch.enter(ends, none, memory.tables[0], memory.arena, x, embedding, told(2, vectors=vectors), 1)
     np.testing.assert_array_equal(memory.got(0), x)
     np.testing.assert_array_equal(memory.got(1)[:, 0, 0], embedding)
@@ -152,20 +186,21 @@ def test_what_comes_in_is_an_image_and_the_embedding_of_the_step_and_a_vector() 
 
 
 def test_the_states_that_are_there_come_in_and_their_gradients_go_out_to_the_same_places() -> None:
-    """The images of states become as wide as these are many; the others stay as they are."""
+    """The images of states become as wide as these are many, and the pixels before them; the others stay."""
     x, embedding, states = drawn(8, (1, 1, 1), (4,), (1, 5, 3))
     mask = np.array([[False, True, True, False, True]])
-    memory = Memory((1, 1, 1, 0), (1, 1, 4, 0), (1, 5, 3, 0))
+    memory = Memory((1, 1, 1, 0), (1, 1, 4, 0), (1, 5, 3, 0), (1, 12, 3, 0))
     ends, rows = (
-        Ends(x=A, embedding=B, told=NONE, states=C, eps=NONE, deps=NONE, dstates=C, penalty=NONE),
+        Ends(x=A, embedding=B, told=NONE, states=C, eps=NONE, deps=NONE, dtold=B, dstates=C, penalty=NONE),
         memory.tables[0],
     )
     known = told(states=states, mask=mask)
-    dispatch.enter(ends, np.array([C]), rows, memory.arena, x, embedding, known, 0)
-    assert rows["width"].tolist()[:4] == [0, 1, 1, 3]
+    dispatch.enter(ends, np.array([[C, 0], [D, 7]]), rows, memory.arena, x, embedding, known, 0)
+    assert rows["width"].tolist()[:5] == [0, 1, 1, 3, 10]
     np.testing.assert_array_equal(memory.got(2)[:, 0, :3].T, states[0, mask[0]])
-    found = np.full((5, 3), GARBAGE, np.float32)
-    dispatch.leave(ends, rows, memory.arena, mask[0], found)
+    found, vector = np.full((5, 3), GARBAGE, np.float32), np.zeros(4, np.float32)
+    dispatch.leave(ends, rows, memory.arena, mask[0], vector, found)
+    np.testing.assert_array_equal(vector, embedding)
     np.testing.assert_array_equal(found, np.where(mask[0][:, None], states[0], 0))
 
 

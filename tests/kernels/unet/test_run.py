@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import pytest
 from checks.threads import digests
-from checks.unet_kernel import DOWN, UP, double, exact, gradient, outputs, row, shown, small, told
+from checks.unet_kernel import DOWN, UP, decoder, double, exact, gradient, outputs, row, shown, small, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +17,8 @@ from numpy_diffusion.networks.unet import definition
 from numpy_diffusion.networks.unet.unet import UNet
 
 FLAT = settings(deadline=None, max_examples=12)
+DOWN_TOLD = ("DownBlock2D", "CrossAttnDownBlock2D", "SimpleCrossAttnDownBlock2D")
+UP_TOLD = ("UpBlock2D", "CrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D")
 PROJECTED = {"class_embed_type": "projection", "projection_class_embeddings_input_dim": 3}
 
 
@@ -28,7 +30,7 @@ def networks(draw: st.DrawFn) -> UNet:
     channels = [2 * groups * draw(st.integers(4 if attends else 1, 6)) for _ in range(blocks)]
     images = draw(st.integers(1, 5))
     side = st.integers(1, 3).map(lambda n: n * 2 ** (blocks - 1))
-    attended = draw(st.lists(st.integers(0, 1), min_size=blocks, max_size=blocks))
+    attended = draw(st.lists(st.integers(0, 2), min_size=blocks, max_size=blocks))
     kinds = dict(
         down_block_types=[DOWN[kind] for kind in attended],
         up_block_types=[UP[kind] for kind in reversed(attended)],
@@ -57,13 +59,14 @@ def networks(draw: st.DrawFn) -> UNet:
 
 
 def _told(draw: st.DrawFn, attended: list[int]) -> dict[str, Any]:
-    """The options of a U-Net that attends to states in these blocks, and in the middle."""
+    """The options of a U-Net that attends to states in these blocks, in either way, and in the middle."""
     known = draw(st.sampled_from([{}, {"num_class_embeds": 3}, {"class_embed_type": "identity"}, PROJECTED]))
     return known | dict(
-        down_block_types=[("DownBlock2D", "CrossAttnDownBlock2D")[here] for here in attended],
-        up_block_types=[("UpBlock2D", "CrossAttnUpBlock2D")[here] for here in reversed(attended)],
+        down_block_types=[DOWN_TOLD[here] for here in attended],
+        up_block_types=[UP_TOLD[here] for here in reversed(attended)],
         cross_attention_dim=draw(st.integers(1, 9)),
-        attention_head_dim=[draw(st.sampled_from([1, 2])) for _ in attended],
+        mid_block_type=draw(st.sampled_from(["UNetMidBlock2DCrossAttn", "UNetMidBlock2DSimpleCrossAttn"])),
+        attention_head_dim=draw(st.sampled_from([1, 2])),
         transformer_layers_per_block=[draw(st.integers(1, 2)) for _ in attended],
         use_linear_projection=draw(st.booleans()),
     )
@@ -87,18 +90,19 @@ def test_the_outputs_are_the_definitions(model, n):
 @given(networks(), st.integers(1, 11))
 def test_the_gradient_is_the_definitions(model, n):
     batch, rng = shown(model, n), np.random.default_rng(n)
-    eps = rng.normal(size=batch["x"].shape).astype(np.float32)
+    eps = rng.normal(size=(n, *model.shape)).astype(np.float32)
     weighting = rng.uniform(0.5, 2.0, n).astype(np.float32)
-    found, slopes, dstates = gradient(model, batch, eps, weighting)
-    wanted, wanted_slopes, wanted_dstates = exact(model, batch, eps, weighting)
+    found, slopes, *dtold = gradient(model, batch, eps, weighting)
+    wanted, wanted_slopes, *wanted_dtold = exact(model, batch, eps, weighting)
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-8)
     assert np.linalg.norm(slopes - wanted_slopes) < rounding(model) * np.linalg.norm(wanted_slopes)
     if model.config.cross_attention_dim:
-        assert np.linalg.norm(dstates - wanted_dstates) < rounding(model) * np.linalg.norm(wanted_dstates)
-        assert not dstates[~batch["told"].mask].any()
+        for one, other in zip(dtold, wanted_dtold, strict=True):
+            assert other is None or np.linalg.norm(one - other) < rounding(model) * np.linalg.norm(other)
+        assert not dtold[1][~batch["told"].mask].any()
 
 
-@pytest.mark.parametrize("make", [small, told])
+@pytest.mark.parametrize("make", [small, told, decoder])
 def test_a_sample_is_the_same_in_any_batch(make):
     """Those that all workers share, too: more samples than workers by one are shared."""
     model = make()
@@ -111,7 +115,7 @@ def test_a_sample_is_the_same_in_any_batch(make):
 def digest() -> str:
     """Of outputs and gradients."""
     total = hashlib.sha256()
-    for model in (small(), told()):
+    for model in (small(), told(), decoder()):
         batch = shown(model, 11)
         found = gradient(model, batch, batch["x"], np.ones(11, np.float32))
         for values in (outputs(model, batch), outputs(model, shown(model, 1)), *found):

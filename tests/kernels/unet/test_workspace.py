@@ -18,7 +18,7 @@ WEIGHTS = 250  # numbers, as large as two samples' images and a half
 
 def plan() -> Plan:
     images = np.array([NO_IMAGE, (8, 1, 1, 1, 0)], IMAGE)
-    return Plan(np.zeros(0, CALL), 0, images, 100, 33, *[NONE] * 7, np.zeros(0, np.int64))
+    return Plan(np.zeros(0, CALL), 0, images, 100, 33, *[NONE] * 8, np.zeros((0, 2), np.int64))
 
 
 @pytest.mark.parametrize(("batch", "groups"), [(1, 1), (3, 3), (4, 4), (63, 4), (64, 8), (1000, 8)])

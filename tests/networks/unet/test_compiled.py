@@ -60,14 +60,15 @@ def test_a_state_that_is_not_there_changes_no_bit():
     assert not wide[:, [0, 1, -1]].any()
 
 
-def test_the_gradient_by_the_states_is_there_for_who_asks():
+def test_the_gradients_by_what_is_told_are_there_for_who_asks():
     model = told()
     batch = shown(model, 3)
     embedding = unet_embedding.embed(model.config, batch["t"], np.float32)
     rest = batch["x"], embedding, batch["told"], np.ones(3, np.float32), np.zeros((3, 6), np.float32), 0, 1
-    losses, slopes, none = compiled.gradients(model.config, 3, TOKENS)(model.buffer, batch["x"], *rest)
-    asked = compiled.gradients(model.config, 3, TOKENS, of_states=True)(model.buffer, batch["x"], *rest)
-    assert none.size == 0
+    losses, slopes, *none = compiled.gradients(model.config, 3, TOKENS)(model.buffer, batch["x"], *rest)
+    asked = compiled.gradients(model.config, 3, TOKENS, of_told=True)(model.buffer, batch["x"], *rest)
+    assert [values.size for values in none] == [0, 0]
     assert (asked[0] == losses).all()
     assert (asked[1] == slopes).all()
-    assert (np.abs(asked[2]).sum(axis=2) > 0).tolist() == batch["told"].mask.tolist()
+    assert asked[2].all()
+    assert (np.abs(asked[3]).sum(axis=2) > 0).tolist() == batch["told"].mask.tolist()

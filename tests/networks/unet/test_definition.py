@@ -13,6 +13,8 @@ from numpy_diffusion.networks.unet import definition
 from numpy_diffusion.networks.unet.program import program
 from numpy_diffusion.networks.unet.unet import UNet
 
+DECODER = next(case for case in CASES if case.startswith("a decoder"))
+
 
 def check_gradients(case: str = "8 x 8", each: bool = False) -> None:
     """Of x, of states and of all parameters at once, or of each parameter by itself."""
@@ -21,7 +23,7 @@ def check_gradients(case: str = "8 x 8", each: bool = False) -> None:
     draw = (11, SAMPLES, 4)
     outputs, caches = definition.forward(model.params, model.config, x, t, told, draw)
     doutputs = np.random.default_rng(2).normal(size=outputs.shape)
-    dx, dstates, grads = definition.backward(model.params, model.config, doutputs, caches)
+    dx, dtold, grads = definition.backward(model.params, model.config, doutputs, caches)
     assert list(grads) == list(model.params)
 
     def loss() -> float:
@@ -29,8 +31,9 @@ def check_gradients(case: str = "8 x 8", each: bool = False) -> None:
 
     arrays = {"x": x, **model.params} if each else {"x": x, "all": model.buffer}
     gradients = {"x": dx, **grads} if each else {"x": dx, "all": np.concatenate([g.ravel() for g in grads.values()])}
-    if told.states is not None:
-        arrays["states"], gradients["states"] = told.states, dstates
+    for name in ("embedding", "states"):
+        if (values := getattr(told, name)) is not None:
+            arrays[name], gradients[name] = values, getattr(dtold, name)
     assert wrong(projected_errors(loss, arrays, gradients)) == []
 
 
@@ -88,6 +91,9 @@ FAULTS = {
     ),
     "one transformer's states alone": Fault(
         definition.walk_back, "dstates + dstates_here", "dstates_here", lambda: check_gradients("states")
+    ),
+    "one added attention's states alone": Fault(
+        definition.walk_back, "dstates + dstates_here", "dstates_here", lambda: check_gradients(DECODER)
     ),
     "the halves of a concat swapped": Fault(
         definition.walk_back, "dh = dh[:, : op.inputs]", "dh = dh[:, -op.inputs :]", check_gradients

@@ -11,6 +11,7 @@ from checks.unet_configs import CIFAR10, STABLE_DIFFUSION
 
 from numpy_diffusion.networks.unet.config import UNetConditionConfig, UNetConfig
 from numpy_diffusion.networks.unet.options import SUPPORTED, checked
+from numpy_diffusion.networks.unet.program import program
 
 
 def test_the_options_of_ddpm_cifar10_are_taken_and_defaults_filled_in() -> None:
@@ -102,7 +103,7 @@ REFUSED = [
     ("dropout", 1.0),
     ("dropout", None),
     ("down_block_types", ["DownBlock2D"] * 3),
-    ("down_block_types", ["ResnetDownsampleBlock2D"] * 4),
+    ("down_block_types", ["SimpleCrossAttnDownBlock2D"] * 4),
     ("down_block_types", "DownBlock2D"),
     ("up_block_types", ["UpBlock2D"] * 5),
     ("up_block_types", ["DownBlock2D"] * 4),
@@ -164,14 +165,26 @@ def test_classes_and_an_embedding_exclude_each_other() -> None:
 
 
 def test_the_refusal_of_a_choice_says_what_there_is() -> None:
-    projected = {"projection_class_embeddings_input_dim": 3}
-    for options, kind in ((CIFAR10, UNetConfig), (STABLE_DIFFUSION | projected, UNetConditionConfig)):
+    more = {"projection_class_embeddings_input_dim": 3, "attention_head_dim": 5}
+    for options, kind in ((CIFAR10, UNetConfig), (STABLE_DIFFUSION | more, UNetConditionConfig)):
         for name, values in SUPPORTED[kind].items():
             with pytest.raises(ValueError, match="got 'other'") as caught:
                 checked(options | {name: "other"})
             assert all(repr(value) in str(caught.value) for value in values)
             for value in values:
                 assert getattr(checked(options | {name: value}), name) == value
+
+
+def test_added_attention_has_heads_of_so_many_channels() -> None:
+    """Of one size for all blocks, as diffusers reads a list in one order on both ways."""
+    simple = {"mid_block_type": "UNetMidBlock2DSimpleCrossAttn", "attention_head_dim": 64}
+    config = checked(STABLE_DIFFUSION | simple)
+    assert [op.heads for op in program(config) if op.kind == "added_attention"] == [1280 // 64]
+    assert {op.heads for op in program(config) if op.kind == "transformer"} == {64}
+    with pytest.raises(ValueError, match=r"^attention_head_dim: expected one for all .*, got \(5, 10, 20, 20\)$"):
+        checked(STABLE_DIFFUSION | simple | {"attention_head_dim": [5, 10, 20, 20]})
+    with pytest.raises(ValueError, match=r"^attention_head_dim: .* or of a head's channels .*, got 48$"):
+        checked(STABLE_DIFFUSION | simple | {"attention_head_dim": 48})
 
 
 def test_a_head_size_concerns_the_blocks_with_attention_alone() -> None:

@@ -76,9 +76,9 @@ def test_the_scratch_is_that_of_the_neediest_call():
 def test_a_plan_has_a_place_for_its_images_and_no_row_for_what_is_not_there():
     images = [NO_IMAGE, Image(NOWHERE, 2, 2, 3, 1), Image(NOWHERE, 1, 1, 5, 0), Image(NOWHERE, 1, 1, 5, 0)]
     calls = [Call(CallKind.SILU, src=1, dst=2), Call(CallKind.SILU, src=2, dst=3)]
-    found = placement.plan(images, calls, 2, [2], x=1, eps=3, penalty=2)
+    found = placement.plan(images, calls, 2, {2: 7}, x=1, eps=3, penalty=2)
     assert (found.x, found.eps, found.penalty, found.backward) == (1, 3, 2, 2)
-    assert {found.embedding, found.deps, found.told, found.states, found.dstates} == {NONE}
-    assert found.tokens.tolist() == [2]
+    assert {found.embedding, found.deps, found.told, found.states, found.dtold, found.dstates} == {NONE}
+    assert found.tokens.tolist() == [[2, 7]]
     assert len(set(found.images["at"][1:].tolist())) == 3  # all are kept: none shares its place
     assert found.images["at"].min() == NOWHERE

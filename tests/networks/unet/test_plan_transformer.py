@@ -1,10 +1,10 @@
-"""The calls of transformers and of attention, there and back."""
+"""The calls of transformers and of attention, to states or not, there and back."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from checks.unet_kernel import TOKENS, small, told
+from checks.unet_kernel import TOKENS, decoder, resampling, small, told
 
 from numpy_diffusion.kernels.unet.calls import IMAGES, NONE, CallKind
 from numpy_diffusion.networks.unet import compiled
@@ -29,21 +29,23 @@ def test_a_network_without_transformers_has_no_call_of_theirs() -> None:
     assert len(plan.tokens) == 0
 
 
-@pytest.mark.parametrize("of_states", [False, True])
-def test_keys_and_values_of_states_are_as_wide_as_these_are_many(of_states: bool) -> None:
+@pytest.mark.parametrize("of_told", [False, True])
+def test_keys_and_values_of_states_are_as_wide_as_these_are_many(of_told: bool) -> None:
     """And so is every gradient by them; what is computed from them by a convolution, and nothing else."""
-    plan = compiled.planned(told().config, True, TOKENS, of_states)[0]
-    sizes = plan.images[plan.tokens]
+    plan = compiled.planned(told().config, True, TOKENS, of_told)[0]
+    rows, others = plan.tokens.T
+    sizes = plan.images[rows]
+    assert not others.any()
     assert set(sizes["height"]) == {1}
     assert set(sizes["width"]) == {TOKENS}
     keys = {int(call[name]) for call in plan.calls for name in ("k", "v", "dk", "dv")}
-    of_tokens = set(plan.tokens.tolist())
+    of_tokens = set(rows.tolist())
     assert len(of_tokens & keys) == 4 * BLOCKS
     assert plan.states in of_tokens
-    assert (plan.dstates in of_tokens) == of_states
+    assert (plan.dstates in of_tokens) == of_told
     for call in plan.calls[plan.calls["kind"] == CallKind.CONV]:
         assert (call["src"] in of_tokens) == (call["dst"] in of_tokens)
-    assert len(set(plan.tokens.tolist())) == len(plan.tokens)
+    assert len(of_tokens) == len(plan.tokens)
 
 
 def test_the_gradient_by_states_is_asked_for_or_not_computed() -> None:
@@ -51,6 +53,35 @@ def test_the_gradient_by_states_is_asked_for_or_not_computed() -> None:
     assert (without.dstates, asked.dstates != NONE) == (NONE, True)
     more = np.bincount(asked.calls["kind"]) - np.bincount(without.calls["kind"])
     assert {CallKind(kind) for kind in np.flatnonzero(more)} == {CallKind.CONV, CallKind.SLICE}
-    assert more[CallKind.CONV] == 2 * BLOCKS
+    assert more[CallKind.CONV] == 2 * BLOCKS + 1  # and that by the embedding, before its first layer
     names = [int(call[name]) for call in asked.calls for name in IMAGES]
     assert names.count(asked.dstates) == 2 * BLOCKS
+
+
+@pytest.mark.parametrize("of_told", [False, True])
+def test_added_states_stand_behind_the_pixels(of_told: bool) -> None:
+    """So many places more than pixels in keys, in values, and in the gradients by both."""
+    config = decoder().config
+    plan = compiled.planned(config, True, TOKENS, of_told)[0]
+    attentions = plan.calls[plan.calls["kind"] == CallKind.ATTENTION_BACK]
+    assert len(attentions) == 4  # down, in the middle, and twice up
+    others = dict(plan.tokens.tolist())
+    for call in attentions:
+        pixels = int(plan.images[call["q"]]["height"] * plan.images[call["q"]]["width"])
+        for name in ("k", "v", "dk", "dv"):
+            assert others[int(call[name])] == pixels
+            assert plan.images[call[name]].tolist()[1:] == (1, pixels + TOKENS, 40, 0)
+    kinds = plan.calls["kind"].tolist()
+    assert kinds.count(CallKind.PIXELS) == 4 * len(attentions)
+    assert kinds.count(CallKind.PIXELS_BACK) == 4 * len(attentions)
+    assert (plan.dstates in others) == of_told
+
+
+def test_an_attention_without_a_norm_asks_the_image_itself() -> None:
+    config = resampling().config
+    plan = compiled.planned(config, True)[0]
+    (call,) = plan.calls[plan.calls["kind"] == CallKind.ATTENTION]
+    sources = [one["src"] for one in plan.calls[: plan.backward] if one["dst"] in (call["q"], call["k"], call["v"])]
+    assert len(set(sources)) == 1
+    made = [one["kind"] for one in plan.calls[: plan.backward] if one["dst"] == sources[0]]
+    assert made == [CallKind.CONV]

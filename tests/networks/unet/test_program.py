@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from checks.unet_configs import CIFAR10, STABLE_DIFFUSION
+from checks.unet_configs import CIFAR10, KARLO, STABLE_DIFFUSION
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,14 +14,19 @@ from numpy_diffusion.networks.unet.program import Op, checked, program, shapes, 
 FLAT = settings(deadline=None, max_examples=50)
 
 
+def _block(name: str, way: str) -> str:
+    return f"{name}{way.title()}{'sample' if name == 'Resnet' else ''}Block2D"
+
+
 @st.composite
 def configs(draw: Any) -> dict[str, Any]:
     """Any structure of up to four blocks; groups of four channels."""
     blocks = draw(st.integers(1, 4))
     channels = draw(st.lists(st.sampled_from([4, 8, 12]), min_size=blocks, max_size=blocks))
     attending = draw(st.sampled_from(["Attn", "CrossAttn"]))
+    names = ["", attending, "Resnet", *(["SimpleCrossAttn"] if attending == "CrossAttn" else [])]
     kinds = {
-        f"{way}_block_types": [f"{draw(st.sampled_from(['', attending]))}{way.title()}Block2D" for _ in range(blocks)]
+        f"{way}_block_types": [_block(draw(st.sampled_from(names)), way) for _ in range(blocks)]
         for way in ("down", "up")
     }
     more = dict(cross_attention_dim=6) if attending == "CrossAttn" else dict(add_attention=draw(st.booleans()))
@@ -90,6 +95,33 @@ def test_what_is_told_besides_is_added_to_the_step_as_it_is_or_through_two_layer
     assert told_size(checked(CIFAR10)) == 0
 
 
+def test_the_program_of_karlos_decoder() -> None:
+    """Layers for the states in each attention, residual blocks for halving and doubling, and a variance."""
+    config = checked(KARLO)
+    found, ops = shapes(config), program(config)
+    assert [op.name for op in ops if op.kind == "resnet_down"] == [
+        f"down_blocks.{block}.downsamplers.0" for block in range(3)
+    ]
+    assert [op.name for op in ops if op.kind == "resnet_up"] == [
+        f"up_blocks.{block}.upsamplers.0" for block in range(3)
+    ]
+    assert {op.heads for op in ops if op.kind == "added_attention"} == {10, 15, 20}
+    assert found["mid_block.attentions.0.add_k_proj.weight"] == (1280, 1536)
+    assert found["mid_block.attentions.0.to_k.weight"] == (1280, 1280)
+    assert found["down_blocks.0.downsamplers.0.time_emb_proj.weight"] == (640, 1280)
+    assert found["conv_out.weight"] == (6, 320, 3, 3)
+    assert told_size(config) == 1280
+
+
+def test_beside_scales_and_shifts_the_middles_attention_has_no_norm() -> None:
+    """Of UNet2DModel, as there; the attention in blocks has one."""
+    options = CIFAR10 | {"resnet_time_scale_shift": "scale_shift"}
+    for one, normed in ((CIFAR10, True), (options, False)):
+        found = shapes(checked(one))
+        assert ("mid_block.attentions.0.group_norm.weight" in found) == normed
+        assert "down_blocks.1.attentions.0.group_norm.weight" in found
+
+
 def test_a_scale_and_a_shift_are_twice_the_numbers() -> None:
     found = shapes(checked(CIFAR10 | {"resnet_time_scale_shift": "scale_shift"}))
     assert found["mid_block.resnets.0.time_emb_proj.weight"] == (512, 512)
@@ -101,7 +133,7 @@ def test_channels_fit_from_one_operation_to_the_next_and_each_skip_is_used_once(
     channels, size, skips = config.in_channels, 0, []
     for op in program(config):
         assert op.inputs == channels
-        size += {"downsample": 1, "upsample": -1}.get(op.kind, 0)
+        size += {"downsample": 1, "resnet_down": 1, "upsample": -1, "resnet_up": -1}.get(op.kind, 0)
         if op.kind == "save":
             skips.append((op.outputs, size))
         if op.kind == "concat":
@@ -136,8 +168,15 @@ def test_blocks_and_layers_are_as_many_as_asked_for(config: dict[str, Any]) -> N
     blocks, layers = len(config.block_out_channels), config.layers_per_block
     down, up = (sum("Attn" in kind for kind in getattr(config, f"{way}_block_types")) for way in ("down", "up"))
     assert count("resnet") == blocks * (2 * layers + 1) + 2
-    assert count("attention") + count("transformer") == down * layers + up * (layers + 1) + config.mid_attention
+    assert (
+        count("attention") + count("transformer") + count("added_attention")
+        == down * layers + up * (layers + 1) + config.mid_attention
+    )
     assert count("attention" if config.cross_attention_dim else "transformer") == 0
-    assert count("downsample") == count("upsample") == blocks - 1
+    assert count("added_attention") == 0 or config.cross_attention_dim
+    for way in ("down", "up"):
+        kinds = getattr(config, f"{way}_block_types")[:-1]
+        assert count(f"resnet_{way}") == sum(kind.startswith(("Resnet", "Simple")) for kind in kinds)
+        assert count(f"{way}sample") == blocks - 1 - count(f"resnet_{way}")
     assert ops[0] == Op("conv_in", "conv_in", config.in_channels, config.block_out_channels[0])
     assert ops[-1].kind == "conv_out"

@@ -10,6 +10,8 @@ import pytest
 from checks.networks import check_network
 from checks.unet import CASES, images, network
 
+import numpy_diffusion as nd
+from numpy_diffusion.layers import bicubic
 from numpy_diffusion.networks.unet.unet import UNet
 
 
@@ -121,3 +123,77 @@ def test_a_bad_call_is_refused_in_a_sentence_that_names_the_argument(name: str, 
     call = GOOD | {name: value}
     with pytest.raises(ValueError, match=rf"^{name}: expected .*, got "):
         UNet(**CASES["8 x 8"])(call["x"], call["t"], call["labels"], backend=call["backend"])
+
+
+# An upsampler
+
+
+def upsampler(**options: Any) -> UNet:
+    return network(CASES["an upsampler"] | options, dtype=np.float32)
+
+
+def test_an_upsampler_takes_the_image_to_go_by_as_a_condition_or_as_further_channels() -> None:
+    model, rng = upsampler(), np.random.default_rng(0)
+    assert (model.shape, model.learn_variance) == ((2, 8, 8), False)
+    x, low = rng.normal(size=(2, 3, 2, 8, 8)).astype(np.float32)
+    for backend in ("numba", "numpy"):
+        found = model(np.concatenate([x, low], axis=1), 5, backend=backend)
+        np.testing.assert_array_equal(found, model(x, 5, low_resolution=low, backend=backend))
+        small = low[:, :, ::2, ::2]
+        enlarged = model(x, 5, low_resolution=bicubic.forward(small, 8, 8), backend=backend)
+        np.testing.assert_array_equal(model(x, 5, low_resolution=small, backend=backend), enlarged)
+        assert (enlarged != found).any()
+
+
+def test_an_upsampler_is_drawn_from_with_the_image_to_go_by() -> None:
+    model, schedule = upsampler(), nd.Schedule.linear(T=5)
+    low = np.random.default_rng(1).uniform(-1.0, 1.0, (3, 2, 4, 4)).astype(np.float32)
+    told = nd.guided(model, nd.Condition(low_resolution=low), 0.0)
+    found = nd.sample(told, schedule, 3, seed=2, progress=False)
+    by_channels = lambda x, t: model(np.concatenate([x, bicubic.forward(low, 8, 8)], axis=1), t)  # noqa: E731
+    np.testing.assert_array_equal(found, nd.sample(by_channels, schedule, 3, seed=2, shape=(2, 8, 8), progress=False))
+
+
+@pytest.mark.parametrize("crop", [None, 4])
+def test_an_upsampler_is_trained_on_parts_by_kernels_as_by_the_definition(crop: int | None) -> None:
+    """And is never told nothing."""
+    rng, found = np.random.default_rng(3), []
+    x0, low = rng.uniform(-1.0, 1.0, (6, 2, 8, 8)), rng.uniform(-1.0, 1.0, (6, 2, 4, 4))
+    for backend in ("numba", "numpy"):
+        model = upsampler()
+        run = nd.train(
+            model,
+            nd.Schedule.linear(T=20),
+            x0,
+            nd.Condition(low_resolution=low),
+            steps=3,
+            batch=4,
+            learning_rate=1e-4,
+            mirror=True,
+            crop=crop,
+            backend=backend,
+            progress=False,
+        )
+        found.append((run.losses, model.buffer))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-4)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=0, atol=2e-4)
+    assert not upsampler().label_dropout
+    assert upsampler(num_class_embeds=3).label_dropout == {"labels": 0.1}
+
+
+def test_what_an_upsampler_cannot_be_told_or_shown_is_named() -> None:
+    model, x = upsampler(), np.zeros((3, 2, 8, 8), np.float32)
+    with pytest.raises(ValueError, match=r"^low_resolution: expected 2 channels, got 3$"):
+        model(x, 5, low_resolution=np.zeros((3, 4, 4)))
+    with pytest.raises(ValueError, match=r"^low_resolution: expected one for all, or one for each of 3 samples"):
+        model(x, 5)
+    for options, crop, message in (
+        ({}, 3, r"expected a multiple of 2 \(halved in each block\) up to 8, got 3"),
+        ({}, 10, r"expected a multiple of 2 \(halved in each block\) up to 8, got 10"),
+        ({"add_attention": True}, 4, "expected None, as the network has attention, got 4"),
+        ({"in_channels": 2}, 4, "expected None, as the network goes by no low-resolution image, got 4"),
+    ):
+        with pytest.raises(ValueError, match=rf"^crop: {message}$"):
+            upsampler(**options).check_crop(crop)
+    with pytest.raises(ValueError, match=r"^low_resolution: expected height and width that divide those of x0"):
+        nd.train(model, nd.Schedule.linear(T=5), x, nd.Condition(low_resolution=np.zeros((3, 2, 3, 3))), steps=1)
