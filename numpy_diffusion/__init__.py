@@ -37,6 +37,7 @@ from numpy_diffusion.networks.text_projection.text_projection import TextProject
 from numpy_diffusion.networks.text_unet.text_unet import TextUNet
 from numpy_diffusion.networks.unclip_decoder.unclip_decoder import UnCLIPDecoder
 from numpy_diffusion.networks.unet.unet import UNet
+from numpy_diffusion.networks.unet.upsampler import Upsampler
 from numpy_diffusion.pipelines.ddpm import Pipeline
 from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
 from numpy_diffusion.pipelines.latent import LatentPipeline
@@ -74,6 +75,7 @@ __all__ = [
     "TextUNet",
     "UNet",
     "UnCLIPDecoder",
+    "Upsampler",
     "as_eps",
     "backend",
     "better_of_two",
