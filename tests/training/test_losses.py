@@ -13,6 +13,7 @@ from checks.losses import NO_SIGNAL, check_min_snr, check_vlb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from numpy_diffusion.process.predictions import Prediction, eps_from
 from numpy_diffusion.process.reverse import mu_from_eps
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.variances import learned_variance
@@ -158,6 +159,18 @@ def check_variance_loss(schedule: Schedule) -> None:
 @EACH
 def test_the_variance_loss_is_a_term_of_the_bound(schedule: Schedule) -> None:
     check_variance_loss(schedule)
+
+
+@EACH
+@pytest.mark.parametrize("predicts", ["x0", "v"])
+def test_the_variance_loss_is_the_same_of_what_else_is_predicted(schedule: Schedule, predicts: Prediction) -> None:
+    rng, t = np.random.default_rng(4), np.arange(1, schedule.T + 1)
+    xt, predicted, other, head = rng.normal(size=(4, schedule.T, 3))
+    eps, eps_hat = (eps_from(predicts, xt, each, t, schedule) for each in (other, predicted))
+    expected = variance_loss(head, eps_hat, eps, bound_table(schedule)[t])
+    found = variance_loss(head, predicted, other, bound_table(schedule, predicts)[t])
+    for one, another in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, another, rtol=1e-6, atol=1e-12)
 
 
 @FLAT

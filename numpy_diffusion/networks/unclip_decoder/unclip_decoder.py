@@ -1,8 +1,8 @@
 """DALL-E 2's decoder: the projection of what CLIP makes of a picture and its text, and the U-Net that is told it, as
-one network, so that the noise's loss trains both.
+one network, so that one loss trains both.
 
     states, embedding = text_projection(picture's embedding, text's embedding, text's states)
-    eps = unet(x, t, embedding, states)
+    x_0 = unet(x, t, embedding, states)
 
 Ramesh et al. 2022, section 2.1 (arXiv 2204.06125).
 """
@@ -53,10 +53,12 @@ class UnCLIPDecoderConfig:
 
 @register
 class UnCLIPDecoder(Network):
-    """eps-network for images that is told what CLIP makes of each and of its text:
+    """A network for images that is told what CLIP makes of each and of its text:
 
-    eps = model(x, t, embedding=[N, D], text_embedding=[N, D], states=[N, L, D], mask=[N, L])
+    x_0 = model(x, t, embedding=[N, D], text_embedding=[N, D], states=[N, L, D], mask=[N, L])
 
+    It predicts x_0, where the paper's predicts eps: what the embedding says, colours above all, is there from the first
+    steps of a chain on, where x_0 made of eps is off by eps's error over sqrt(alpha_bar_t).
     What `nd.train` trains together are taken apart again by `parts`, to project once for a whole chain.  In training
     the picture's embedding is left out one time in ten and the text every second time, each by its own chance, for
     guidance.
@@ -92,6 +94,7 @@ class UnCLIPDecoder(Network):
     """
 
     batch, learning_rate = UNet.batch, UNet.learning_rate
+    predicts = "x0"
     config: UnCLIPDecoderConfig
 
     def __init__(
