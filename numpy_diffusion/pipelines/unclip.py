@@ -62,13 +62,9 @@ class UnCLIP:
         of_texts.check_tokenizer(self.tokenizer, self.text_encoder)
         unclip_parts.check_images(self.text_projection, self.decoder, self.upsamplers, self.last_upsampler)
         last = () if self.last_upsampler is None else (self.last_upsampler,)
-        unclip_parts.check_stages(
-            {
-                "prior_stage": (self.prior_stage, (self.prior,)),
-                "decoder_stage": (self.decoder_stage, (self.decoder,)),
-                "upsampler_stage": (self.upsampler_stage, self.upsamplers + last),
-            }
-        )
+        unclip_parts.check_stage("prior_stage", self.prior_stage, self.prior)
+        unclip_parts.check_stage("decoder_stage", self.decoder_stage, self.decoder)
+        unclip_parts.check_stage("upsampler_stage", self.upsampler_stage, *self.upsamplers, *last)
 
     def __repr__(self) -> str:
         parts = [getattr(self, name) for name in self.__dataclass_fields__]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from numpy_diffusion import _checks
+from numpy_diffusion.models.network import Network
 from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProjection
 from numpy_diffusion.networks.clip.clip_vision import CLIPVisionWithProjection
 from numpy_diffusion.networks.prior.prior import PriorTransformer
@@ -11,7 +14,7 @@ from numpy_diffusion.networks.unclip_decoder.unclip_decoder import check_both
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines.unclip_stage import Stage
 
-COLOURS = 3
+COLOURS: Final = 3
 
 
 def check_embeddings(
@@ -54,7 +57,7 @@ def check_images(
     before = decoder.shape
     for number, network in enumerate(upsamplers):
         _check_upsampler(f"upsamplers[{number}]", network)
-        if not all(map(_at_least, network.shape, before)):
+        if any(size < least for size, least in zip(network.shape, before, strict=True)):
             raise ValueError(
                 f"upsamplers[{number}]: expected images of at least {list(before)}, got {list(network.shape)}"
             )
@@ -70,10 +73,6 @@ def check_images(
             )
 
 
-def _at_least(size: int, least: int) -> bool:
-    return size >= least
-
-
 def _check_upsampler(name: str, network: UNet) -> None:
     """ValueError where it is not told a low-resolution image, and that alone."""
     taken = _checks.instance(name, network, UNet).nothing
@@ -84,9 +83,8 @@ def _check_upsampler(name: str, network: UNet) -> None:
         raise ValueError(f"{name}: expected images of {COLOURS} channels, got {network.shape[0]}")
 
 
-def check_stages(stages: dict[str, tuple[Stage, tuple[UNet, ...]]]) -> None:
-    """ValueError where a stage asks its networks for a variance that they have not learned."""
-    for name, (stage, networks) in stages.items():
-        _checks.instance(name, stage, Stage)
-        if stage.variance == "learned" and not all(network.learn_variance for network in networks):
-            raise ValueError(f"{name}: expected variance 'learned' of networks that learn it, got it of others")
+def check_stage(name: str, stage: Stage, *networks: Network) -> None:
+    """ValueError where the stage asks its networks for a variance that they have not learned."""
+    _checks.instance(name, stage, Stage)
+    if stage.variance == "learned" and not all(network.learn_variance for network in networks):
+        raise ValueError(f"{name}: expected variance 'learned' of networks that learn it, got it of others")

@@ -51,7 +51,8 @@ class Stage:
         _checks.choice("variance", self.variance, VARIANCES)
         if self.solver.method != "ancestral" and self.variance != "beta":
             raise ValueError(
-                f"variance: expected 'beta' with method {self.solver.method!r}, which uses none, got {self.variance!r}"
+                f"variance: expected 'beta' with method {self.solver.method!r}, which uses none, got "
+                f"{self.variance!r}"
             )
         if self.clip is not None and _checks.real("clip", self.clip) <= 0.0:
             raise ValueError(f"clip: expected a number above 0, or None, got {self.clip:g}")
