@@ -10,8 +10,18 @@ from numpy_diffusion import _checks
 from numpy_diffusion.data.words import WordTokenizer, named_texts
 from numpy_diffusion.interop.diffusers.clip_tokenizer import CLIPTokenizer
 from numpy_diffusion.networks.clip.clip_text import CLIPText
+from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProjection
 
 Tokenizer = WordTokenizer | CLIPTokenizer
+Encoder = CLIPText | CLIPTextWithProjection
+
+
+def check_tokenizer(tokenizer: Tokenizer, encoder: Encoder) -> None:
+    """ValueError where it is none, or has more tokens than the encoder."""
+    if not isinstance(tokenizer, Tokenizer):
+        raise ValueError(f"tokenizer: expected a WordTokenizer or a CLIPTokenizer, got {type(tokenizer).__name__}")
+    if len(tokenizer) > (known := encoder.config.vocab_size):
+        raise ValueError(f"tokenizer: expected at most the encoder's {known:,} tokens, got {len(tokenizer):,}")
 
 
 def ids(tokenizer: Tokenizer, encoder: CLIPText, texts: str | Sequence[str]) -> np.ndarray:
