@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from numpy_diffusion import _files
 from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProjection
 from numpy_diffusion.networks.clip.clip_vision import CLIPVisionWithProjection
 from numpy_diffusion.networks.prior.prior import PriorTransformer
 from numpy_diffusion.networks.text_projection.text_projection import TextProjection
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines import texts as of_texts
-from numpy_diffusion.pipelines import unclip_parts
+from numpy_diffusion.pipelines import unclip_folder, unclip_parts
 from numpy_diffusion.pipelines.unclip_stage import Stage
 
 
@@ -75,3 +76,29 @@ class UnCLIP:
     def shape(self) -> tuple[int, ...]:
         """(3, H, W) of a picture."""
         return (self.decoder, *self.upsamplers)[-1].shape
+
+    # Its files ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_diffusers(cls, folder: _files.PathLike) -> UnCLIP:
+        """What is in an UnCLIPPipeline's folder, see `unclip_folder`; the prior's `nothing` is the empty text.
+
+        Raises
+        ------
+        OSError : a folder or file that is missing or cannot be read
+        ValueError : a file that is foreign, cut, altered or hostile, an option that is not supported, or parts that
+            do not go together
+        """
+        return cls(**unclip_folder.read(folder))
+
+    def to_diffusers(self, folder: _files.PathLike) -> None:
+        """Write a folder that diffusers' UnCLIPPipeline.from_pretrained opens, and `from_diffusers`.
+
+        Raises
+        ------
+        OSError : a place that cannot be written
+        ValueError : a part that diffusers' files have no place for, or that their pipeline has otherwise: no
+            upsampler, a decoder whose variance is not learned, another solver, images that are not square, a prior
+            that takes something else than the empty text for none
+        """
+        unclip_folder.write(folder, **{name: getattr(self, name) for name in self.__dataclass_fields__})

@@ -96,17 +96,17 @@ def read(folder: _files.PathLike) -> dict[str, Any]:
     encoder = text_encoders.read_as(folder / "text_encoder", CLIPTextWithProjection)
     tokenizer = text_folder.read_tokenizer(folder)
     prior = priors.read(folder / "prior")
-    upsamplers = [unets.read(folder / name, (UNetConfig.KIND,)) for name in ("super_res_first", *_further(count))]
-    last = unets.read(folder / "super_res_last", (UNetConfig.KIND,))
+    first, last = (unets.read(folder / name, (UNetConfig.KIND,)) for name in ("super_res_first", "super_res_last"))
+    further = [unets.read(folder / name, (UNetConfig.KIND,)) for name in _further(count)]
     parts = dict(
         text_encoder=encoder,
         tokenizer=tokenizer,
         prior=prior,
         text_projection=text_projections.read(folder / "text_proj"),
         decoder=unets.read(folder / "decoder", (UNetConditionConfig.KIND,)),
-        upsamplers=tuple(upsamplers),
+        upsamplers=(first, *further),
         image_encoder=text_encoders.read_as(folder / "image_encoder", CLIPVisionWithProjection) if sees else None,
-        last_upsampler=None if _same(last, upsamplers[0]) else last,
+        last_upsampler=None if _same(last, first) else last,
         **stages,
     )
     with files.naming(folder):  # of which the prior may not have been made for these texts

@@ -34,7 +34,11 @@ def test_what_is_written_is_read(kind: Kind, tmp_path: Path) -> None:
         ("DDIMScheduler", {"clip_sample_range": 2.0}, Reverse("eps", 2.0, "beta")),
         ("PNDMScheduler", {"prediction_type": "v_prediction"}, Reverse("v", None, "beta")),
         ("UnCLIPScheduler", {}, Reverse("eps", 1.0, "beta_tilde")),
-        ("UnCLIPScheduler", {"clip_sample": False, "variance_type": "learned_range"}, Reverse("eps", None, "learned")),
+        (
+            "UnCLIPScheduler",
+            {"clip_sample": False, "variance_type": "learned_range"},
+            Reverse("eps", None, "learned"),
+        ),
     ],
 )
 def test_what_a_file_leaves_out(kind: Kind, options: dict[str, Any], expected: Reverse, tmp_path: Path) -> None:
@@ -45,8 +49,8 @@ def test_what_a_file_leaves_out(kind: Kind, options: dict[str, Any], expected: R
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (Reverse("v", 1.0, "learned"), "prediction: expected one of 'eps', 'x0', got 'v'"),
-        (Reverse("eps", 1.0, "beta"), "variance: expected one of 'beta_tilde', 'learned', got 'beta'"),
+        (Reverse("v", 1.0, "learned"), "prediction: expected one of 'eps', 'x0', got str 'v'"),
+        (Reverse("eps", 1.0, "beta"), "variance: expected one of 'beta_tilde', 'learned', got str 'beta'"),
         (Reverse("eps", -1.0, "learned"), "clip: expected a finite number of at least 1e-06, got -1"),
     ],
 )
@@ -57,5 +61,5 @@ def test_what_the_class_has_not_is_refused(asked: Reverse, message: str) -> None
 
 def test_what_unclip_s_file_has_not_is_refused(tmp_path: Path) -> None:
     files.write_json(tmp_path, schedulers.FILE, "UnCLIPScheduler", {"variance_type": "fixed_large"})
-    with pytest.raises(ValueError, match=r"scheduler_config\.json: variance_type: expected one of 'fixed_small_log', "):
+    with pytest.raises(ValueError, match=r"scheduler_config\.json: variance_type: expected one of 'fixed_small_"):
         reverse_options.read(tmp_path)
