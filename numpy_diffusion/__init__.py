@@ -40,6 +40,7 @@ from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines.ddpm import Pipeline
 from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
 from numpy_diffusion.pipelines.latent import LatentPipeline
+from numpy_diffusion.pipelines.unclip import UnCLIP
 from numpy_diffusion.process.forward import q_posterior, q_sample, q_step, q_trajectory
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps, log_snr_steps
@@ -73,6 +74,7 @@ __all__ = [
     "TextProjection",
     "TextUNet",
     "UNet",
+    "UnCLIP",
     "UnCLIPDecoder",
     "as_eps",
     "backend",

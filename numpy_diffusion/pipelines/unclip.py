@@ -11,17 +11,26 @@ into them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
-from numpy_diffusion import _files
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numpy_diffusion import _checks, _files
+from numpy_diffusion.models.protocol import Model
 from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProjection
 from numpy_diffusion.networks.clip.clip_vision import CLIPVisionWithProjection
 from numpy_diffusion.networks.prior.prior import PriorTransformer
 from numpy_diffusion.networks.text_projection.text_projection import TextProjection
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines import texts as of_texts
-from numpy_diffusion.pipelines import unclip_folder, unclip_parts
+from numpy_diffusion.pipelines import unclip_chains, unclip_folder, unclip_parts, unclip_pictures
+from numpy_diffusion.pipelines.unclip_chains import Drawn, Who
 from numpy_diffusion.pipelines.unclip_stage import Stage
+
+GUIDANCE: Final = 3.0  # of prior and decoder
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,6 +85,197 @@ class UnCLIP:
     def shape(self) -> tuple[int, ...]:
         """(3, H, W) of a picture."""
         return (self.decoder, *self.upsamplers)[-1].shape
+
+    def __call__(self, texts: str | Sequence[str], n: int | None = None, seed: int = 0, **options: Any) -> np.ndarray:
+        """Pictures of texts: float32 [n, 3, H, W] in -1..1; arguments and errors as for `stages`, which has them all.
+
+        Picture first + i of a seed and a text is the same whatever else is in the call.
+        """
+        drawn = self.stages(texts, n, seed, **options)
+        return (drawn.x, *drawn.upsampled)[-1]
+
+    def stages(
+        self,
+        texts: str | Sequence[str],
+        n: int | None = None,
+        seed: int = 0,
+        *,
+        prior_guidance: float = GUIDANCE,
+        decoder_guidance: float = GUIDANCE,
+        prior_steps: int | None = None,
+        decoder_steps: int | None = None,
+        upsampler_steps: int | None = None,
+        first: int = 0,
+        progress: bool = True,
+    ) -> Drawn:
+        """What each stage draws for the texts.
+
+        Parameters
+        ----------
+        texts : one, of all n pictures, or a sequence of n
+        n : how many pictures; one of each text unless given
+        seed : picture first + i of a seed and a text is the same whatever else is in the call
+        prior_guidance, decoder_guidance : w of `guided`: 0 is the text as it is, at half the price.  The field's
+            guidance_scale is 1 + w
+        prior_steps, decoder_steps, upsampler_steps : of the chains, those of the stages unless given
+        first : number of the first picture, to draw more of the same seed or to split the work
+        progress : show a bar on standard error, if it takes longer than a second
+
+        Raises
+        ------
+        ValueError : an argument out of its range, a text that the tokenizer does not take
+        """
+        _checks.real("prior_guidance", prior_guidance, -1.0)
+        _checks.real("decoder_guidance", decoder_guidance, -1.0)
+        chains = dict(prior=prior_steps, decoder=decoder_steps, upsampler=upsampler_steps)
+        for name, steps in chains.items():  # all before the first is gone down
+            getattr(self, f"{name}_stage").chosen(steps, f"{name}_steps")
+        rest: Any = dict(seed=seed, first=first, progress=progress)
+        embedding = self.prior_embedding(texts, n, guidance=prior_guidance, steps=prior_steps, **rest)
+        x = self.decode(embedding, texts, guidance=decoder_guidance, steps=decoder_steps, **rest)
+        return Drawn(embedding, x, self.upsample(x, steps=upsampler_steps, **rest))
+
+    # Its stages, one by one --------------------------------------------------------------------------------------
+
+    def encoded(self, texts: str | Sequence[str], n: int | None = None) -> of_texts.Encoded:
+        """Embedding [n, D], states and mask of the texts, one for all or one for each of n pictures."""
+        return of_texts.encoded(self.tokenizer, self.text_encoder, texts, n)
+
+    def prior_embedding(
+        self,
+        texts: str | Sequence[str],
+        n: int | None = None,
+        seed: int = 0,
+        *,
+        guidance: float = GUIDANCE,
+        steps: int | None = None,
+        first: int = 0,
+        progress: bool = True,
+    ) -> np.ndarray:
+        """Embeddings of pictures of the texts, of two each the one nearer to its text's: float32 [n, D].
+
+        Arguments and errors as for `stages`, and so for all others.
+        """
+        stage, told = self.prior_stage, self.encoded(texts, n)
+        who = Who(seed, first, progress).checked(len(told.embedding))
+        return unclip_chains.embeddings(self.prior, stage, told, guidance, stage.chosen(steps), who)
+
+    def decode(
+        self,
+        embedding: ArrayLike,
+        texts: str | Sequence[str] | None = None,
+        seed: int = 0,
+        *,
+        guidance: float = GUIDANCE,
+        steps: int | None = None,
+        first: int = 0,
+        progress: bool = True,
+    ) -> np.ndarray:
+        """The decoder's pictures of embeddings [n, D]: float32 [n, 3, S, S] in -1..1.
+
+        Parameters
+        ----------
+        embedding : CLIP's of a picture, as the prior gives it or `image_embedding`, of its own length
+        texts : one of all, or one for each; left out unless given, as training does half of the time
+        """
+        embedding = _checks.array("embedding", embedding, ("n", self.prior.config.embedding_dim), np.float32)
+        stage, n = self.decoder_stage, len(embedding)
+        who, chosen = Who(seed, first, progress).checked(n), stage.chosen(steps)
+        return unclip_chains.pictures(self.denoiser(embedding, texts, guidance), stage, n, chosen, who)
+
+    def upsample(
+        self, x: ArrayLike, seed: int = 0, *, steps: int | None = None, first: int = 0, progress: bool = True
+    ) -> tuple[np.ndarray, ...]:
+        """Pictures like the decoder's x [n, 3, S, S] in -1..1, of each upsampler, the largest last."""
+        x = _checks.in_range("x", _checks.array("x", x, ("n", *self.decoder.shape), np.float32))
+        stage, who = self.upsampler_stage, Who(seed, first, progress).checked(len(x))
+        found: list[np.ndarray] = []
+        for number, network in enumerate(self.upsamplers):
+            last = self.last_upsampler if number == 0 else None
+            x = unclip_chains.enlarged(network, last, stage, x, stage.chosen(steps), number, who)
+            found.append(x)
+        return tuple(found)
+
+    def denoiser(self, embedding: np.ndarray, texts: str | Sequence[str] | None, guidance: float) -> Model:
+        """eps of pictures of these embeddings [n, D] and texts, and away from those of no embedding and no text."""
+        nothing = of_texts.encoded_nothing(self.tokenizer, self.text_encoder)
+        none = of_texts.Encoded(*(np.repeat(values, len(embedding), axis=0) for values in nothing))
+        told = none if texts is None else self.encoded(texts, len(embedding))
+        parts = self.decoder, self.decoder_stage, self.text_projection
+        return unclip_chains.denoiser(*parts, embedding, told, nothing, guidance)
+
+    # Of pictures -------------------------------------------------------------------------------------------------
+
+    def image_embedding(self, x0: ArrayLike) -> np.ndarray:
+        """CLIP's embeddings of pictures [N, 3, H, W] in -1..1 of any size: float32 [N, D].
+
+        Raises
+        ------
+        ValueError : as of all that begins with pictures, a pipeline without an image encoder, or no pictures
+        """
+        x0 = _checks.array("x0", x0, ("N", 3, "H", "W"), np.float32)
+        return unclip_pictures.embedding(self, _checks.in_range("x0", x0))
+
+    def variations(
+        self,
+        x0: ArrayLike,
+        n: int,
+        seed: int = 0,
+        *,
+        eta: float = 1.0,
+        guidance: float = 0.0,
+        steps: int | None = None,
+        first: int = 0,
+        progress: bool = True,
+    ) -> np.ndarray:
+        """Other pictures with what one of any size [3, H, W] shows (their figure 3): float32 [n, 3, *].
+
+        Parameters
+        ----------
+        eta : DDIM's noise, 0..1; without it and without guidance the picture itself comes back, as the decoder has it
+        guidance, steps : of the decoder, which is told no text
+        """
+        return unclip_pictures.variations(self, x0, n, guidance, eta, steps, Who(seed, first, progress))
+
+    def interpolation(
+        self,
+        one: ArrayLike,
+        other: ArrayLike,
+        count: int,
+        seed: int = 0,
+        *,
+        guidance: float = 0.0,
+        steps: int | None = None,
+        progress: bool = True,
+    ) -> np.ndarray:
+        """Pictures from one of any size [3, H, W] to another, with both (their figure 4): float32 [count, 3, *].
+
+        seed : of the upsamplers' noise; others as for `variations`
+        """
+        return unclip_pictures.interpolation(self, one, other, count, guidance, steps, Who(seed, 0, progress))
+
+    def difference(
+        self,
+        x0: ArrayLike,
+        from_text: str,
+        to_text: str,
+        amounts: ArrayLike,
+        seed: int = 0,
+        *,
+        guidance: float = 0.0,
+        steps: int | None = None,
+        progress: bool = True,
+    ) -> np.ndarray:
+        """A picture of any size [3, H, W] changed from one text towards another (their figure 5): float32 [F, 3, *].
+
+        Parameters
+        ----------
+        from_text, to_text : what it shows, and what is to be seen instead
+        amounts : [F] in 0..1, how far its embedding is turned towards their difference; theirs end at 0.25 to 0.5
+        others : as for `interpolation`
+        """
+        texts, who = (from_text, to_text), Who(seed, 0, progress)
+        return unclip_pictures.difference(self, x0, texts, amounts, guidance, steps, who)
 
     # Its files ---------------------------------------------------------------------------------------------------
 

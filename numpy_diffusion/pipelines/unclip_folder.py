@@ -47,7 +47,7 @@ from numpy_diffusion.networks.prior.prior import PriorTransformer
 from numpy_diffusion.networks.text_projection.text_projection import TextProjection
 from numpy_diffusion.networks.unet.config import UNetConditionConfig, UNetConfig
 from numpy_diffusion.networks.unet.unet import UNet
-from numpy_diffusion.pipelines import text_folder
+from numpy_diffusion.pipelines import text_folder, texts
 from numpy_diffusion.pipelines.ddpm import INDEX
 from numpy_diffusion.pipelines.texts import Tokenizer
 from numpy_diffusion.pipelines.unclip_stage import Stage
@@ -160,9 +160,8 @@ def write(
 
 def empty_text(tokenizer: Tokenizer, encoder: CLIPTextWithProjection) -> Condition:
     """What the prior of diffusers' pipeline is told in place of a text that is left out."""
-    ids = tokenizer.nothing[None, : encoder.config.max_position_embeddings]
-    text = encoder(ids)
-    return Condition(embedding=text.embedding[0], states=text.states[0], mask=tokenizer.mask(ids)[0])
+    embedding, states, mask = texts.encoded_nothing(tokenizer, encoder)
+    return Condition(embedding=embedding[0], states=states[0], mask=mask[0])
 
 
 def _further(count: int) -> Iterator[str]:

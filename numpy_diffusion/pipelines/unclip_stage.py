@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from numpy_diffusion import _checks
+from numpy_diffusion.models.converted import clipped
+from numpy_diffusion.models.protocol import Model
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.variances import VARIANCES, Variance
 from numpy_diffusion.sampling.spacing import Solver, check_solver
@@ -66,3 +68,13 @@ class Stage:
         """
         T = self.schedule.T
         return self.solver.steps(_checks.integer(name, self.steps if steps is None else steps, 1, T), self.schedule)
+
+    def options(self, steps: np.ndarray) -> dict[str, Any]:
+        """The arguments of `sample` beside the model and who is drawn, for these of the chain's steps."""
+        return dict(method=self.solver.method, variance=self.variance, end=self.solver.end, steps=steps)
+
+    def within(self, model: Model, shift: np.ndarray | float = 0.0, scale: np.ndarray | float = 1.0) -> Model:
+        """The model with its x_0 kept in -clip..clip, of (x_0 - shift) / scale."""
+        if self.clip is None:
+            return model
+        return clipped(model, self.schedule, shift - self.clip * scale, shift + self.clip * scale)

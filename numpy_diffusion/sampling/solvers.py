@@ -136,6 +136,17 @@ def ddim(schedule: Schedule, t: np.ndarray, s: np.ndarray, eta: float = 0.0) -> 
     return _of_eps(t, s, a, b, c)
 
 
+def climbing(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> Coefficients:
+    """DDIM's steps the other way, from each s up to its t, beginning at the lowest: the same formula at eta = 0.
+
+    The model is asked where a step sets out; at step 0, of which it knows nothing, as at the lowest t.
+    """
+    above, below = t[::-1], s[::-1]
+    root = np.sqrt(schedule.alpha_bar[above] / schedule.alpha_bar[below])
+    b = np.sqrt(1.0 - schedule.alpha_bar[above]) - root * np.sqrt(1.0 - schedule.alpha_bar[below])
+    return _of_eps(np.where(below > 0, below, above), above, root, b, np.zeros(len(t)))
+
+
 def euler(schedule: Schedule, t: np.ndarray, s: np.ndarray, churn: float = 0.0) -> Coefficients:
     """Euler's x'_s = x'_t + (sigma_s - sigma_t) eps (Karras et al. 2022, Algorithm 2 without its lines 9-11).
 
