@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,25 +27,10 @@ from numpy_diffusion.networks.text_projection.text_projection import TextProject
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines import texts as of_texts
 from numpy_diffusion.pipelines import unclip_chains, unclip_parts, unclip_pictures
-from numpy_diffusion.pipelines.unclip_chains import Who
+from numpy_diffusion.pipelines.unclip_chains import Drawn, Who
 from numpy_diffusion.pipelines.unclip_stage import Stage
 
 GUIDANCE: Final = 3.0  # of prior and decoder
-
-
-class Drawn(NamedTuple):
-    """What the stages draw, one after the other.
-
-    Attributes
-    ----------
-    embedding : the prior's, of a picture, float32 [n, D]
-    x : the decoder's pictures, float32 [n, 3, S, S] in -1..1
-    upsampled : those of each upsampler, the largest last
-    """
-
-    embedding: np.ndarray
-    x: np.ndarray
-    upsampled: tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -142,12 +127,13 @@ class UnCLIP:
         """
         _checks.real("prior_guidance", prior_guidance, -1.0)
         _checks.real("decoder_guidance", decoder_guidance, -1.0)
-        self.decoder_stage.chosen(decoder_steps, "decoder_steps")  # all before the first chain
-        self.upsampler_stage.chosen(upsampler_steps, "upsampler_steps")
-        told, who = self.encoded(texts, n), Who(seed, first, progress)
-        embedding = self._prior(told, prior_guidance, prior_steps, who)
-        x = self._decoder(embedding, told, decoder_guidance, decoder_steps, who)
-        return Drawn(embedding, x, self.upsample(x, seed, steps=upsampler_steps, first=first, progress=progress))
+        chains = dict(prior=prior_steps, decoder=decoder_steps, upsampler=upsampler_steps)
+        for name, steps in chains.items():  # all before the first is gone down
+            getattr(self, f"{name}_stage").chosen(steps, f"{name}_steps")
+        rest: Any = dict(seed=seed, first=first, progress=progress)
+        embedding = self.prior_embedding(texts, n, guidance=prior_guidance, steps=prior_steps, **rest)
+        x = self.decode(embedding, texts, guidance=decoder_guidance, steps=decoder_steps, **rest)
+        return Drawn(embedding, x, self.upsample(x, steps=upsampler_steps, **rest))
 
     # Its stages, one by one --------------------------------------------------------------------------------------
 
@@ -170,13 +156,9 @@ class UnCLIP:
 
         Arguments and errors as for `stages`, and so for all others.
         """
-        return self._prior(self.encoded(texts, n), guidance, steps, Who(seed, first, progress))
-
-    def _prior(self, told: of_texts.Encoded, guidance: float, steps: int | None, who: Who) -> np.ndarray:
-        chosen = self.prior_stage.chosen(steps, "prior_steps")
-        return unclip_chains.embeddings(
-            self.prior, self.prior_stage, told, guidance, chosen, who.checked(len(told.embedding))
-        )
+        stage, told = self.prior_stage, self.encoded(texts, n)
+        who = Who(seed, first, progress).checked(len(told.embedding))
+        return unclip_chains.embeddings(self.prior, stage, told, guidance, stage.chosen(steps), who)
 
     def decode(
         self,
@@ -197,42 +179,30 @@ class UnCLIP:
         texts : one of all, or one for each; left out unless given, as training does half of the time
         """
         embedding = _checks.array("embedding", embedding, ("n", self.prior.config.embedding_dim), np.float32)
-        n = len(embedding)
-        told = self.nothing(n) if texts is None else self.encoded(texts, n)
-        return self._decoder(embedding, told, guidance, steps, Who(seed, first, progress))
-
-    def _decoder(
-        self, embedding: np.ndarray, told: of_texts.Encoded, guidance: float, steps: int | None, who: Who
-    ) -> np.ndarray:
-        chosen, n = self.decoder_stage.chosen(steps, "decoder_steps"), len(embedding)
-        model = self.denoiser(embedding, told, guidance)
-        return unclip_chains.pictures(model, self.decoder_stage, n, chosen, who.checked(n))
+        stage, n = self.decoder_stage, len(embedding)
+        who, chosen = Who(seed, first, progress).checked(n), stage.chosen(steps)
+        return unclip_chains.pictures(self.denoiser(embedding, texts, guidance), stage, n, chosen, who)
 
     def upsample(
         self, x: ArrayLike, seed: int = 0, *, steps: int | None = None, first: int = 0, progress: bool = True
     ) -> tuple[np.ndarray, ...]:
         """Pictures like the decoder's x [n, 3, S, S] in -1..1, of each upsampler, the largest last."""
         x = _checks.in_range("x", _checks.array("x", x, ("n", *self.decoder.shape), np.float32))
-        chosen, who = (
-            self.upsampler_stage.chosen(steps, "upsampler_steps"),
-            Who(seed, first, progress).checked(len(x)),
-        )
+        stage, who = self.upsampler_stage, Who(seed, first, progress).checked(len(x))
         found: list[np.ndarray] = []
         for number, network in enumerate(self.upsamplers):
             last = self.last_upsampler if number == 0 else None
-            x = unclip_chains.enlarged(network, last, self.upsampler_stage, x, chosen, number, who)
+            x = unclip_chains.enlarged(network, last, stage, x, stage.chosen(steps), number, who)
             found.append(x)
         return tuple(found)
 
-    def nothing(self, n: int = 1) -> of_texts.Encoded:
-        """What stands for a text that is left out, of each of n pictures."""
-        return of_texts.encoded_nothing(self.tokenizer, self.text_encoder, n)
-
-    def denoiser(self, embedding: np.ndarray, told: of_texts.Encoded, guidance: float) -> Model:
+    def denoiser(self, embedding: np.ndarray, texts: str | Sequence[str] | None, guidance: float) -> Model:
         """eps of pictures of these embeddings [n, D] and texts, and away from those of no embedding and no text."""
-        return unclip_chains.denoiser(
-            self.decoder, self.decoder_stage, self.text_projection, embedding, told, self.nothing(), guidance
-        )
+        nothing = of_texts.encoded_nothing(self.tokenizer, self.text_encoder)
+        none = of_texts.Encoded(*(np.repeat(values, len(embedding), axis=0) for values in nothing))
+        told = none if texts is None else self.encoded(texts, len(embedding))
+        parts = self.decoder, self.decoder_stage, self.text_projection
+        return unclip_chains.denoiser(*parts, embedding, told, nothing, guidance)
 
     # Of pictures -------------------------------------------------------------------------------------------------
 
@@ -278,8 +248,10 @@ class UnCLIP:
         steps: int | None = None,
         progress: bool = True,
     ) -> np.ndarray:
-        """Pictures from one of any size [3, H, W] to another (their figure 4), both among them: float32 [count, 3, *];
-        `seed` is of the upsamplers' noise, the rest as for `variations`."""
+        """Pictures from one of any size [3, H, W] to another, with both (their figure 4): float32 [count, 3, *].
+
+        seed : of the upsamplers' noise; others as for `variations`
+        """
         return unclip_pictures.interpolation(self, one, other, count, guidance, steps, Who(seed, 0, progress))
 
     def difference(
