@@ -81,10 +81,9 @@ def encoded(
     return Encoded(*(values[place] for values in _encoded(tokenizer, encoder, different)))
 
 
-def encoded_nothing(tokenizer: Tokenizer, encoder: CLIPTextWithProjection, n: int = 1) -> Encoded:
-    """What the encoder makes of a text that is left out, of each of n pictures."""
-    found = _encoded(tokenizer, encoder, _ids_of_nothing(tokenizer, encoder))
-    return Encoded(*(np.repeat(values, n, axis=0) for values in found))
+def encoded_nothing(tokenizer: Tokenizer, encoder: CLIPTextWithProjection) -> Encoded:
+    """What the encoder makes of a text that is left out: rows of one."""
+    return _encoded(tokenizer, encoder, _ids_of_nothing(tokenizer, encoder))
 
 
 def _encoded(tokenizer: Tokenizer, encoder: CLIPTextWithProjection, found: np.ndarray) -> Encoded:

@@ -281,13 +281,12 @@ class UnCLIP:
 
     @classmethod
     def from_diffusers(cls, folder: _files.PathLike) -> UnCLIP:
-        """What is in an UnCLIPPipeline's folder, see `unclip_folder`; the prior's `nothing` is the empty text.
+        """What is in an UnCLIPPipeline's folder, see `unclip_folder`.
 
         Raises
         ------
         OSError : a folder or file that is missing or cannot be read
-        ValueError : a file that is foreign, cut, altered or hostile, an option that is not supported, or parts that
-            do not go together
+        ValueError : a file that is foreign, cut, altered or hostile, or parts that do not go together
         """
         return cls(**unclip_folder.read(folder))
 
@@ -297,8 +296,6 @@ class UnCLIP:
         Raises
         ------
         OSError : a place that cannot be written
-        ValueError : a part that diffusers' files have no place for, or that their pipeline has otherwise: no
-            upsampler, a decoder whose variance is not learned, another solver, images that are not square, a prior
-            that takes something else than the empty text for none
+        ValueError : a part that diffusers' files have no place for, see `unclip_folder`
         """
         unclip_folder.write(folder, **{name: getattr(self, name) for name in self.__dataclass_fields__})

@@ -25,6 +25,21 @@ from numpy_diffusion.sampling.samplers import sample
 PRIOR, DECODER, UPSAMPLERS = 0, 1, 2  # numbers of the chains of a picture; of the upsamplers the first's
 
 
+class Drawn(NamedTuple):
+    """What the stages draw, one after the other.
+
+    Attributes
+    ----------
+    embedding : the prior's, of a picture, float32 [n, D]
+    x : the decoder's pictures, float32 [n, 3, S, S] in -1..1
+    upsampled : those of each upsampler, the largest last
+    """
+
+    embedding: np.ndarray
+    x: np.ndarray
+    upsampled: tuple[np.ndarray, ...]
+
+
 class Who(NamedTuple):
     """Which samples a chain draws: number `first` and those behind it, of a seed."""
 

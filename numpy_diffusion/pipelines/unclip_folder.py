@@ -16,6 +16,9 @@ and what diffusers has no place for, and does not look at:
 
 What stands for no text is in none of the files: theirs take what the encoder makes of an empty one, and so does what
 is read here.
+
+Not every UnCLIP is a UnCLIPPipeline.  That has an upsampler, square images, a decoder whose variance is learned and the
+solver of UnCLIPScheduler, its prior has as many states as the encoder has places, and takes the empty text for none.
 """
 
 from __future__ import annotations

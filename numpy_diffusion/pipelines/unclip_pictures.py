@@ -41,20 +41,19 @@ def embedding(pipeline: UnCLIP, x0: np.ndarray) -> np.ndarray:
 
 def noise(pipeline: UnCLIP, x0: np.ndarray, z: np.ndarray, steps: int | None, progress: bool) -> np.ndarray:
     """x_T of pictures of any size with these embeddings: float32 [N, 3, S, S]."""
-    stage, n = pipeline.decoder_stage, len(z)
-    model = pipeline.denoiser(z, pipeline.nothing(n), 0.0)
-    shown, chosen = resized(x0, pipeline.decoder.shape), stage.chosen(steps)
-    return invert(model, stage.schedule, shown, steps=chosen, progress=progress)
+    stage, shown = pipeline.decoder_stage, resized(x0, pipeline.decoder.shape)
+    model = pipeline.denoiser(z, None, 0.0)
+    return invert(model, stage.schedule, shown, steps=stage.chosen(steps), progress=progress)
 
 
 def from_noise(
     pipeline: UnCLIP, xT: np.ndarray, z: np.ndarray, guidance: float, eta: float, steps: int | None, who: Who
 ) -> np.ndarray:
     """Pictures of these embeddings [n, D] from x_T [n, 3, S, S] by DDIM, and upsampled: float32 [n, 3, H, W]."""
-    stage, n = pipeline.decoder_stage, len(z)
-    chosen, who = stage.chosen(steps), who.checked(n)
+    stage, who = pipeline.decoder_stage, who.checked(len(z))
+    chosen = stage.chosen(steps)
     options = who.of_chain(DECODER) | dict(method="ddim", eta=eta, steps=chosen)
-    model = pipeline.denoiser(z, pipeline.nothing(n), guidance)
+    model = pipeline.denoiser(z, None, guidance)
     x = np.clip(sample_from(model, stage.schedule, xT, int(chosen[0]), **options), -1.0, 1.0)
     return (x, *pipeline.upsample(x, **who._asdict()))[-1]
 
@@ -77,8 +76,8 @@ def interpolation(
     both = [picture(name, x)[None] for name, x in (("one", one), ("other", other))]
     z = [embedding(pipeline, x) for x in both]
     xT = [noise(pipeline, x, of_x, steps, who.progress) for x, of_x in zip(both, z, strict=True)]
-    between = (slerp(first[0], second[0], fractions) for first, second in (xT, z))
-    return from_noise(pipeline, *between, guidance, 0.0, steps, who)
+    way_of_xT, way_of_z = (slerp(first[0], second[0], fractions) for first, second in (xT, z))
+    return from_noise(pipeline, way_of_xT, way_of_z, guidance, 0.0, steps, who)
 
 
 def difference(
@@ -90,7 +89,7 @@ def difference(
     steps: int | None,
     who: Who,
 ) -> np.ndarray:
-    """Pictures like x0 [3, H, W], but for so much of what the second text says beside the first: float32 [F, 3, *]."""
+    """Pictures like x0 [3, H, W], turned so far from what the first text says to the second's: float32 [F, 3, *]."""
     x0, amounts = picture("x0", x0)[None], _checks.array("amounts", amounts, ("F",), np.float64)
     if amounts.min() < 0.0 or amounts.max() > 1.0:
         raise ValueError(f"amounts: expected numbers in 0..1, got {amounts.min():g}..{amounts.max():g}")
