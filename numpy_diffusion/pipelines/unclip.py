@@ -281,13 +281,7 @@ class UnCLIP:
 
     @classmethod
     def from_diffusers(cls, folder: _files.PathLike) -> UnCLIP:
-        """What is in an UnCLIPPipeline's folder, see `unclip_folder`.
-
-        Raises
-        ------
-        OSError : a folder or file that is missing or cannot be read
-        ValueError : a file that is foreign, cut, altered or hostile, or parts that do not go together
-        """
+        """What is in an UnCLIPPipeline's folder, see `unclip_folder`; errors as for `nd.load_diffusers`."""
         return cls(**unclip_folder.read(folder))
 
     def to_diffusers(self, folder: _files.PathLike) -> None:

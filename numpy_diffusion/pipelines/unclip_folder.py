@@ -17,8 +17,8 @@ and what diffusers has no place for, and does not look at:
 What stands for no text is in none of the files: theirs take what the encoder makes of an empty one, and so does what
 is read here.
 
-Not every UnCLIP is a UnCLIPPipeline.  That has an upsampler, square images, a decoder whose variance is learned and the
-solver of UnCLIPScheduler, its prior has as many states as the encoder has places, and takes the empty text for none.
+Not every `UnCLIP` is an UnCLIPPipeline.  That has an upsampler, square images, a learned variance of its decoder, and
+UnCLIPScheduler's solver; its prior has as many states as the encoder has places, and takes the empty text for none.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ LIBRARIES: Final = {  # of the index: who has a part's class, and its name
     "text_encoder": ["transformers", text_encoders.WITH_PROJECTION],
     "tokenizer": ["transformers", "CLIPTokenizer"],
     "prior": ["diffusers", priors.KIND],
-    "text_proj": ["diffusers", text_projections.KIND],
+    # Not as diffusers 0.34 to 0.38 write it themselves, which they do not find again.
+    "text_proj": ["diffusers.pipelines.deprecated.unclip.text_proj", text_projections.KIND],
     "decoder": ["diffusers", UNetConditionConfig.KIND],
     "super_res_first": ["diffusers", UNetConfig.KIND],
     "super_res_last": ["diffusers", UNetConfig.KIND],
