@@ -113,7 +113,7 @@ def read(folder: _files.PathLike) -> dict[str, Any]:
         last_upsampler=None if _same(last, first) else last,
         **stages,
     )
-    with files.naming(folder):  # of which the prior may not have been made for these texts
+    with files.naming(folder):  # where tokenizer, encoder and prior do not go together
         prior.nothing = empty_text(tokenizer, encoder)
     return parts
 
@@ -133,7 +133,8 @@ def write(
 ) -> None:
     """Write what `read` reads; errors as for `UnCLIP.to_diffusers`."""
     folder = _files.as_path("folder", folder)
-    _check_there(text_encoder, tokenizer, prior, upsamplers, stages["decoder_stage"])  # before what is is touched
+    # All that may be refused, before what is there is touched.
+    _check_there(text_encoder, tokenizer, prior, upsamplers, stages["decoder_stage"])
     options = {name: _options(name, stage) for name, stage in stages.items()}
     last = upsamplers[0] if last_upsampler is None else last_upsampler
     images = {"decoder": decoder, "super_res_first": upsamplers[0], "super_res_last": last}
@@ -180,12 +181,13 @@ def _same(one: UNet, other: UNet) -> bool:
 def _stage(folder: Path, chain: Chain) -> Stage:
     """How a chain is gone down, of its scheduler's folder."""
     written = files.read_json(folder, schedulers.FILE, (SCHEDULER,))
-    schedule, reverse = schedulers.read_schedule(folder), reverse_options.read(folder)
+    schedule, solver = schedulers.read_schedule(folder), solver_options.read(folder)
+    reverse = reverse_options.read(folder)
     with files.naming(folder / schedulers.FILE):
         asked = reverse_options.prediction_type(chain.prediction, SCHEDULER)
         _checks.choice("prediction_type", reverse_options.prediction_type(reverse.prediction, SCHEDULER), (asked,))
         steps = _checks.integer(STEPS, written.get(STEPS, min(chain.steps, schedule.T)), 1, schedule.T)
-        return Stage(schedule, solver_options.read(folder), steps, reverse.variance, reverse.clip)
+        return Stage(schedule, solver, steps, reverse.variance, reverse.clip)
 
 
 def _options(name: str, stage: Stage) -> Options:
