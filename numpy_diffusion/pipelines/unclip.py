@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpy_diffusion import _checks
+from numpy_diffusion import _checks, _files
 from numpy_diffusion.models.protocol import Model
 from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProjection
 from numpy_diffusion.networks.clip.clip_vision import CLIPVisionWithProjection
@@ -26,7 +26,7 @@ from numpy_diffusion.networks.prior.prior import PriorTransformer
 from numpy_diffusion.networks.text_projection.text_projection import TextProjection
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines import texts as of_texts
-from numpy_diffusion.pipelines import unclip_chains, unclip_parts, unclip_pictures
+from numpy_diffusion.pipelines import unclip_chains, unclip_folder, unclip_parts, unclip_pictures
 from numpy_diffusion.pipelines.unclip_chains import Drawn, Who
 from numpy_diffusion.pipelines.unclip_stage import Stage
 
@@ -279,3 +279,20 @@ class UnCLIP:
         """
         texts, who = (from_text, to_text), Who(seed, 0, progress)
         return unclip_pictures.difference(self, x0, texts, amounts, guidance, steps, who)
+
+    # Its files ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_diffusers(cls, folder: _files.PathLike) -> UnCLIP:
+        """What is in an UnCLIPPipeline's folder, see `unclip_folder`; errors as for `nd.load_diffusers`."""
+        return cls(**unclip_folder.read(folder))
+
+    def to_diffusers(self, folder: _files.PathLike) -> None:
+        """Write a folder that diffusers' UnCLIPPipeline.from_pretrained opens, and `from_diffusers`.
+
+        Raises
+        ------
+        OSError : a place that cannot be written
+        ValueError : a part that diffusers' files have no place for, see `unclip_folder`
+        """
+        unclip_folder.write(folder, **{name: getattr(self, name) for name in self.__dataclass_fields__})
