@@ -83,7 +83,7 @@ def pipeline(**changes: Any) -> UnCLIP:
 
 
 class GaussianDecoder(UNet):
-    """Exact where pictures of an embedding are m + s z with z ~ N(0, I), of one grey m by the embedding that is told."""
+    """Exact where pictures are m + s z with z ~ N(0, I), of a grey m that the embedding says."""
 
     deviation = 0.3
     schedule = Schedule.linear(T=T)

@@ -78,7 +78,9 @@ def test_the_decoder_s_and_the_upsamplers_stages_by_hand() -> None:
     nothing = PIPE.tokenizer.nothing[None, :PLACES]
     of_nothing = PIPE.text_encoder(nothing)
     told = PIPE.text_projection(Z, texts.embedding, texts.states, mask)
-    untold = PIPE.text_projection(None, of_nothing.embedding[0], of_nothing.states[0], PIPE.tokenizer.mask(nothing)[0])
+    untold = PIPE.text_projection(
+        None, of_nothing.embedding[0], of_nothing.states[0], PIPE.tokenizer.mask(nothing)[0]
+    )
     schedule = PIPE.decoder_stage.schedule
     model = nd.clipped(nd.guided(PIPE.decoder, told, 1.5, untold.rows(0)), schedule)
     options: dict[str, Any] = dict(variance="learned", steps=[100, 67, 34, 1], **QUIET)
@@ -87,7 +89,9 @@ def test_the_decoder_s_and_the_upsamplers_stages_by_hand() -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)  # clipped, of weights that are drawn
 
     x = found
-    for number, (network, enlarged) in enumerate(zip(PIPE.upsamplers, PIPE.upsample(x, seed=5, **QUIET), strict=True)):
+    for number, (network, enlarged) in enumerate(
+        zip(PIPE.upsamplers, PIPE.upsample(x, seed=5, **QUIET), strict=True)
+    ):
         low = nd.Condition(low_resolution=x)
         model = nd.clipped(nd.guided(network, low, 0.0), schedule)
         seed = seed_of(5, STREAM_STAGE, UPSAMPLERS + number)

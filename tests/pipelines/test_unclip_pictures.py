@@ -114,7 +114,11 @@ def test_pictures_of_any_size_are_upsampled() -> None:
         ("interpolation", (ONE, OTHER, 1), "count: expected an integer of at least 2, got 1"),
         ("difference", (ONE, *TEXTS, [0.1, 1.2]), r"amounts: expected numbers in 0\.\.1, got 0\.1\.\.1\.2"),
         ("difference", (ONE, *TEXTS, 0.5), r"amounts: expected shape \[F\], got \[\]"),
-        ("difference", (ONE, TEXTS[0], TEXTS[0], [0.5]), "to_text: expected another text than from_text, got one wit"),
+        (
+            "difference",
+            (ONE, TEXTS[0], TEXTS[0], [0.5]),
+            "to_text: expected another text than from_text, got one wit",
+        ),
         ("difference", (ONE, TEXTS[0], "a purpel star", [0.5]), r"texts\[1\]: expected words of the vocabulary"),
         ("image_embedding", (ONE,), r"x0: expected shape \[N, 3, H, W\], got \[3, 8, 8\]"),
     ],

@@ -23,13 +23,12 @@ def model(x: np.ndarray, t: int) -> np.ndarray:
     return np.float32(np.sqrt(1.0 - kept) / (1.0 - kept + kept * S**2)) * x
 
 
-@pytest.mark.parametrize("steps", [1000, 100, 25, [1000, 700, 300, 60, 1]])
-def test_ddim_comes_back_by_the_same_steps(steps: Any) -> None:
+@pytest.mark.parametrize(("steps", "error"), [(1000, 1e-4), (100, 1e-3), (25, 0.02)])
+def test_ddim_comes_back_by_the_same_steps(steps: int, error: float) -> None:
     xT = invert(model, SCHEDULE, X0, steps=steps, **QUIET)
     assert (xT.shape, xT.dtype) == (X0.shape, np.float32)
     found = nd.sample_from(model, SCHEDULE, xT, 1000, method="ddim", steps=steps, **QUIET)
-    few = 0.15 if isinstance(steps, list) else 0.0
-    np.testing.assert_allclose(found, X0, rtol=0, atol=2e-3 + 30.0 / np.size(steps) ** 3 * few + (25 == steps) * 0.02)
+    np.testing.assert_allclose(found, X0, rtol=0, atol=error)
 
 
 def test_in_many_steps_it_is_the_ode() -> None:
@@ -42,13 +41,14 @@ def test_in_many_steps_it_is_the_ode() -> None:
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
 def test_a_network_s_own_kernels_and_units(backend: Any) -> None:
     network = nd.MLP(2, 16, 1, seed=1)
-    network.buffer[:] = 0.3 * np.random.default_rng(1).normal(size=network.buffer.size)
+    network.buffer[:] = 0.1 * np.random.default_rng(1).normal(size=network.buffer.size)
     network.shift[:], network.scale[:] = [2.0, -1.0], [0.5, 3.0]
     chain = dict(steps=50, backend=backend, **QUIET)
     x0 = sample(network, SCHEDULE, 20, method="ddim", **chain)
     xT = invert(network, SCHEDULE, x0, **chain)
     again = nd.sample_from(network, SCHEDULE, xT, 1000, method="ddim", **chain)
-    np.testing.assert_allclose((again - x0) / network.scale, 0.0, atol=0.02)
+    np.testing.assert_allclose(again, x0, rtol=0, atol=1e-4 * x0.std())
+    assert np.abs(xT - network.shift).mean() < 0.1 * np.abs(x0 - network.shift).mean()  # whose eps are small
 
 
 def test_a_sample_is_its_own_and_the_chain_may_start_lower() -> None:
