@@ -77,9 +77,12 @@ class UnCLIP:
         unclip_parts.check_stage("upsampler_stage", self.upsampler_stage, *self.upsamplers, *last)
 
     def __repr__(self) -> str:
-        parts = [getattr(self, name) for name in self.__dataclass_fields__]
-        flat = [one for part in parts if part is not None for one in (part if part is self.upsamplers else (part,))]
-        return "\n  ".join(["UnCLIP", *map(str, flat)])
+        lines = ["UnCLIP"]
+        for name in self.__dataclass_fields__:
+            part = getattr(self, name)
+            named = {f"{name}[{k}]": one for k, one in enumerate(part)} if name == "upsamplers" else {name: part}
+            lines += [f"{place}: {one}" for place, one in named.items() if one is not None]
+        return "\n  ".join(lines)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -66,8 +66,9 @@ class Stage:
         ------
         ValueError : a number that the solver cannot space, called by this name
         """
-        T = self.schedule.T
-        return self.solver.steps(_checks.integer(name, self.steps if steps is None else steps, 1, T), self.schedule)
+        least = 2 if self.solver.spacing == "linspace" else 1  # one by "linspace" would be the lowest
+        n = _checks.integer(name, self.steps if steps is None else steps, least, self.schedule.T)
+        return self.solver.steps(n, self.schedule)
 
     def options(self, steps: np.ndarray) -> dict[str, Any]:
         """The arguments of `sample` beside the model and who is drawn, for these of the chain's steps."""

@@ -29,8 +29,8 @@ def invert(
 ) -> np.ndarray:
     """x_t at the highest of the steps, from which DDIM without noise comes back to x_0.
 
-    It is the ODE of the chain, upwards, by the same steps: how near to x_0 the way back comes is a matter of their
-    number.
+    Each step up undoes one down, with three evaluations of the model (see `solvers.climbing`): by the same steps the
+    way back comes much nearer to x_0 than to what the ODE itself would have as x_t.
 
     Parameters
     ----------

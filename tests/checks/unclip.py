@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from checks.latents import drawn
 
 from numpy_diffusion.data import captions
+from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProjection
 from numpy_diffusion.networks.clip.clip_vision import CLIPVisionWithProjection
 from numpy_diffusion.networks.prior.prior import PriorTransformer
@@ -53,14 +55,14 @@ def decoder(**options: Any) -> UNet:
     known |= dict(down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"))
     known |= dict(mid_block_type="UNetMidBlock2DSimpleCrossAttn")
     known |= dict(up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"))
-    return drawn(UNet(**known | options), 4)
+    return drawn(UNet(**known | options), 4, 0.12)
 
 
 def upsampler(size: int = 16, seed: int = 5, **options: Any) -> UNet:
     known: dict[str, Any] = dict(sample_size=size, in_channels=6, out_channels=3, block_out_channels=(4, 8))
     known |= dict(layers_per_block=1, norm_num_groups=2, resnet_time_scale_shift="scale_shift", add_attention=False)
     known |= dict(down_block_types=("ResnetDownsampleBlock2D",) * 2, up_block_types=("ResnetUpsampleBlock2D",) * 2)
-    return drawn(UNet(**known | options), seed)
+    return drawn(UNet(**known | options), seed, 0.15)
 
 
 def stages(T: int = T) -> dict[str, Stage]:
@@ -78,3 +80,27 @@ def pipeline(**changes: Any) -> UnCLIP:
     parts |= dict(text_projection=text_projection(), decoder=decoder())
     parts |= dict(upsamplers=(upsampler(), upsampler(32, 6)), image_encoder=image_encoder())
     return UnCLIP(**parts | stages() | changes)
+
+
+class GaussianDecoder(UNet):
+    """Exact where pictures are m + s z with z ~ N(0, I), of a grey m that the embedding says."""
+
+    deviation = 0.3
+    schedule = Schedule.linear(T=T)
+
+    def mean(self, embedding: np.ndarray) -> np.ndarray:
+        """m of embeddings as the projection makes them [N, TIME]: [N, 1, 1, 1]."""
+        return 0.3 * np.tanh(embedding[:, :1, None, None])
+
+    def own_outputs(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
+        kept = self.schedule.alpha_bar[t].reshape(-1, 1, 1, 1)
+        total = 1.0 - kept + kept * self.deviation**2
+        eps = np.sqrt(1.0 - kept) * (x - np.sqrt(kept) * self.mean(condition.embedding)) / total
+        return np.concatenate([eps, 0.0 * eps], axis=1).astype(np.float32)
+
+
+def gaussian_pipeline(steps: int = T) -> UnCLIP:
+    """One with that decoder, gone down in so many steps, and without upsamplers."""
+    exact = GaussianDecoder(**decoder().options)
+    stage = Stage(exact.schedule, steps=steps, variance="learned", clip=None)
+    return pipeline(decoder=exact, decoder_stage=stage, upsamplers=())
