@@ -114,9 +114,7 @@ class UnCLIPDecoder(Network):
         sizes = _sizes(decoder)
         self._projection = TextProjection(seed=seed, dtype=dtype, **{**sizes, **text_projection})
         self._unet = decoder
-        for name, size in sizes.items():
-            if (got := getattr(self._projection.config, name)) != size:
-                raise ValueError(f"text_projection: expected {name} = {size} as of the U-Net, got {got}")
+        check_both(decoder, self._projection)
         assert isinstance(decoder.config, UNetConditionConfig)
         config = UnCLIPDecoderConfig(decoder.config, self._projection.config, _no_text(nothing, self._projection))
         shapes = {f"{UNET}.{name}": shape for name, shape in decoder.shapes.items()}
@@ -220,6 +218,13 @@ def _sizes(decoder: UNet) -> dict[str, int]:
         )
     assert decoder.config.cross_attention_dim is not None
     return {"time_embed_dim": told_size(decoder.config), "cross_attention_dim": decoder.config.cross_attention_dim}
+
+
+def check_both(decoder: UNet, projection: TextProjection) -> None:
+    """ValueError where the U-Net is not told what the projection makes, and that alone."""
+    for name, size in _sizes(decoder).items():
+        if (got := getattr(projection.config, name)) != size:
+            raise ValueError(f"text_projection: expected {name} = {size} as of the U-Net, got {got}")
 
 
 def _no_text(given: Mapping[str, ArrayLike], projection: TextProjection) -> NoText:
