@@ -90,7 +90,7 @@ def decoder(nothing: nd.Condition, seed: int = 0) -> nd.UnCLIPDecoder:
 
 
 def upsampler(number: int, seed: int = 0) -> nd.Upsampler:
-    """From one size to the next, going by the small picture; without attention, so that parts of pictures teach it."""
+    """From one size to the next, going by the small picture; without attention, as parts of pictures teach it."""
     return nd.Upsampler(
         sample_size=SIZES[number + 1],
         in_channels=6,
@@ -223,8 +223,8 @@ def pipeline(
         projection,
         unet,
         (upsampler_1, upsampler_2),
-        prior_stage=nd.Stage(SCHEDULE, steps=PRIOR_CHAIN, clip=None),
-        decoder_stage=nd.Stage(SCHEDULE, steps=DECODER_CHAIN, variance="learned"),
-        upsampler_stage=nd.Stage(SCHEDULE, steps=UPSAMPLER_CHAIN),
+        prior_stage=nd.Stage(SCHEDULE, steps=PRIOR_CHAIN, clip=None, prediction="x0"),
+        decoder_stage=nd.Stage(SCHEDULE, steps=DECODER_CHAIN, variance="learned", prediction="x0"),
+        upsampler_stage=nd.Stage(SCHEDULE, steps=UPSAMPLER_CHAIN, prediction="x0"),
         image_encoder=clip.image_encoder,
     )

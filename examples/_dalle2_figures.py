@@ -1,4 +1,4 @@
-"""The pictures of DALL-E 2's stages: what CLIP finds alike, where the prior's embeddings lie, what each stage draws."""
+"""The pictures of DALL-E 2's stages: what CLIP finds alike, where the prior's embeddings lie, what is drawn."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def embeddings(real: np.ndarray, drawn: np.ndarray) -> Figure:
 
 
 def stages(pipeline: nd.UnCLIP, known: nd.captions.Scenes, asked: Sequence[str], seed: int) -> Figure:
-    """The four stages of each caption: what CLIP finds nearest among known scenes, the prior's embedding among theirs,
-    the decoder's picture, and both enlargements."""
+    """The four stages of each caption: what CLIP finds nearest among known scenes, the prior's embedding among
+    theirs, the decoder's picture, and both enlargements."""
     drawn = pipeline.stages(asked, seed=seed, progress=False)
     real = pipeline.image_embedding(known.x0)
     cosines = quality.unit(pipeline.encoded(asked).embedding) @ quality.unit(real).T

@@ -36,7 +36,11 @@ TIMED: Final = 4  # pictures
 ENLARGED: Final = 200  # scenes
 KNOWN, SHOWN = 500, 8  # scenes whose embeddings are shown, and those beside their captions
 ASKED: Final = ("a small green tank at the bottom", "a big red plane on the left", "a tiny blue star at the top")
-MORE: Final = ("a large yellow spiral in the middle", "a small purple ring on the right", "a big pink square at the top")
+MORE: Final = ("a large yellow spiral in the middle", "a small purple ring on the right", "a big pink square")
+    "a large yellow spiral in the middle",
+    "a small purple ring on the right",
+    "a big pink square at the top",
+)
 COLUMNS: Final = 6
 
 
@@ -100,11 +104,11 @@ def judge_parts(clip: nd.CLIP, pipeline: nd.UnCLIP, n: int, seed: int) -> None:
         z = pipeline.prior_embedding(asked.captions, seed=seed)
         told = pipeline.encoded(asked.captions).embedding
         print(f"Of {what}:")
-        print(f"  the right caption among {quality.CHOICES} is found in {captions:.1%}, the right picture in {images:.1%}")
-        print(
-            f"  cosine of a picture's embedding with the prior's {quality.nearness(z, one):.3f}, another picture's of "
-            f"the caption {quality.nearness(other, one):.3f}, the caption's own {quality.nearness(told, one):.3f}"
-        )
+        print(f"  the right one of {quality.CHOICES} captions is found in {captions:.1%}, of pictures in {images:.1%}")
+        print("  cosine of a picture's embedding")
+        others = {"the prior's": z, "that of another picture of the caption": other, "the caption's": told}
+        for name, each in others.items():
+            print(f"    with {name:<40}{quality.nearness(each, one):>6.3f}")
     _judge_upsamplers(pipeline, min(n, ENLARGED), seed)
 
 
@@ -116,10 +120,8 @@ def _judge_upsamplers(pipeline: nd.UnCLIP, n: int, seed: int) -> None:
         size = true.shape[2]
         smooth = np.clip(bicubic.forward(small, size, size), -1.0, 1.0)
         ours, theirs = ((quality.psnr(each, true), quality.sharpness(each, true)) for each in (x, smooth))
-        print(
-            f"  {size} x {size}: {ours[0]:.1f} dB against {theirs[0]:.1f}, edges with {ours[1]:.0%} of their steepness "
-            f"against {theirs[1]:.0%}"
-        )
+        print(f"  {size} x {size}: {ours[0]:.1f} dB against {theirs[0]:.1f}, ", end="")
+        print(f"edges {ours[1]:.0%} as steep as the true ones against {theirs[1]:.0%}")
 
 
 def judge_whole(pipeline: nd.UnCLIP, n: int, seed: int) -> None:

@@ -1,8 +1,8 @@
 """What DALL-E 2 makes of pictures, and what its prior is worth (Ramesh et al. 2022, figures 3 to 5 and 8).
 
-Draws variations of a picture, the way from one picture to another, and a picture turned from what one text says towards
-another; then, of 1,000 captions, what comes of the caption alone, of its embedding in place of a picture's, and of the
-prior's embedding.  Goes by the pipeline that dalle2.py left:
+Draws variations of a picture, the way from one picture to another, and a picture turned from what one text says
+towards another; then, of 1,000 captions, what comes of the caption alone, of its embedding in place of a picture's,
+and of the prior's embedding.  Goes by the pipeline that dalle2.py left:
 
     python examples/dalle2.py --run runs/dalle2
     python examples/dalle2_tricks.py runs/dalle2/pipeline
@@ -35,7 +35,9 @@ FARTHEST: Final = 0.6  # of the way from a picture's embedding to a difference o
 
 def main() -> None:
     options = _common.parser(__doc__, steps=_dalle2.DECODER_CHAIN, meaning="steps of the decoder's chain")
-    options.add_argument("pipeline", type=Path, help="the folder that dalle2.py left, or one of diffusers' UnCLIPPipeline")
+    options.add_argument(
+        "pipeline", type=Path, help="the folder that dalle2.py left, or one of diffusers' UnCLIPPipeline"
+    )
     options.add_argument("--samples", type=int, default=1000, help="captions to judge the prior by (default 1,000)")
     given = options.parse_args()
     pipeline = nd.UnCLIP.from_diffusers(given.pipeline)
@@ -84,7 +86,9 @@ def ablation(pipeline: nd.UnCLIP, n: int, steps: int, seed: int) -> None:
     asked = nd.captions.scenes(n, size, seed + _latents.JUDGED)
     judge, told, texts = _scene_quality.trained(size), nd.captions.parse(asked.captions), asked.captions
     z = pipeline.encoded(texts).embedding
-    print(f"Of {n:,} pictures of {size} x {size} read as what was asked for, by the embedding that the decoder is told:")
+    print(
+        f"Of {n:,} pictures of {size} x {size} read as what was asked for, by the embedding that the decoder is told:"
+    )
     print(f"  {'':<20}" + "".join(f"{name:>10}" for name in (*_scene_quality.FOUR, "all four", "Frechet")))
     for name, embedding in {
         "none": np.zeros_like(z),

@@ -42,6 +42,7 @@ from numpy_diffusion.pipelines.ddpm import Pipeline
 from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
 from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.pipelines.unclip import UnCLIP
+from numpy_diffusion.pipelines.unclip_stage import Stage
 from numpy_diffusion.process.forward import q_posterior, q_sample, q_step, q_trajectory
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps, log_snr_steps
@@ -72,6 +73,7 @@ __all__ = [
     "PriorTransformer",
     "Run",
     "Schedule",
+    "Stage",
     "TextProjection",
     "TextUNet",
     "UNet",

@@ -43,9 +43,9 @@ class UnCLIP:
     tokenizer : ids [N, 77] = tokenizer(texts); of them the encoder reads the first L
     prior : z_0 [N, D] = prior(z, t, embedding, states=states, mask=mask), t in 1..T
     text_projection : what the decoder is told = text_projection(z_0, embedding, states, mask)
-    decoder : eps = decoder(x, t, **told.arguments()), x [N, 3, S, S]
-    upsamplers : eps = upsampler(x, t, low_resolution=image) each, from one size to the next, any number of them
-    prior_stage, decoder_stage, upsampler_stage : how their chains are gone down
+    decoder : prediction = decoder(x, t, **told.arguments()), x [N, 3, S, S]
+    upsamplers : prediction = upsampler(x, t, low_resolution=image) each, from one size to the next; any number
+    prior_stage, decoder_stage, upsampler_stage : how their chains are gone down, and what the networks predict
     image_encoder : embedding [N, D] = image_encoder(x), for what begins with a picture
     last_upsampler : in place of the first upsampler at the last of its steps, as diffusers' `super_res_last`; the
         same network unless given

@@ -8,7 +8,6 @@ import numpy as np
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
-from numpy_diffusion.models.converted import as_eps
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.protocol import Model
 from numpy_diffusion.networks.prior.prior import PriorTransformer
@@ -61,8 +60,7 @@ def embeddings(
     prior: PriorTransformer, stage: Stage, told: Encoded, guidance: float, steps: np.ndarray, who: Who
 ) -> np.ndarray:
     """Embeddings of pictures of the texts, the better of two each: float32 [n, D]."""
-    model = as_eps(guided(prior, Condition(**told._asdict()), guidance), stage.schedule, prior.predicts)
-    kept = stage.within(model, prior.shift, prior.scale)
+    kept = stage.within(guided(prior, Condition(**told._asdict()), guidance), prior.shift, prior.scale)
     return better_of_two(kept, stage.schedule, told.embedding, **stage.options(steps) | who.of_chain(PRIOR))
 
 

@@ -50,28 +50,26 @@ from numpy_diffusion.networks.prior.prior import PriorTransformer
 from numpy_diffusion.networks.text_projection.text_projection import TextProjection
 from numpy_diffusion.networks.unet.config import UNetConditionConfig, UNetConfig
 from numpy_diffusion.networks.unet.unet import UNet
-from numpy_diffusion.pipelines import text_folder, texts
+from numpy_diffusion.pipelines import text_folder, texts, unclip_parts
 from numpy_diffusion.pipelines.ddpm import INDEX
 from numpy_diffusion.pipelines.texts import Tokenizer
 from numpy_diffusion.pipelines.unclip_stage import Stage
-from numpy_diffusion.process.predictions import Prediction
 
 KIND: Final = "UnCLIPPipeline"
 SCHEDULER: Final[Kind] = "UnCLIPScheduler"
 
 
 class Chain(NamedTuple):
-    """Where a stage's scheduler lies, what its network predicts, and the steps that diffusers' pipeline takes."""
+    """Where a stage's scheduler lies, and the steps that diffusers' pipeline takes."""
 
     place: str
-    prediction: Prediction
     steps: int
 
 
 CHAINS: Final = {
-    "prior_stage": Chain("prior_scheduler", "x0", 25),
-    "decoder_stage": Chain("decoder_scheduler", "eps", 25),
-    "upsampler_stage": Chain("super_res_scheduler", "eps", 7),
+    "prior_stage": Chain("prior_scheduler", 25),
+    "decoder_stage": Chain("decoder_scheduler", 25),
+    "upsampler_stage": Chain("super_res_scheduler", 7),
 }
 LIBRARIES: Final = {  # of the index: who has a part's class, and its name
     "text_encoder": ["transformers", text_encoders.WITH_PROJECTION],
@@ -100,6 +98,8 @@ def read(folder: _files.PathLike) -> dict[str, Any]:
     encoder = text_encoders.read_as(folder / "text_encoder", CLIPTextWithProjection)
     tokenizer = text_folder.read_tokenizer(folder)
     prior = priors.read(folder / "prior")
+    with files.naming(folder / CHAINS["prior_stage"].place / schedulers.FILE):
+        unclip_parts.check_prediction("prediction_type", stages["prior_stage"], prior)
     first, last = (unets.read(folder / name, (UNetConfig.KIND,)) for name in ("super_res_first", "super_res_last"))
     further = [unets.read(folder / name, (UNetConfig.KIND,)) for name in _further(count)]
     parts = dict(
@@ -184,17 +184,15 @@ def _stage(folder: Path, chain: Chain) -> Stage:
     schedule, solver = schedulers.read_schedule(folder), solver_options.read(folder)
     reverse = reverse_options.read(folder)
     with files.naming(folder / schedulers.FILE):
-        asked = reverse_options.prediction_type(chain.prediction, SCHEDULER)
-        _checks.choice("prediction_type", reverse_options.prediction_type(reverse.prediction, SCHEDULER), (asked,))
         steps = _checks.integer(STEPS, written.get(STEPS, min(chain.steps, schedule.T)), 1, schedule.T)
-        return Stage(schedule, solver, steps, reverse.variance, reverse.clip)
+        return Stage(schedule, solver, steps, reverse.variance, reverse.clip, reverse.prediction)
 
 
 def _options(name: str, stage: Stage) -> Options:
     """What stands in a scheduler's file beside its chain and solver; ValueError where there is no such thing."""
     with files.naming(name):
         solver_options.to_options(stage.solver, stage.schedule, SCHEDULER)
-        reverse = Reverse(CHAINS[name].prediction, stage.clip, stage.variance)
+        reverse = Reverse(stage.prediction, stage.clip, stage.variance)
         return reverse_options.to_options(reverse, SCHEDULER) | {STEPS: stage.steps}
 
 

@@ -84,7 +84,18 @@ def _check_upsampler(name: str, network: UNet) -> None:
 
 
 def check_stage(name: str, stage: Stage, *networks: Network) -> None:
-    """ValueError where the stage asks its networks for a variance that they have not learned."""
+    """ValueError where the stage asks its networks for a variance that they have not learned, or takes what they
+    predict for something else."""
     _checks.instance(name, stage, Stage)
+    for network in networks:
+        check_prediction(name, stage, network)
     if stage.variance == "learned" and not all(network.learn_variance for network in networks):
         raise ValueError(f"{name}: expected variance 'learned' of networks that learn it, got it of others")
+
+
+def check_prediction(name: str, stage: Stage, network: Network) -> None:
+    """ValueError where the stage takes what the network predicts for something else; a U-Net's may be anything."""
+    if network.predicts not in ("eps", stage.prediction):
+        raise ValueError(
+            f"{name}: expected prediction {network.predicts!r}, as the network's, got {stage.prediction!r}"
+        )

@@ -8,8 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from numpy_diffusion import _checks
-from numpy_diffusion.models.converted import clipped
+from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.protocol import Model
+from numpy_diffusion.process.predictions import PREDICTIONS, Prediction
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.variances import VARIANCES, Variance
 from numpy_diffusion.sampling.spacing import Solver, check_solver
@@ -29,6 +30,7 @@ class Stage:
     variance : of Algorithm 1, "beta", "beta_tilde" or "learned"; "beta" with every other method, which uses none
     clip : x_0 is kept in -clip..clip at each step, of images as they are, of the prior's embeddings as its network
         sees them, standardised; None leaves it free
+    prediction : what the network predicts, "eps", "x0" or "v"; a prior predicts "x0"
 
     Raises
     ------
@@ -45,12 +47,14 @@ class Stage:
     steps: int = 25
     variance: Variance = "beta_tilde"
     clip: float | None = 1.0
+    prediction: Prediction = "eps"
 
     def __post_init__(self) -> None:
         _checks.instance("schedule", self.schedule, Schedule)
         check_solver(self.solver)
         self.chosen()
         _checks.choice("variance", self.variance, VARIANCES)
+        _checks.choice("prediction", self.prediction, PREDICTIONS)
         if self.solver.method != "ancestral" and self.variance != "beta":
             raise ValueError(
                 f"variance: expected 'beta' with method {self.solver.method!r}, which uses none, got "
@@ -75,7 +79,9 @@ class Stage:
         return dict(method=self.solver.method, variance=self.variance, end=self.solver.end, steps=steps)
 
     def within(self, model: Model, shift: np.ndarray | float = 0.0, scale: np.ndarray | float = 1.0) -> Model:
-        """The model with its x_0 kept in -clip..clip, of (x_0 - shift) / scale."""
+        """The model of eps of one of this prediction, with its x_0 in -clip..clip, of (x_0 - shift) / scale."""
+        if self.prediction != "eps":
+            model = as_eps(model, self.schedule, self.prediction)
         if self.clip is None:
             return model
         return clipped(model, self.schedule, shift - self.clip * scale, shift + self.clip * scale)

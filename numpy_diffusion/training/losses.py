@@ -91,15 +91,21 @@ def bound_table(schedule: Schedule, predicts: Prediction = "eps") -> np.ndarray:
 
     For t > 1 it is KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) (Ho et al. eq 5), whose means
     lie sqrt(ON_ERROR) e apart (see `reverse.error_weight`, for eps); for t = 1 it is -log p(x_0 | x_1).
+
+    WEIGHT is the same of all steps, but where an error of what is predicted is more than sqrt(5) times as large in
+    eps it falls, as min-SNR's weight does: x_0 is not predicted to within the sigma of the last steps, and they would
+    be all of the loss.
     """
     t = np.arange(1, schedule.T + 1)
     table = np.zeros((schedule.T + 1, 6))
     low, high = log_bounds(schedule, t)
     table[1:, LOW], table[1:, SPAN] = low, high - low
     table[1:, TILDE] = schedule.beta_tilde[t]
-    table[1:, ON_ERROR] = error_weight(schedule, t, t - 1) * eps_slope(predicts, t, schedule) ** 2
+    slope = eps_slope(predicts, t, schedule) ** 2
+    table[1:, ON_ERROR] = error_weight(schedule, t, t - 1) * slope
     table[1, CONSTANT], table[2:, CONSTANT] = np.log(2.0 * np.pi), -np.log(schedule.beta_tilde[2:]) - 1.0
-    table[1:, WEIGHT] = BOUND_WEIGHT * schedule.T  # the bound is a sum over T steps, of which one is drawn
+    # The bound is a sum over T steps, of which one is drawn.
+    table[1:, WEIGHT] = BOUND_WEIGHT * schedule.T * np.minimum(1.0, MIN_SNR_GAMMA / slope)
     return table
 
 

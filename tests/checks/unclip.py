@@ -68,7 +68,7 @@ def upsampler(size: int = 16, seed: int = 5, **options: Any) -> UNet:
 def stages(T: int = T) -> dict[str, Stage]:
     schedule = Schedule.cosine(T=T)
     return dict(
-        prior_stage=Stage(schedule, steps=4, clip=2.0),
+        prior_stage=Stage(schedule, steps=4, clip=2.0, prediction="x0"),
         decoder_stage=Stage(schedule, steps=4, variance="learned"),
         upsampler_stage=Stage(schedule, steps=3),
     )

@@ -54,6 +54,7 @@ class Drawn:
     clip: float | None  # of the prior
     scales: tuple[float, float]  # guidance_scale of prior and decoder
     steps: tuple[int, int, int]
+    predicted: str  # by decoder and upsamplers
 
 
 def drawn(seed: int) -> Drawn:
@@ -70,6 +71,7 @@ def drawn(seed: int) -> Drawn:
         clip=[None, 0.7, 5.0][random.integers(3)],
         scales=[(4.0, 3.0), (1.0, 1.0), (1.0, 2.5), (3.0, 1.0)][seed % 4],
         steps=tuple(random.integers([2, 3, 3], [9, 9, 8]).tolist()),
+        predicted=["epsilon", "sample"][seed // 2 % 2],
     )
 
 
@@ -144,8 +146,10 @@ def theirs(known: Drawn, folder: Path) -> Any:
             clip_sample=known.clip is not None,
             clip_sample_range=known.clip or 1.0,
         ),
-        decoder_scheduler=diffusers.UnCLIPScheduler(num_train_timesteps=known.T, variance_type="learned_range"),
-        super_res_scheduler=diffusers.UnCLIPScheduler(num_train_timesteps=known.T),
+        decoder_scheduler=diffusers.UnCLIPScheduler(
+            num_train_timesteps=known.T, variance_type="learned_range", prediction_type=known.predicted
+        ),
+        super_res_scheduler=diffusers.UnCLIPScheduler(num_train_timesteps=known.T, prediction_type=known.predicted),
     )
     with torch.no_grad():
         for name in ("prior", "decoder", "text_encoder", "text_proj", "super_res_first", "super_res_last"):

@@ -163,8 +163,12 @@ def test_a_missing_part_of_our_own_is_named(copy: Path, part: str) -> None:
         (INDEX, dict(_upsamplers="2"), "_upsamplers: expected an integer of at least 1, got str"),
         (INDEX, dict(_image_encoder=1), "_image_encoder: expected a bool, got int"),
         ("prior_scheduler", dict(_class_name="DDPMScheduler"), "_class_name: expected one of 'UnCLIPScheduler'"),
-        ("prior_scheduler", dict(prediction_type="epsilon"), "prediction_type: expected one of 'sample', got "),
-        ("decoder_scheduler", dict(prediction_type="sample"), "prediction_type: expected one of 'epsilon', got "),
+        (
+            "prior_scheduler",
+            dict(prediction_type="epsilon"),
+            "prediction_type: expected prediction 'x0', as the ",
+        ),
+        ("decoder_scheduler", dict(prediction_type="v_prediction"), "prediction_type: expected one of "),
         ("super_res_scheduler", dict(variance_type="fixed_small"), "variance_type: expected one of 'fixed_small_log"),
         ("super_res_scheduler", dict(clip_sample_range=-1.0), "clip_sample_range: expected a finite number of at"),
         ("super_res_scheduler", dict(_num_inference_steps=0), "_num_inference_steps: expected an integer in 1.."),
@@ -301,3 +305,12 @@ def test_what_no_mask_shows_and_rounding_are_no_difference(tmp_path: Path) -> No
     hidden = np.where(told["mask"][:, None], told["states"] * (1.0 + 1e-7), 3.0)
     found.prior.nothing = Condition(embedding=told["embedding"], states=hidden, mask=told["mask"])
     found.to_diffusers(tmp_path)
+
+
+def test_networks_that_predict_x0_draw_the_same_once_read(tmp_path: Path) -> None:
+    known = {name: replace(stage, prediction="x0") for name, stage in stages().items()}
+    ours = whole(upsamplers=(nd.Upsampler(**upsampler().options),), **known)
+    ours.to_diffusers(tmp_path)
+    again = UnCLIP.from_diffusers(tmp_path)
+    assert [getattr(again, name).prediction for name in known] == ["x0"] * 3
+    np.testing.assert_array_equal(*(each("a red plane", seed=1, progress=False) for each in (ours, again)))

@@ -8,6 +8,7 @@ import pytest
 from checks import unclip
 from checks.clip import vision
 
+import numpy_diffusion as nd
 from numpy_diffusion.pipelines.unclip_stage import Stage
 from numpy_diffusion.process.schedules import Schedule
 
@@ -78,7 +79,15 @@ SCHEDULE = Schedule.cosine(T=20)
         (dict(image_encoder=unclip.image_encoder(projection_dim=4)), "image_encoder: expected projection_dim = 8 as"),
         (dict(prior_stage=SCHEDULE), "prior_stage: expected a Stage, got Schedule"),
         (
-            dict(prior_stage=Stage(SCHEDULE, steps=4, variance="learned")),
+            dict(prior_stage=Stage(SCHEDULE, steps=4)),
+            "prior_stage: expected prediction 'x0', as the network's, got 'eps'",
+        ),
+        (
+            dict(upsamplers=(nd.Upsampler(**unclip.upsampler().options),)),
+            "upsampler_stage: expected prediction 'x0', as the network's, got 'eps'",
+        ),
+        (
+            dict(prior_stage=Stage(SCHEDULE, steps=4, variance="learned", prediction="x0")),
             "prior_stage: expected variance 'learned' of",
         ),
         (

@@ -37,6 +37,16 @@ def test_x0_is_kept_in_the_range() -> None:
     assert Stage(SCHEDULE, clip=None).within(model) is model
 
 
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_a_prediction_of_x0_becomes_one_of_eps(clip: float | None) -> None:
+    def model(x: np.ndarray, t: int) -> np.ndarray:
+        return np.full_like(x, 0.5)
+
+    xt = np.array([[1.0, -1.0]])
+    eps = Stage(SCHEDULE, clip=clip, prediction="x0").within(model)(xt, 50)
+    np.testing.assert_allclose(x0_from_eps(xt, eps, 50, SCHEDULE), 0.5, atol=1e-9)
+
+
 def test_options_are_those_of_sample() -> None:
     stage = Stage(SCHEDULE, Solver("ddim", "leading", 1, 1), 4, "beta")
     found = stage.options(stage.chosen())
@@ -54,6 +64,7 @@ def test_options_are_those_of_sample() -> None:
         (dict(steps=1), r"steps: expected an integer in 2\.\.100, got 1"),
         (dict(steps=101), r"steps: expected an integer in 2\.\.100, got 101"),
         (dict(variance="some"), "variance: expected one of"),
+        (dict(prediction="noise"), "prediction: expected one of"),
         (dict(clip=0.0), "clip: expected a number above 0, or None, got 0"),
         (dict(clip=float("nan")), "clip: expected a finite number, got nan"),
     ],

@@ -57,8 +57,9 @@ class UnCLIPDecoder(Network):
 
     x_0 = model(x, t, embedding=[N, D], text_embedding=[N, D], states=[N, L, D], mask=[N, L])
 
-    It predicts x_0, where the paper's predicts eps: what the embedding says, colours above all, is there from the first
-    steps of a chain on, where x_0 made of eps is off by eps's error over sqrt(alpha_bar_t).
+    It predicts x_0, where the paper's predicts eps: what the embedding says, colours above all, is there from the
+    first steps of a chain on, where x_0 made of eps is off by eps's error over sqrt(alpha_bar_t).
+
     What `nd.train` trains together are taken apart again by `parts`, to project once for a whole chain.  In training
     the picture's embedding is left out one time in ten and the text every second time, each by its own chance, for
     guidance.

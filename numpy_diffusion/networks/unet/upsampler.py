@@ -14,10 +14,10 @@ from numpy_diffusion.networks.unet.unet import UNet
 class Upsampler(UNet):
     """x_0 = model(x, t, low_resolution=[N, C, h, w]): a `UNet` with twice the channels in, that predicts x_0 itself.
 
-    What it is told leaves little open, and that little is learned sooner than the noise.  At the first steps of a chain
-    x_0 is eps divided by next to nothing, so that a small error of eps is a wrong colour of the whole image (Salimans
-    and Ho 2022, arXiv 2202.00512, section 4).  For samplers `nd.as_eps(model, schedule, "x0")` is the model of eps.  A
-    `UNet` with twice the channels in predicts eps, as DALL-E 2's upsamplers do.
+    What it is told leaves little open, and that little is learned sooner than the noise.  At the first steps of a
+    chain x_0 is eps divided by next to nothing, so that a small error of eps is a wrong colour of the whole image
+    (Salimans and Ho 2022, arXiv 2202.00512, section 4).  For samplers `nd.as_eps(model, schedule, "x0")` is the model
+    of eps.  A `UNet` with twice the channels in predicts eps, as DALL-E 2's upsamplers do.
 
     Parameters
     ----------
