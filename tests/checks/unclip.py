@@ -55,14 +55,14 @@ def decoder(**options: Any) -> UNet:
     known |= dict(down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"))
     known |= dict(mid_block_type="UNetMidBlock2DSimpleCrossAttn")
     known |= dict(up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"))
-    return drawn(UNet(**known | options), 4, 0.12)
+    return drawn(UNet(**known | options), 4)
 
 
 def upsampler(size: int = 16, seed: int = 5, **options: Any) -> UNet:
     known: dict[str, Any] = dict(sample_size=size, in_channels=6, out_channels=3, block_out_channels=(4, 8))
     known |= dict(layers_per_block=1, norm_num_groups=2, resnet_time_scale_shift="scale_shift", add_attention=False)
     known |= dict(down_block_types=("ResnetDownsampleBlock2D",) * 2, up_block_types=("ResnetUpsampleBlock2D",) * 2)
-    return drawn(UNet(**known | options), seed, 0.15)
+    return drawn(UNet(**known | options), seed)
 
 
 def stages(T: int = T) -> dict[str, Stage]:
