@@ -66,7 +66,7 @@ def stages(pipeline: nd.UnCLIP, known: nd.captions.Scenes, asked: Sequence[str],
     titles = ["CLIP: nearest of 500", "prior", f"decoder, {sizes[0]} x {sizes[0]}"]
     titles += [f"upsampler, {size} x {size}" for size in sizes[1:]]
     with style.context():
-        figure = style.page(style.WIDTH, 0.25 * len(asked) * style.WIDTH)
+        figure = style.page(style.WIDTH, (0.06 + 0.19 * len(asked)) * style.WIDTH)
         panels = figure.subplots(len(asked), len(titles), squeeze=False)
         for k, row in enumerate(panels):
             nearest = np.argsort(-cosines[k])[:NEAREST]

@@ -36,11 +36,7 @@ TIMED: Final = 4  # pictures
 ENLARGED: Final = 200  # scenes
 KNOWN, SHOWN = 500, 8  # scenes whose embeddings are shown, and those beside their captions
 ASKED: Final = ("a small green tank at the bottom", "a big red plane on the left", "a tiny blue star at the top")
-MORE: Final = ("a large yellow spiral in the middle", "a small purple ring on the right", "a big pink square")
-    "a large yellow spiral in the middle",
-    "a small purple ring on the right",
-    "a big pink square at the top",
-)
+MORE: Final = ("a large yellow spiral in the middle", "a small purple ring on the right", "a pink square at the top")
 COLUMNS: Final = 6
 
 
@@ -104,11 +100,11 @@ def judge_parts(clip: nd.CLIP, pipeline: nd.UnCLIP, n: int, seed: int) -> None:
         z = pipeline.prior_embedding(asked.captions, seed=seed)
         told = pipeline.encoded(asked.captions).embedding
         print(f"Of {what}:")
-        print(f"  the right one of {quality.CHOICES} captions is found in {captions:.1%}, of pictures in {images:.1%}")
+        print(f"  the right one of {quality.CHOICES} captions is found in {captions:.1%}, of images in {images:.1%}")
         print("  cosine of a picture's embedding")
-        others = {"the prior's": z, "that of another picture of the caption": other, "the caption's": told}
+        others = {"the prior's": z, "another picture's of the caption": other, "the caption's own": told}
         for name, each in others.items():
-            print(f"    with {name:<40}{quality.nearness(each, one):>6.3f}")
+            print(f"    with {name:<34}{quality.nearness(each, one):>6.3f}")
     _judge_upsamplers(pipeline, min(n, ENLARGED), seed)
 
 
