@@ -79,12 +79,12 @@ def trained(plan: _dalle2.Plan, parts: Sequence[Part]) -> dict[str, Any]:
         print(f"{part}: {plan.steps[part]:,} steps, about {minutes[part]:.0f} minutes")
         began = time.perf_counter()
         made[part] = _dalle2.trained(part, plan, made.get("clip"))
-        taken[part] = (time.perf_counter() - began) / 60.0
+        taken[part] = time.perf_counter() - began
     whole = sum(taken.values())
-    print(f"{'part':<14}{'steps':>8}{'minutes':>10}{'share':>8}")
+    print(f"{'part':<14}{'steps':>8}{'seconds':>10}{'share':>8}")
     for part in parts:
-        print(f"{part:<14}{plan.steps[part]:>8,}{taken[part]:>10.1f}{taken[part] / whole:>8.0%}")
-    print(f"{'together':<14}{sum(plan.steps[part] for part in parts):>8,}{whole:>10.1f}{'100%':>8}")
+        print(f"{part:<14}{plan.steps[part]:>8,}{taken[part]:>10,.0f}{taken[part] / whole:>8.0%}")
+    print(f"{'together':<14}{sum(plan.steps[part] for part in parts):>8,}{whole:>10,.0f}{'100%':>8}")
     return made
 
 
@@ -125,7 +125,7 @@ def judge_whole(pipeline: nd.UnCLIP, n: int, seed: int) -> None:
     judge = _scene_quality.trained(_dalle2.SIZES[0])
     began = time.perf_counter()
     pipeline(ASKED[0], n=TIMED, seed=seed, progress=False)
-    print(f"A picture takes {(time.perf_counter() - began) / TIMED:.1f} s")
+    print(f"A picture takes {1000.0 * (time.perf_counter() - began) / TIMED:,.0f} ms")
     for part, what in (("seen", "seen combinations"), ("held_out", "combinations that were held out")):
         asked = nd.captions.scenes(n, 1, seed + _latents.JUDGED, part)
         drawn = pipeline.stages(asked.captions, seed=seed)

@@ -280,7 +280,7 @@ def test_their_folder_gives_theirs_at_every_stage(name: str, tmp_path: Path) -> 
 
 def test_a_folder_of_ours_opens_there(tmp_path: Path) -> None:
     """Of whole words, with an image encoder and a second upsampler, which theirs have no place for."""
-    pipe = unclip.pipeline(last_upsampler=unclip.upsampler(seed=9))
+    pipe = unclip.pipeline(last_upsampler=unclip.upsampler(seed=9), **unclip.stages(1000))
     pipe.prior.nothing = unclip_folder.empty_text(pipe.tokenizer, pipe.text_encoder)
     pipe.to_diffusers(tmp_path)
     there = diffusers.UnCLIPPipeline.from_pretrained(tmp_path)
