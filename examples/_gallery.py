@@ -70,7 +70,13 @@ SMALL = {  # what is smaller then, by module
     _drawing_quality: {"POINTS": 2000, "PAIRS": 200, "DATA": 400, "DETAIL": 20_000},
     _latents: {"SIZE": 32, "CHANNELS": (8, 16), "WIDTH": 8, "HELD_OUT": 4},
     _scene_quality: {"SCENES": 600},
-    _dalle2: {"SIZES": (8, 16, 32), "WIDTH": 8, "CHANNELS": (16, 16), "UPSAMPLER_CHANNELS": (8, 8), "DECODER_CHAIN": 3},
+    _dalle2: {
+        "SIZES": (8, 16, 32),
+        "WIDTH": 8,
+        "CHANNELS": (16, 16),
+        "UPSAMPLER_CHANNELS": (8, 8),
+        "DECODER_CHAIN": 3,
+    },
     _dalle2_quality: {"POOL": 400, "CHOICES": 10},
     pixel_or_latent: {"PIXEL_CHANNELS": (8, 8, 8), "SEEDS": 1, "CHAIN": 3},
 }

@@ -89,7 +89,8 @@ def ablation(pipeline: nd.UnCLIP, n: int, steps: int, seed: int) -> None:
     print(
         f"Of {n:,} pictures of {size} x {size} read as what was asked for, by the embedding that the decoder is told:"
     )
-    print(f"  {'':<20}" + "".join(f"{name:>10}" for name in (*_scene_quality.FOUR, "all four", "Frechet")))
+    kinds, distances = (*_scene_quality.FOUR, "all four"), {}
+    print(f"  {'':<20}" + "".join(f"{kind:>10}" for kind in kinds))
     for name, embedding in {
         "none": np.zeros_like(z),
         "the caption's": z,
@@ -98,8 +99,9 @@ def ablation(pipeline: nd.UnCLIP, n: int, steps: int, seed: int) -> None:
     }.items():
         x = pipeline.decode(embedding, texts, seed, steps=steps)
         found = _scene_quality.agreement(judge, x, told)
-        numbers = [f"{found[each]:>10.1%}" for each in (*_scene_quality.FOUR, "all four")]
-        print(f"  {name:<20}" + "".join(numbers) + f"{_scene_quality.distance(judge, x, asked.x0):>10.2f}")
+        print(f"  {name:<20}" + "".join(f"{found[kind]:>10.1%}" for kind in kinds))
+        distances[name] = _scene_quality.distance(judge, x, asked.x0)
+    print("Their Frechet distances to real scenes: " + ", ".join(f"{name} {d:.2f}" for name, d in distances.items()))
 
 
 if __name__ == "__main__":
