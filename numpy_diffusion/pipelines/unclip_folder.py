@@ -75,7 +75,7 @@ LIBRARIES: Final = {  # of the index: who has a part's class, and its name
     "text_encoder": ["transformers", text_encoders.WITH_PROJECTION],
     "tokenizer": ["transformers", "CLIPTokenizer"],
     "prior": ["diffusers", priors.KIND],
-    # Not as diffusers 0.34 to 0.38 write it themselves, which they do not find again.
+    # Not "diffusers", as its version 0.38 writes, since it does not find the class there again.
     "text_proj": ["diffusers.pipelines.deprecated.unclip.text_proj", text_projections.KIND],
     "decoder": ["diffusers", UNetConditionConfig.KIND],
     "super_res_first": ["diffusers", UNetConfig.KIND],
