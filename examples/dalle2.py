@@ -70,7 +70,7 @@ def parsed() -> argparse.Namespace:
 
 
 def trained(plan: _dalle2.Plan, parts: Sequence[Part]) -> dict[str, Any]:
-    """The networks of these parts, trained one after the other; says how long each will take and has taken."""
+    """The networks of these parts, trained one after the other; says how long each will take and has taken here."""
     minutes = {part: plan.steps[part] * SECONDS[part] / 60.0 for part in parts}
     print(f"Trains {', '.join(parts)}; on two cores about {sum(minutes.values()):.0f} minutes")
     made: dict[str, Any] = {}
@@ -82,9 +82,8 @@ def trained(plan: _dalle2.Plan, parts: Sequence[Part]) -> dict[str, Any]:
         taken[part] = time.perf_counter() - began
     whole = sum(taken.values())
     print(f"{'part':<14}{'steps':>8}{'seconds':>10}{'share':>8}")
-    for part in parts:
-        print(f"{part:<14}{plan.steps[part]:>8,}{taken[part]:>10,.0f}{taken[part] / whole:>8.0%}")
-    print(f"{'together':<14}{sum(plan.steps[part] for part in parts):>8,}{whole:>10,.0f}{'100%':>8}")
+    for part, seconds in taken.items():
+        print(f"{part:<14}{plan.steps[part]:>8,}{seconds:>10,.0f}{seconds / whole:>8.0%}")
     return made
 
 
