@@ -26,7 +26,7 @@ CHANNELS: Final = (32, 48, 64, 96)  # of the decoder, which attends at its last 
 UPSAMPLER_CHANNELS: Final = (32, 64)
 SCHEDULE: Final = nd.Schedule.cosine(T=1000)  # of every chain: diffusers' UnCLIPScheduler knows no other
 
-STEPS: Final[dict[Part, int]] = dict(clip=3000, prior=5000, decoder=10_000, upsampler_1=3000, upsampler_2=3000)
+STEPS: Final[dict[Part, int]] = dict(clip=3000, prior=5000, decoder=14_000, upsampler_1=3000, upsampler_2=3000)
 BATCH: Final[dict[Part, int]] = dict(clip=128, prior=256, decoder=32, upsampler_1=16, upsampler_2=8)
 RATE: Final[dict[Part, float]] = dict(clip=1e-3, prior=1e-3, decoder=2e-3, upsampler_1=2e-3, upsampler_2=2e-3)
 PRIOR_CHAIN, DECODER_CHAIN, UPSAMPLER_CHAIN = 25, 50, 5  # steps of sampling
