@@ -159,6 +159,7 @@ class UnCLIP:
 
         Arguments and errors as for `stages`, and so for all others.
         """
+        _checks.real("guidance", guidance, -1.0)
         stage, told = self.prior_stage, self.encoded(texts, n)
         who = Who(seed, first, progress).checked(len(told.embedding))
         return unclip_chains.embeddings(self.prior, stage, told, guidance, stage.chosen(steps), who)
@@ -201,6 +202,7 @@ class UnCLIP:
 
     def denoiser(self, embedding: np.ndarray, texts: str | Sequence[str] | None, guidance: float) -> Model:
         """eps of pictures of these embeddings [n, D] and texts, and away from those of no embedding and no text."""
+        _checks.real("guidance", guidance, -1.0)
         nothing = of_texts.encoded_nothing(self.tokenizer, self.text_encoder)
         none = of_texts.Encoded(*(np.repeat(values, len(embedding), axis=0) for values in nothing))
         told = none if texts is None else self.encoded(texts, len(embedding))

@@ -50,7 +50,7 @@ def from_noise(
     pipeline: UnCLIP, xT: np.ndarray, z: np.ndarray, guidance: float, eta: float, steps: int | None, who: Who
 ) -> np.ndarray:
     """Pictures of these embeddings [n, D] from x_T [n, 3, S, S] by DDIM, and upsampled: float32 [n, 3, H, W]."""
-    stage, who = pipeline.decoder_stage, who.checked(len(z))
+    stage = pipeline.decoder_stage
     chosen = stage.chosen(steps)
     options = who.of_chain(DECODER) | dict(method="ddim", eta=eta, steps=chosen)
     model = pipeline.denoiser(z, None, guidance)
@@ -58,11 +58,19 @@ def from_noise(
     return (x, *pipeline.upsample(x, **who._asdict()))[-1]
 
 
+def asked(n: int, guidance: float, eta: float, who: Who) -> Who:
+    """Who is drawn, checked with how, before x_T is sought, which takes longer than all else; ValueError if not."""
+    _checks.real("guidance", guidance, -1.0)
+    _checks.real("eta", eta, 0.0, 1.0)
+    return who.checked(n)
+
+
 def variations(
     pipeline: UnCLIP, x0: ArrayLike, n: int, guidance: float, eta: float, steps: int | None, who: Who
 ) -> np.ndarray:
     """n pictures with what x0 [3, H, W] shows: float32 [n, 3, *]."""
     n, x0 = _checks.integer("n", n, 1), picture("x0", x0)[None]
+    who = asked(n, guidance, eta, who)
     z = embedding(pipeline, x0)
     xT = noise(pipeline, x0, z, steps, who.progress)
     return from_noise(pipeline, np.repeat(xT, n, axis=0), np.repeat(z, n, axis=0), guidance, eta, steps, who)
@@ -73,6 +81,7 @@ def interpolation(
 ) -> np.ndarray:
     """Pictures on the way from one [3, H, W] to the other: float32 [count, 3, *]."""
     fractions = np.linspace(0.0, 1.0, _checks.integer("count", count, 2))
+    who = asked(len(fractions), guidance, 0.0, who)
     both = [picture(name, x)[None] for name, x in (("one", one), ("other", other))]
     z = [embedding(pipeline, x) for x in both]
     xT = [noise(pipeline, x, of_x, steps, who.progress) for x, of_x in zip(both, z, strict=True)]
@@ -93,6 +102,7 @@ def difference(
     x0, amounts = picture("x0", x0)[None], _checks.array("amounts", amounts, ("F",), np.float64)
     if amounts.min() < 0.0 or amounts.max() > 1.0:
         raise ValueError(f"amounts: expected numbers in 0..1, got {amounts.min():g}..{amounts.max():g}")
+    who = asked(len(amounts), guidance, 0.0, who)
     before, after = unit_length.forward(pipeline.encoded(texts).embedding)[0]
     if np.array_equal(before, after):
         raise ValueError("to_text: expected another text than from_text, got one with the same embedding")

@@ -188,10 +188,11 @@ def check_same(stored: Checkpoint, given: Checkpoint) -> None:
     """ValueError where an argument that decides the final weights is not what it was, more steps at the end apart."""
     then, now = _terms(stored), _terms(given)
     if stored.finished and now["steps"] > then["steps"]:
-        del now["steps"]
-    for name, value in now.items():
-        if then[name] != value:
-            raise ValueError(f"{name}: expected {_short(then[name])} as in the checkpoint, got {_short(value)}")
+        now["steps"] = then["steps"]
+    for name in then | now:  # what is None is in neither file
+        before, value = then.get(name), now.get(name)
+        if before != value:
+            raise ValueError(f"{name}: expected {_short(before)} as in the checkpoint, got {_short(value)}")
 
 
 def _terms(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -91,4 +91,6 @@ def _checked(condition: Condition, model: Network, n: int) -> Condition:
             raise ValueError(f"{expected}, got shape {list(labels.shape)}")
         if labels.max() >= null:
             raise ValueError(f"{expected}, got {labels.min()}..{labels.max()}")
+    if condition.low_resolution is not None and model.shape[0] in PICTURES:
+        _checks.in_range("low_resolution", condition.low_resolution)
     return model.checked(condition, n)

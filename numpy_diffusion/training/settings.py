@@ -159,9 +159,11 @@ def _mirror(model: Network, mirror: bool) -> bool | None:
 
 
 def _crop(model: Network, crop: int | None) -> int | None:
-    if crop is not None:
-        model.check_crop(_checks.integer("crop", crop, 1))
-    return crop
+    if crop is None:
+        return None
+    side = _checks.integer("crop", crop, 1)
+    model.check_crop(side)
+    return side
 
 
 def _label_dropout(

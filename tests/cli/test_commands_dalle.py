@@ -43,12 +43,14 @@ def test_it_is_the_pipeline_s_call_as_far_as_the_stage(capsys, folder: Path, tmp
 
 
 def test_errors_are_one_line_and_status_2(capsys, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder.png").mkdir()
     for place, text, more, sentence in (
         (folder, "a purpel tank", "x.png", "got 'purpel'; did you mean 'purple'?"),
         (folder, TEXT, "x.csv", "--output: expected a file name that ends in .npy or .png"),
+        (tmp_path, TEXT, "folder.png", "folder.png: it is a folder"),  # before the pipeline is opened
         (tmp_path, TEXT, "x.png", "found no model_index.json in it"),
         (folder, TEXT, "x.png --stage 3", "--stage: expected an integer in 0..2, got 3"),
         (folder, TEXT, "x.png --decoder-guidance nan", "decoder_guidance: expected a finite number"),
     ):
         assert sentence in failure(capsys, f"dalle2 {{}} {{}} -o {tmp_path}/{more}", place, text)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]

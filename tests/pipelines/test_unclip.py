@@ -181,6 +181,9 @@ def test_bad_embeddings_and_pictures_are_named() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             PIPE.decode(embedding, **QUIET)
+    for draw in (PIPE.prior_embedding, PIPE.decode):
+        with pytest.raises(ValueError, match=r"^guidance: expected a finite number of at least -1\.0, got nan"):
+            draw(TEXTS if draw == PIPE.prior_embedding else Z, guidance=np.nan, **QUIET)
     with pytest.raises(ValueError, match="texts: expected one, or one for each of 2 pictures, got 3"):
         PIPE.decode(Z, [*TEXTS, "a star"], **QUIET)
     for x, message in (

@@ -131,7 +131,7 @@ def test_bad_arguments_are_named(method: str, arguments: tuple[Any, ...], messag
 def test_options_out_of_range_are_named() -> None:
     for options, message in (
         (dict(eta=1.5), r"eta: expected a finite number in 0\.0\.\.1\.0"),
-        (dict(guidance=np.nan), "scale: expected a finite number"),
+        (dict(guidance=np.nan), "guidance: expected a finite number"),
         (dict(steps=0), r"steps: expected an integer in 2\.\.100"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -148,3 +148,20 @@ def test_without_an_image_encoder_there_is_nothing_to_look_with() -> None:
     ):
         with pytest.raises(ValueError, match="image_encoder: expected one in a pipeline that is to look at pictures"):
             getattr(blind, method)(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("variations", (ONE, 1)), ("interpolation", (ONE, OTHER, 2)), ("difference", (ONE, *TEXTS, [0.5]))],
+)
+def test_all_is_checked_before_the_noise_is_sought(
+    method: str, arguments: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sought(*_: Any, **__: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(unclip_pictures, "invert", sought)
+    wrong = {"guidance": -2.0, "seed": -1, "steps": 0} | ({"eta": 1.5, "first": -1} if method == "variations" else {})
+    for name, value in wrong.items():
+        with pytest.raises(ValueError, match=f"^{name}: expected .*, got {value}"):
+            getattr(PIPE, method)(*arguments, **QUIET | {name: value})

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from checks.images import IMAGES, LABELS, unet
 from checks.runs import X0, small
+from checks.unclip import upsampler
 
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.training import inputs
@@ -126,3 +127,14 @@ def test_latents_may_have_any_values_and_stay_as_they_are() -> None:
     found = inputs.data(model, z, Condition())
     np.testing.assert_array_equal(found.values, z)
     np.testing.assert_array_equal(found.model.scale, np.ones(model.shape))
+
+
+def test_images_to_go_by_are_refused_where_images_are() -> None:
+    x0, low = np.zeros((2, 3, 16, 16)), np.zeros((2, 3, 8, 8))
+    inputs.data(upsampler(), x0, Condition(low_resolution=low))
+    with pytest.raises(
+        ValueError, match=r"^low_resolution: expected images with values in -1\.\.1, .* got 127\.\.127$"
+    ):
+        inputs.data(upsampler(), x0, Condition(low_resolution=low + 127.0))
+    latents = upsampler(in_channels=8, out_channels=4)
+    inputs.data(latents, np.zeros((2, 4, 16, 16)), Condition(low_resolution=np.full((2, 4, 8, 8), 5.0)))

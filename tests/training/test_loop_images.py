@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from checks.images import IMAGES, LABELS, SCHEDULE, unet
 from checks.threads import digests
+from checks.unclip import upsampler
 
+from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
@@ -166,3 +168,12 @@ def test_ctrl_c_in_a_callback_keeps_the_checkpoint(tmp_path: Path, whole: Run) -
     run = short(model, mirror=True, out=tmp_path / "run", after_checkpoint=stop)
     assert run.step == load_run(tmp_path / "run").step == 3
     assert_same(short(model, mirror=True, out=tmp_path / "run", resume=True), whole)
+
+
+@pytest.mark.parametrize(("then", "now"), [(8, None), (None, 8), (8, 4)])
+def test_another_crop_is_named_when_resuming(tmp_path: Path, then: int | None, now: int | None) -> None:
+    x0, low = np.zeros((2, 3, 16, 16)), Condition(low_resolution=np.zeros((2, 3, 8, 8)))
+    options = SHORT | dict(steps=1, batch=1, out=tmp_path / "run")
+    train(upsampler(), SCHEDULE, x0, low, crop=then, **options)
+    with pytest.raises(ValueError, match=f"^crop: expected {then} as in the checkpoint, got {now}$"):
+        train(upsampler(), SCHEDULE, x0, low, crop=now, resume=True, **options)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checks.images import SCHEDULE, unet
+from checks.unclip import upsampler
 
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.networks.mlp.mlp import MLP
@@ -67,7 +68,8 @@ def test_config_json_has_what_means_something_for_the_network() -> None:
     assert own["weighting"] == np.arange(20.0).tolist()
     by_field = chosen(unet(), label_dropout={"labels": 0.25})
     assert by_field.label_dropout == {"labels": 0.25}
-    for found in (own, chosen(unet()).as_json(), by_field.as_json()):
+    crop = chosen(upsampler(), crop=np.int64(8)).as_json()
+    for found in (own, chosen(unet()).as_json(), by_field.as_json(), crop):
         assert json.loads(json.dumps(found)) == found
 
 

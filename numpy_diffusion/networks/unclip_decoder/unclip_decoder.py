@@ -23,6 +23,7 @@ from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.tasks import Batch, Dropout, Gradient, Task
+from numpy_diffusion.networks.clip.encoder import of_part
 from numpy_diffusion.networks.registry import register
 from numpy_diffusion.networks.text_projection.config import TextProjectionConfig
 from numpy_diffusion.networks.text_projection.text_projection import TextProjection
@@ -49,6 +50,12 @@ class UnCLIPDecoderConfig:
     unet: UNetConditionConfig
     text_projection: TextProjectionConfig
     nothing: NoText
+
+
+class UNetOfX0(UNet):
+    """The U-Net of an `UnCLIPDecoder`, which says why it predicts x_0; alone it is to be asked for no eps either."""
+
+    predicts = "x0"
 
 
 @register
@@ -91,7 +98,7 @@ class UnCLIPDecoder(Network):
     >>> model(np.zeros((2, 3, 8, 8), np.float32), t=3, **told).shape
     (2, 3, 8, 8)
     >>> [type(part).__name__ for part in model.parts()]
-    ['TextProjection', 'UNet']
+    ['TextProjection', 'UNetOfX0']
     """
 
     batch, learning_rate = UNet.batch, UNet.learning_rate
@@ -107,13 +114,9 @@ class UnCLIPDecoder(Network):
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
-        for name, given in ((UNET, unet), (PROJECTION, text_projection), ("nothing", nothing)):
-            for own in ("seed", "dtype"):
-                if own in _checks.instance(name, given, Mapping):
-                    raise ValueError(f"{name}: expected no {own}, which is an argument beside it, got {given[own]!r}")
-        decoder = UNet(seed=seed, dtype=dtype, **unet)
-        sizes = _sizes(decoder)
-        self._projection = TextProjection(seed=seed, dtype=dtype, **{**sizes, **text_projection})
+        decoder = UNetOfX0(seed=seed, dtype=dtype, **of_part(UNET, unet))
+        given = {**_sizes(decoder), **of_part(PROJECTION, text_projection)}
+        self._projection = TextProjection(seed=seed, dtype=dtype, **given)
         self._unet = decoder
         check_both(decoder, self._projection)
         assert isinstance(decoder.config, UNetConditionConfig)
@@ -125,9 +128,9 @@ class UnCLIPDecoder(Network):
     def initialise(self, seed: int) -> None:
         self.buffer[:] = np.concatenate([self._unet.buffer, self._projection.buffer])
 
-    def parts(self) -> tuple[TextProjection, UNet]:
+    def parts(self) -> tuple[TextProjection, UNetOfX0]:
         """The projection and the U-Net with these weights, each alone: told = projection(embedding, text_embedding,
-        states, mask), eps = unet(x, t, **told.arguments())."""
+        states, mask), x_0 = unet(x, t, **told.arguments())."""
         projection, unet = self._projection.copy(), self._unet.copy()
         projection.fill(inside(self.params, PROJECTION))
         unet.fill(inside(self.params, UNET))
@@ -230,7 +233,7 @@ def check_both(decoder: UNet, projection: TextProjection) -> None:
 
 def _no_text(given: Mapping[str, ArrayLike], projection: TextProjection) -> NoText:
     """The text that is left out, checked."""
-    if given.keys() != {"text_embedding", "states"}:
+    if _checks.instance("nothing", given, Mapping).keys() != {"text_embedding", "states"}:
         got = ", ".join(given) or "none"
         raise ValueError(f"nothing: expected text_embedding and states, got {got}")
     D = projection.config.clip_embeddings_dim

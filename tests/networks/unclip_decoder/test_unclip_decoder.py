@@ -61,6 +61,14 @@ def test_its_parts_give_its_answer() -> None:
     np.testing.assert_array_equal(model(X, [3, 9, 4], **TOLD), answer)  # they are copies
 
 
+def test_its_u_net_alone_predicts_x_0_too() -> None:
+    """So that neither a sampler nor a stage takes it for eps."""
+    projection, unet = drawn().parts()
+    assert unet.predicts == network().predicts == "x0"
+    with pytest.raises(ValueError, match="model: expected one that predicts eps, got one that predicts x0"):
+        nd.sample(nd.guided(unet, projection(*TOLD.values()), 0.0), nd.Schedule.cosine(T=5), 3, progress=False)
+
+
 def test_guidance_turns_away_from_no_picture_and_the_empty_text() -> None:
     model = drawn()
     projection, unet = model.parts()
