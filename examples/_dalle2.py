@@ -29,6 +29,8 @@ SCHEDULE: Final = nd.Schedule.cosine(T=1000)  # of every chain: diffusers' UnCLI
 STEPS: Final[dict[Part, int]] = dict(clip=3000, prior=5000, decoder=14_000, upsampler_1=3000, upsampler_2=3000)
 BATCH: Final[dict[Part, int]] = dict(clip=128, prior=256, decoder=32, upsampler_1=16, upsampler_2=8)
 RATE: Final[dict[Part, float]] = dict(clip=1e-3, prior=1e-3, decoder=2e-3, upsampler_1=2e-3, upsampler_2=2e-3)
+GUIDANCE: Final = 1.0  # w, of prior and decoder
+BOTH: Final = dict(prior_guidance=GUIDANCE, decoder_guidance=GUIDANCE)
 PRIOR_CHAIN, DECODER_CHAIN, UPSAMPLER_CHAIN = 25, 50, 5  # steps of sampling
 
 
@@ -114,10 +116,8 @@ class Encoded(NamedTuple):
 
 
 def encoded(clip: nd.CLIP, scenes: nd.captions.Scenes) -> Encoded:
-    """Embeddings of the pictures, by blocks, and what the texts are to prior and decoder."""
-    blocks = np.array_split(scenes.x0, -(-len(scenes.x0) // _latents.BLOCK))
-    pictures = np.concatenate([clip.image_encoder(block) for block in blocks])
-    return Encoded(pictures, told(clip, _latents.tokens(scenes.captions).tokens))
+    """Embeddings of the pictures, and what the texts are to prior and decoder."""
+    return Encoded(clip.image_encoder(scenes.x0), told(clip, _latents.tokens(scenes.captions).tokens))
 
 
 def told(clip: nd.CLIP, ids: np.ndarray) -> nd.Condition:

@@ -6,14 +6,15 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
-import _dalle2_quality as quality
 import numpy as np
+from _dalle2 import BOTH
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import numpy_diffusion as nd
 from numpy_diffusion import figures
 from numpy_diffusion.figures import style
+from numpy_diffusion.layers import unit_length
 
 NEAREST: Final = 4  # pictures beside a caption
 PAIRS: Final = 60  # embeddings that are shown beside those of real pictures
@@ -58,9 +59,10 @@ def embeddings(real: np.ndarray, drawn: np.ndarray) -> Figure:
 def stages(pipeline: nd.UnCLIP, known: nd.captions.Scenes, asked: Sequence[str], seed: int) -> Figure:
     """The four stages of each caption: what CLIP finds nearest among known scenes, the prior's embedding among
     theirs, the decoder's picture, and both enlargements."""
-    drawn = pipeline.stages(asked, seed=seed, progress=False)
+    drawn = pipeline.stages(asked, seed=seed, progress=False, **BOTH)
     real = pipeline.image_embedding(known.x0)
-    cosines = quality.unit(pipeline.encoded(asked).embedding) @ quality.unit(real).T
+    texts = unit_length.forward(pipeline.encoded(asked).embedding)[0]
+    cosines = texts @ unit_length.forward(real)[0].T
     along = _directions(real, 2)
     sizes = [x.shape[2] for x in (drawn.x, *drawn.upsampled)]
     titles = ["CLIP: nearest of 500", "prior", f"decoder, {sizes[0]} x {sizes[0]}"]
@@ -81,11 +83,6 @@ def stages(pipeline: nd.UnCLIP, known: nd.captions.Scenes, asked: Sequence[str],
         for axes, title in zip(panels[0], titles, strict=True):
             axes.set_title(title, fontsize=8)
         return figure
-
-
-def grid(x: np.ndarray, row_titles: Sequence[str]) -> Figure:
-    """Pictures row by row, each with its caption."""
-    return figures.image_grid(x, columns=len(x) // len(row_titles), row_titles=list(row_titles))
 
 
 def _pictures(axes: Axes, x: np.ndarray) -> None:

@@ -11,6 +11,7 @@ import _scene_quality
 import numpy as np
 
 import numpy_diffusion as nd
+from numpy_diffusion.layers import unit_length
 
 CHOICES: Final = 100  # captions, or pictures, of different meanings among which the right one is to be found
 POOL: Final = 4000  # scenes that the others are drawn from
@@ -43,7 +44,7 @@ def found(clip: nd.CLIP, n: int, seed: int, part: nd.captions.Part = "seen") -> 
 
 def nearness(z: np.ndarray, pictures: np.ndarray) -> float:
     """The mean cosine of embeddings [N, D] and others, row by row."""
-    return float(np.mean(np.sum(unit(z) * unit(pictures), axis=1)))
+    return float(np.mean(np.sum(_unit(z) * _unit(pictures), axis=1)))
 
 
 def two_pictures(clip: nd.CLIP, asked: nd.captions.Scenes, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -88,12 +89,11 @@ def _steepness(x: np.ndarray) -> np.ndarray:
 
 def _units(clip: nd.CLIP, scenes: nd.captions.Scenes) -> tuple[np.ndarray, np.ndarray]:
     known = _dalle2.encoded(clip, scenes)
-    return unit(known.pictures), unit(known.texts.embedding)
+    return _unit(known.pictures), _unit(known.texts.embedding)
 
 
-def unit(z: np.ndarray) -> np.ndarray:
-    """Embeddings of length 1, [N, D]."""
-    return z / np.linalg.norm(z, axis=1, keepdims=True)
+def _unit(z: np.ndarray) -> np.ndarray:
+    return unit_length.forward(z)[0]
 
 
 def _meaning(scenes: nd.captions.Scenes) -> np.ndarray:

@@ -22,6 +22,7 @@ import _common
 import _dalle2
 import _dalle2_figures as pictures
 import _dalle2_quality as quality
+import _grids
 import _latents
 import _scene_quality
 import numpy as np
@@ -96,7 +97,7 @@ def judge_parts(clip: nd.CLIP, pipeline: nd.UnCLIP, n: int, seed: int) -> None:
         captions, images = quality.found(clip, n, seed, part)
         asked = nd.captions.scenes(n, _dalle2.SIZES[0], seed + _latents.JUDGED, part)
         one, other = quality.two_pictures(clip, asked, seed)
-        z = pipeline.prior_embedding(asked.captions, seed=seed)
+        z = pipeline.prior_embedding(asked.captions, seed=seed, guidance=_dalle2.GUIDANCE)
         told = pipeline.encoded(asked.captions).embedding
         print(f"Of {what}:")
         print(f"  the right one of {quality.CHOICES} captions is found in {captions:.1%}, of images in {images:.1%}")
@@ -123,11 +124,11 @@ def judge_whole(pipeline: nd.UnCLIP, n: int, seed: int) -> None:
     """Captions to pictures, read by classifiers of real scenes after each stage; and how long a picture takes."""
     judge = _scene_quality.trained(_dalle2.SIZES[0])
     began = time.perf_counter()
-    pipeline(ASKED[0], n=TIMED, seed=seed, progress=False)
+    pipeline(ASKED[0], n=TIMED, seed=seed, progress=False, **_dalle2.BOTH)
     print(f"A picture takes {1000.0 * (time.perf_counter() - began) / TIMED:,.0f} ms")
     for part, what in (("seen", "seen combinations"), ("held_out", "combinations that were held out")):
         asked = nd.captions.scenes(n, 1, seed + _latents.JUDGED, part)
-        drawn = pipeline.stages(asked.captions, seed=seed)
+        drawn = pipeline.stages(asked.captions, seed=seed, **_dalle2.BOTH)
         found = quality.shares(judge, [drawn.x, *drawn.upsampled], asked.captions)
         print(f"Of {n:,} pictures of {what} read as what was asked for, larger ones at 32 x 32 again:")
         print(f"  {'':<10}" + "".join(f"{f'{size} x {size}':>12}" for size in _dalle2.SIZES))
@@ -141,13 +142,13 @@ def judge_whole(pipeline: nd.UnCLIP, n: int, seed: int) -> None:
 def draw_pictures(clip: nd.CLIP, pipeline: nd.UnCLIP, out: Path, seed: int) -> None:
     """CLIP's similarities, the prior's embeddings, the four stages of three captions, and a grid by caption."""
     scenes = nd.captions.scenes(KNOWN, _dalle2.SIZES[0], seed + _latents.JUDGED)
-    z = pipeline.prior_embedding(scenes.captions, seed=seed, progress=False)
+    z = pipeline.prior_embedding(scenes.captions, seed=seed, guidance=_dalle2.GUIDANCE, progress=False)
     captions = [text for text in ASKED + MORE for _ in range(COLUMNS)]
     for name, figure in {
         "_clip": pictures.similarities(clip, scenes, SHOWN),
         "_prior": pictures.embeddings(clip.image_encoder(scenes.x0), z),
         "_stages": pictures.stages(pipeline, scenes, ASKED, seed),
-        "": pictures.grid(pipeline(captions, seed=seed), ASKED + MORE),
+        "": _grids.by_caption(pipeline(captions, seed=seed, **_dalle2.BOTH), COLUMNS, ASKED + MORE),
     }.items():
         _common.save(figure, out / f"dalle2{name}.png")
 

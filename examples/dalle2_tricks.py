@@ -15,10 +15,11 @@ from typing import Final
 
 import _common
 import _dalle2
-import _dalle2_figures as pictures
+import _grids
 import _latents
 import _scene_quality
 import numpy as np
+from matplotlib.figure import Figure
 
 import numpy_diffusion as nd
 
@@ -30,7 +31,7 @@ TURNED: Final = (  # from what is seen to what is to be seen
     ("a big green star in the middle", "a big green ring in the middle"),
     ("a big orange tank on the left", "a big orange tank on the right"),
 )
-FARTHEST: Final = 0.6  # of the way from a picture's embedding to a difference of texts
+FARTHEST: Final = 0.7  # of the way from a picture's embedding to a difference of texts
 
 
 def main() -> None:
@@ -52,32 +53,34 @@ def drawn(texts: tuple[str, ...], size: int, seed: int) -> np.ndarray:
     return nd.captions.draw(told._replace(ground=np.zeros_like(told.ground)), size, seed + _latents.JUDGED)
 
 
-def variations(pipeline: nd.UnCLIP, steps: int, seed: int) -> pictures.Figure:
+def variations(pipeline: nd.UnCLIP, steps: int, seed: int) -> Figure:
     """Each row a real picture, and others of its embedding."""
     rows = [
         np.concatenate([x[None], pipeline.variations(x, SHOWN - 1, seed, steps=steps, progress=False)])
         for x in drawn(FROM, pipeline.shape[1], seed)
     ]
-    return pictures.grid(np.concatenate(rows), FROM)
+    return _grids.by_caption(np.concatenate(rows), SHOWN, FROM)
 
 
-def interpolation(pipeline: nd.UnCLIP, steps: int, seed: int) -> pictures.Figure:
+def interpolation(pipeline: nd.UnCLIP, steps: int, seed: int) -> Figure:
     """Each row from one real picture to another; both ends as they come back from their embeddings."""
     ends = (drawn(texts, pipeline.shape[1], seed) for texts in (FROM, TO))
     rows = [
         pipeline.interpolation(one, other, SHOWN, seed, steps=steps, progress=False)
         for one, other in zip(*ends, strict=True)
     ]
-    return pictures.grid(np.concatenate(rows), [f"{one}\nto {other}" for one, other in zip(FROM, TO, strict=True)])
+    return _grids.by_caption(
+        np.concatenate(rows), SHOWN, [f"{one}\nto {other}" for one, other in zip(FROM, TO, strict=True)]
+    )
 
 
-def difference(pipeline: nd.UnCLIP, steps: int, seed: int) -> pictures.Figure:
+def difference(pipeline: nd.UnCLIP, steps: int, seed: int) -> Figure:
     """Each row a real picture's embedding, turned farther and farther towards the difference of two texts."""
     amounts, rows = np.linspace(0.0, FARTHEST, SHOWN), []
     for before, after in TURNED:
         x = drawn((before,), pipeline.shape[1], seed)[0]
         rows.append(pipeline.difference(x, before, after, amounts, seed, steps=steps, progress=False))
-    return pictures.grid(np.concatenate(rows), [f"{before}\nto {after}" for before, after in TURNED])
+    return _grids.by_caption(np.concatenate(rows), SHOWN, [f"{before}\nto {after}" for before, after in TURNED])
 
 
 def ablation(pipeline: nd.UnCLIP, n: int, steps: int, seed: int) -> None:
@@ -94,10 +97,10 @@ def ablation(pipeline: nd.UnCLIP, n: int, steps: int, seed: int) -> None:
     for name, embedding in {
         "none": np.zeros_like(z),
         "the caption's": z,
-        "the prior's": pipeline.prior_embedding(texts, seed=seed),
+        "the prior's": pipeline.prior_embedding(texts, seed=seed, guidance=_dalle2.GUIDANCE),
         "the real picture's": pipeline.image_embedding(asked.x0),
     }.items():
-        x = pipeline.decode(embedding, texts, seed, steps=steps)
+        x = pipeline.decode(embedding, texts, seed, guidance=_dalle2.GUIDANCE, steps=steps)
         found = _scene_quality.agreement(judge, x, told)
         print(f"  {name:<20}" + "".join(f"{found[kind]:>10.1%}" for kind in kinds))
         distances[name] = _scene_quality.distance(judge, x, asked.x0)

@@ -17,16 +17,15 @@ import argparse
 from pathlib import Path
 
 import _common
+import _grids
 import _latents
 import _scene_quality
 import numpy as np
-from matplotlib.figure import Figure
 
 import numpy_diffusion as nd
 from numpy_diffusion import figures
 
 SHOWN = 6  # pictures side by side
-MARGIN = 0.15  # inches above and below them
 KEPT = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0)  # of T: the steps of the rows
 ASKED = (
     "a big red plane on the left",
@@ -99,10 +98,12 @@ def _pictures(pipeline: nd.LatentPipeline, out: Path, seed: int, guidance: float
     scenes = nd.captions.scenes(SHOWN, _latents.SIZE, seed + _latents.JUDGED, part="held_out")
     z = pipeline.encode(scenes.x0)
     rows = np.concatenate([scenes.x0, pipeline.decode(z)])
-    _common.save(_grid(rows, ["scene", "there and back"]), out / "latent_scenes_there_and_back.png")
+    _common.save(
+        _grids.by_caption(rows, SHOWN, ["scene", "there and back"]), out / "latent_scenes_there_and_back.png"
+    )
     channels = z.transpose(1, 0, 2, 3).reshape(-1, 1, *z.shape[2:]) / np.float32(3.0)
     names = [f"latent, channel {number}" for number in range(1, z.shape[1] + 1)]
-    _common.save(_grid(channels, names), out / "latent_scenes_latents.png")
+    _common.save(_grids.by_caption(channels, SHOWN, names), out / "latent_scenes_latents.png")
 
     schedule = pipeline.schedule
     kept = [round(share * schedule.T) for share in KEPT]
@@ -116,15 +117,7 @@ def _pictures(pipeline: nd.LatentPipeline, out: Path, seed: int, guidance: float
 
     captions = [text for text in ASKED for _ in range(SHOWN)]
     x = pipeline(captions, seed=seed, guidance=guidance, steps=min(_latents.CHAIN, schedule.T))
-    _common.save(_grid(x, list(ASKED)), out / "latent_scenes.png")
-
-
-def _grid(x: np.ndarray, row_titles: list[str]) -> Figure:
-    """Images row by row, without the empty stretches above and below that the titles' width leaves."""
-    grid = figures.image_grid(x, columns=SHOWN, row_titles=row_titles)
-    grid.draw_without_rendering()
-    grid.set_figheight(grid.axes[0].get_tightbbox().height / grid.dpi + MARGIN)
-    return grid
+    _common.save(_grids.by_caption(x, SHOWN, ASKED), out / "latent_scenes.png")
 
 
 if __name__ == "__main__":

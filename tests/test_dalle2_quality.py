@@ -32,7 +32,7 @@ def test_the_right_one_is_found_by_who_knows_and_by_chance_otherwise(
         keys = told if knows else told[: len(place)]
         pictures = np.stack([np.random.default_rng(key + 1).normal(size=64) for key in keys])
         texts = pictures if knows else np.stack([np.random.default_rng(10**6 + k).normal(size=64) for k in keys])
-        return quality.unit(pictures), quality.unit(texts)
+        return quality._unit(pictures), quality._unit(texts)
 
     monkeypatch.setattr(quality, "POOL", 1000)
     monkeypatch.setattr(quality, "_units", units)

@@ -89,8 +89,8 @@ def prolonged(checkpoint: Checkpoint, steps: int) -> Checkpoint:
 def load(folder: _files.PathLike) -> Any:
     """The trained network of a run: the moving average of its weights, with the scaling of its data.
 
-    An `MLP`, `UNet`, `TextUNet`, `AutoencoderKL` or `CLIP`.  A network that predicts noise is drawn from with the
-    schedule that it was trained with, which `load_run` gives along with it:
+    Any network that is trained here, an `AutoencoderKL` or a `CLIP` too.  One that a chain is made of is drawn from
+    with the schedule that it was trained with, which `load_run` gives along with it:
 
         run = nd.load_run("runs/spiral")
         x = nd.sample(run.model, run.schedule, n=1000)

@@ -172,8 +172,13 @@ def _label_dropout(
     if model.nothing is not None:
         given = model.label_dropout if label_dropout is None else label_dropout
         if not isinstance(given, Mapping):
-            return _checks.real("label_dropout", given, 0.0, 1.0)
-        taken = [name for name in model.nothing.arguments() if name != "mask"]
+            share = _checks.real("label_dropout", given, 0.0, 1.0)
+            if share and model.nothing.low_resolution is not None:
+                raise ValueError(
+                    f"label_dropout: expected 0, or shares by field, as low_resolution is never left out, got {share:g}"
+                )
+            return share
+        taken = [name for name in model.nothing.arguments() if name not in ("mask", "low_resolution")]
         return {
             _checks.choice("label_dropout", name, taken): _checks.real(f"label_dropout: {name}", p, 0.0, 1.0)
             for name, p in given.items()
