@@ -126,5 +126,29 @@ def test_the_figures_told_of_pixels_and_latents_are_those_of_their_record() -> N
     assert any("in 3 of 3 seeds, righter in 3;" in line and line.endswith("the claim is true.") for line in lines)
 
 
+def test_the_figures_told_of_dalle_2_are_those_of_their_records() -> None:
+    page, names = PAGE.read_text(), ("thing", "colour", "size", "place", "all four")
+    told, lines = " ".join(page.split()), gallery().record("dalle2")["printed"]
+    printed = " ".join(lines)
+    for captions, images in re.findall(r"captions is found in ([\d.]+%), of images in ([\d.]+%)", printed):
+        assert (
+            f"{captions} and the right one of 100 pictures in {images}" in told or f"{captions} and {images}" in told
+        )
+    for decibels, bicubic in re.findall(r": ([\d.]+) dB against ([\d.]+),", printed):
+        assert f"{decibels} " in told
+        assert f"{bicubic}" in told
+    [milliseconds] = re.findall(r"A picture takes ([\d,]+) ms", printed)
+    assert f"a picture then takes {milliseconds} ms" in told
+    shares = {name: [line.split()[-3:] for line in lines if line.strip().startswith(name)] for name in names}
+    for number, part in enumerate(("seen", "held out")):
+        for k, size in enumerate((32, 64, 128)):
+            row = " | ".join(shares[name][number][k] for name in names)
+            assert f"| {part}, {size} x {size} | {row} |" in page
+
+    for line in gallery().record("dalle2_tricks")["printed"]:
+        if line.count("%") == len(names):
+            assert f"| {' | '.join(line.split()[-5:])} |" in page
+
+
 def test_the_changelog_tells_of_this_version() -> None:
     assert nd.__version__ in (ROOT / "CHANGELOG.md").read_text()

@@ -175,7 +175,7 @@ def _label_dropout(
             share = _checks.real("label_dropout", given, 0.0, 1.0)
             if share and model.nothing.low_resolution is not None:
                 raise ValueError(
-                    f"label_dropout: expected 0, or shares by field, as low_resolution is never left out, got {share:g}"
+                    f"label_dropout: expected 0 or shares by field, as low_resolution is always told, got {share:g}"
                 )
             return share
         taken = [name for name in model.nothing.arguments() if name not in ("mask", "low_resolution")]
