@@ -116,8 +116,12 @@ class Encoded(NamedTuple):
 
 
 def encoded(clip: nd.CLIP, scenes: nd.captions.Scenes) -> Encoded:
-    """Embeddings of the pictures, and what the texts are to prior and decoder."""
-    return Encoded(clip.image_encoder(scenes.x0), told(clip, _latents.tokens(scenes.captions).tokens))
+    """Embeddings of the pictures, by blocks, and what the texts are to prior and decoder."""
+    blocks = np.array_split(scenes.x0, -(-len(scenes.x0) // _latents.BLOCK))
+    return Encoded(
+        np.concatenate([clip.image_encoder(block) for block in blocks]),
+        told(clip, _latents.tokens(scenes.captions).tokens),
+    )
 
 
 def told(clip: nd.CLIP, ids: np.ndarray) -> nd.Condition:
