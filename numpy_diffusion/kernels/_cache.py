@@ -2,8 +2,8 @@
 
 Numba ends the program where no folder can be written, where the disk is full and where a file was cut.  Here the
 kernel is compiled for this process, and a warning says why, once.  Besides, kernels that may be read but not written,
-as in the image of a container, are read; and none is taken that was compiled from other sources or for other registers:
-Numba looks at a kernel's own file alone, but in it is the code of all that it calls.
+as in the image of a container, are read.  And none is taken that was compiled from other sources or for other
+registers: Numba looks at a kernel's own file alone, but in the kernel is the code of all that it calls.
 """
 
 import hashlib
@@ -89,10 +89,10 @@ def _must_be_there(locator):
 
 
 class _Place(CompileResultCacheImpl):
-    _locator_classes = [
+    _locator_classes = tuple(
         type(kind.__name__, (kind,), {"ensure_cache_path": _must_be_there})
         for kind in CompileResultCacheImpl._locator_classes
-    ]
+    )
 
 
 class _Readable(_Cache):

@@ -85,14 +85,16 @@ def test_a_second_process_reads_what_the_first_has_compiled(
 
 
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
-@pytest.mark.parametrize("content", [b"", b"0.1", b"\x80\x04cno\nsuch\n.", None], ids=["empty", "other", "name", "cut"])
+@pytest.mark.parametrize(
+    "content", [b"", b"0.1", b"\x80\x04cno\nsuch\n.", None], ids=["empty", "text", "name", "cut"]
+)
 def test_a_file_that_was_cut_is_named_and_made_anew(
     tmp_path: Path, fresh: Callable[[], Any], compilations: Compilations, ending: str, content: bytes | None
 ) -> None:
     fresh()(3)
     path = only(tmp_path, ending)
     path.write_bytes(path.read_bytes()[:-9] if content is None else content)
-    with pytest.warns(UserWarning, match=rf"^{only(tmp_path, 'nbi')}: expected kernels in Numba's cache, got a file "):
+    with pytest.warns(UserWarning, match=rf"^{only(tmp_path, 'nbi')}: expected kernels in Numba's cache, got "):
         assert fresh()(3) == 6
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -105,8 +107,8 @@ def test_a_full_disk_does_not_end_the_run(
     fresh: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     monkeypatch.setattr(IndexDataCacheFile, step, full)
-    with pytest.warns(UserWarning, match="compiled kernels cannot be kept here .No space left on device.: set NUMBA_"):
-        kernel = fresh()
+    kernel = fresh()
+    with pytest.warns(UserWarning, match="compiled kernels cannot be kept here .No space left on device.: set "):
         assert kernel(3) == 6
     assert kernel(3) == 6
 
