@@ -127,6 +127,8 @@ def _check_output(path: Path, suffixes: tuple[str, ...]) -> None:
     """ValueError or OSError where samples cannot be written to the path, before they are drawn."""
     if path.suffix not in suffixes:
         raise ValueError(f"--output: expected a file name that ends in {' or '.join(suffixes)}, got {str(path)!r}")
+    if path.is_dir():
+        raise OSError(f"--output: cannot write to {path}: Is a directory")
     if not os.access(path.parent, os.W_OK):
         raise OSError(f"--output: cannot write to {path}: its folder is missing or not writable")
 
@@ -174,6 +176,9 @@ def _figure(options: Options) -> int:
     run, seed, output = _read(options["run"]), options["seed"], options["output"]
     images = run.model.takes_images
     animations = [path for path in (options["gif"], options["html"]) if path is not None]
+    for path in (figures.style.png_target(output), *(figures.style.target(p, ".gif", ".html") for p in animations)):
+        if path is not None and path.is_dir():
+            raise OSError(f"path: cannot write to {path}: Is a directory")
     if images and animations:
         raise ValueError(f"--gif, --html: expected none for a run with images, got {animations[0]}")
     if output is None and not animations:

@@ -19,6 +19,7 @@ from checks.command_line import call, failure, interrupted
 from PIL import Image
 
 from numpy_diffusion import figures
+from numpy_diffusion.cli import commands
 from numpy_diffusion.cli.commands import main
 from numpy_diffusion.data import datasets, drawings
 from numpy_diffusion.networks.mlp.mlp import MLP
@@ -342,6 +343,21 @@ def test_errors_are_one_line_and_status_2(capsys, monkeypatch, tmp_path, trained
     before = sorted(tmp_path.rglob("*"))
     assert failure(capsys, line.replace("RUN", "{}"), trained).startswith(sentence)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_place_that_will_not_do_is_said_before_samples_are_drawn(capsys, monkeypatch, tmp_path, trained):
+    def drawn(*_, **__):
+        raise AssertionError
+
+    for name in ("x.npy", "x.png", "x.gif"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(commands, "sample", drawn)
+    monkeypatch.setattr(figures, "forward_reverse", drawn)
+    assert failure(capsys, "sample {} -o {}", trained, tmp_path / "x.npy").endswith("x.npy: Is a directory")
+    assert failure(capsys, "figure {} -o {}", trained, tmp_path / "x.png").endswith("x.png: Is a directory")
+    for name, sentence in {"x.gif": "Is a directory", "x.mov": "expected a name that ends in .gif or .html"}.items():
+        line = "figure {} -o {} --gif {}"
+        assert sentence in failure(capsys, line, trained, tmp_path / "new.png", tmp_path / name)
 
 
 def test_a_name_of_two_lines_is_an_error_of_one(capsys):
