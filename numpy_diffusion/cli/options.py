@@ -10,6 +10,7 @@ from typing import Any, Final
 from numpy_diffusion._version import __version__
 from numpy_diffusion.cli import sources
 from numpy_diffusion.cli.networks import FEW, MODELS, OCTAVES, UNET
+from numpy_diffusion.cli.streams import PROGRAM
 from numpy_diffusion.kernels.backend import BACKENDS
 from numpy_diffusion.models.network import LABEL_DROPOUT
 from numpy_diffusion.networks.mlp.mlp import MLP
@@ -24,7 +25,6 @@ from numpy_diffusion.training.losses import WEIGHTINGS
 from numpy_diffusion.training.settings import WARMUP
 from numpy_diffusion.training.step_sampling import SAMPLINGS
 
-PROGRAM: Final = "numpy-diffusion"
 SCHEDULES: Final = ("linear", "cosine", "quadratic", "sigmoid")
 DATA: Final[dict[str, Any]] = {"data": None, "n": 8192, "seed": 0, "size": 32, "colour": False}
 DEFAULTS: Final[dict[str, Any]] = DATA | {"schedule": "sigmoid", "T": 1000}
