@@ -17,6 +17,7 @@ from numpy_diffusion import _checks, _files
 from numpy_diffusion._compile import compile_kernels
 from numpy_diffusion.cli import networks, sources, streams
 from numpy_diffusion.cli.options import DATA, DEFAULTS, SAMPLES, SCHEDULES, Options, parser
+from numpy_diffusion.cli.signals import INTERRUPTED, as_ctrl_c
 from numpy_diffusion.cli.streams import PROGRAM, say, tell
 from numpy_diffusion.models.converted import clipped
 from numpy_diffusion.models.guided import guided
@@ -38,14 +39,15 @@ COLUMNS: Final = 10  # of images side by side, at most
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv`, that of the process unless given, and return the exit status."""
     streams.set_up()
-    with warnings.catch_warnings():
+    with as_ctrl_c() as status, warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
         try:
             options = vars(parser(_train, _sample, _figure, _info, _text2image, _dalle2, _compile).parse_args(argv))
-            return options.pop("command")(options)
+            done = options.pop("command")(options)
+            return status.interrupted if done == INTERRUPTED else done
         except KeyboardInterrupt:
             say("interrupted")
-            return 130
+            return status.interrupted
         except BrokenPipeError:  # of the reader of --help
             streams.to_nowhere()
             return 0
@@ -80,7 +82,7 @@ def _train(options: Options) -> int:
     tell(f"{out}: {checkpoints.progress(run.losses, run.steps)}")
     if run.interrupted:
         say(f"interrupted; to go on: {PROGRAM} train --out {out} --resume")
-    return 130 if run.interrupted else 0
+    return INTERRUPTED if run.interrupted else 0
 
 
 def _preview(run: Run) -> None:

@@ -43,7 +43,8 @@ examples:
   numpy-diffusion dalle2 runs/dalle2/pipeline "a small green tank at the bottom" -o tank.png
   numpy-diffusion compile
 
-Each command has its own --help.  Exit status: 0, 2 after an error, 130 after Ctrl-C."""
+Each command has its own --help.  Exit status: 0, 2 after an error, 130 after Ctrl-C
+and 128 + n after another signal n that asks to end, as Slurm and docker send."""
 
 TRAIN_EXAMPLES: Final = """\
 examples:
@@ -54,9 +55,9 @@ examples:
   numpy-diffusion train --data photos/ --mirror --steps 20000 --out runs/photos
   numpy-diffusion train --out runs/points --resume
 
-Ctrl-C keeps what was trained.  --resume takes every setting from the run's folder and ends with the weights, to the
-bit, that the run would have had without the interruption; a setting given along with it must be what it was.  Only
---steps may be more, where the run is finished: it then goes on."""
+Ctrl-C keeps what was trained, as do SIGTERM and SIGHUP.  --resume takes every setting from the run's folder and ends
+with the weights, to the bit, that the run would have had without the interruption; a setting given along with it must
+be what it was.  Only --steps may be more, where the run is finished: it then goes on."""
 
 SAMPLE_EXAMPLES: Final = """\
 examples:
