@@ -180,7 +180,7 @@ def test_resuming_a_run_that_does_not_name_its_data(capsys, tmp_path):
     assert failure(capsys, "train --out {} --resume --data spiral --T 9", tmp_path / "run").startswith("--schedule: ")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["INT", "TERM", "HUP"])
 def test_a_real_signal_ends_with_its_status_and_a_checkpoint(tmp_path, number):
     command = [sys.executable, "-m", "numpy_diffusion", "train", "--data", "spiral", "--out", "run", "--quiet"]
     settings = ["--steps", "1000000", "--batch", "16", "--width", "8", "--depth", "1", "--checkpoint-every", "50"]
