@@ -17,10 +17,12 @@ from numba import config, njit
 from numpy_diffusion.kernels import _compiling as _compiling
 from numpy_diffusion.kernels._cache import KernelCache
 
-# A thread that waits for the others looks for their end this often, and then sleeps (libgomp reads it when the first
-# parallel kernel runs).  By default it would keep a core busy for milliseconds, a hundred steps of training, while
-# the thread that it waits for may want that very core.
-os.environ.setdefault("GOMP_SPINCOUNT", "100000")
+# A thread that waits for the others looks for their end this often, some 50 microseconds, and then sleeps (libgomp
+# reads it when the first parallel kernel runs).  libgomp's own 300,000 keep a core busy for milliseconds, many a step
+# of training, while the thread that is waited for may want that very core: beside other work, 100,000 took ten times
+# as long.  1000 is what libgomp takes of threads that wait actively where they are more than the cores.
+if not os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}:
+    os.environ["GOMP_SPINCOUNT"] = "1000"
 
 _MATH = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
 
