@@ -57,7 +57,7 @@ _turn = threading.RLock()
 def one_at_a_time():
     """For a `with` around each call that goes to threads.
 
-    Those of Numba's layer "workqueue" serve one call at a time: two at once, by two threads of Python, end it all.
+    Those of Numba's layer "workqueue" serve one call at a time: two at once, by two Python threads, end the process.
     """
     get_num_threads()  # starts the layer
     return _turn if threading_layer() == "workqueue" else nullcontext()
