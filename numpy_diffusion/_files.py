@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,17 @@ def temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
+def is_temporary(other: Path, path: Path) -> bool:
+    """Whether some process builds `path` under this name."""
+    return other.name.startswith(f".{path.name}.") and other.suffix == ".tmp"
+
+
 def remove_temporaries(path: Path) -> None:
-    """Delete what killed processes left of building `path`."""
-    for other in path.parent.iterdir() if path.parent.is_dir() else ():
-        if other.name.startswith(f".{path.name}.") and other.suffix == ".tmp":
-            shutil.rmtree(other) if other.is_dir() else other.unlink()
+    """Delete what killed processes left of building `path`, as far as this may be seen and deleted."""
+    with suppress(OSError):
+        for other in path.parent.iterdir() if path.parent.is_dir() else ():
+            if is_temporary(other, path):
+                shutil.rmtree(other) if other.is_dir() else other.unlink()
 
 
 def write(path: Path, content: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -27,18 +28,20 @@ class Bar:
     """
 
     def __init__(self, what: str, total: int, unit: str, *, show: bool, done: int = 0, delay: float = DELAY) -> None:
-        self._show = show and sys.stderr is not None
-        seen = self._show and (sys.stderr.isatty() or "ipykernel" in sys.modules)
-        self._bar = tqdm(
-            total=total,
-            initial=done,
-            desc=what,
-            unit=f" {unit}",
-            delay=delay,
-            mininterval=0.1 if seen else BRIEF,
-            disable=not self._show,
-        )
+        self._show = show and _listens()
         self._left_out = _left_out
+        seen = self._show and (getattr(sys.stderr, "isatty", bool)() or "ipykernel" in sys.modules)
+        self._bar = tqdm(disable=True)
+        with self._as_long_as_it_can():
+            self._bar = tqdm(
+                total=total,
+                initial=done,
+                desc=what,
+                unit=f" {unit}",
+                delay=delay,
+                mininterval=0.1 if seen else BRIEF,
+                disable=not self._show,
+            )
 
     def to(self, step: int, **said: str) -> None:
         """Move to so many steps done, with a few words behind."""
@@ -50,7 +53,8 @@ class Bar:
             self._bar.last_print_t += waited
         if said:
             self._bar.set_postfix(refresh=False, **said)
-        self._bar.update(step - self._bar.n)
+        with self._as_long_as_it_can():
+            self._bar.update(step - self._bar.n)
 
     def advance(self, steps: int = 1) -> None:
         """Move so many steps on."""
@@ -65,9 +69,20 @@ class Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _told.reset(self._token)
-        if self._show and time.time() - self._bar.start_t > self._bar.delay:
+        if not self._show:
+            return
+        if time.time() - self._bar.start_t > self._bar.delay:
             self._bar.delay = 0.0  # else what was never due, as in a log file, would not be shown at the end either
-        self._bar.close()
+        with self._as_long_as_it_can():
+            self._bar.close()
+
+    @contextmanager
+    def _as_long_as_it_can(self) -> Iterator[None]:
+        """A bar is not worth the work: where nobody reads standard error any more, it is hidden."""
+        try:
+            yield
+        except (OSError, ValueError):  # of a pipe or terminal that is gone; of a file that was closed
+            self._show = False
 
 
 def counted(items: Iterable[Item], what: str, total: int, unit: str, *, show: bool) -> Iterator[Item]:
@@ -80,8 +95,14 @@ def counted(items: Iterable[Item], what: str, total: int, unit: str, *, show: bo
 
 def say(sentence: str) -> None:
     """A line on standard error for who waits; not where a bar is hidden, or where there is no standard error."""
-    if _told.get() and sys.stderr is not None:
-        print(sentence, file=sys.stderr, flush=True)
+    if _told.get() and _listens():
+        with suppress(OSError):
+            print(sentence, file=sys.stderr)
+
+
+def _listens() -> bool:
+    """Whether there is a standard error; pythonw and `2>&-` have none."""
+    return sys.stderr is not None and not getattr(sys.stderr, "closed", False)
 
 
 def leave_out(seconds: float) -> None:

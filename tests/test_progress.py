@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import tqdm.std
@@ -80,4 +84,46 @@ def test_no_standard_error_is_no_hindrance(monkeypatch: pytest.MonkeyPatch, cloc
     with Bar("training", 100, "steps", show=True) as bar:
         clock[0] += 5.0
         bar.to(100)
+        _progress.say("compiling")
+
+
+class Line:
+    """What some programs put in place of standard error: it can be written to, and nothing more."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def terminal_that_is_gone() -> Any:
+    stream = io.StringIO()
+    stream.write = stream.flush = gone  # type: ignore[method-assign, assignment]
+    return stream
+
+
+def gone(*_: Any) -> int:
+    raise OSError(5, os.strerror(5))
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+def pipe_without_reader() -> io.TextIOBase:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return io.TextIOWrapper(io.FileIO(writer, "w"), line_buffering=True)
+
+
+@pytest.mark.parametrize("delay", [0.0, 1.0])
+@pytest.mark.parametrize("stream", [terminal_that_is_gone, closed, pipe_without_reader, Line])
+def test_what_listens_no_more_is_no_hindrance(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float], stream: Callable[[], Any], delay: float
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream())
+    with Bar("training", 100, "steps", show=True, delay=delay) as bar:
+        for step in range(101):
+            clock[0] += 25.0
+            bar.to(step, loss="0.25")
         _progress.say("compiling")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import io
 import os
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,8 +15,10 @@ import numpy as np
 
 from numpy_diffusion import _checks, _files
 from numpy_diffusion._compile import compile_kernels
-from numpy_diffusion.cli import networks, sources
-from numpy_diffusion.cli.options import DATA, DEFAULTS, PROGRAM, SAMPLES, SCHEDULES, Options, parser
+from numpy_diffusion.cli import networks, sources, streams
+from numpy_diffusion.cli.options import DATA, DEFAULTS, SAMPLES, SCHEDULES, Options, parser
+from numpy_diffusion.cli.signals import INTERRUPTED, as_ctrl_c
+from numpy_diffusion.cli.streams import PROGRAM, say, tell
 from numpy_diffusion.models.converted import clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.network import Network
@@ -37,18 +38,21 @@ COLUMNS: Final = 10  # of images side by side, at most
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv`, that of the process unless given, and return the exit status."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # each line appears when it is printed, in a log file too
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
+    streams.set_up()
+    with as_ctrl_c() as status, warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
         try:
             options = vars(parser(_train, _sample, _figure, _info, _text2image, _dalle2, _compile).parse_args(argv))
-            return options.pop("command")(options)
+            done = options.pop("command")(options)
+            return status.interrupted if done == INTERRUPTED else done
         except KeyboardInterrupt:
-            _say("interrupted")
-            return 130
+            say("interrupted")
+            return status.interrupted
+        except BrokenPipeError:  # of the reader of --help
+            streams.to_nowhere()
+            return 0
         except (ValueError, OSError, ImportError, ArithmeticError, MemoryError) as error:
-            _say(f"error: {error}")
+            say(f"error: {error}")
             return 2
 
 
@@ -75,10 +79,10 @@ def _train(options: Options) -> int:
     if model.null_label is None:  # of a resumed run there may be what another network was trained with
         known |= {"labels": None, "label_dropout": options.get("label_dropout")}
     run = train(**_for(train, known), after_checkpoint=_preview if "preview" in options else None)
-    print(f"{out}: {checkpoints.progress(run.losses, run.steps)}")
+    tell(f"{out}: {checkpoints.progress(run.losses, run.steps)}")
     if run.interrupted:
-        _say(f"interrupted; to go on: {PROGRAM} train --out {out} --resume")
-    return 130 if run.interrupted else 0
+        say(f"interrupted; to go on: {PROGRAM} train --out {out} --resume")
+    return INTERRUPTED if run.interrupted else 0
 
 
 def _preview(run: Run) -> None:
@@ -176,6 +180,9 @@ def _figure(options: Options) -> int:
     run, seed, output = _read(options["run"]), options["seed"], options["output"]
     images = run.model.takes_images
     animations = [path for path in (options["gif"], options["html"]) if path is not None]
+    for path in (figures.style.png_target(output), *(figures.style.target(p, ".gif", ".html") for p in animations)):
+        if path is not None and path.is_dir():
+            raise OSError(f"path: cannot write to {path}: Is a directory")
     if images and animations:
         raise ValueError(f"--gif, --html: expected none for a run with images, got {animations[0]}")
     if output is None and not animations:
@@ -190,9 +197,9 @@ def _figure(options: Options) -> int:
         x0, image = sources.points(known["data"], known["n"], seed), sources.picture(known["data"])
         figures.forward_reverse(run.model, run.schedule, x0, output, image=image, seed=seed, **names)
     if output is not None:
-        print(output)
+        tell(output)
     for path in animations:
-        print(figures.animation(run.model, run.schedule, path, seed=seed, **names))
+        tell(figures.animation(run.model, run.schedule, path, seed=seed, **names))
     return 0
 
 
@@ -213,14 +220,14 @@ def _image_rows(run: checkpoints.Checkpoint, x0: np.ndarray, output: Any, seed: 
 def _info(options: Options) -> int:
     run = checkpoints.read(options["run"])
     data, training = run.config["data"], run.config["training"]
-    print(f"network   {run.model}")
-    print(f"schedule  {run.schedule}")
+    tell(f"network   {run.model}")
+    tell(f"schedule  {run.schedule}")
     details = ", ".join(f"{name} {value}" for name, value in data.items() if name != "name")
-    print(f"data      {data['name'] or 'without a name'}, {details}")
-    print("training  " + ", ".join(f"{name} {value}" for name, value in training.items()))
-    print(f"progress  {checkpoints.progress(run.training['losses'], training['steps'])}")
+    tell(f"data      {data['name'] or 'without a name'}, {details}")
+    tell("training  " + ", ".join(f"{name} {value}" for name, value in training.items()))
+    tell(f"progress  {checkpoints.progress(run.training['losses'], training['steps'])}")
     for path in sorted(Path(options["run"]).iterdir()):
-        print(f"file      {path}, {path.stat().st_size:,} bytes")
+        tell(f"file      {path}, {path.stat().st_size:,} bytes")
     return 0
 
 
@@ -254,7 +261,3 @@ def _for(function: Callable[..., Any], options: Options) -> Options:
     """Those of the options that are arguments of the function."""
     names = inspect.signature(function).parameters
     return {name: value for name, value in options.items() if name in names}
-
-
-def _say(message: str) -> None:
-    print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)

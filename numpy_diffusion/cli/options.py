@@ -10,6 +10,7 @@ from typing import Any, Final
 from numpy_diffusion._version import __version__
 from numpy_diffusion.cli import sources
 from numpy_diffusion.cli.networks import FEW, MODELS, OCTAVES, UNET
+from numpy_diffusion.cli.streams import PROGRAM
 from numpy_diffusion.kernels.backend import BACKENDS
 from numpy_diffusion.models.network import LABEL_DROPOUT
 from numpy_diffusion.networks.mlp.mlp import MLP
@@ -24,7 +25,6 @@ from numpy_diffusion.training.losses import WEIGHTINGS
 from numpy_diffusion.training.settings import WARMUP
 from numpy_diffusion.training.step_sampling import SAMPLINGS
 
-PROGRAM: Final = "numpy-diffusion"
 SCHEDULES: Final = ("linear", "cosine", "quadratic", "sigmoid")
 DATA: Final[dict[str, Any]] = {"data": None, "n": 8192, "seed": 0, "size": 32, "colour": False}
 DEFAULTS: Final[dict[str, Any]] = DATA | {"schedule": "sigmoid", "T": 1000}
@@ -43,7 +43,8 @@ examples:
   numpy-diffusion dalle2 runs/dalle2/pipeline "a small green tank at the bottom" -o tank.png
   numpy-diffusion compile
 
-Each command has its own --help.  Exit status: 0, 2 after an error, 130 after Ctrl-C."""
+Each command has its own --help.  Exit status: 0, 2 after an error, 130 after Ctrl-C
+and 128 + n after another signal n that asks to end, as Slurm and docker send."""
 
 TRAIN_EXAMPLES: Final = """\
 examples:
@@ -54,9 +55,9 @@ examples:
   numpy-diffusion train --data photos/ --mirror --steps 20000 --out runs/photos
   numpy-diffusion train --out runs/points --resume
 
-Ctrl-C keeps what was trained.  --resume takes every setting from the run's folder and ends with the weights, to the
-bit, that the run would have had without the interruption; a setting given along with it must be what it was.  Only
---steps may be more, where the run is finished: it then goes on."""
+Ctrl-C keeps what was trained, as do SIGTERM and SIGHUP.  --resume takes every setting from the run's folder and ends
+with the weights, to the bit, that the run would have had without the interruption; a setting given along with it must
+be what it was.  Only --steps may be more, where the run is finished: it then goes on."""
 
 SAMPLE_EXAMPLES: Final = """\
 examples:

@@ -12,10 +12,18 @@ a parallel loop, but the place where it is kept can: such a kernel begins with `
     run(kernel, record)                            from Python: on all threads
     on_threads(address, threads, keep(record))     from a kernel that is given `address_on_threads(kernel, record)`
     call(address, (a, b))                          from a kernel that is given `address_of(other, a, b)`: other(a, b)
+
+In a process that was forked the threads may be missing.  Then what each of them would do is done one after the other,
+with the same result to the bit.  The loop over threads is told by the address: code begins at an even one, and an odd
+one asks for this of the code before it.
 """
 
+import os
+import threading
+from contextlib import nullcontext, suppress
+
 from llvmlite import ir
-from numba import config, get_num_threads, prange, typeof, types
+from numba import config, get_num_threads, prange, threading_layer, typeof, types
 from numba._dispatcher import compute_fingerprint
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -26,18 +34,45 @@ from numpy_diffusion.kernels._jit import inline_jit, jit, parallel_jit
 def run(kernel, record, threads=None):
     """Call kernel(thread, threads, place of the record) on each thread; they are all there are, unless given."""
     threads = get_num_threads() if threads is None else threads
-    _run(address_on_threads(kernel, record), threads, _unnamed(record))
+    with one_at_a_time():
+        _run(address_on_threads(kernel, record), threads, _unnamed(record))
 
 
 def address_on_threads(kernel, record):
-    """Where the code of kernel(thread, threads, place) for records of this type begins; compiled if it is not yet."""
-    return _address(kernel, (record,), lambda kind: (types.int64, types.int64, types.CPointer(kind)))
+    """Where the code of kernel(thread, threads, place) for records of this type begins, compiled if it is not yet;
+    one more where there are no threads, so that it is to be asked for anew before each call of `on_threads`."""
+    address = _address(kernel, (record,), lambda kind: (types.int64, types.int64, types.CPointer(kind)))
+    return address + 1 if _forked and not config.DISABLE_JIT else address
 
 
 def address_of(kernel, *arguments):
     """Where the code of a kernel for arguments of these types begins; compiled if it is not yet."""
     return _address(kernel, arguments, lambda *kinds: kinds)
 
+
+_forked = False  # from a process whose threads this one would wait for in vain
+_turn = threading.RLock()
+
+
+def one_at_a_time():
+    """For a `with` around each call that goes to threads.
+
+    Those of Numba's layer "workqueue" serve one call at a time: two at once, by two Python threads, end the process.
+    """
+    get_num_threads()  # starts the layer
+    return _turn if threading_layer() == "workqueue" else nullcontext()
+
+
+def _after_fork():
+    """GNU's OpenMP does not survive a fork: what it has begun in the parent it ends in the child."""
+    global _forked, _turn
+    _turn = threading.RLock()  # the old one may be held by a thread that is not here
+    with suppress(ValueError):  # where none has been started: this process will have its own
+        _forked = threading_layer() == "omp"
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 _addresses = {}
 
@@ -83,8 +118,12 @@ def _run(address, threads, record):
 @parallel_jit
 def on_threads(address, threads, place):
     """Call what stands at the address for each thread; returns when all are done."""
-    for thread in prange(threads):
-        call(address, (thread, threads, place))
+    if address & 1:
+        for thread in range(threads):
+            call(address - 1, (thread, threads, place))
+    else:
+        for thread in prange(threads):
+            call(address, (thread, threads, place))
 
 
 @intrinsic
@@ -160,3 +199,7 @@ if config.DISABLE_JIT:
 
     def call(address, arguments):
         address(*arguments)
+
+    def on_threads(address, threads, place):
+        for thread in range(threads):
+            call(address, (thread, threads, place))

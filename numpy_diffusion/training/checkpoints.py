@@ -7,7 +7,8 @@
     loss.csv               step, loss and learning rate, to look at; never read
 
 A file is written under a temporary name, flushed to the disk and renamed; a new folder likewise, as a whole.  So
-a name holds the old contents or the new, never a half.  Both safetensors carry a checksum over config.json and
+a name holds the old contents or the new, never a half.  A folder that is there already is filled, config.json last:
+without it a folder is no run.  Both safetensors carry a checksum over config.json and
 their own arrays.  Each stands alone: after a crash between the two, one may be a checkpoint older, or of before the
 run was given more steps (see `config_text`).
 """
@@ -131,28 +132,41 @@ def read(folder: _files.PathLike, kind: type[Trainable] = Network) -> Checkpoint
 
 
 def create(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
-    """Make a new folder with its first checkpoint: whole, or not at all.
+    """Make a folder with its first checkpoint, whole or not at all, or fill one that is empty.
+
+    An empty one is not replaced: it may be a disk's mount point, the current folder, or all that may be written.
 
     Raises
     ------
     OSError : a place that cannot be written, or that holds files already; those are not touched
     """
     folder = _files.as_path("out", folder).resolve()
-    building = _files.temporary(folder)
     with _files.os_errors_about("out", folder):
         _check_new(folder)
         remove_leftovers(folder)
-        try:
-            building.mkdir(parents=True)
-            _files.write(building / CONFIG, checkpoint.text.encode())
-            _write_tensors(building, checkpoint)
-            if folder.exists():  # and is empty
-                folder.rmdir()
-            os.replace(building, folder)
-        except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
-            raise
-        _files.sync_folder(folder.parent)
+        (_fill if folder.is_dir() else _make)(folder, checkpoint)
+
+
+def _make(folder: Path, checkpoint: Checkpoint) -> None:
+    building = _files.temporary(folder)
+    try:
+        building.mkdir(parents=True)
+        _fill(building, checkpoint)
+        os.replace(building, folder)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    _files.sync_folder(folder.parent)
+
+
+def _fill(folder: Path, checkpoint: Checkpoint) -> None:
+    try:
+        _write_tensors(folder, checkpoint)
+        _files.write(folder / CONFIG, checkpoint.text.encode())
+    except BaseException:
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+        raise
 
 
 def write(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
@@ -212,13 +226,16 @@ def _short(value: Any) -> str:
 
 
 def _check_new(folder: Path) -> None:
-    if folder == Path.cwd():
-        raise FileExistsError(f"out: expected a new folder, got the current one, {folder}")
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"out: expected a new folder, but {folder} is a file")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(path.name != "lost+found" and not _left(path) for path in folder.iterdir()):
         holds = "a checkpoint: resume it, or choose another" if (folder / CONFIG).exists() else "files"
         raise FileExistsError(f"out: expected a new or empty folder, but {folder} holds {holds}")
+
+
+def _left(path: Path) -> bool:
+    """Whether a killed process left this of writing one of the files."""
+    return any(_files.is_temporary(path, path.with_name(name)) for name in FILES)
 
 
 def _write_tensors(folder: Path, checkpoint: Checkpoint) -> None:

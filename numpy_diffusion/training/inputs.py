@@ -56,9 +56,11 @@ def _standardised(model: Network, x0: np.ndarray) -> np.ndarray:
 
 
 def check_weights(name: str, model: Trainable) -> None:
-    """ValueError where a model of this name has weights that are not float32."""
+    """ValueError where a model of this name has weights that are not float32, or that training could not write."""
     if model.buffer.dtype != np.float32:
         raise ValueError(f"{name}: expected float32 weights, got {model.buffer.dtype}")
+    if not model.buffer.flags.writeable:
+        raise ValueError(f"{name}: expected weights that can be written, got read-only ones: train {name}.copy()")
 
 
 def pictures(model: Trainable, x0: ArrayLike, condition: Condition | None = None) -> Data:

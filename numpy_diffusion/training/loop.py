@@ -204,7 +204,11 @@ def carry_out(
 
 def telling(after_checkpoint: Callable[[Any], object] | None, as_run: Callable[..., Any]) -> Tell | None:
     """What tells the caller of a run, given a trained network and the losses; None where nobody asks."""
-    return None if after_checkpoint is None else lambda trained, losses: after_checkpoint(as_run(trained, losses))
+    if after_checkpoint is None:
+        return None
+    if not callable(after_checkpoint):
+        raise ValueError(f"after_checkpoint: expected a function of the run, got {after_checkpoint!r}")
+    return lambda trained, losses: after_checkpoint(as_run(trained, losses))
 
 
 def stored_run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,12 @@ SHORT = dict(steps=60, batch=16, learning_rate=0.002, checkpoint_every=20, progr
 
 def small(seed: int = 0) -> MLP:
     return MLP(dim=2, width=8, depth=1, embedding=4, seed=seed)
+
+
+def read_only(model: Any) -> Any:
+    """The model as `joblib.load(..., mmap_mode="r")` gives it: what it holds cannot be written."""
+    model.buffer.flags.writeable = False
+    return model
 
 
 def short(model: MLP | None = None, **settings) -> training.Run:

@@ -19,6 +19,7 @@ from checks.command_line import call, failure, interrupted
 from PIL import Image
 
 from numpy_diffusion import figures
+from numpy_diffusion.cli import commands
 from numpy_diffusion.cli.commands import main
 from numpy_diffusion.data import datasets, drawings
 from numpy_diffusion.networks.mlp.mlp import MLP
@@ -179,25 +180,27 @@ def test_resuming_a_run_that_does_not_name_its_data(capsys, tmp_path):
     assert failure(capsys, "train --out {} --resume --data spiral --T 9", tmp_path / "run").startswith("--schedule: ")
 
 
-def test_real_ctrl_c_ends_with_status_130_and_a_checkpoint(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["INT", "TERM", "HUP"])
+def test_a_real_signal_ends_with_its_status_and_a_checkpoint(tmp_path, number):
     command = [sys.executable, "-m", "numpy_diffusion", "train", "--data", "spiral", "--out", "run", "--quiet"]
     settings = ["--steps", "1000000", "--batch", "16", "--width", "8", "--depth", "1", "--checkpoint-every", "50"]
     environment = os.environ | {"NUMBA_NUM_THREADS": "1"}
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of who ignores it would ignore it too
+    standard = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    before = signal.signal(number, standard)  # a child of who ignores it would ignore it too
     process = subprocess.Popen(
         command + settings, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    signal.signal(signal.SIGINT, before)
+    signal.signal(number, before)
     table, began = tmp_path / "run" / "loss.csv", time.monotonic()
     try:
         while not (table.exists() and table.stat().st_size > 100) and process.poll() is None:
             time.sleep(0.01)
             assert time.monotonic() - began < 300.0  # it may have to compile, beside others
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=120)
     finally:
         process.kill()  # nothing where it has ended
-    assert process.returncode == 130, err
+    assert process.returncode == 128 + number, err
     assert err == "numpy-diffusion: interrupted; to go on: numpy-diffusion train --out run --resume\n"
     run = load_run(tmp_path / "run")
     assert out.startswith(f"run: {run.step} of 1000000 steps, loss ")
@@ -342,6 +345,21 @@ def test_errors_are_one_line_and_status_2(capsys, monkeypatch, tmp_path, trained
     before = sorted(tmp_path.rglob("*"))
     assert failure(capsys, line.replace("RUN", "{}"), trained).startswith(sentence)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_place_that_will_not_do_is_said_before_samples_are_drawn(capsys, monkeypatch, tmp_path, trained):
+    def drawn(*_, **__):
+        raise AssertionError
+
+    for name in ("x.npy", "x.png", "x.gif"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(commands, "sample", drawn)
+    monkeypatch.setattr(figures, "forward_reverse", drawn)
+    assert failure(capsys, "sample {} -o {}", trained, tmp_path / "x.npy").endswith("x.npy: Is a directory")
+    assert failure(capsys, "figure {} -o {}", trained, tmp_path / "x.png").endswith("x.png: Is a directory")
+    for name, sentence in {"x.gif": "Is a directory", "x.mov": "expected a name that ends in .gif or .html"}.items():
+        line = "figure {} -o {} --gif {}"
+        assert sentence in failure(capsys, line, trained, tmp_path / "new.png", tmp_path / name)
 
 
 def test_a_name_of_two_lines_is_an_error_of_one(capsys):

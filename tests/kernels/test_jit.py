@@ -62,3 +62,21 @@ def test_importing_compiles_nothing_and_brings_no_matplotlib() -> None:
         "assert not train._steps.signatures; assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", check], check=True, timeout=600)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "found"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "1000"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "passive"}, {"OMP_WAIT_POLICY": "passive"}),
+    ],
+)
+def test_how_threads_wait_is_for_the_user_to_say(chosen: dict[str, str], found: dict[str, str]) -> None:
+    code = (
+        "import os; from numpy_diffusion.kernels import _jit; "
+        "print({name: os.environ[name] for name in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY') if name in os.environ})"
+    )
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("GOMP_", "OMP_"))}
+    run = subprocess.run([sys.executable, "-c", code], env=others | chosen, capture_output=True, check=True)
+    assert run.stdout.decode().strip() == str(found)

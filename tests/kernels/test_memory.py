@@ -19,7 +19,7 @@ def test_aligned_memory_is_zero_and_starts_on_a_cache_line(size: int) -> None:
     assert not memory.any()
 
 
-@pytest.mark.parametrize("form", [round_up, jit(lambda n, multiple: round_up(n, multiple), cache=False)])
+@pytest.mark.parametrize("form", [round_up, jit(lambda n, multiple: round_up(n, multiple))])
 def test_round_up_gives_the_next_multiple(form) -> None:
     for multiple in (1, 4, 16):
         for n in range(3 * multiple):

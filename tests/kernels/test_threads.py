@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import numba
@@ -13,9 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import numpy_diffusion
 from numpy_diffusion.kernels import threads
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.threads import address_of, address_on_threads, call, keep, kept, on_threads, run, share
+
+SOURCES = os.pathsep.join([str(Path(numpy_diffusion.__file__).parents[1]), *sys.path])
 
 
 class Scaling(NamedTuple):
@@ -137,6 +141,81 @@ def test_the_loop_over_threads_is_compiled_once_for_all() -> None:
     numba.njit(threads._run.py_func)(address, 2, threads._unnamed(scaling(3)))
     numba.njit(scaled_again.py_func)(address, 2, scaling(3), 1)
     assert len(threads.on_threads.overloads) == 1
+
+
+# A child that the parent's threads would have to answer in vain waits for ever: it is given a minute.
+FORKED = """
+import os, signal
+import numpy as np
+import numpy_diffusion as nd
+from numpy_diffusion.kernels import threads
+
+model, schedule = nd.MLP(2, 8, 1), nd.Schedule.linear(T=5)
+
+
+def all_of_it():
+    mlp = model.copy()
+    losses = nd.train(mlp, schedule, np.eye(2), steps=3, batch=70, progress=False).losses
+    return losses.tobytes() + mlp.buffer.tobytes() + nd.sample(mlp, schedule, 70).tobytes()
+
+
+def child(*also):
+    if (pid := os.fork()) == 0:
+        signal.alarm(60)
+        same = all_of_it() == wanted
+        for again in also:
+            same = same and child() == 0
+        os._exit(0 if same else 1)
+    return os.waitpid(pid, 0)[1]
+
+
+wanted = all_of_it()
+assert child("and its own child") == 0
+assert all_of_it() == wanted
+"""
+
+# Each of two Python threads sends work out hundreds of times.
+TWO_THREADS = """
+import threading
+import numpy as np
+import numpy_diffusion as nd
+
+schedule, found = nd.Schedule.linear(T=5), {}
+
+
+def all_of_it(name):
+    model = nd.MLP(2, 8, 1)
+    nd.train(model, schedule, np.eye(2), steps=300, batch=70, progress=False)
+    for seed in range(100):
+        found[name] = nd.sample(model, schedule, 70, seed)
+
+
+workers = [threading.Thread(target=all_of_it, args=[name]) for name in "ab"]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+assert (found["a"] == found["b"]).all()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_after_a_fork_there_is_the_same_to_the_bit(layer: str) -> None:
+    assert_done(FORKED, layer)
+
+
+def test_two_threads_of_python_share_a_layer_that_serves_one() -> None:
+    assert_done(TWO_THREADS, "workqueue")
+
+
+def assert_done(code: str, layer: str) -> None:
+    """In a process with this layer of two threads; a machine that lacks it is not asked."""
+    environment = os.environ | {"NUMBA_NUM_THREADS": "2", "NUMBA_THREADING_LAYER": layer, "PYTHONPATH": SOURCES}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=600)
+    if "No threading layer could be loaded" in done.stderr:
+        pytest.skip(f"there is no layer {layer}")
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @settings(deadline=None, max_examples=50)

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 import pytest
 from checks.autoencoders import options
+from checks.runs import read_only
 
 from numpy_diffusion.networks.autoencoder import compiled
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
@@ -136,6 +137,7 @@ def test_the_run_of_another_kind_of_network_is_refused(tmp_path: Path) -> None:
     [
         ("autoencoder", MLP(1, 4, 0)),
         ("autoencoder", AutoencoderKL(**options(), dtype=np.float64)),
+        ("autoencoder", read_only(AutoencoderKL(**options()))),
         ("x0", images()[:, :2]),
         ("x0", 3.0 * images()),
         ("kl_weight", -1.0),

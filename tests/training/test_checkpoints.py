@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -208,6 +209,33 @@ def test_an_empty_folder_is_taken(tmp_path):
     (tmp_path / "run").mkdir()
     checkpoints.create(tmp_path / "run", example(0))
     assert_holds(tmp_path / "run", example(0))
+    assert os.listdir(tmp_path) == ["run"]
+
+
+def test_a_mount_point_is_filled_and_not_replaced(tmp_path, monkeypatch):
+    """Of a folder that others have made the place may be fixed, and what is beside it hidden."""
+    mounted, iterdir = tmp_path / "run", Path.iterdir
+    (mounted / "lost+found").mkdir(parents=True)
+    (mounted / ".model.safetensors.1.tmp").write_text("half, of a run that was killed")
+
+    def denied(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "iterdir", lambda path: denied() if path == tmp_path else iterdir(path))
+    for name in ("mkdir", "rmdir"):
+        monkeypatch.setattr(os, name, denied)
+    checkpoints.create(mounted, example(0))
+    assert_holds(mounted, example(0))
+    assert sorted(os.listdir(mounted)) == sorted([*checkpoints.FILES, "lost+found"])
+    checkpoints.remove_leftovers(mounted)  # as a run that goes on does first
+
+
+@pytest.mark.parametrize("call", range(4))
+def test_an_empty_folder_stays_empty_where_filling_it_fails(tmp_path, monkeypatch, call):
+    crash_at(monkeypatch, "replace", call, Crash())
+    with pytest.raises(Crash):
+        checkpoints.create(tmp_path, example(0))
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_with_a_checkpoint_is_not_overwritten(folder):
@@ -225,10 +253,10 @@ def test_a_folder_with_files_is_not_touched(tmp_path):
     assert os.listdir(tmp_path) == ["thesis.tex"]
 
 
-def test_the_current_folder_is_not_replaced(tmp_path, monkeypatch):
+def test_the_current_folder_is_taken_if_it_is_empty(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileExistsError, match=r"^out: expected a new folder, got the current one"):
-        checkpoints.create(".", example(0))
+    checkpoints.create(".", example(0))
+    assert_holds(Path("."), example(0))
 
 
 def test_a_file_is_no_place(tmp_path):

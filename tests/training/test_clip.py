@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checks.clip import PROJECTED, VISION, joint
+from checks.runs import read_only
 
 from numpy_diffusion.networks.clip.clip import CLIP
 from numpy_diffusion.networks.mlp.mlp import MLP
@@ -118,6 +119,7 @@ def test_places_that_no_text_reaches_change_nothing() -> None:
     [
         ("clip", MLP(1, 4, 0)),
         ("clip", joint(np.float64)),
+        ("clip", read_only(joint())),
         ("x0", pairs()["x0"][:, :1]),
         ("x0", 3.0 * pairs()["x0"]),
         ("tokens", pairs()["tokens"][:4]),

@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 from checks.bars import at_once
-from checks.runs import SCHEDULE, SHORT, X0, assert_same, interrupt, short, small
+from checks.runs import SCHEDULE, SHORT, X0, assert_same, interrupt, read_only, short, small
 
 from numpy_diffusion.data import datasets
 from numpy_diffusion.networks.mlp.mlp import MLP
@@ -175,7 +175,7 @@ def test_too_high_a_learning_rate_is_told(tmp_path):
 
 
 BAD = {
-    "model": [lambda x, t: x, MLP(dim=2, dtype=np.float64), None],
+    "model": [lambda x, t: x, MLP(dim=2, dtype=np.float64), read_only(small()), None],
     "schedule": [None, "linear", [0.1, 0.2]],
     "x0": [
         None,
@@ -202,6 +202,7 @@ BAD = {
     "seed": [-1, 2**64, 0.0],
     "out": [3, b"run"],
     "checkpoint_every": [0, 0.5],
+    "after_checkpoint": [5, "draw"],
     "data_name": [3],
     "backend": ["torch", 1],
 }

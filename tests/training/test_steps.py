@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from checks.runs import read_only
 
 from numpy_diffusion.data import datasets
 from numpy_diffusion.networks.mlp.mlp import MLP
@@ -56,3 +57,10 @@ def test_a_bad_argument_is_told_at_the_call_and_nothing_is_done_before_the_first
     train_steps(model, SCHEDULE, X0)
     np.testing.assert_array_equal(model.buffer, small().buffer)
     np.testing.assert_array_equal(model.shift, 0.0)
+
+
+def test_a_model_that_cannot_be_written_is_refused_and_its_copy_trained() -> None:
+    model = read_only(small())
+    with pytest.raises(ValueError, match=r"^model: expected weights that can be written, .* train model\.copy\(\)$"):
+        train_steps(model, SCHEDULE, X0, **SHORT)
+    assert len(list(train_steps(model.copy(), SCHEDULE, X0, **SHORT, backend="numpy"))) == 12

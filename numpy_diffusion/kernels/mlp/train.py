@@ -22,7 +22,7 @@ from numpy_diffusion.kernels.mlp.forward import add_waves, draw_lanes, linear_la
 from numpy_diffusion.kernels.mlp.layout import BIAS, WEIGHT, J, K
 from numpy_diffusion.kernels.mlp.workspace import Problem, Workspace
 from numpy_diffusion.kernels.random import below, philox4x32
-from numpy_diffusion.kernels.threads import address_on_threads, keep, kept, on_threads, share
+from numpy_diffusion.kernels.threads import address_on_threads, keep, kept, on_threads, one_at_a_time, share
 from numpy_diffusion.kernels.vector.mlp import slope_tile
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.tile import tile, transpose
@@ -278,5 +278,6 @@ def steps(problem, work, residual, state, batch, first, rates, decays, adam, key
     key = tuple(np.uint32(word) for word in key)
     start = Step(problem, work, residual, state, batch, first, 0.0, 0.0, adam, key)
     addresses = (address_on_threads(kernel, start) for kernel in (_activations, _gradients, _descent))
-    _steps(*addresses, start, rates, decays, losses)
+    with one_at_a_time():
+        _steps(*addresses, start, rates, decays, losses)
     return losses

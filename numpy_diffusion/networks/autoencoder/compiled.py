@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import run, workspace
 from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Plan
 from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig
@@ -83,9 +84,9 @@ def _told(n: int, vectors: np.ndarray | None = None) -> workspace.Told:
 def through(config: AutoencoderConfig, part: Part, weights: Weights, x: np.ndarray) -> np.ndarray:
     """What a part makes of x [N, C, H, W]."""
     n, plan = len(x), _planned(config, part, *x.shape[2:])
-    return run.predict(
-        plan, weights.laid_out, np.ascontiguousarray(x), np.zeros((1, 0), np.float32), np.zeros(n, np.int64), _told(n)
-    )
+    given = np.ascontiguousarray(x), np.zeros((1, 0), np.float32), np.zeros(n, np.int64), _told(n)
+    with one_at_a_time():
+        return run.predict(plan, weights.laid_out, *given)
 
 
 def gradients(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpy_diffusion.kernels.memory import aligned
+from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import packing, run, workspace
 from numpy_diffusion.kernels.unet.calls import Layout, Plan
 from numpy_diffusion.models.condition import Condition
@@ -67,7 +68,8 @@ def predict(
 ) -> np.ndarray:
     """The outputs [N, J, H, W] of x [N, C, H, W]; embedding [K, E] of the steps, place [N] says whose."""
     calls, _ = planned(config, tokens=condition.length)
-    return run.predict(calls, weights.laid_out, x, embedding, place, told(condition, len(x)))
+    with one_at_a_time():
+        return run.predict(calls, weights.laid_out, x, embedding, place, told(condition, len(x)))
 
 
 Gradient = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]

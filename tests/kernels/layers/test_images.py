@@ -40,7 +40,7 @@ def test_images_side_by_side_share_no_number(shapes):
 
 def test_a_row_of_a_table_is_its_image():
     table = np.array([NO_IMAGE, Image(48, 5, 7, 3, 1)], IMAGE)
-    row = jit(lambda table, number: images.image(table, number), cache=False)
+    row = jit(lambda table, number: images.image(table, number))
     assert row(table, 1) == Image(48, 5, 7, 3, 1)
     assert row(table, 0) == NO_IMAGE
     assert row(table, 0).at == NOWHERE

@@ -16,6 +16,8 @@ from numpy_diffusion.kernels.vector.registers import LANES, ROWS
 from numpy_diffusion.networks.mlp import definition
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.noise import STREAM_REVERSE, normal, split_seed
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.sampling import samplers
 
 FLAT = settings(deadline=None, max_examples=30)
 SEED = 77
@@ -208,3 +210,12 @@ def test_what_lies_behind_a_matrix_has_no_part_in_its_rows(width: int) -> None:
         model.params["output.weight"][:] *= sign * np.float32(2.0**100)
         np.testing.assert_allclose(model(x, 3), sign * 2.0**100 * eps, rtol=0, atol=2.0**100 * 3e-6)
         model.params["output.weight"][:] *= sign * np.float32(2.0**-100)
+
+
+def test_a_network_that_cannot_be_written_can_be_drawn_from() -> None:
+    """As joblib maps one into memory, and hands it to its workers."""
+    model, schedule = MLP(2, 8, 1), Schedule.linear(T=5)
+    expected = samplers.sample(model, schedule, 9)
+    for array in (model.buffer, model.shift, model.scale, *model.params.values()):
+        array.flags.writeable = False
+    np.testing.assert_array_equal(samplers.sample(model, schedule, 9), expected)
