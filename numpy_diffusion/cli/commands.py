@@ -132,7 +132,7 @@ def _check_output(path: Path, suffixes: tuple[str, ...]) -> None:
     if path.suffix not in suffixes:
         raise ValueError(f"--output: expected a file name that ends in {' or '.join(suffixes)}, got {str(path)!r}")
     if path.is_dir():
-        raise OSError(f"--output: cannot write to {path}: it is a folder")
+        raise OSError(f"--output: cannot write to {path}: Is a directory")
     if not os.access(path.parent, os.W_OK):
         raise OSError(f"--output: cannot write to {path}: its folder is missing or not writable")
 

@@ -47,7 +47,7 @@ def test_errors_are_one_line_and_status_2(capsys, folder: Path, tmp_path: Path) 
     for place, text, more, sentence in (
         (folder, "a purpel tank", "x.png", "got 'purpel'; did you mean 'purple'?"),
         (folder, TEXT, "x.csv", "--output: expected a file name that ends in .npy or .png"),
-        (tmp_path, TEXT, "folder.png", "folder.png: it is a folder"),  # before the pipeline is opened
+        (tmp_path, TEXT, "folder.png", "folder.png: Is a directory"),  # before the pipeline is opened
         (tmp_path, TEXT, "x.png", "found no model_index.json in it"),
         (folder, TEXT, "x.png --stage 3", "--stage: expected an integer in 0..2, got 3"),
         (folder, TEXT, "x.png --decoder-guidance nan", "decoder_guidance: expected a finite number"),
