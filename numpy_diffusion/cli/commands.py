@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training import checkpoints
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.run import Run
+
+Stored = TypeVar("Stored", bound=checkpoints.Trained)
 
 SHOWN, SHOWN_IMAGES = 4000, 4  # in a figure
 PREVIEW: Final[Options] = {"n": 40, "method": "ddim", "steps": 50}  # the images of a preview
@@ -55,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(options: Options) -> int:
     out, stored, known = options["out"], None, DEFAULTS
     if options["resume"]:
-        stored = _read(out)
+        stored = _told(out, checkpoints.read(out))
         known = _settings(stored.config)
     known = known | options
     source = known["data"]
@@ -90,7 +92,7 @@ def _preview(run: Run) -> None:
 
 
 def _sample(options: Options) -> int:
-    run, path = _read(options["run"]), Path(options["output"])
+    run, path = _trained(options["run"]), Path(options["output"])
     _check_output(path, (".npy", ".png") if run.model.takes_images else (".npy", ".csv"))
     options["n"] = n = _checks.integer("n", options.get("n", SAMPLES[run.model.takes_images]), 1)
     model = _asked_for(run.model, run.schedule, options, n)
@@ -171,7 +173,7 @@ def _asked_for(model: Network, schedule: Schedule, options: Options, n: int) -> 
 def _figure(options: Options) -> int:
     from numpy_diffusion import figures  # here, since matplotlib takes long to import
 
-    run, seed, output = _read(options["run"]), options["seed"], options["output"]
+    run, seed, output = _trained(options["run"]), options["seed"], options["output"]
     images = run.model.takes_images
     animations = [path for path in (options["gif"], options["html"]) if path is not None]
     if images and animations:
@@ -194,7 +196,7 @@ def _figure(options: Options) -> int:
     return 0
 
 
-def _image_rows(run: checkpoints.Checkpoint, x0: np.ndarray, output: Any, seed: int) -> None:
+def _image_rows(run: checkpoints.Trained, x0: np.ndarray, output: Any, seed: int) -> None:
     """Some images of the data on their way to noise, and as many samples on their way back."""
     from numpy_diffusion import figures
     from numpy_diffusion.figures.steps import telling_steps
@@ -209,14 +211,17 @@ def _image_rows(run: checkpoints.Checkpoint, x0: np.ndarray, output: Any, seed: 
 
 
 def _info(options: Options) -> int:
-    run = checkpoints.read(options["run"])
+    run = checkpoints.read_what_is_there(options["run"])
     data, training = run.config["data"], run.config["training"]
     print(f"network   {run.model}")
     print(f"schedule  {run.schedule}")
     details = ", ".join(f"{name} {value}" for name, value in data.items() if name != "name")
     print(f"data      {data['name'] or 'without a name'}, {details}")
     print("training  " + ", ".join(f"{name} {value}" for name, value in training.items()))
-    print(f"progress  {checkpoints.progress(run.training['losses'], training['steps'])}")
+    if isinstance(run, checkpoints.Checkpoint):
+        print(f"progress  {checkpoints.progress(run.training['losses'], training['steps'])}")
+    else:
+        print(f"progress  not known, as there is no {checkpoints.TRAINING}")
     for path in sorted(Path(options["run"]).iterdir()):
         print(f"file      {path}, {path.stat().st_size:,} bytes")
     return 0
@@ -227,9 +232,12 @@ def _compile(options: Options) -> int:
     return 0
 
 
-def _read(folder: _files.PathLike) -> checkpoints.Checkpoint:
-    """The run in the folder, of a network that the command line can tell all that it asks for."""
-    run = checkpoints.read(folder)
+def _trained(folder: _files.PathLike) -> checkpoints.Trained:
+    return _told(folder, checkpoints.read_trained(folder))
+
+
+def _told(folder: _files.PathLike, run: Stored) -> Stored:
+    """The run in the folder, if it is of a network that the command line can tell all that it asks for."""
     told = {} if run.model.nothing is None else run.model.nothing.arguments()
     if others := ", ".join(name for name in told if name != "labels"):
         raise ValueError(

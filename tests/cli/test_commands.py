@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -208,7 +209,7 @@ def test_ctrl_c_elsewhere_is_status_130(capsys, monkeypatch, trained, tmp_path):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints, "read", interrupted)
+    monkeypatch.setattr(checkpoints, "read_trained", interrupted)
     assert call(capsys, "sample {} -o {}", trained, tmp_path / "x.npy") == (130, "", "numpy-diffusion: interrupted\n")
     assert os.listdir(tmp_path) == []
 
@@ -294,6 +295,22 @@ def test_info_before_the_first_step_has_no_loss(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(stepping, "prepare", interrupted(stepping.prepare, after=0))
     assert call(capsys, f"train --data moons --out {{}} {FEW}", tmp_path / "run")[0] == 130
     assert "progress  0 of 30 steps\n" in call(capsys, "info {}", tmp_path / "run")[1]
+
+
+def test_config_and_model_are_all_that_sampling_needs(capsys, trained, tmp_path):
+    """What is needed to go on with is the larger part of a run, and stays behind where one is handed on."""
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for name in (checkpoints.CONFIG, checkpoints.MODEL):
+        shutil.copy(trained / name, alone)
+    for folder, output in ((trained, tmp_path / "a.npy"), (alone, tmp_path / "b.npy")):
+        assert call(capsys, "sample {} -n 10 -o {} --quiet", folder, output) == (0, "", "")
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+    assert call(capsys, "figure {}", alone) == (0, f"{alone / 'figure.png'}\n", "")
+    status, out, err = call(capsys, "info {}", alone)
+    assert (status, err) == (0, "")
+    assert "progress  not known, as there is no training.safetensors\n" in out
+    assert "training.safetensors: cannot read " in failure(capsys, "train --out {} --resume", alone)
 
 
 # errors and help
