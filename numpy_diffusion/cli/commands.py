@@ -253,7 +253,8 @@ def _settings(config: Options) -> Options:
     known = {"data": data["name"], "n": data["shape"][0], "schedule": schedule["name"], "T": schedule["T"]}
     if len(data["shape"]) == 4:
         known |= {"colour": data["shape"][1] == 3, "size": data["shape"][3]}
-    return DEFAULTS | known | networks.described(config["network"]["config"]) | config["training"]
+    training = {name: value for name, value in config["training"].items() if name != "warmup"}  # `train` knows it
+    return DEFAULTS | known | networks.described(config["network"]["config"]) | training
 
 
 def _for(function: Callable[..., Any], options: Options) -> Options:

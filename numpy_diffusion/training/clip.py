@@ -17,9 +17,9 @@ from numpy_diffusion.networks.clip.clip import CLIP
 from numpy_diffusion.networks.clip.joint_definition import SCALE
 from numpy_diffusion.noise import STREAM_BATCH, integers
 from numpy_diffusion.training import inputs
-from numpy_diffusion.training.loop import carry_out, first_checkpoint, known_warmup, stored_run, telling
+from numpy_diffusion.training.loop import carry_out, first_checkpoint, stored_run, telling
 from numpy_diffusion.training.run import CLIPRun
-from numpy_diffusion.training.settings import CommonSettings, common
+from numpy_diffusion.training.settings import CommonSettings, common, known_warmup
 from numpy_diffusion.training.step import Advance, descending
 
 
@@ -84,7 +84,7 @@ def train_clip(
             steps=steps,
             batch=batch,
             learning_rate=learning_rate,
-            warmup=known_warmup(warmup, stored),
+            warmup=known_warmup(warmup, steps, stored),
             weight_decay=weight_decay,
             average_decay=average_decay,
             seed=seed,

@@ -27,6 +27,7 @@ from numpy_diffusion.training import checkpoints, config_text
 from numpy_diffusion.training.inputs import Data
 from numpy_diffusion.training.losses import Weighting
 from numpy_diffusion.training.run import Run
+from numpy_diffusion.training.settings import known_warmup
 from numpy_diffusion.training.step import Advance, start
 from numpy_diffusion.training.step_sampling import Sampling
 from numpy_diffusion.training.steps import hand_over, prepared, states
@@ -139,7 +140,7 @@ def train(
         steps=steps,
         batch=batch,
         learning_rate=learning_rate,
-        warmup=known_warmup(warmup, stored),
+        warmup=known_warmup(warmup, steps, stored),
         weight_decay=weight_decay,
         average_decay=average_decay,
         sampling=sampling,
@@ -216,11 +217,6 @@ def stored_run(
     if out is None:
         raise ValueError("resume: expected `out`, the folder of the run to go on with, got None")
     return checkpoints.read(out, kind)
-
-
-def known_warmup(warmup: int | None, stored: checkpoints.Checkpoint | None) -> int | None:
-    """The warm-up that is asked for, else that of the run to go on with: by default it would depend on the steps."""
-    return warmup if stored is None or warmup is not None else stored.config["training"]["warmup"]
 
 
 def first_checkpoint(

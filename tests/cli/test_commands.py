@@ -158,6 +158,8 @@ def test_resuming_with_a_setting_as_it_was_or_not(capsys, trained):
         == 0
     )
     for option, argument in {
+        "--steps 1": "steps: expected 30 as in the checkpoint, got 1",
+        "--steps 1 --warmup 2": "warmup: expected an integer in 0..1, got 2",
         "--batch 17": "batch: expected 16 as in the checkpoint, got 17",
         "--learning-rate 1": "learning_rate: expected 0.002",
         "--seed 1": "seed: expected 0",

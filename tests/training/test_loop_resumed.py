@@ -164,6 +164,7 @@ def test_resuming_with_the_history_of_the_losses_and_a_learned_variance(tmp_path
 
 OTHER = {
     "steps": (dict(steps=59), "steps: expected 60 as in the checkpoint, got 59"),
+    "steps below the warm-up": (dict(steps=1), "steps: expected 60 as in the checkpoint, got 1"),
     "batch": (dict(batch=17), "batch: expected 16 as in the checkpoint, got 17"),
     "learning_rate": (dict(learning_rate=0.1), "learning_rate: expected 0.002 as in the checkpoint, got 0.1"),
     "warmup": (dict(warmup=0), "warmup: expected 6 as in the checkpoint, got 0"),
