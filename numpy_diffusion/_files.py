@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,44 @@ def temporary(path: Path) -> Path:
 
 
 def remove_temporaries(path: Path) -> None:
-    """Delete what killed processes left of building `path`."""
+    """Delete what killed processes left of building `path`; a folder that a living one is `at_work_in` stays."""
     for other in path.parent.iterdir() if path.parent.is_dir() else ():
         if other.name.startswith(f".{path.name}.") and other.suffix == ".tmp":
-            shutil.rmtree(other) if other.is_dir() else other.unlink()
+            if not other.is_dir():
+                other.unlink(missing_ok=True)
+                continue
+            with suppress(BlockingIOError), at_work_in("out", other):
+                shutil.rmtree(other)
+
+
+@contextmanager
+def at_work_in(name: str, folder: PathLike) -> Iterator[None]:
+    """Keep others, processes and threads, from working in the folder meanwhile; they must ask in the same way.
+
+    The system lets go of the folder when this process ends, however it ends.  On Windows, and on network disks that
+    know no locks, nobody is kept out.
+
+    Raises
+    ------
+    BlockingIOError : another is at work there
+    """
+    if os.name == "nt":
+        yield
+        return
+    import fcntl  # here, since Windows has none
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            where = f"another process or thread is at work in {os.fspath(folder)}"
+            raise BlockingIOError(f"{name}: expected a folder to work in alone, but {where}") from None
+        except OSError:
+            pass  # no locks there
+        yield
+    finally:
+        os.close(handle)
 
 
 def write(path: Path, content: bytes) -> None:

@@ -15,7 +15,8 @@ from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.noise import STREAM_BATCH, STREAM_TRAIN, integers, normal
 from numpy_diffusion.training import inputs
-from numpy_diffusion.training.loop import carry_out, first_checkpoint, stored_run, telling
+from numpy_diffusion.training.loop import carry_out, first_checkpoint, telling
+from numpy_diffusion.training.resuming import stored_run
 from numpy_diffusion.training.run import AutoencoderRun
 from numpy_diffusion.training.settings import CommonSettings, common, known_warmup
 from numpy_diffusion.training.step import Advance, descending

@@ -169,11 +169,12 @@ def create(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
         remove_leftovers(folder)
         try:
             building.mkdir(parents=True)
-            _files.write(building / CONFIG, checkpoint.text.encode())
-            _write_tensors(building, checkpoint)
-            if folder.exists():  # and is empty
-                folder.rmdir()
-            os.replace(building, folder)
+            with _files.at_work_in("out", building):
+                _files.write(building / CONFIG, checkpoint.text.encode())
+                _write_tensors(building, checkpoint)
+                if folder.exists():  # and is empty
+                    folder.rmdir()
+                os.replace(building, folder)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise

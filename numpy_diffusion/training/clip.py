@@ -17,7 +17,8 @@ from numpy_diffusion.networks.clip.clip import CLIP
 from numpy_diffusion.networks.clip.joint_definition import SCALE
 from numpy_diffusion.noise import STREAM_BATCH, integers
 from numpy_diffusion.training import inputs
-from numpy_diffusion.training.loop import carry_out, first_checkpoint, stored_run, telling
+from numpy_diffusion.training.loop import carry_out, first_checkpoint, telling
+from numpy_diffusion.training.resuming import stored_run
 from numpy_diffusion.training.run import CLIPRun
 from numpy_diffusion.training.settings import CommonSettings, common, known_warmup
 from numpy_diffusion.training.step import Advance, descending

@@ -202,13 +202,3 @@ def test_resuming_with_another_argument_names_it_and_both_values(whole, name):
     with pytest.raises(ValueError, match=f"^{sentence}"):
         train(**arguments | change)
     assert_same(load_run(whole.path), whole)
-
-
-def test_resuming_needs_a_folder_with_a_checkpoint(tmp_path):
-    with pytest.raises(ValueError, match=r"^resume: expected `out`"):
-        short(resume=True)
-    with pytest.raises(FileNotFoundError, match="expected a folder with a checkpoint, found no such folder"):
-        short(out=tmp_path / "run", resume=True)
-    with pytest.raises(FileNotFoundError, match=r"expected a folder with a checkpoint, found no config\.json in it"):
-        short(out=tmp_path, resume=True)
-    assert os.listdir(tmp_path) == []
