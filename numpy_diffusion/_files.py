@@ -13,10 +13,23 @@ PathLike = str | os.PathLike[str]
 
 
 def as_path(name: str, value: Any) -> Path:
-    """`value` as a path, or a ValueError that says what it is."""
+    """`value` as a path, in which ~ is the home as it is in a shell, or a ValueError that says what it is."""
     if not isinstance(value, str | os.PathLike):
         raise ValueError(f"{name}: expected a path, got {type(value).__name__} {value!r}")
-    return Path(value)
+    return Path(os.path.expanduser(value))
+
+
+def ending(path: PathLike) -> str:
+    """The end of a file's name that says what is in it, in small letters; of a packed file both.
+
+    Examples
+    --------
+    >>> [ending(name) for name in ("x.CSV", "x.old.csv.gz", "x.gz", "x", "a.b/x")]
+    ['.csv', '.csv.gz', '.gz', '', '']
+    """
+    path = Path(path)
+    last = path.suffix.lower()
+    return Path(path.stem).suffix.lower() + last if last == ".gz" else last
 
 
 def temporary(path: Path) -> Path:

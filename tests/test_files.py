@@ -19,6 +19,14 @@ def test_a_path_is_taken_as_text_or_as_a_path(value: Any) -> None:
     assert _files.as_path("out", value) == Path("a/b")
 
 
+def test_the_home_is_where_the_user_is_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _files.as_path("out", "~/runs") == tmp_path / "runs"
+    assert _files.as_path("out", Path("~/runs")) == tmp_path / "runs"
+    for other in ("a/~", "~no such user/a"):
+        assert _files.as_path("out", other) == Path(other)
+
+
 @pytest.mark.parametrize("value", [None, 3, b"a/b", ["a"]])
 def test_what_is_no_path_is_refused_by_name(value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^out: expected a path, got {type(value).__name__} "):

@@ -127,7 +127,7 @@ def _drawn(options: Options, opened: Callable[..., Any], call: Callable[..., Any
 
 def _check_output(path: Path, suffixes: tuple[str, ...]) -> None:
     """ValueError or OSError where samples cannot be written to the path, before they are drawn."""
-    if path.suffix not in suffixes:
+    if _files.ending(path) not in suffixes:
         raise ValueError(f"--output: expected a file name that ends in {' or '.join(suffixes)}, got {str(path)!r}")
     if not os.access(path.parent, os.W_OK):
         raise OSError(f"--output: cannot write to {path}: its folder is missing or not writable")
@@ -135,13 +135,13 @@ def _check_output(path: Path, suffixes: tuple[str, ...]) -> None:
 
 def _write(path: Path, x: np.ndarray, columns: int) -> None:
     """Write samples in the form that the path's ending says; images side by side in so many columns."""
-    if path.suffix == ".png":
+    if _files.ending(path) == ".png":
         from numpy_diffusion import figures  # here, since matplotlib takes long to import
 
         figures.image_grid(x, path, columns=columns)
         return
     content = io.BytesIO()
-    if path.suffix == ".npy":
+    if _files.ending(path) == ".npy":
         np.save(content, x)
     else:
         np.savetxt(content, x, fmt="%.9g", delimiter=",")

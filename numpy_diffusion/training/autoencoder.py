@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -97,7 +96,7 @@ def train_autoencoder(
         ),
         kl_weight=_checks.real("kl_weight", kl_weight, 0.0),
     )
-    path = None if out is None else Path(out)
+    path = None if out is None else _files.as_path("out", out)
 
     def as_run(trained: AutoencoderKL, losses: np.ndarray) -> AutoencoderRun:
         return AutoencoderRun(trained, losses, settings.steps, path)

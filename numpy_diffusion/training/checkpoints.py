@@ -189,7 +189,7 @@ def write(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
     OSError : a file that cannot be written; the old one stays
     """
     with _files.os_errors_about("out", folder):
-        _write_tensors(Path(folder), checkpoint)
+        _write_tensors(_files.as_path("out", folder), checkpoint)
 
 
 def write_config(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
@@ -200,12 +200,12 @@ def write_config(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
     OSError : a file that cannot be written; the old one stays
     """
     with _files.os_errors_about("out", folder):
-        _files.write(Path(folder) / CONFIG, checkpoint.text.encode())
+        _files.write(_files.as_path("out", folder) / CONFIG, checkpoint.text.encode())
 
 
 def remove_leftovers(folder: _files.PathLike) -> None:
     """Delete the temporary files that a killed run left in its folder and beside it."""
-    folder = Path(folder).resolve()
+    folder = _files.as_path("out", folder).resolve()
     for path in (folder, *(folder / name for name in FILES)):
         _files.remove_temporaries(path)
 

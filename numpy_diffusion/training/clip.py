@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -94,7 +93,7 @@ def train_clip(
     )
     if settings.batch > len(data.values):
         raise ValueError(f"batch: expected at most {len(data.values)}, one for each image, got {settings.batch}")
-    path = None if out is None else Path(out)
+    path = None if out is None else _files.as_path("out", out)
 
     def as_run(trained: CLIP, losses: np.ndarray) -> CLIPRun:
         return CLIPRun(trained, losses, settings.steps, path)

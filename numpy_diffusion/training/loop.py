@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -167,7 +166,7 @@ def train(
 
 
 def _as_run(schedule: Schedule, steps: int, out: _files.PathLike | None, trained: Network, losses: np.ndarray) -> Run:
-    return Run(trained, schedule, losses, steps, None if out is None else Path(out))
+    return Run(trained, schedule, losses, steps, None if out is None else _files.as_path("out", out))
 
 
 def carry_out(

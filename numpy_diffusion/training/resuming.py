@@ -35,7 +35,7 @@ def begun_in(
         return
     if stored is None:
         checkpoints.create(out, first)
-    with _files.at_work_in("out", out):
+    with _files.at_work_in("out", _files.as_path("out", out)):
         yield first if stored is None else _resumed(out, stored, first)
 
 

@@ -149,4 +149,4 @@ def load_run(folder: _files.PathLike) -> Run:
     else:
         losses, steps = np.empty(0, np.float32), 0
         _checks.warn(f"{folder}: there is no {checkpoints.TRAINING}, so that the losses and steps are not known")
-    return Run(stored.model, stored.schedule, losses, steps, Path(folder))
+    return Run(stored.model, stored.schedule, losses, steps, _files.as_path("folder", folder))

@@ -315,6 +315,24 @@ def test_config_and_model_are_all_that_sampling_needs(capsys, trained, tmp_path)
     assert "training.safetensors: cannot read " in failure(capsys, "train --out {} --resume", alone)
 
 
+def test_a_path_may_begin_with_the_home_and_end_in_capitals(capsys, monkeypatch, trained, tmp_path):
+    """The shell leaves ~ in --out=~/run and in a script's list of words."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(trained, tmp_path / "run")
+    for output in ("~/x.NPY", "~/x.CSV"):
+        assert call(capsys, f"sample ~/run -n 10 --quiet --output={output}") == (0, "", "")
+    expected = np.load(tmp_path / "x.NPY")
+    np.testing.assert_array_equal(np.loadtxt(tmp_path / "x.CSV", delimiter=",", dtype=np.float32), expected)
+    assert call(capsys, "figure ~/run -o ~/x.PNG --data ~/x.CSV") == (0, f"{tmp_path / 'x.PNG'}\n", "")
+    few = FEW.replace("--n 64 ", "")
+    assert call(capsys, f"train --data=~/x.CSV --out=~/other {few}")[0] == 0
+    assert checkpoints.read("~/other").config["data"]["name"] == str(tmp_path / "x.CSV")
+    x0, schedule = datasets.moons(64, 0), Schedule.linear(T=10)
+    run = training.train(MLP(dim=2, width=8), schedule, x0, steps=2, progress=False, out="~/third")
+    assert run.path == tmp_path / "third"
+    np.testing.assert_array_equal(load_run("~/third").losses, run.losses)
+
+
 # errors and help
 
 
