@@ -7,6 +7,7 @@ import operator
 import sys
 import warnings
 from collections.abc import Iterable
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -107,6 +108,7 @@ def array(
         given = np.asarray(value)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: expected an array of real numbers, got {_short(value)}") from None
+    given = of_columns(name, value, given)
     if given.dtype.kind not in "fiu":
         raise ValueError(f"{name}: expected real numbers, got dtype {given.dtype}")
     if shape is not None and not _fits(given.shape, shape):
@@ -122,9 +124,40 @@ def array(
         converted = np.ascontiguousarray(given, dtype=dtype)
         total = converted.sum() if finite else 0.0  # finite only if all are: cheaper than an array of answers
     if not np.isfinite(total) and not np.isfinite(converted).all():
-        bad = int((~np.isfinite(converted)).sum())
-        raise ValueError(f"{name}: expected finite values, got {bad} that are NaN or infinite in {converted.dtype}")
+        bad = ~np.isfinite(converted)
+        where = _bad_columns(value, bad)
+        raise ValueError(
+            f"{name}: expected finite values, got {bad.sum()} that are NaN or infinite in {converted.dtype}{where}"
+        )
     return converted.reshape(given.shape)
+
+
+def of_columns(name: str, value: Any, given: np.ndarray) -> np.ndarray:
+    """`given`, which is `value` as an array; of a DataFrame that NumPy has only objects of, float64 [N, D].
+
+    pandas has kinds of columns that NumPy has not, with a missing value of their own.
+
+    Raises
+    ------
+    ValueError : an entry that is no real number, with its column
+    """
+    names = getattr(value, "columns", None)
+    if names is None or given.dtype != object or given.ndim != 2:
+        return given
+    for label, column in zip(names, given.T, strict=True):
+        for row, entry in enumerate(column):
+            if not isinstance(entry, Real) or isinstance(entry, bool):
+                where = f"in row {row} of the column {label!r}"
+                raise ValueError(f"{name}: expected real numbers, got {_short(entry)} {where}")
+    return given.astype(np.float64)
+
+
+def _bad_columns(value: Any, bad: np.ndarray) -> str:
+    """The end of a sentence about some entries of a DataFrame: the columns that they are in."""
+    names = getattr(value, "columns", None)
+    if names is None or bad.ndim != 2:
+        return ""
+    return " in " + ", ".join(repr(label) for label, some in zip(names, bad.any(axis=0), strict=True) if some)
 
 
 def in_range(name: str, images: np.ndarray) -> np.ndarray:
