@@ -16,6 +16,7 @@ import numpy as np
 Kind = TypeVar("Kind", bound=str)
 
 PACKAGE = str(Path(__file__).parent)
+GRAY = 0.25  # below this and above 0 an image's darkest value raises doubts
 RANGE_ROUNDING = 1e-5  # what an image's values may be outside -1..1
 ROUNDING = 1e-9  # what a sum of weights, a covariance's symmetry and its least eigenvalue may be off, relative
 
@@ -161,10 +162,16 @@ def _bad_columns(value: Any, bad: np.ndarray) -> str:
 
 
 def in_range(name: str, images: np.ndarray) -> np.ndarray:
-    """The images, if they are some: a ValueError where values are out of -1..1."""
+    """The images, if they are some: a ValueError where values are out of -1..1, a warning where they seem to be 0..1.
+
+    Rare are pictures whose darkest spot is gray and whose lightest is nearly white; those in 0..1 all are such.
+    """
     low, high = images.min(), images.max()
     if low < -1.0 - RANGE_ROUNDING or high > 1.0 + RANGE_ROUNDING:
         raise ValueError(f"{name}: expected images with values in -1..1, black to white, got {low:g}..{high:g}")
+    if 0.0 <= low < GRAY and high > 1.0 - GRAY:
+        advice = f"if they are in 0..1, black to white, give 2 * {name} - 1"
+        warn(f"{name}: expected images with values in -1..1, black to white, got {low:g}..{high:g}; {advice}")
     return images
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from fractions import Fraction
 from typing import Any
 
@@ -273,6 +274,17 @@ def test_in_range_lets_rounding_through_and_refuses_pixels() -> None:
     assert _checks.in_range("x0", images) is images
     with refusal("x0: expected images with values in -1..1, black to white, got 0..255"):
         _checks.in_range("x0", np.array([0, 255]))
+
+
+def test_images_in_0_to_1_are_doubted() -> None:
+    with pytest.warns(UserWarning, match=r"^x0: expected images .* got 0\.\.1; .* in 0\.\.1, .* give 2 \* x0 - 1$"):
+        _checks.in_range("x0", np.linspace(0.0, 1.0, 8))
+    with pytest.warns(UserWarning, match=r"^x: "):
+        _checks.in_range("x", np.array([0.1, 0.8]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for images in ([-1.0, 1.0], [0.0, 0.0], [1.0, 1.0], [-0.1, 1.0], [0.4, 1.0], [0.0, 0.7]):
+            _checks.in_range("x0", np.array(images))
 
 
 # Tables with names
