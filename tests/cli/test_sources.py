@@ -65,6 +65,11 @@ def test_any_other_file_is_a_picture(tmp_path, monkeypatch):
     assert sources.lasting("photo.png") == str(tmp_path / "photo.png")
 
 
+def header(text: str) -> bytes:
+    """A .npy file of nothing but a header."""
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
 def archive(**arrays: np.ndarray) -> bytes:
     content = io.BytesIO()
     np.savez(content, **arrays)
@@ -109,6 +114,10 @@ class Planted:
         ("x.npy", b"", "expected numbers in"),
         ("x.npy", b"\x93NUMPY", "expected numbers in"),
         ("x.npy", b"hello, world", "expected numbers in"),
+        ("x.npy", header("{'descr':"), "expected numbers in"),
+        ("x.npy", header("[" * 400), "expected numbers in"),
+        ("x.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (3, -2)}"), "expected numbers in"),
+        ("x.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000, 2)}"), "expected"),
         ("x.npy", TABLE, r"expected numbers in .*x\.npy, one point a row: "),
         ("x.npy", np.array([Planted()]), "expected numbers in .*pickle"),
         ("x.npy", np.array(["a", "b"]), "expected real numbers, got dtype"),
