@@ -120,9 +120,7 @@ def _table(path: Path) -> np.ndarray:
                 values = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise OSError(f"--data: cannot read {path}: {error.strerror or error}") from error
-    except (
-        Exception
-    ) as error:  # of a header that was altered NumPy lets out what Python's parser raises, of many kinds
+    except Exception as error:  # NumPy lets out what Python's parser raises of a header that was altered
         raise ValueError(f"--data: expected numbers in {path}, one point a row: {error}") from None
     return _checks.array(f"--data {path}", values, ("N", "D"), np.float32)
 

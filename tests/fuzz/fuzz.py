@@ -1,6 +1,6 @@
 """Files that were cut, altered or made up, by the thousand: no traceback, no hang, no wrong load.
 
-    python tests/fuzz/fuzz.py                      10,000 files of all kinds, about half an hour on one core
+    python tests/fuzz/fuzz.py                      10,000 files of all kinds, some minutes
     python tests/fuzz/fuzz.py -n 300 --kind csv    some of one kind
     python tests/fuzz/fuzz.py --only 4711          one again
 
@@ -20,6 +20,7 @@ import signal
 import sys
 import tempfile
 import traceback
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,7 @@ from PIL import Image
 import numpy_diffusion as nd
 from numpy_diffusion.cli import sources
 from numpy_diffusion.cli.commands import main
+from numpy_diffusion.training import tensors
 
 SECONDS: Final = 20  # that a file may take
 TRAIN: Final = "--steps 1 --batch 2 --width 4 --depth 0 --octaves 0 --T 4 --backend numpy --quiet"
@@ -128,6 +130,30 @@ def altered(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(found) if bytes(found) != content else content + b"\0"
 
 
+def with_right_checksums(png: bytes) -> bytes:
+    """The picture with the checksum that each of its chunks should have, so that what is altered is looked at."""
+    found, place = bytearray(png), 8
+    while place + 12 <= len(found):
+        end = place + 8 + int.from_bytes(found[place : place + 4])
+        if end + 4 > len(found):
+            break
+        found[end : end + 4] = zlib.crc32(found[place + 4 : end]).to_bytes(4)
+        place = end + 4
+    return bytes(found)
+
+
+def signed(files: dict[str, bytes], config: bytes) -> dict[str, bytes]:
+    """The files of a run as if they had been written with this config.json."""
+    whole, text = files["config.json"].decode(), config.decode(errors="replace")
+    found = dict(files)
+    with tempfile.TemporaryDirectory() as room:
+        for name in ("model.safetensors", "training.safetensors"):
+            path = Path(room, name)
+            path.write_bytes(files[name])
+            found[name] = tensors.pack(tensors.unpack(path, whole), text)
+    return found | {"config.json": text.encode()}
+
+
 # --- what reads them --------------------------------------------------------------------------------------------
 
 
@@ -203,6 +229,11 @@ def read_run(path: Path, content: bytes, folder: Path) -> bool:
     return 0 in (status, informed, resumed)
 
 
+def read_forged(path: Path, content: bytes, folder: Path) -> bool:
+    commands = ["info {}", "sample {} -n 2 -o {}/x.npy --quiet", "figure {} -o {}/x.png", "train --out {} --resume"]
+    return 0 in [quietly(line.replace("{}", str(folder)).split())[0] for line in commands]
+
+
 def read_pipeline(path: Path, content: bytes, folder: Path) -> bool:
     try:
         nd.load_diffusers(folder / "pipeline")
@@ -213,7 +244,7 @@ def read_pipeline(path: Path, content: bytes, folder: Path) -> bool:
 
 # --- the loop ---------------------------------------------------------------------------------------------------
 
-KINDS: Final = ("csv", "npy", "png", "run", "pipeline")
+KINDS: Final = ("csv", "npy", "png", "run", "forged", "pipeline")
 
 
 def case(kind: str, rng: np.random.Generator, stock: dict[str, Any], folder: Path) -> tuple[Path, bytes, Any]:
@@ -224,9 +255,16 @@ def case(kind: str, rng: np.random.Generator, stock: dict[str, Any], folder: Pat
 
     if kind in ("csv", "npy", "png"):
         content, path = one(stock[kind]), folder / f"x.{kind}"
+        if kind == "png" and rng.integers(2):
+            content = with_right_checksums(content)
         path.write_bytes(content)
         return path, content, read_picture if kind == "png" else read_points
-    files: dict[str, bytes] = stock[kind]
+    if kind == "forged":
+        files = signed(stock["run"], altered(stock["run"]["config.json"], rng))
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        return folder / "config.json", files["config.json"], read_forged
+    files = stock[kind]
     names = sorted(name for name in files if name != "loss.csv")
     name = names[int(rng.integers(len(names)))]
     content = altered(files[name], rng)
