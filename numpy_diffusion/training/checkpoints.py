@@ -216,8 +216,8 @@ def check_same(stored: Checkpoint, given: Checkpoint) -> None:
     if stored.finished and now["steps"] > then["steps"]:
         del now["steps"]
     for name, value in now.items():
-        if then[name] != value:
-            raise ValueError(f"{name}: expected {_short(then[name])} as in the checkpoint, got {_short(value)}")
+        if then.get(name) != value:
+            raise ValueError(f"{name}: expected {_short(then.get(name))} as in the checkpoint, got {_short(value)}")
 
 
 def _terms(checkpoint: Checkpoint) -> dict[str, Any]:
