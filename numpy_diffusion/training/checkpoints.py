@@ -121,7 +121,8 @@ def load(folder: _files.PathLike) -> Any:
         ...
     FileNotFoundError: no/such/run: expected a folder with a checkpoint, found no such folder
     """
-    return read_trained(folder, Trainable).model
+    folder = _files.as_path("folder", folder)
+    return _model_and_schedule(folder, config_text.read(folder))[0]
 
 
 def read_trained(folder: _files.PathLike, kind: type[Trainable] = Network) -> Trained:
