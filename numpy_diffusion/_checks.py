@@ -158,7 +158,9 @@ def _bad_columns(value: Any, bad: np.ndarray) -> str:
     names = getattr(value, "columns", None)
     if names is None or bad.ndim != 2:
         return ""
-    return " in " + ", ".join(repr(label) for label, some in zip(names, np.any(bad, axis=0).tolist(), strict=True) if some)
+    return " in " + ", ".join(
+        repr(label) for label, some in zip(names, np.any(bad, axis=0).tolist(), strict=True) if some
+    )
 
 
 def in_range(name: str, images: np.ndarray) -> np.ndarray:
