@@ -7,6 +7,7 @@ import operator
 import sys
 import warnings
 from collections.abc import Iterable
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ import numpy as np
 Kind = TypeVar("Kind", bound=str)
 
 PACKAGE = str(Path(__file__).parent)
+GRAY = 0.25  # below this and above 0 an image's darkest value raises doubts
 RANGE_ROUNDING = 1e-5  # what an image's values may be outside -1..1
 ROUNDING = 1e-9  # what a sum of weights, a covariance's symmetry and its least eigenvalue may be off, relative
 
@@ -107,6 +109,7 @@ def array(
         given = np.asarray(value)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: expected an array of real numbers, got {_short(value)}") from None
+    given = of_columns(name, value, given)
     if given.dtype.kind not in "fiu":
         raise ValueError(f"{name}: expected real numbers, got dtype {given.dtype}")
     if shape is not None and not _fits(given.shape, shape):
@@ -122,16 +125,55 @@ def array(
         converted = np.ascontiguousarray(given, dtype=dtype)
         total = converted.sum() if finite else 0.0  # finite only if all are: cheaper than an array of answers
     if not np.isfinite(total) and not np.isfinite(converted).all():
-        bad = int((~np.isfinite(converted)).sum())
-        raise ValueError(f"{name}: expected finite values, got {bad} that are NaN or infinite in {converted.dtype}")
+        bad = ~np.isfinite(converted)
+        where = _bad_columns(value, bad)
+        raise ValueError(
+            f"{name}: expected finite values, got {bad.sum()} that are NaN or infinite in {converted.dtype}{where}"
+        )
     return converted.reshape(given.shape)
 
 
+def of_columns(name: str, value: Any, given: np.ndarray) -> np.ndarray:
+    """`given`, which is `value` as an array; of a DataFrame that NumPy has only objects of, float64 [N, D].
+
+    pandas has kinds of columns that NumPy has not, with a missing value of their own.
+
+    Raises
+    ------
+    ValueError : an entry that is no real number, with its column
+    """
+    names = getattr(value, "columns", None)
+    if names is None or given.dtype != object or given.ndim != 2:
+        return given
+    for label, column in zip(names, given.T, strict=True):
+        for row, entry in enumerate(column):
+            if not isinstance(entry, Real) or isinstance(entry, bool):
+                where = f"in row {row} of the column {label!r}"
+                raise ValueError(f"{name}: expected real numbers, got {_short(entry)} {where}")
+    return given.astype(np.float64)
+
+
+def _bad_columns(value: Any, bad: np.ndarray) -> str:
+    """The end of a sentence about some entries of a DataFrame: the columns that they are in."""
+    names = getattr(value, "columns", None)
+    if names is None or bad.ndim != 2:
+        return ""
+    return " in " + ", ".join(
+        repr(label) for label, some in zip(names, np.any(bad, axis=0).tolist(), strict=True) if some
+    )
+
+
 def in_range(name: str, images: np.ndarray) -> np.ndarray:
-    """The images, if they are some: a ValueError where values are out of -1..1."""
+    """The images, if they are some: a ValueError where values are out of -1..1, a warning where they seem to be 0..1.
+
+    Rare are pictures whose darkest spot is gray and whose lightest is nearly white; those in 0..1 all are such.
+    """
     low, high = images.min(), images.max()
     if low < -1.0 - RANGE_ROUNDING or high > 1.0 + RANGE_ROUNDING:
         raise ValueError(f"{name}: expected images with values in -1..1, black to white, got {low:g}..{high:g}")
+    if 0.0 <= low < GRAY and high > 1.0 - GRAY:
+        advice = f"if they are in 0..1, black to white, give 2 * {name} - 1"
+        warn(f"{name}: expected images with values in -1..1, black to white, got {low:g}..{high:g}; {advice}")
     return images
 
 

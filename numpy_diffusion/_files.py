@@ -13,10 +13,23 @@ PathLike = str | os.PathLike[str]
 
 
 def as_path(name: str, value: Any) -> Path:
-    """`value` as a path, or a ValueError that says what it is."""
+    """`value` as a path, in which ~ is the home as it is in a shell, or a ValueError that says what it is."""
     if not isinstance(value, str | os.PathLike):
         raise ValueError(f"{name}: expected a path, got {type(value).__name__} {value!r}")
-    return Path(value)
+    return Path(os.path.expanduser(value))
+
+
+def ending(path: PathLike) -> str:
+    """The end of a file's name that says what is in it, in small letters; of a packed file both.
+
+    Examples
+    --------
+    >>> [ending(name) for name in ("x.CSV", "x.old.csv.gz", "x.gz", "x", "a.b/x")]
+    ['.csv', '.csv.gz', '.gz', '', '']
+    """
+    path = Path(path)
+    last = path.suffix.lower()
+    return Path(path.stem).suffix.lower() + last if last == ".gz" else last
 
 
 def temporary(path: Path) -> Path:
@@ -30,11 +43,47 @@ def is_temporary(other: Path, path: Path) -> bool:
 
 
 def remove_temporaries(path: Path) -> None:
-    """Delete what killed processes left of building `path`, as far as this may be seen and deleted."""
+    """Delete what killed processes left of building `path`, as far as this may be seen and deleted; a folder that a
+    living one is `at_work_in` stays."""
     with suppress(OSError):
         for other in path.parent.iterdir() if path.parent.is_dir() else ():
-            if is_temporary(other, path):
-                shutil.rmtree(other) if other.is_dir() else other.unlink()
+            if not is_temporary(other, path):
+                continue
+            if not other.is_dir():
+                other.unlink(missing_ok=True)
+                continue
+            with suppress(BlockingIOError), at_work_in("out", other):
+                shutil.rmtree(other)
+
+
+@contextmanager
+def at_work_in(name: str, folder: PathLike) -> Iterator[None]:
+    """Keep others, processes and threads, from working in the folder meanwhile; they must ask in the same way.
+
+    The system lets go of the folder when this process ends, however it ends.  On Windows, and on network disks that
+    know no locks, nobody is kept out.
+
+    Raises
+    ------
+    BlockingIOError : another is at work there
+    """
+    if os.name == "nt":
+        yield
+        return
+    import fcntl  # here, since Windows has none
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            where = f"another process or thread is at work in {os.fspath(folder)}"
+            raise BlockingIOError(f"{name}: expected a folder to work in alone, but {where}") from None
+        except OSError:
+            pass  # no locks there
+        yield
+    finally:
+        os.close(handle)
 
 
 def write(path: Path, content: bytes) -> None:

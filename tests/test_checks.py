@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from fractions import Fraction
 from typing import Any
 
@@ -273,3 +274,43 @@ def test_in_range_lets_rounding_through_and_refuses_pixels() -> None:
     assert _checks.in_range("x0", images) is images
     with refusal("x0: expected images with values in -1..1, black to white, got 0..255"):
         _checks.in_range("x0", np.array([0, 255]))
+
+
+def test_images_in_0_to_1_are_doubted() -> None:
+    with pytest.warns(UserWarning, match=r"^x0: expected images .* got 0\.\.1; .* in 0\.\.1, .* give 2 \* x0 - 1$"):
+        _checks.in_range("x0", np.linspace(0.0, 1.0, 8))
+    with pytest.warns(UserWarning, match=r"^x: "):
+        _checks.in_range("x", np.array([0.1, 0.8]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for images in ([-1.0, 1.0], [0.0, 0.0], [1.0, 1.0], [-0.1, 1.0], [0.4, 1.0], [0.0, 0.7]):
+            _checks.in_range("x0", np.array(images))
+
+
+# Tables with names
+
+
+def test_a_table_is_told_by_its_columns() -> None:
+    pandas = pytest.importorskip("pandas")
+    whole, missing = pandas.array([1, 2, 3], dtype="Int64"), pandas.array([1, None, 3], dtype="Int64")
+    x = np.array([0.5, 1.5, 2.5])
+    table = pandas.DataFrame({"age": whole, "x": x})
+    np.testing.assert_array_equal(_checks.array("x0", table), np.column_stack([[1.0, 2.0, 3.0], x]))
+    for column, got in {
+        "age": (missing, "NAType <NA> in row 1"),
+        "b": ([True, False, True], "bool True in row 0"),
+        "c": (["1", "2", "3"], "str '1' in row 0"),
+        "d": (pandas.to_datetime(["2026-01-01"] * 3), "Timestamp Timestamp('2026-01-01 00:00:00') in row 0"),
+        7: ([1.0, {}, None], "dict {} in row 1"),
+    }.items():
+        with refusal(f"x0: expected real numbers, got {got[1]} of the column {column!r}"):
+            _checks.array("x0", pandas.DataFrame({"x": x, column: got[0]}))
+
+
+def test_what_is_not_finite_is_told_by_its_columns() -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"a": [1.0, np.nan], "b": [1.0, 2.0], "c": [np.inf, np.nan]})
+    with refusal("x0: expected finite values, got 3 that are NaN or infinite in float64 in 'a', 'c'"):
+        _checks.array("x0", table)
+    with refusal("x0: expected finite values, got 1 that are NaN or infinite in float64"):
+        _checks.array("x0", table[["a"]].to_numpy())

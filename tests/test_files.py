@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -15,6 +17,14 @@ from numpy_diffusion import _files
 @pytest.mark.parametrize("value", ["a/b", Path("a/b")])
 def test_a_path_is_taken_as_text_or_as_a_path(value: Any) -> None:
     assert _files.as_path("out", value) == Path("a/b")
+
+
+def test_the_home_is_where_the_user_is_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _files.as_path("out", "~/runs") == tmp_path / "runs"
+    assert _files.as_path("out", Path("~/runs")) == tmp_path / "runs"
+    for other in ("a/~", "~no such user/a"):
+        assert _files.as_path("out", other) == Path(other)
 
 
 @pytest.mark.parametrize("value", [None, 3, b"a/b", ["a"]])
@@ -82,6 +92,38 @@ def test_temporary_names_are_this_process_s_own_and_those_of_dead_ones_are_remov
     _files.remove_temporaries(path)
     assert sorted(tmp_path.iterdir()) == sorted(others)
     _files.remove_temporaries(tmp_path / "no" / "folder")  # nothing to remove
+
+
+def test_who_is_at_work_in_a_folder_keeps_others_out_until_it_is_done(tmp_path: Path) -> None:
+    """flock counts handles and not processes: what holds for two of them here holds for two processes."""
+    expected = rf"^out: expected a folder to work in alone, but another process or thread is at work in {tmp_path}$"
+    with (
+        _files.at_work_in("out", tmp_path),
+        pytest.raises(BlockingIOError, match=expected),
+        _files.at_work_in("out", tmp_path),
+    ):
+        pytest.fail("two at work at once")
+    with _files.at_work_in("out", tmp_path), _files.at_work_in("out", tmp_path.parent):
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_locks_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    with _files.at_work_in("out", tmp_path), _files.at_work_in("out", tmp_path):
+        pass
+
+
+def test_what_another_is_building_is_left_to_it(tmp_path: Path) -> None:
+    building = tmp_path / ".run.2.tmp"
+    building.mkdir()
+    with _files.at_work_in("out", building):
+        _files.remove_temporaries(tmp_path / "run")
+        assert building.is_dir()
+    _files.remove_temporaries(tmp_path / "run")
+    assert not building.exists()
 
 
 def test_an_error_of_the_system_names_argument_path_and_reason(tmp_path: Path) -> None:

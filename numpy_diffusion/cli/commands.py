@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training import checkpoints
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.run import Run
+
+Stored = TypeVar("Stored", bound=checkpoints.Trained)
 
 SHOWN, SHOWN_IMAGES = 4000, 4  # in a figure
 PREVIEW: Final[Options] = {"n": 40, "method": "ddim", "steps": 50}  # the images of a preview
@@ -59,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(options: Options) -> int:
     out, stored, known = options["out"], None, DEFAULTS
     if options["resume"]:
-        stored = _read(out)
+        stored = _told(out, checkpoints.read(out))
         known = _settings(stored.config)
     known = known | options
     source = known["data"]
@@ -94,7 +96,7 @@ def _preview(run: Run) -> None:
 
 
 def _sample(options: Options) -> int:
-    run, path = _read(options["run"]), Path(options["output"])
+    run, path = _trained(options["run"]), Path(options["output"])
     _check_output(path, (".npy", ".png") if run.model.takes_images else (".npy", ".csv"))
     options["n"] = n = _checks.integer("n", options.get("n", SAMPLES[run.model.takes_images]), 1)
     model = _asked_for(run.model, run.schedule, options, n)
@@ -129,7 +131,7 @@ def _drawn(options: Options, opened: Callable[..., Any], call: Callable[..., Any
 
 def _check_output(path: Path, suffixes: tuple[str, ...]) -> None:
     """ValueError or OSError where samples cannot be written to the path, before they are drawn."""
-    if path.suffix not in suffixes:
+    if _files.ending(path) not in suffixes:
         raise ValueError(f"--output: expected a file name that ends in {' or '.join(suffixes)}, got {str(path)!r}")
     if path.is_dir():
         raise OSError(f"--output: cannot write to {path}: Is a directory")
@@ -139,13 +141,13 @@ def _check_output(path: Path, suffixes: tuple[str, ...]) -> None:
 
 def _write(path: Path, x: np.ndarray, columns: int) -> None:
     """Write samples in the form that the path's ending says; images side by side in so many columns."""
-    if path.suffix == ".png":
+    if _files.ending(path) == ".png":
         from numpy_diffusion import figures  # here, since matplotlib takes long to import
 
         figures.image_grid(x, path, columns=columns)
         return
     content = io.BytesIO()
-    if path.suffix == ".npy":
+    if _files.ending(path) == ".npy":
         np.save(content, x)
     else:
         np.savetxt(content, x, fmt="%.9g", delimiter=",")
@@ -177,7 +179,7 @@ def _asked_for(model: Network, schedule: Schedule, options: Options, n: int) -> 
 def _figure(options: Options) -> int:
     from numpy_diffusion import figures  # here, since matplotlib takes long to import
 
-    run, seed, output = _read(options["run"]), options["seed"], options["output"]
+    run, seed, output = _trained(options["run"]), options["seed"], options["output"]
     images = run.model.takes_images
     animations = [path for path in (options["gif"], options["html"]) if path is not None]
     for path in (figures.style.png_target(output), *(figures.style.target(p, ".gif", ".html") for p in animations)):
@@ -203,7 +205,7 @@ def _figure(options: Options) -> int:
     return 0
 
 
-def _image_rows(run: checkpoints.Checkpoint, x0: np.ndarray, output: Any, seed: int) -> None:
+def _image_rows(run: checkpoints.Trained, x0: np.ndarray, output: Any, seed: int) -> None:
     """Some images of the data on their way to noise, and as many samples on their way back."""
     from numpy_diffusion import figures
     from numpy_diffusion.figures.steps import telling_steps
@@ -218,14 +220,17 @@ def _image_rows(run: checkpoints.Checkpoint, x0: np.ndarray, output: Any, seed: 
 
 
 def _info(options: Options) -> int:
-    run = checkpoints.read(options["run"])
+    run = checkpoints.read_what_is_there(options["run"])
     data, training = run.config["data"], run.config["training"]
     tell(f"network   {run.model}")
     tell(f"schedule  {run.schedule}")
     details = ", ".join(f"{name} {value}" for name, value in data.items() if name != "name")
     tell(f"data      {data['name'] or 'without a name'}, {details}")
     tell("training  " + ", ".join(f"{name} {value}" for name, value in training.items()))
-    tell(f"progress  {checkpoints.progress(run.training['losses'], training['steps'])}")
+    if isinstance(run, checkpoints.Checkpoint):
+        tell(f"progress  {checkpoints.progress(run.training['losses'], training['steps'])}")
+    else:
+        tell(f"progress  not known, as there is no {checkpoints.TRAINING}")
     for path in sorted(Path(options["run"]).iterdir()):
         tell(f"file      {path}, {path.stat().st_size:,} bytes")
     return 0
@@ -236,9 +241,12 @@ def _compile(options: Options) -> int:
     return 0
 
 
-def _read(folder: _files.PathLike) -> checkpoints.Checkpoint:
-    """The run in the folder, of a network that the command line can tell all that it asks for."""
-    run = checkpoints.read(folder)
+def _trained(folder: _files.PathLike) -> checkpoints.Trained:
+    return _told(folder, checkpoints.read_trained(folder))
+
+
+def _told(folder: _files.PathLike, run: Stored) -> Stored:
+    """The run in the folder, if it is of a network that the command line can tell all that it asks for."""
     told = {} if run.model.nothing is None else run.model.nothing.arguments()
     if others := ", ".join(name for name in told if name != "labels"):
         raise ValueError(
@@ -254,7 +262,8 @@ def _settings(config: Options) -> Options:
     known = {"data": data["name"], "n": data["shape"][0], "schedule": schedule["name"], "T": schedule["T"]}
     if len(data["shape"]) == 4:
         known |= {"colour": data["shape"][1] == 3, "size": data["shape"][3]}
-    return DEFAULTS | known | networks.described(config["network"]["config"]) | config["training"]
+    training = {name: value for name, value in config["training"].items() if name != "warmup"}  # `train` knows it
+    return DEFAULTS | known | networks.described(config["network"]["config"]) | training
 
 
 def _for(function: Callable[..., Any], options: Options) -> Options:

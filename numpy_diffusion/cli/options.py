@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -140,8 +141,8 @@ def parser(
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", metavar="DATA", default=argparse.SUPPRESS, help=sources.HELP)
-    parser.add_argument("--out", metavar="RUN", required=True, help="folder for the run, new or empty")
+    _place(parser, "--data", metavar="DATA", default=argparse.SUPPRESS, help=sources.HELP)
+    _place(parser, "--out", metavar="RUN", required=True, help="folder for the run, new or empty")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out; --data is not needed")
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
     _option(parser, {"model": "mlp for points, unet for images"}, "model", str, "kind of network", choices=MODELS)
@@ -194,7 +195,7 @@ def _images_options(group: Any) -> None:
 
 def _sample_options(parser: argparse.ArgumentParser) -> None:
     purpose = ".npy; .csv, one point a row; .png, images side by side"
-    parser.add_argument("-o", "--output", metavar="FILE", required=True, help=purpose)
+    _place(parser, "-o", "--output", metavar="FILE", required=True, help=purpose)
     purpose = f"samples to draw (default: {SAMPLES[0]} points, {SAMPLES[1]} images)"
     parser.add_argument("-n", type=int, default=argparse.SUPPRESS, help=purpose)
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
@@ -214,7 +215,7 @@ def _sample_options(parser: argparse.ArgumentParser) -> None:
 
 def _text_options(parser: argparse.ArgumentParser, defaults: Options) -> None:
     parser.add_argument("text", metavar="TEXT", help="what is to be seen")
-    parser.add_argument("-o", "--output", metavar="FILE", required=True, help=".png, pictures side by side; .npy")
+    _place(parser, "-o", "--output", metavar="FILE", required=True, help=".png, pictures side by side; .npy")
     parser.add_argument("-n", type=int, default=PICTURES, help=f"pictures to draw (default: {PICTURES})")
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
     _option(parser, defaults, "seed", int, "of the pictures")
@@ -241,10 +242,10 @@ def _dalle_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _figure_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", metavar="FILE.png", help="image, data and samples; both rows of the chain")
-    parser.add_argument("--gif", metavar="FILE.gif", help="the reverse chain, animated")
-    parser.add_argument("--html", metavar="FILE.html", help="the reverse chain as a page with a slider over t")
-    parser.add_argument("--data", metavar="DATA", help="the data to show (default: what the run was trained on)")
+    _place(parser, "-o", "--output", metavar="FILE.png", help="image, data and samples; both rows of the chain")
+    _place(parser, "--gif", metavar="FILE.gif", help="the reverse chain, animated")
+    _place(parser, "--html", metavar="FILE.html", help="the reverse chain as a page with a slider over t")
+    _place(parser, "--data", metavar="DATA", help="the data to show (default: what the run was trained on)")
     parser.add_argument("--seed", type=int, default=0, help="of data, noise and samples (default: 0)")
 
 
@@ -258,7 +259,7 @@ def _command(commands: Any, name: str, run: Callable[[Options], int], purpose: s
         allow_abbrev=False,
     )
     if name not in ("train", "compile"):
-        parser.add_argument("run", metavar="RUN", help="the run's folder")
+        _place(parser, "run", metavar="RUN", help="the run's folder")
     parser.set_defaults(command=run)
     return parser
 
@@ -270,6 +271,11 @@ def _option(group: Any, defaults: Options, name: str, kind: Any, purpose: str, *
 
 def _flag(group: Any, option: str, purpose: str, action: Any = "store_true", **more: Any) -> None:
     group.add_argument(option, action=action, default=argparse.SUPPRESS, help=purpose, **more)
+
+
+def _place(parser: argparse.ArgumentParser, *names: str, **more: Any) -> None:
+    """An argument that is a path, with ~ for the home: a shell leaves it in quotes and behind an equals sign."""
+    parser.add_argument(*names, type=os.path.expanduser, **more)
 
 
 def _integers(text: str) -> tuple[int, ...]:

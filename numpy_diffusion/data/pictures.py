@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numpy_diffusion import _checks
+from numpy_diffusion import _checks, _files
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,7 +48,7 @@ def opened(path: str | os.PathLike[str]) -> Image.Image:
     from PIL import Image, ImageOps  # here, so that importing the package stays fast
 
     try:
-        with Image.open(path) as picture:
+        with Image.open(_files.as_path("image", path)) as picture:
             upright = ImageOps.exif_transpose(picture)  # a camera writes down which way is up
             return upright if upright.mode.startswith("I") else upright.convert("RGBA")
     except (

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.animation import AbstractMovieWriter, HTMLWriter, PillowWriter
 
 from numpy_diffusion import _checks
-from numpy_diffusion._files import PathLike, os_errors_about, write
+from numpy_diffusion._files import PathLike, ending, os_errors_about, write
 from numpy_diffusion.figures.chains import checked_names, uneven
 from numpy_diffusion.figures.steps import telling_steps
 from numpy_diffusion.figures.style import COORDINATES, ORANGE, Names, bounding_box, context, page, panel, target
@@ -93,8 +93,8 @@ def animation(
     names, note = checked_names(names), uneven(model)
     chain = sample(model, schedule, n, seed, shape=(2,), keep=shown)
     with context(), TemporaryDirectory() as folder:
-        drawn = Path(folder, f"animation{place.suffix}")
-        if place.suffix == ".gif":
+        drawn = Path(folder, f"animation{ending(place)}")
+        if ending(place) == ".gif":
             _draw(chain, [*shown, *[0] * (HOLD * RATE)], PillowWriter(RATE), drawn, names, note)
             content = drawn.read_bytes()
         else:

@@ -167,7 +167,7 @@ def target(path: _files.PathLike, *suffixes: str) -> Path:
     OSError : a folder that cannot be made
     """
     place = _files.as_path("path", path)
-    if place.suffix not in suffixes:
+    if _files.ending(place) not in suffixes:
         raise ValueError(f"path: expected a name that ends in {' or '.join(suffixes)}, got {place}")
     with _files.os_errors_about("path", place):
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -196,7 +196,7 @@ def save(figure: Figure, path: _files.PathLike | None) -> Figure:
     if path is not None:
         content = png(figure)
         with _files.os_errors_about("path", path):
-            _files.write(Path(path), content)
+            _files.write(_files.as_path("path", path), content)
     return figure
 
 

@@ -250,10 +250,11 @@ def _points(X: ArrayLike, dtype: type) -> np.ndarray:
         raise ValueError(f"X: expected a dense array, got sparse {type(X).__name__}; X.toarray() is dense")
     try:
         given = np.asarray(X)
-        if given.dtype == object:
+        if given.dtype == object and not hasattr(X, "columns"):
             given = given.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise type(error)(f"X: expected an array of real numbers, and NumPy says: {error}") from None
+    given = _checks.of_columns("X", X, given)
     if given.dtype.kind == "c":
         raise ValueError(f"X: expected real numbers, got dtype {given.dtype}. Complex data not supported")
     if given.ndim == 2 and given.shape[1] == 0:

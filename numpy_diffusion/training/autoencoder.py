@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,9 +14,10 @@ from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.noise import STREAM_BATCH, STREAM_TRAIN, integers, normal
 from numpy_diffusion.training import inputs
-from numpy_diffusion.training.loop import carry_out, first_checkpoint, known_warmup, stored_run, telling
+from numpy_diffusion.training.loop import carry_out, first_checkpoint, telling
+from numpy_diffusion.training.resuming import stored_run
 from numpy_diffusion.training.run import AutoencoderRun
-from numpy_diffusion.training.settings import CommonSettings, common
+from numpy_diffusion.training.settings import CommonSettings, common, known_warmup
 from numpy_diffusion.training.step import Advance, descending
 
 KL_WEIGHT: Final = 1e-6  # Rombach et al. 2022, section 4.1
@@ -88,7 +88,7 @@ def train_autoencoder(
             steps=steps,
             batch=batch,
             learning_rate=learning_rate,
-            warmup=known_warmup(warmup, stored),
+            warmup=known_warmup(warmup, steps, stored),
             weight_decay=weight_decay,
             average_decay=average_decay,
             seed=seed,
@@ -96,7 +96,7 @@ def train_autoencoder(
         ),
         kl_weight=_checks.real("kl_weight", kl_weight, 0.0),
     )
-    path = None if out is None else Path(out)
+    path = None if out is None else _files.as_path("out", out)
 
     def as_run(trained: AutoencoderKL, losses: np.ndarray) -> AutoencoderRun:
         return AutoencoderRun(trained, losses, settings.steps, path)

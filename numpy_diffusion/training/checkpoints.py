@@ -41,26 +41,36 @@ STATE: Final = ("parameters", "m", "v", "average", "history")
 
 
 @dataclass(frozen=True, repr=False)
-class Checkpoint:
-    """What a folder holds.
+class Trained:
+    """What a folder holds for sampling.
 
     Attributes
     ----------
     text : config.json, to the letter
     model : with the averaged weights, and what is measured
     schedule : Schedule; None of what predicts no noise, which has none
-    training : parameters, m, v, average [P], history (see `step_sampling`), losses [step], all float32
     """
 
     text: str
     model: Any
     schedule: Any
-    training: tensors.Tensors
 
     @property
     def config(self) -> dict[str, Any]:
         """`text` as Python values: format, version, network, schedule, data, training."""
         return json.loads(self.text)
+
+
+@dataclass(frozen=True, repr=False)
+class Checkpoint(Trained):
+    """All that a folder holds: beside the above what there is to go on with.
+
+    Attributes
+    ----------
+    training : parameters, m, v, average [P], history (see `step_sampling`), losses [step], all float32
+    """
+
+    training: tensors.Tensors
 
     @property
     def finished(self) -> bool:
@@ -116,19 +126,35 @@ def load(folder: _files.PathLike) -> Any:
     return _model_and_schedule(folder, config_text.read(folder))[0]
 
 
-def read(folder: _files.PathLike, kind: type[Trainable] = Network) -> Checkpoint:
-    """All that is in a folder, checked, whose network is of this kind; errors as for `load`."""
+def read_trained(folder: _files.PathLike, kind: type[Trainable] = Network) -> Trained:
+    """What sampling needs of a folder, whose network is of this kind, from config.json and model.safetensors alone.
+
+    Errors as for `load`.
+    """
     folder = _files.as_path("folder", folder)
     text = config_text.read(folder)
     model, schedule = _model_and_schedule(folder, text)
     if not isinstance(model, kind):
         raise ValueError(f"{folder}: expected the run of {kind.__name__}, got that of {type(model).__name__}")
+    return Trained(text, model, schedule)
+
+
+def read(folder: _files.PathLike, kind: type[Trainable] = Network) -> Checkpoint:
+    """All that is in a folder, checked, whose network is of this kind; errors as for `load`."""
+    folder = _files.as_path("folder", folder)
+    trained = read_trained(folder, kind)
+    text, model, schedule = trained.text, trained.model, trained.schedule
     training = tensors.unpack(folder / TRAINING, text, config_text.before(text))
     shapes: tensors.Shapes = {**dict.fromkeys(STATE, (model.buffer.size,)), "losses": ("step",)}
     shapes["history"] = step_sampling.start(0 if schedule is None else schedule.T).shape
     tensors.check(folder / TRAINING, training, shapes)
     model.buffer[:] = training["average"]  # of the same step as all the rest
     return Checkpoint(text, model, schedule, training)
+
+
+def read_what_is_there(folder: _files.PathLike) -> Trained | Checkpoint:
+    """All that is in a folder that may have lost training.safetensors; errors as for `load`."""
+    return read(folder) if (_files.as_path("folder", folder) / TRAINING).exists() else read_trained(folder)
 
 
 def create(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
@@ -151,8 +177,9 @@ def _make(folder: Path, checkpoint: Checkpoint) -> None:
     building = _files.temporary(folder)
     try:
         building.mkdir(parents=True)
-        _fill(building, checkpoint)
-        os.replace(building, folder)
+        with _files.at_work_in("out", building):
+            _fill(building, checkpoint)
+            os.replace(building, folder)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
@@ -177,7 +204,7 @@ def write(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
     OSError : a file that cannot be written; the old one stays
     """
     with _files.os_errors_about("out", folder):
-        _write_tensors(Path(folder), checkpoint)
+        _write_tensors(_files.as_path("out", folder), checkpoint)
 
 
 def write_config(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
@@ -188,12 +215,12 @@ def write_config(folder: _files.PathLike, checkpoint: Checkpoint) -> None:
     OSError : a file that cannot be written; the old one stays
     """
     with _files.os_errors_about("out", folder):
-        _files.write(Path(folder) / CONFIG, checkpoint.text.encode())
+        _files.write(_files.as_path("out", folder) / CONFIG, checkpoint.text.encode())
 
 
 def remove_leftovers(folder: _files.PathLike) -> None:
     """Delete the temporary files that a killed run left in its folder and beside it."""
-    folder = Path(folder).resolve()
+    folder = _files.as_path("out", folder).resolve()
     for path in (folder, *(folder / name for name in FILES)):
         _files.remove_temporaries(path)
 

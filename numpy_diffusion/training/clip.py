@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,9 +16,10 @@ from numpy_diffusion.networks.clip.clip import CLIP
 from numpy_diffusion.networks.clip.joint_definition import SCALE
 from numpy_diffusion.noise import STREAM_BATCH, integers
 from numpy_diffusion.training import inputs
-from numpy_diffusion.training.loop import carry_out, first_checkpoint, known_warmup, stored_run, telling
+from numpy_diffusion.training.loop import carry_out, first_checkpoint, telling
+from numpy_diffusion.training.resuming import stored_run
 from numpy_diffusion.training.run import CLIPRun
-from numpy_diffusion.training.settings import CommonSettings, common
+from numpy_diffusion.training.settings import CommonSettings, common, known_warmup
 from numpy_diffusion.training.step import Advance, descending
 
 
@@ -84,7 +84,7 @@ def train_clip(
             steps=steps,
             batch=batch,
             learning_rate=learning_rate,
-            warmup=known_warmup(warmup, stored),
+            warmup=known_warmup(warmup, steps, stored),
             weight_decay=weight_decay,
             average_decay=average_decay,
             seed=seed,
@@ -93,7 +93,7 @@ def train_clip(
     )
     if settings.batch > len(data.values):
         raise ValueError(f"batch: expected at most {len(data.values)}, one for each image, got {settings.batch}")
-    path = None if out is None else Path(out)
+    path = None if out is None else _files.as_path("out", out)
 
     def as_run(trained: CLIP, losses: np.ndarray) -> CLIPRun:
         return CLIPRun(trained, losses, settings.steps, path)

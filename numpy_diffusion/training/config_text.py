@@ -17,6 +17,10 @@ from numpy_diffusion.process.schedules import Schedule
 NAME: Final = "config.json"
 FORMAT: Final = "numpy_diffusion run"
 VERSION: Final = 1
+FIELDS: Final[dict[str, dict[str, Any]]] = {
+    "data": {"name": str | None, "shape": list, "sha256": str},
+    "training": {"steps": int, "learning_rate": int | float, "warmup": int},
+}
 
 
 def describe(model: Trainable, schedule: Schedule | None, data: dict[str, Any], training: dict[str, Any]) -> str:
@@ -86,7 +90,25 @@ def read(folder: Path) -> str:
         raise ValueError(f'{path}: expected the settings of a run, with "format": "{FORMAT}"')
     if config.get("version") != VERSION:
         raise ValueError(f"{path}: expected format version {VERSION}, got {config.get('version')!r}")
+    _check(path, config)
     return text
+
+
+def _check(path: Path, config: dict[str, Any]) -> None:
+    """ValueError where something is missing, or of another kind, that is asked for without looking again."""
+    for part, fields in FIELDS.items():
+        found = config.get(part)
+        if not isinstance(found, dict):
+            raise ValueError(f"{path}: {part}: expected an object, got {found!r:.80}")
+        for name, kind in fields.items():
+            if name not in found or not isinstance(found[name], kind) or isinstance(found[name], bool):
+                raise ValueError(f"{path}: {part}: expected {name} as a run has it, got {found.get(name)!r:.80}")
+    lists = {"shape": config["data"]["shape"], "finished_at": config["training"].get("finished_at", [])}
+    for name, numbers in lists.items():
+        if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+            raise ValueError(f"{path}: {name}: expected integers, got {numbers!r:.80}")
+    if not lists["shape"]:
+        raise ValueError(f"{path}: shape: expected that of an array, got []")
 
 
 def _as_text(config: dict[str, Any]) -> str:

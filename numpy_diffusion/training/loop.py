@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,9 @@ from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints, config_text
 from numpy_diffusion.training.inputs import Data
 from numpy_diffusion.training.losses import Weighting
+from numpy_diffusion.training.resuming import begun_in, stored_run
 from numpy_diffusion.training.run import Run
+from numpy_diffusion.training.settings import known_warmup
 from numpy_diffusion.training.step import Advance, start
 from numpy_diffusion.training.step_sampling import Sampling
 from numpy_diffusion.training.steps import hand_over, prepared, states
@@ -139,7 +140,7 @@ def train(
         steps=steps,
         batch=batch,
         learning_rate=learning_rate,
-        warmup=known_warmup(warmup, stored),
+        warmup=known_warmup(warmup, steps, stored),
         weight_decay=weight_decay,
         average_decay=average_decay,
         sampling=sampling,
@@ -165,7 +166,7 @@ def train(
 
 
 def _as_run(schedule: Schedule, steps: int, out: _files.PathLike | None, trained: Network, losses: np.ndarray) -> Run:
-    return Run(trained, schedule, losses, steps, None if out is None else Path(out))
+    return Run(trained, schedule, losses, steps, None if out is None else _files.as_path("out", out))
 
 
 def carry_out(
@@ -184,21 +185,21 @@ def carry_out(
 
     Whatever is trained: `advance` does its steps.  `data` [N, ...] is for what the model measures of it.
     """
-    checkpoint_every = _checks.integer("checkpoint_every", checkpoint_every, 1)
-    begun, settings = _begun(out, stored, first), first.config["training"]
-    state, losses = _restored(begun, settings["steps"])
-    following, saved = states(advance, state, losses, at_most=checkpoint_every), state.step
-    keep = partial(_keep, out, begun, data, settings["backend"], losses)
-    try:
-        for state in _with_bar(following, saved, losses, progress):
-            if state.step % checkpoint_every == 0 or state.step == len(losses):
-                saved = keep(state, after_checkpoint)
-    except KeyboardInterrupt:
-        pass  # what is in `state` is whole: a chunk cut short never gets there
-    finally:
-        hand_over(model, begun.model, state, data, settings["backend"])
-    if state.step > saved:
-        keep(state)
+    checkpoint_every, settings = _checks.integer("checkpoint_every", checkpoint_every, 1), first.config["training"]
+    with begun_in(out, stored, first) as begun:
+        state, losses = _restored(begun, settings["steps"])
+        following, saved = states(advance, state, losses, at_most=checkpoint_every), state.step
+        keep = partial(_keep, out, begun, data, settings["backend"], losses)
+        try:
+            for state in _with_bar(following, saved, losses, progress):
+                if state.step % checkpoint_every == 0 or state.step == len(losses):
+                    saved = keep(state, after_checkpoint)
+        except KeyboardInterrupt:
+            pass  # what is in `state` is whole: a chunk cut short never gets there
+        finally:
+            hand_over(model, begun.model, state, data, settings["backend"])
+        if state.step > saved:
+            keep(state)
     return losses[: state.step]
 
 
@@ -211,22 +212,6 @@ def telling(after_checkpoint: Callable[[Any], object] | None, as_run: Callable[.
     return lambda trained, losses: after_checkpoint(as_run(trained, losses))
 
 
-def stored_run(
-    out: _files.PathLike | None, resume: bool, kind: type[Trainable] = Network
-) -> checkpoints.Checkpoint | None:
-    """The checkpoint of the run to go on with; None for a new run."""
-    if not resume:
-        return None
-    if out is None:
-        raise ValueError("resume: expected `out`, the folder of the run to go on with, got None")
-    return checkpoints.read(out, kind)
-
-
-def known_warmup(warmup: int | None, stored: checkpoints.Checkpoint | None) -> int | None:
-    """The warm-up that is asked for, else that of the run to go on with: by default it would depend on the steps."""
-    return warmup if stored is None or warmup is not None else stored.config["training"]["warmup"]
-
-
 def first_checkpoint(
     data: Data, schedule: Schedule | None, training: dict[str, Any], data_name: str | None
 ) -> checkpoints.Checkpoint:
@@ -234,25 +219,6 @@ def first_checkpoint(
     text = config_text.describe(data.model, schedule, data.origin(data_name), training)
     state = start(data.model, 0 if schedule is None else schedule.T)
     return checkpoints.Checkpoint(text, data.model, schedule, _arrays(state, np.empty(0, np.float32)))
-
-
-def _begun(
-    out: _files.PathLike | None, stored: checkpoints.Checkpoint | None, first: checkpoints.Checkpoint
-) -> checkpoints.Checkpoint:
-    """The checkpoint to start from, in a folder that has just been written to: what hinders that shows now."""
-    if out is None:
-        return first
-    if stored is None:
-        checkpoints.create(out, first)
-        return first
-    checkpoints.check_same(stored, first)
-    begun = checkpoints.prolonged(stored, first.config["training"]["steps"])
-    if not begun.finished:
-        checkpoints.remove_leftovers(out)
-        if begun is not stored:
-            checkpoints.write_config(out, begun)
-        checkpoints.write(out, begun)
-    return begun
 
 
 def _arrays(state: State, losses: np.ndarray) -> dict[str, np.ndarray]:

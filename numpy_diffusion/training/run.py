@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from numpy_diffusion import _files, _pictures
+from numpy_diffusion import _checks, _files, _pictures
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.clip.clip import CLIP
@@ -113,6 +113,9 @@ class CLIPRun(Progress):
 def load_run(folder: _files.PathLike) -> Run:
     """The run in a folder, as `train` returned it at its last checkpoint: network, schedule and losses.
 
+    From a folder without training.safetensors there is all but the losses, with a warning: the run then has no step,
+    none to do, and cannot be gone on with.
+
     All that sampling needs, in two lines:
 
     >>> import numpy as np, tempfile, numpy_diffusion as nd
@@ -140,6 +143,10 @@ def load_run(folder: _files.PathLike) -> Run:
         ...
     FileNotFoundError: no/such/run: expected a folder with a checkpoint, found no such folder
     """
-    stored = checkpoints.read(folder)
-    steps = stored.config["training"]["steps"]
-    return Run(stored.model, stored.schedule, stored.training["losses"], steps, Path(folder))
+    stored = checkpoints.read_what_is_there(folder)
+    if isinstance(stored, checkpoints.Checkpoint):
+        losses, steps = stored.training["losses"], stored.config["training"]["steps"]
+    else:
+        losses, steps = np.empty(0, np.float32), 0
+        _checks.warn(f"{folder}: there is no {checkpoints.TRAINING}, so that the losses and steps are not known")
+    return Run(stored.model, stored.schedule, losses, steps, _files.as_path("folder", folder))

@@ -14,6 +14,7 @@ from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.noise import WORD_RANGE
+from numpy_diffusion.training import checkpoints
 from numpy_diffusion.training.losses import Weighting
 from numpy_diffusion.training.step_sampling import SAMPLINGS, Sampling
 
@@ -147,6 +148,17 @@ def common(
         seed=_checks.seed(seed),
         backend=chosen(backend),
     )
+
+
+def known_warmup(warmup: int | None, steps: int, stored: checkpoints.Checkpoint | None) -> int | None:
+    """The warm-up that is asked for, else that of the run to go on with: by default it would depend on the steps.
+
+    None where there are fewer steps than that, which is then said of the steps and not of the warm-up.
+    """
+    if stored is None or warmup is not None:
+        return warmup
+    known = stored.config["training"]["warmup"]
+    return known if _checks.integer("steps", steps, 1) >= known else None
 
 
 def _mirror(model: Network, mirror: bool) -> bool | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,6 +159,8 @@ def test_resuming_with_a_setting_as_it_was_or_not(capsys, trained):
         == 0
     )
     for option, argument in {
+        "--steps 1": "steps: expected 30 as in the checkpoint, got 1",
+        "--steps 1 --warmup 2": "warmup: expected an integer in 0..1, got 2",
         "--batch 17": "batch: expected 16 as in the checkpoint, got 17",
         "--learning-rate 1": "learning_rate: expected 0.002",
         "--seed 1": "seed: expected 0",
@@ -211,7 +214,7 @@ def test_ctrl_c_elsewhere_is_status_130(capsys, monkeypatch, trained, tmp_path):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints, "read", interrupted)
+    monkeypatch.setattr(checkpoints, "read_trained", interrupted)
     assert call(capsys, "sample {} -o {}", trained, tmp_path / "x.npy") == (130, "", "numpy-diffusion: interrupted\n")
     assert os.listdir(tmp_path) == []
 
@@ -297,6 +300,40 @@ def test_info_before_the_first_step_has_no_loss(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(stepping, "prepare", interrupted(stepping.prepare, after=0))
     assert call(capsys, f"train --data moons --out {{}} {FEW}", tmp_path / "run")[0] == 130
     assert "progress  0 of 30 steps\n" in call(capsys, "info {}", tmp_path / "run")[1]
+
+
+def test_config_and_model_are_all_that_sampling_needs(capsys, trained, tmp_path):
+    """What is needed to go on with is the larger part of a run, and stays behind where one is handed on."""
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for name in (checkpoints.CONFIG, checkpoints.MODEL):
+        shutil.copy(trained / name, alone)
+    for folder, output in ((trained, tmp_path / "a.npy"), (alone, tmp_path / "b.npy")):
+        assert call(capsys, "sample {} -n 10 -o {} --quiet", folder, output) == (0, "", "")
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+    assert call(capsys, "figure {}", alone) == (0, f"{alone / 'figure.png'}\n", "")
+    status, out, err = call(capsys, "info {}", alone)
+    assert (status, err) == (0, "")
+    assert "progress  not known, as there is no training.safetensors\n" in out
+    assert "training.safetensors: cannot read " in failure(capsys, "train --out {} --resume", alone)
+
+
+def test_a_path_may_begin_with_the_home_and_end_in_capitals(capsys, monkeypatch, trained, tmp_path):
+    """The shell leaves ~ in --out=~/run and in a script's list of words."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(trained, tmp_path / "run")
+    for output in ("~/x.NPY", "~/x.CSV"):
+        assert call(capsys, f"sample ~/run -n 10 --quiet --output={output}") == (0, "", "")
+    expected = np.load(tmp_path / "x.NPY")
+    np.testing.assert_array_equal(np.loadtxt(tmp_path / "x.CSV", delimiter=",", dtype=np.float32), expected)
+    assert call(capsys, "figure ~/run -o ~/x.PNG --data ~/x.CSV") == (0, f"{tmp_path / 'x.PNG'}\n", "")
+    few = FEW.replace("--n 64 ", "")
+    assert call(capsys, f"train --data=~/x.CSV --out=~/other {few}")[0] == 0
+    assert checkpoints.read("~/other").config["data"]["name"] == str(tmp_path / "x.CSV")
+    x0, schedule = datasets.moons(64, 0), Schedule.linear(T=10)
+    run = training.train(MLP(dim=2, width=8), schedule, x0, steps=2, progress=False, out="~/third")
+    assert run.path == tmp_path / "third"
+    np.testing.assert_array_equal(load_run("~/third").losses, run.losses)
 
 
 # errors and help

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 from numpy_diffusion.cli import sources
 from numpy_diffusion.data import datasets, image_datasets
 
+TABLE_TEXT = "a,b\n0.5,-1.25\n3,4\n1e-3,7\n"
 TABLE = np.array([[0.5, -1.25], [3.0, 4.0], [1e-3, 7.0]], np.float32)
 
 
@@ -62,6 +65,42 @@ def test_any_other_file_is_a_picture(tmp_path, monkeypatch):
     assert sources.lasting("photo.png") == str(tmp_path / "photo.png")
 
 
+def header(text: str) -> bytes:
+    """A .npy file of nothing but a header."""
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+def archive(**arrays: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+def test_any_table_is_read_whatever_its_name_ends_in(tmp_path):
+    texts = {separator: TABLE_TEXT.replace(",", separator).encode() for separator in (",", "\t", " ")}
+    for name, content in {
+        "x.CSV": texts[","],
+        "x.tsv": texts["\t"],
+        "a.txt": texts[","],
+        "b.txt": texts["\t"],
+        "c.txt": texts[" "],
+        "x.csv.gz": gzip.compress(texts[","]),
+        "X.TSV.GZ": gzip.compress(texts["\t"]),
+        "x.npz": archive(points=TABLE),
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        np.testing.assert_array_equal(sources.points(str(tmp_path / name), 1, 0), TABLE, name)
+        assert sources.is_whole(str(tmp_path / name))
+        assert sources.header(str(tmp_path / name)) == (None if name == "x.npz" else ["a", "b"])
+
+
+def test_a_picture_is_one_whatever_its_name_ends_in(tmp_path):
+    Image.fromarray(np.array([[0, 255], [128, 255]], np.uint8)).save(tmp_path / "x.png")
+    expected = sources.points(str(tmp_path / "x.png"), 50, 2)
+    (tmp_path / "x.png").rename(tmp_path / "x.scan")
+    np.testing.assert_array_equal(sources.points(str(tmp_path / "x.scan"), 50, 2), expected)
+
+
 class Planted:
     """Writes a file when it is unpickled."""
 
@@ -75,6 +114,10 @@ class Planted:
         ("x.npy", b"", "expected numbers in"),
         ("x.npy", b"\x93NUMPY", "expected numbers in"),
         ("x.npy", b"hello, world", "expected numbers in"),
+        ("x.npy", header("{'descr':"), "expected numbers in"),
+        ("x.npy", header("[" * 400), "expected numbers in"),
+        ("x.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (3, -2)}"), "expected numbers in"),
+        ("x.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000, 2)}"), "expected"),
         ("x.npy", TABLE, r"expected numbers in .*x\.npy, one point a row: "),
         ("x.npy", np.array([Planted()]), "expected numbers in .*pickle"),
         ("x.npy", np.array(["a", "b"]), "expected real numbers, got dtype"),
@@ -89,7 +132,18 @@ class Planted:
         ("x.csv", b"x,y\n1,nan\n", "expected finite values"),
         ("x.csv", bytes(range(128, 256)), "expected numbers in"),
         ("x.png", b"", "image: cannot read a picture"),
-        ("x.docx", b"PK", "image: cannot read a picture"),
+        ("x.jpeg", b"PK", "image: cannot read a picture"),
+        ("x.docx", b"PK", r"--data: expected a table \(\.npy, .*\) or a picture, got .*, which is neither"),
+        ("x.parquet", b"PAR1", "which is neither"),
+        ("x.tsv", b"1\t2\n3\n", "expected numbers in"),
+        ("x.csv.gz", b"1,2\n", r"expected numbers in|cannot read .*Not a gzipped file"),
+        ("x.csv.gz", gzip.compress(b"1,2\n3,4\n" * 9)[:-9], r"expected numbers in .*ended before"),
+        ("x.csv.gz", gzip.compress(b"")[:4] + b"\xff" * 30, "expected numbers in|cannot read"),
+        ("x.npz", b"PK", "expected numbers in"),
+        ("x.npz", archive(), "expected numbers in .*expected, got none"),
+        ("x.npz", archive(a=TABLE, b=TABLE), "expected numbers in .*expected, got a, b"),
+        ("x.npz", archive(a=TABLE)[:-30], "expected numbers in"),
+        ("x.npz", archive(a=np.array([{}])), "expected numbers in .*pickle"),
     ],
 )
 def test_bad_files_are_one_sentence(tmp_path, monkeypatch, name, content, sentence):
@@ -114,7 +168,7 @@ def test_missing_files_are_an_os_error_that_names_them(source):
 
 @pytest.mark.parametrize("source", [None, "spirale", "", "runs/spiral"])
 def test_unknown_names_are_told_the_known_ones(source):
-    with pytest.raises(ValueError, match=r"^--data: expected spiral, .*\.npy or \.csv .*; got "):
+    with pytest.raises(ValueError, match=r"^--data: expected spiral, .*\.npy, \.npz, \.csv, .*; got "):
         sources.points(source, 10, 0)
 
 

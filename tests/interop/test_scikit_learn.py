@@ -259,6 +259,13 @@ def test_an_entry_that_is_no_number():
         quick().fit([[1.0], [{}]])
 
 
+def test_a_missing_value_of_pandas_is_told_by_its_column():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"x": [0.5, 1.5], "age": pandas.array([1, None], dtype="Int64")})
+    with pytest.raises(ValueError, match=r"^X: expected real numbers, got NAType <NA> in row 1 of the column 'age'$"):
+        DiffusionDensity().fit(table)
+
+
 def test_too_few_rows_and_another_number_of_features(fitted):
     with pytest.raises(ValueError, match=r"^X: expected at least 2 rows, got n_samples = 1$"):
         quick().fit(X[:1])

@@ -110,6 +110,13 @@ def test_files_have_the_rights_of_any_new_file(folder):
     assert {(folder / name).stat().st_mode for name in checkpoints.FILES} == {plain}
 
 
+def test_a_setting_that_an_older_run_does_not_know_is_not_what_it_was(folder):
+    stored = checkpoints.read(folder)
+    text = config_text.describe(stored.model, SCHEDULE, DATA, TRAINING | {"mirror": True})
+    with pytest.raises(ValueError, match=r"^mirror: expected None as in the checkpoint, got True$"):
+        checkpoints.check_same(stored, checkpoints.Checkpoint(text, stored.model, SCHEDULE, stored.training))
+
+
 # Crashes
 
 
@@ -405,9 +412,17 @@ def test_arrays_that_do_not_fit_are_refused_with_a_right_checksum_too(folder, ki
         lambda c: c["network"]["config"].update(colour=3),
         lambda c: c.pop("network"),
         lambda c: c.update(schedule=None),
+        lambda c: c.update(data=[]),
+        lambda c: c["data"].pop("name"),
+        lambda c: c["data"].update(shape=[]),
+        lambda c: c["data"].update(shape=[8, None]),
+        lambda c: c.pop("training"),
+        lambda c: c["training"].pop("warmup"),
+        lambda c: c["training"].update(steps=True),
+        lambda c: c["training"].update(finished_at="60"),
     ],
 )
-def test_a_config_that_makes_no_network_is_refused_with_a_right_checksum_too(folder, change):
+def test_a_config_that_is_not_that_of_a_run_is_refused_with_a_right_checksum_too(folder, change):
     config = example(5).config
     change(config)
     (folder / "config.json").write_text(json.dumps(config))

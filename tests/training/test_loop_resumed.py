@@ -164,6 +164,7 @@ def test_resuming_with_the_history_of_the_losses_and_a_learned_variance(tmp_path
 
 OTHER = {
     "steps": (dict(steps=59), "steps: expected 60 as in the checkpoint, got 59"),
+    "steps below the warm-up": (dict(steps=1), "steps: expected 60 as in the checkpoint, got 1"),
     "batch": (dict(batch=17), "batch: expected 16 as in the checkpoint, got 17"),
     "learning_rate": (dict(learning_rate=0.1), "learning_rate: expected 0.002 as in the checkpoint, got 0.1"),
     "warmup": (dict(warmup=0), "warmup: expected 6 as in the checkpoint, got 0"),
@@ -201,13 +202,3 @@ def test_resuming_with_another_argument_names_it_and_both_values(whole, name):
     with pytest.raises(ValueError, match=f"^{sentence}"):
         train(**arguments | change)
     assert_same(load_run(whole.path), whole)
-
-
-def test_resuming_needs_a_folder_with_a_checkpoint(tmp_path):
-    with pytest.raises(ValueError, match=r"^resume: expected `out`"):
-        short(resume=True)
-    with pytest.raises(FileNotFoundError, match="expected a folder with a checkpoint, found no such folder"):
-        short(out=tmp_path / "run", resume=True)
-    with pytest.raises(FileNotFoundError, match=r"expected a folder with a checkpoint, found no config\.json in it"):
-        short(out=tmp_path, resume=True)
-    assert os.listdir(tmp_path) == []

@@ -1,0 +1,52 @@
+"""The run on disk that a training goes on with, and the folder that it alone then writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from numpy_diffusion import _files
+from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.trainable import Trainable
+from numpy_diffusion.training import checkpoints
+
+
+def stored_run(
+    out: _files.PathLike | None, resume: bool, kind: type[Trainable] = Network
+) -> checkpoints.Checkpoint | None:
+    """The checkpoint of the run to go on with; None for a new run."""
+    if not resume:
+        return None
+    if out is None:
+        raise ValueError("resume: expected `out`, the folder of the run to go on with, got None")
+    return checkpoints.read(out, kind)
+
+
+@contextmanager
+def begun_in(
+    out: _files.PathLike | None, stored: checkpoints.Checkpoint | None, first: checkpoints.Checkpoint
+) -> Iterator[checkpoints.Checkpoint]:
+    """The checkpoint to start from, in a folder that has just been written to: what hinders that shows now.
+
+    Meanwhile nobody else trains there.
+    """
+    if out is None:
+        yield first
+        return
+    if stored is None:
+        checkpoints.create(out, first)
+    with _files.at_work_in("out", _files.as_path("out", out)):
+        yield first if stored is None else _resumed(out, stored, first)
+
+
+def _resumed(
+    out: _files.PathLike, stored: checkpoints.Checkpoint, first: checkpoints.Checkpoint
+) -> checkpoints.Checkpoint:
+    checkpoints.check_same(stored, first)
+    begun = checkpoints.prolonged(stored, first.config["training"]["steps"])
+    if not begun.finished:
+        checkpoints.remove_leftovers(out)
+        if begun is not stored:
+            checkpoints.write_config(out, begun)
+        checkpoints.write(out, begun)
+    return begun
