@@ -1,0 +1,141 @@
+"""The gradient by a convolution's weights, by the definition's sums on the SIMD tile.
+
+dW[tap, c, j] += sum over the pixels p of all samples of x[p at the tap, c] dy[p, j]
+
+The sums run over pixels, which lie as far apart as an image has channels: from there a tile would fetch a line of
+the cache for each number or two, and lines so far apart push each other out.  So both factors are gathered first, of
+DEPTH pixels from as many samples as that takes: dy by panels, x by a few channels under one tap.  Each tile then
+reads two short stretches of memory, and takes its sums from the gradient once for all these pixels.
+"""
+
+from typing import NamedTuple
+
+from numba.extending import register_jitable
+
+from numpy_diffusion.kernels._jit import inline_jit, part_jit
+from numpy_diffusion.kernels.layers.images import image, pitch, pixel
+from numpy_diffusion.kernels.memory import round_up
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.vector.runs import narrow_runs_tile, runs_tile
+from numpy_diffusion.kernels.vector.tile import move, prefetch_to_write
+
+SEGMENT = 64  # pixels of a sample, whole rows, or one row if that has more: sums that a tile does not fill are of these
+DEPTH = 128  # pixels at a time, in whole segments
+BUDGET = 65536  # numbers of dy at a time, that stay in the second cache
+CHANNELS = 2 * ROWS  # of x at a time
+
+
+class Scratch(NamedTuple):
+    """Where the gathered numbers are in the scratch; a tile comes first."""
+
+    values: int  # of x [pixel, channel]
+    slopes: int  # of dy [panel, pixel, lane]
+    pixels: int  # at a time
+    panels: int  # at a time
+    end: int
+
+
+@register_jitable
+def scratch_for(width, J):
+    """The scratch of a gradient by the weights of J output channels, of images of this width."""
+    pixels, panels = max(DEPTH, width), round_up(J, LANES) // LANES
+    panels = min(panels, max(1, BUDGET // (pixels * LANES)))
+    values = CHANNELS * LANES
+    slopes = values + pixels * CHANNELS
+    return Scratch(values, slopes, pixels, panels, slopes + panels * pixels * LANES)
+
+
+@part_jit
+def add(worker, tables, src, dy, weights, window):
+    """Add the gradient by the weights to theirs, pixel by pixel in the order of the samples.
+
+    tables : a table of images for each sample;  src, dy : rows of them;  window : a `conv.Window`
+    """
+    samples, first, widest = tables.shape[0], image(tables[0], dy), 0
+    for n in range(samples):
+        widest = max(widest, image(tables[n], dy).width)
+    place, panels = scratch_for(widest, first.channels), round_up(first.channels, LANES) // LANES
+    rows = max(1, SEGMENT // max(1, widest))
+    chunks = (first.height + rows - 1) // rows
+    together = max(1, place.pixels // (rows * max(1, widest)))
+    blocks = (panels + place.panels - 1) // place.panels
+    for i in range((samples * chunks + together - 1) // together * blocks):
+        begin, panel = i // blocks * together, i % blocks * place.panels
+        end = min(begin + together, samples * chunks)
+        _block(worker, tables, src, dy, weights, window, place, begin, end, chunks, rows, panel,
+               min(panel + place.panels, panels))  # fmt: skip
+
+
+@inline_jit
+def _segment(number, chunks, rows, height):
+    """Of which sample a segment is, its first row and how many it has."""
+    y = number % chunks * rows
+    return number // chunks, y, min(rows, height - y)
+
+
+@part_jit
+def _block(worker, tables, src, dy, weights, window, place, begin, end, chunks, rows, low, high):
+    """What segments begin..end - 1 add to the gradient of panels low..high - 1."""
+    arena, scratch, k = worker.arena, worker.scratch, window.k
+    C, height = image(tables[0], src).channels, image(tables[0], dy).height
+    depth = 0
+    for number in range(begin, end):
+        n, y, count = _segment(number, chunks, rows, height)
+        slope = image(tables[n], dy)
+        for panel in range(low, high):
+            to, at = place.slopes + ((panel - low) * place.pixels + depth) * LANES, pixel(slope, y, 0) + panel * LANES
+            _gather(arena, at, pitch(slope), slope.channels, count, slope.width, scratch, to, LANES)
+        depth += count * slope.width
+    for i in range((C + CHANNELS - 1) // CHANNELS * k * k):
+        c, tap, to = i // (k * k) * CHANNELS, i % (k * k), place.values
+        for number in range(begin, end):
+            n, y, count = _segment(number, chunks, rows, height)
+            source, width, stride = image(tables[n], src), image(tables[n], dy).width, window.stride
+            row = pitch(source)
+            at = source.at + (stride * y + window.shift + tap // k) * row + (window.shift + tap % k) * C + c
+            _gather(arena, at, stride * row, stride * C, count, width, scratch, to, CHANNELS)
+            to += count * width * CHANNELS
+        _tiles(worker, tables, dy, weights, window, place, begin, end, chunks, rows, low, high, c, tap, C, depth)
+
+
+@part_jit
+def _gather(arena, at, down, right, rows, width, scratch, to, numbers):
+    """scratch[to...] = so many numbers of each pixel, from arena[at + y * down + x * right] on."""
+    for y in range(rows):
+        for x in range(width):
+            move(arena, at + y * down + x * right, scratch, to + (y * width + x) * numbers, numbers, False)
+
+
+@part_jit
+def _tiles(worker, tables, dy, weights, window, place, begin, end, chunks, rows, low, high, c, tap, C, depth):
+    """The same for the gathered channels of x, under one tap."""
+    scratch, taps, J = worker.scratch, window.k * window.k, image(tables[0], dy).channels
+    for panel in range(low, high):
+        narrow, b0 = J - panel * LANES <= VECTOR, place.slopes + (panel - low) * place.pixels * LANES
+        height = CHANNELS if narrow else ROWS
+        for first in range(0, min(CHANNELS, C - c), height):
+            c0, a0 = window.weight + ((panel * taps + tap) * C + c + first) * LANES, place.values + first
+            if c + first + height > C:  # what lies behind the last channel is another tap's
+                for number in range(begin, end):
+                    n, _, count = _segment(number, chunks, rows, image(tables[0], dy).height)
+                    pixels = count * image(tables[n], dy).width
+                    _some(scratch, a0, b0, pixels, weights, c0, C - c - first)
+                    a0, b0 = a0 + pixels * CHANNELS, b0 + pixels * LANES
+            elif narrow:
+                narrow_runs_tile(scratch, a0, 0, CHANNELS, 1, scratch, b0, 0, LANES,
+                                 weights, c0, LANES, weights, c0, LANES, 1, depth)  # fmt: skip
+            else:
+                prefetch_to_write(weights, c0 + taps * C * LANES, ROWS * LANES)  # the next panel's
+                runs_tile(scratch, a0, 0, CHANNELS, 1, scratch, b0, 0, LANES,
+                          weights, c0, LANES, weights, c0, LANES, 1, depth)  # fmt: skip
+
+
+@part_jit
+def _some(scratch, a0, b0, pixels, weights, c0, channels):
+    """What so many gathered pixels add to the gradient of fewer channels than a tile has."""
+    for first in range(0, channels, ROWS):
+        scratch[: ROWS * LANES] = 0
+        runs_tile(scratch, a0 + first, 0, CHANNELS, 1, scratch, b0, 0, LANES,
+                  scratch, 0, LANES, scratch, 0, LANES, 1, pixels)  # fmt: skip
+        for i in range(min(ROWS, channels - first) * LANES):
+            weights[c0 + first * LANES + i] += scratch[i]
