@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-import latent_works
 import numpy as np
 import ours
-import timing
-from works import OURS, Work
+from works import OURS, Work, times, trained
 
 import numpy_diffusion as nd
 from numpy_diffusion.networks.clip import compiled, plan
@@ -27,20 +24,11 @@ WIDTHS = {1: 2.0, 4: 1.5}  # hidden numbers as a multiple of the miniature's, an
 RATE = 1e-4
 
 
-def installed_peers() -> list[ModuleType]:
-    """transformers on PyTorch, where both are here."""
-    try:
-        return [importlib.import_module("peer_clip")]
-    except ModuleNotFoundError:
-        print("peer_clip: torch, diffusers or transformers is not installed, left out")
-        return []
-
-
 def jobs(peers: Sequence[ModuleType]) -> dict[str, Callable[[], Work]]:
     """What makes each work, by its title."""
     found: dict[str, Callable[[], Work]] = {}
     for width, target in WIDTHS.items():
-        title = f"CLIP {width * HIDDEN}{f' (x {width})' if width > 1 else ''}, training step, batch 64"
+        title = f"CLIP {width * HIDDEN}{times(width)}, training step, batch 64"
         found[title] = functools.partial(train, title, peers, width, target)
     return found
 
@@ -51,13 +39,9 @@ def train(title: str, peers: Sequence[ModuleType], width: int, target: float, ba
     data = rng.uniform(-1.0, 1.0, (4 * batch, *model.shape)).astype(np.float32)
     ids = _texts(rng, 4 * batch)
     gradient = model.gradient(batch, "numba")
-    runs = {OURS: _steps(model, data, ids, batch)}
-    gradients: dict[str, Callable[..., Any]] = {OURS: lambda x, ids: gradient(model.buffer, x, ids)[1].copy()}
-    for name, module in ((name, peer) for peer in peers for name in peer.NAMES):
-        runs[name], gradients[name] = module.train(name, model, data, ids, batch, RATE)
-    gradients = timing.noting_first(gradients, first := {})
-    runs = latent_works._without_wrong_gradients(runs, gradients, data[:batch], ids[:batch])
-    return Work(title, runs, first, 1, target, flops=batch * _flops(model, ids))
+    found = {OURS: (_steps(model, data, ids, batch), lambda x, ids: gradient(model.buffer, x, ids)[1].copy())}
+    found |= {name: peer.train(name, model, data, ids, batch, RATE) for peer in peers for name in peer.NAMES}
+    return trained(title, found, (data[:batch], ids[:batch]), target, batch * _flops(model, ids))
 
 
 def _clip(width: int) -> nd.CLIP:

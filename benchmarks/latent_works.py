@@ -6,14 +6,13 @@ Both are those of a miniature of 16 x 16 latents of 64 x 64 images, and twice an
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
 import numpy as np
 import ours
 import timing
-from works import OURS, Work
+from works import OURS, Work, drawn, texts, times, trained, words
 
 import numpy_diffusion as nd
 
@@ -24,22 +23,12 @@ WIDTHS = {1: 2.0, 2: 1.5, 4: 1.5}  # channels as a multiple of the miniature's, 
 RATE = 1e-4
 
 
-def installed_peers() -> list[ModuleType]:
-    """diffusers on PyTorch, where both are here."""
-    try:
-        return [importlib.import_module("peer_latents")]
-    except ModuleNotFoundError:
-        print("peer_latents: torch or diffusers is not installed, left out")
-        return []
-
-
 def jobs(peers: Sequence[ModuleType]) -> dict[str, Callable[[], Work]]:
     """What makes each work, by its title; the narrowest networks first."""
     found: dict[str, Callable[[], Work]] = {}
     for width, target in WIDTHS.items():
         unet, autoencoder = (
-            "-".join(str(width * n) for n in channels) + (f" (x {width})" if width > 1 else "")
-            for channels in (UNET, AUTOENCODER)
+            "-".join(str(width * n) for n in channels) + times(width) for channels in (UNET, AUTOENCODER)
         )
         for title, work in {
             f"conditional U-Net {unet}, 16 latents": predict,
@@ -52,14 +41,6 @@ def jobs(peers: Sequence[ModuleType]) -> dict[str, Callable[[], Work]]:
     return found
 
 
-def _drawn(model: nd.UNet | nd.AutoencoderKL) -> None:
-    """Weights where there are zeros at first, so that answers can be told apart."""
-    rng = np.random.default_rng(0)
-    for values in model.params.values():
-        if not values.any():
-            values[:] = 0.05 * rng.standard_normal(values.shape)
-
-
 def _unet(width: int) -> nd.UNet:
     """A plain block on top, transformers of four heads in the two below it and in the middle."""
     cross = "CrossAttnDownBlock2D", "CrossAttnUpBlock2D"
@@ -68,7 +49,7 @@ def _unet(width: int) -> nd.UNet:
                     attention_head_dim=4, norm_num_groups=8,
                     down_block_types=("DownBlock2D", cross[0], cross[0]),
                     up_block_types=(cross[1], cross[1], "UpBlock2D"))  # fmt: skip
-    _drawn(model)
+    drawn(model)
     return model
 
 
@@ -77,14 +58,8 @@ def _autoencoder(width: int) -> nd.AutoencoderKL:
                              latent_channels=LATENT[0], block_out_channels=[width * n for n in AUTOENCODER],
                              norm_num_groups=8, down_block_types=("DownEncoderBlock2D",) * 3,
                              up_block_types=("UpDecoderBlock2D",) * 3)  # fmt: skip
-    _drawn(model)
+    drawn(model)
     return model
-
-
-def _texts(rng: np.random.Generator, n: int, width: int) -> nd.Condition:
-    """States of n texts that differ in length."""
-    states = rng.standard_normal((n, TOKENS, width * STATE), dtype=np.float32)
-    return nd.Condition(states=states, mask=np.arange(TOKENS) < rng.integers(FEWEST, MOST + 1, n)[:, None])
 
 
 def _same_answers(runs: dict[str, Callable[..., object]], relative: float = 1e-4) -> None:
@@ -95,53 +70,28 @@ def _same_answers(runs: dict[str, Callable[..., object]], relative: float = 1e-4
             np.testing.assert_allclose(found, wanted, atol=relative * np.abs(wanted).max(), err_msg=name)
 
 
-def _without_wrong_gradients(
-    runs: dict[str, Callable[[], object]], gradients: dict[str, Callable[..., np.ndarray]], *arrays: np.ndarray
-) -> dict[str, Callable[[], object]]:
-    """The contestants, by the gradient of the batch that is timed, for which compilers make code of its own.
-
-    One whose compiler gives another gradient than the same network without it is left out, and this is said.
-    """
-    expected, right = gradients[OURS](*arrays), {}
-    for name, gradient in gradients.items():
-        error = np.linalg.norm(gradient(*arrays) - expected) / np.linalg.norm(expected)
-        if error > 1e-4 and "compiled" in name:
-            print(f"{name}: left out, its gradient is off by {error:.1e}")
-            continue
-        assert error < 1e-4, f"{name}: gradient off by {error:.1e}"
-        right[name] = runs[name]
-    return right
-
-
 def predict(title: str, peers: Sequence[ModuleType], width: int, target: float, n: int = 16) -> Work:
     """The noise in n latents, each with its text."""
     model, rng = _unet(width), np.random.default_rng(n)
-    x, told = rng.standard_normal((n, *LATENT), dtype=np.float32), _texts(rng, n, width)
+    x, told = rng.standard_normal((n, *LATENT), dtype=np.float32), texts(rng, n, TOKENS, width * STATE, FEWEST, MOST)
     runs = {OURS: lambda: model(x, 500, states=told.states, mask=told.mask)}
     runs |= {name: peer.predict(name, model, x, 500, told.states, told.mask) for peer in peers for name in peer.NAMES}
     runs = timing.noting_first(runs, first := {})
     _same_answers(runs)
-    return Work(title, runs, first, 1, target, flops=n * ours.unet_flops(model, tokens=_words(told)))
+    return Work(title, runs, first, 1, target, flops=n * ours.unet_flops(model, tokens=words(told)))
 
 
 def train(title: str, peers: Sequence[ModuleType], width: int, target: float, batch: int = 32) -> Work:
     """A step of Adam on the noise in latents, each with its text."""
     model, schedule, rng = _unet(width), nd.Schedule.linear(T=1000), np.random.default_rng(0)
-    data, told = rng.standard_normal((256, *LATENT), dtype=np.float32), _texts(rng, 256, width)
-    runs = {OURS: ours.train(model, schedule, data, batch, 1, RATE, condition=told)}
-    gradients = {OURS: ours.unet_gradient(model, schedule)}
-    for name, module in ((name, peer) for peer in peers for name in peer.NAMES):
-        runs[name], gradients[name] = module.train(name, model, schedule, data, told.states, told.mask, batch, RATE)
+    data = rng.standard_normal((256, *LATENT), dtype=np.float32)
+    told = texts(rng, len(data), TOKENS, width * STATE, FEWEST, MOST)
+    run, gradient = ours.train(model, schedule, data, batch, 1, RATE, told), ours.own_gradient(model, schedule, told)
+    given = model, schedule, data, told.states, told.mask, batch, RATE
+    found = {OURS: (run, gradient)} | {name: peer.train(name, *given) for peer in peers for name in peer.NAMES}
     t, eps = rng.integers(1, 1001, batch), rng.standard_normal((batch, *LATENT), dtype=np.float32)
-    gradients = timing.noting_first(gradients, first := {})
-    runs = _without_wrong_gradients(runs, gradients, data[:batch], t, eps, told.states[:batch], told.mask[:batch])
-    flops = batch * ours.unet_flops(model, training=True, tokens=_words(told))
-    return Work(title, runs, first, 1, target, flops=flops)
-
-
-def _words(told: nd.Condition) -> int:
-    """Of a text in the mean: ours leaves out the places without a word."""
-    return round(float(told.mask.sum(axis=-1).mean()))
+    flops = batch * ours.unet_flops(model, training=True, tokens=words(told))
+    return trained(title, found, (data[:batch], t, eps, told.states[:batch], told.mask[:batch]), target, flops)
 
 
 def encode(title: str, peers: Sequence[ModuleType], width: int, target: float, n: int = 16) -> Work:
@@ -170,13 +120,8 @@ def train_autoencoder(title: str, peers: Sequence[ModuleType], width: int, targe
     """A step of Adam on images, through the latent and back."""
     model, rng = _autoencoder(width), np.random.default_rng(0)
     data = rng.uniform(-1.0, 1.0, (64, *IMAGE)).astype(np.float32)
-    runs = {OURS: ours.train_autoencoder(model, data, batch, RATE)}
-    gradients = {OURS: ours.autoencoder_gradient(model, batch)}
-    for name, module in ((name, peer) for peer in peers for name in peer.NAMES):
-        runs[name], gradients[name] = module.train_autoencoder(name, model, data, ours.KL_WEIGHT, batch, RATE)
-    gradients = timing.noting_first(gradients, first := {})
-    runs = _without_wrong_gradients(
-        runs, gradients, data[:batch], rng.standard_normal((batch, *LATENT), dtype=np.float32)
-    )
-    flops = batch * ours.autoencoder_flops(model, training=True)
-    return Work(title, runs, first, 1, target, flops=flops)
+    given = model, data, ours.KL_WEIGHT, batch, RATE
+    found = {OURS: (ours.train_autoencoder(model, data, batch, RATE), ours.autoencoder_gradient(model, batch))}
+    found |= {name: peer.train_autoencoder(name, *given) for peer in peers for name in peer.NAMES}
+    arrays = data[:batch], rng.standard_normal((batch, *LATENT), dtype=np.float32)
+    return trained(title, found, arrays, target, batch * ours.autoencoder_flops(model, training=True))

@@ -36,13 +36,14 @@ BATCH, RATE, T, STEPS = 32, 1e-4, 1000, 5
 
 def main() -> None:
     import unet_works
+    import works
 
     import numpy_diffusion as nd
 
     model, schedule = unet_works._model(), nd.Schedule.linear(T=T)
-    few = nd.UNet(**{**model.config, "block_out_channels": (8, 8, 8)})
+    few = nd.UNet(**model.options | {"block_out_channels": (8, 8, 8)})
     found = {}
-    for name in [OURS, *(name for peer in unet_works.installed_peers() for name in peer.NAMES)]:
+    for name in [OURS, *(name for peer in works.installed_peers("peer_diffusers") for name in peer.NAMES)]:
         _process(name, few, model, schedule, 1)
         found[name] = _process(name, few, model, schedule, STEPS)
     columns = list(found[OURS])
@@ -56,8 +57,8 @@ def _process(name: str, few: nd.UNet, model: nd.UNet, schedule: nd.Schedule, ste
     """What `measure` finds in a process of its own, which gets all it needs as arrays and JSON."""
     networks = {"few": few, "model": model}
     arrays = {f"{which}/{key}": value for which, network in networks.items() for key, value in network.params.items()}
-    configs = json.dumps({which: network.config for which, network in networks.items()})
-    np.savez(given := io.BytesIO(), alpha_bar=schedule.alpha_bar, steps=steps, configs=configs, **arrays)
+    options = json.dumps({which: network.options for which, network in networks.items()})
+    np.savez(given := io.BytesIO(), alpha_bar=schedule.alpha_bar, steps=steps, options=options, **arrays)
     command = [sys.executable, __file__, name]
     done = subprocess.run(command, input=given.getvalue(), stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -68,10 +69,10 @@ def _given() -> tuple[SimpleNamespace, SimpleNamespace, SimpleNamespace, int]:
     arrays = dict(np.load(io.BytesIO(sys.stdin.buffer.read())))
     few, model = (
         SimpleNamespace(
-            config=config,
+            options=options,
             params={key.split("/")[1]: value for key, value in arrays.items() if key.startswith(f"{which}/")},
         )
-        for which, config in json.loads(str(arrays["configs"])).items()
+        for which, options in json.loads(str(arrays["options"])).items()
     )
     return few, model, SimpleNamespace(T=T, alpha_bar=arrays["alpha_bar"]), int(arrays["steps"])
 
@@ -105,7 +106,7 @@ def _contestant(name: str) -> Callable[..., Callable[[], object]]:
         import numpy_diffusion as nd
 
         return lambda model, schedule, data: ours.train(
-            nd.UNet(**model.config), nd.Schedule.linear(T=schedule.T), data, BATCH, 1, RATE, most=STEPS + 1
+            nd.UNet(**model.options), nd.Schedule.linear(T=schedule.T), data, BATCH, 1, RATE, most=STEPS + 1
         )
     import peer_diffusers
 

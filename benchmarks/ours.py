@@ -39,11 +39,11 @@ def start(n, dim):
     return noise.normal(SEED, noise.STREAM_START, np.arange(n), 0, dim)
 
 
-def train(model, schedule, data, batch, steps, rate, most=10_000_000, condition=NOTHING):
+def train(model, schedule, data, batch, steps, rate, condition=NOTHING, crop=None, most=10_000_000):
     """run() takes `steps` steps; at most so many in all, each with its own entry in the table of rates."""
     state = training_step.start(model, schedule.T)
     rates, decays = np.full(most, rate), average_decays(0.999, 1, most)
-    task = Task(schedule, data, condition, batch=batch, adam=Adam(), rates=rates, decays=decays, seed=0)
+    task = Task(schedule, data, condition, batch, Adam(), rates, decays, seed=0, crop=crop)
     advance = training_step.prepare(model, task, losses.weights(schedule), backend="numba")
     return lambda: advance(state, steps)
 
@@ -73,17 +73,18 @@ def gradient(model, schedule, x0, t, eps, condition=NOTHING):
     x0, eps = x0.astype(np.float64), eps.astype(np.float64)
     tables = losses.weights(schedule), losses.bound_table(schedule)
     definition = training_batch.by_definition(exact)
-    drawn = x0, t, eps, *tables, condition
+    drawn = x0, t, eps, *tables, condition, None, model.predicts
     return training_batch.losses_and_gradient(definition, schedule, exact.buffer, *drawn)[1]
 
 
-def unet_gradient(model, schedule):
-    """The same as a function, in float32 by the kernels that `train` runs, of a U-Net that attends to states."""
+def own_gradient(model, schedule, condition, crop=None):
+    """The same as a function, in float32 by the kernels that `train` runs, of a batch and the condition's fields."""
+    fields = condition.arguments()
 
-    def found(x0, t, eps, states, mask):
-        told, none = Condition(states=states, mask=mask), np.empty(0)
-        task = Task(schedule, x0, told, batch=len(x0), adam=Adam(), rates=none, decays=none, seed=0)
-        drawn = x0, t, eps, losses.weights(schedule), losses.bound_table(schedule), told
+    def found(x0, t, eps, *told):
+        told, none = Condition(**dict(zip(fields, told, strict=True))), np.empty(0)
+        task = Task(schedule, x0, told, len(x0), Adam(), none, none, seed=0, crop=crop)
+        drawn = x0, t, eps, losses.weights(schedule), losses.bound_table(schedule), told, None, model.predicts
         return training_batch.losses_and_gradient(model.own_gradient(task), schedule, model.buffer, *drawn)[1]
 
     return found

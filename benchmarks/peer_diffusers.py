@@ -12,18 +12,22 @@ from diffusers import UNet2DModel
 NAMES = ("PyTorch eager", "PyTorch channels_last", "PyTorch compiled")
 
 
-def network(name, kind, model):
-    """diffusers' network of this kind with our weights."""
+def network(name, kind, model, strict=True):
+    """diffusers' network of this kind with our weights; of all its weights, if strict."""
     found = kind(**model.options)
-    found.load_state_dict({key: torch.tensor(values.copy()) for key, values in model.params.items()})
+    found.load_state_dict({key: torch.tensor(values.copy()) for key, values in model.params.items()}, strict=strict)
     return found.to(memory_format=torch.channels_last) if name == "PyTorch channels_last" else found
 
 
 def tensor(name, values):
     """Images [N, C, H, W] as this contestant wants them; other arrays as they are."""
-    values = torch.tensor(values)
+    return laid_out(name, torch.tensor(values))
+
+
+def laid_out(name, values):
+    """The same of what is a tensor already."""
     last = name == "PyTorch channels_last" and values.ndim == 4
-    return values.contiguous(memory_format=torch.channels_last) if last else values
+    return values.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
 def maybe_compiled(name, function):
@@ -35,12 +39,17 @@ def maybe_compiled(name, function):
 
 
 def jump(schedule):
-    """The function x_t of x_0 [N, C, H, W], t [N] and eps."""
+    """The function x_t of x_0 [N, ...], t [N] and eps."""
     signal, sigma = (
         torch.tensor(np.sqrt(values), dtype=torch.float32)
         for values in (schedule.alpha_bar, 1.0 - schedule.alpha_bar)
     )
-    return lambda x0, t, eps: signal[t, None, None, None] * x0 + sigma[t, None, None, None] * eps
+
+    def jumped(x0, t, eps):
+        own = (-1,) + (1,) * (x0.ndim - 1)
+        return signal[t].view(own) * x0 + sigma[t].view(own) * eps
+
+    return jumped
 
 
 def training(name, found, model, loss, draw, rate):
@@ -52,8 +61,7 @@ def training(name, found, model, loss, draw, rate):
     def gradient(*arrays):
         optimizer.zero_grad(set_to_none=True)
         loss(*(tensor(name, values) for values in arrays)).backward()
-        slopes = {key: values.grad.numpy().ravel() for key, values in found.named_parameters()}
-        return np.concatenate([slopes[key] for key in model.params])
+        return np.concatenate([found.get_parameter(key).grad.numpy().ravel() for key in model.params])
 
     def run():
         drawn = draw()

@@ -25,6 +25,7 @@ import numpy as np
 import report
 import spiral_race
 import timing
+import unclip_works
 import unet_works
 import works
 
@@ -62,7 +63,8 @@ def main() -> None:
 
 def _jobs() -> dict[str, Callable[[], works.Work]]:
     """What makes each work, by its title."""
-    peers, unet_peers = works.installed_peers(), unet_works.installed_peers()
+    peers = works.installed_peers("peer_numpy", "peer_torch", "peer_jax")
+    unet_peers = works.installed_peers("peer_diffusers")
     return (
         {
             "q_sample with noise, 4096 x 768": lambda: works.q_sample(peers),
@@ -79,8 +81,9 @@ def _jobs() -> dict[str, Callable[[], works.Work]]:
             "U-Net, 64 images": lambda: unet_works.predict(unet_peers, 64, 2.0),
             "U-Net, training step, batch 32": lambda: unet_works.train(unet_peers, 32, 2.0),
         }
-        | latent_works.jobs(latent_works.installed_peers())
-        | clip_works.jobs(clip_works.installed_peers())
+        | latent_works.jobs(works.installed_peers("peer_latents"))
+        | clip_works.jobs(works.installed_peers("peer_clip"))
+        | unclip_works.jobs(works.installed_peers("peer_unclip"))
     )
 
 

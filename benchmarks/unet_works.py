@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from types import ModuleType
 
 import numpy as np
@@ -13,15 +12,6 @@ from works import OURS, Work
 import numpy_diffusion as nd
 
 CHANNELS = (32, 64, 64)
-
-
-def installed_peers() -> list[ModuleType]:
-    """diffusers on PyTorch, where both are here."""
-    try:
-        return [importlib.import_module("peer_diffusers")]
-    except ModuleNotFoundError:
-        print("peer_diffusers: torch or diffusers is not installed, left out")
-        return []
 
 
 def _model() -> nd.UNet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -12,6 +12,7 @@ import ours
 import timing
 
 import numpy_diffusion as nd
+from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.sampling.solvers import coefficients
 
 OURS = "numpy_diffusion"
@@ -31,15 +32,73 @@ class Work:
     bytes: float = 0.0
 
 
-def installed_peers() -> list[ModuleType]:
-    """The peers whose library is here."""
+def installed_peers(*names: str) -> list[ModuleType]:
+    """Those of these modules whose libraries are here."""
     found = []
-    for name in ("peer_numpy", "peer_torch", "peer_jax"):
+    for name in names:
         try:
             found.append(importlib.import_module(name))
-        except ModuleNotFoundError:
-            print(f"{name}: not installed, left out")
+        except ModuleNotFoundError as error:
+            print(f"{name}: left out, {error.name} is not installed")
     return found
+
+
+def times(width: int) -> str:
+    """Behind a network's name in a title, what it is as a multiple of the narrowest one."""
+    return f" (x {width})" if width > 1 else ""
+
+
+def drawn(model: Trainable) -> None:
+    """Weights where there are zeros at first, so that answers can be told apart."""
+    rng = np.random.default_rng(0)
+    for values in model.params.values():
+        if not values.any():
+            values[:] = 0.05 * rng.standard_normal(values.shape)
+
+
+def texts(rng: np.random.Generator, n: int, places: int, size: int, fewest: int, most: int) -> nd.Condition:
+    """States [n, places, size] of texts of `fewest` to `most` words."""
+    states = rng.standard_normal((n, places, size), dtype=np.float32)
+    return nd.Condition(states=states, mask=np.arange(places) < rng.integers(fewest, most + 1, n)[:, None])
+
+
+def words(told: nd.Condition) -> int:
+    """Of a text in the mean: ours leaves out the places without a word."""
+    return round(float(told.mask.sum(axis=-1).mean()))
+
+
+def trained(
+    title: str,
+    contestants: dict[str, tuple[Callable[[], object], Callable[..., np.ndarray]]],
+    arrays: Sequence[np.ndarray],
+    target: float,
+    flops: float,
+) -> Work:
+    """Of training steps: each contestant's step, and the gradient that it gives of the batch `arrays`."""
+    runs, gradients = ({name: pair[k] for name, pair in contestants.items()} for k in (0, 1))
+    gradients = timing.noting_first(gradients, first := {})
+    runs = _without_wrong_gradients(runs, gradients, arrays)
+    return Work(title, runs, first, 1, target, flops=flops)
+
+
+def _without_wrong_gradients(
+    runs: dict[str, Callable[[], object]],
+    gradients: dict[str, Callable[..., np.ndarray]],
+    arrays: Sequence[np.ndarray],
+) -> dict[str, Callable[[], object]]:
+    """The contestants, by the gradient of the batch that is timed, for which compilers make code of its own.
+
+    One whose compiler gives another gradient than the same network without it is left out, and this is said.
+    """
+    expected, right = gradients[OURS](*arrays), {}
+    for name, gradient in gradients.items():
+        error = np.linalg.norm(gradient(*arrays) - expected) / np.linalg.norm(expected)
+        if error > 1e-4 and "compiled" in name:
+            print(f"{name}: left out, its gradient is off by {error:.1e}")
+            continue
+        assert error < 1e-4, f"{name}: gradient off by {error:.1e}"
+        right[name] = runs[name]
+    return right
 
 
 def _model() -> nd.MLP:

@@ -28,6 +28,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import _dalle2
+import _dalle2_quality
 import _drawing_quality
 import _latents
 import _scene_quality
@@ -48,7 +50,11 @@ PICTURES = {  # by example
     "which_schedule": ["which_schedule.png"],
     "latent_scenes": ["latent_scenes.png"],
     "pixel_or_latent": ["pixel_or_latent.png"],
+    "dalle2": ["dalle2.png", "dalle2_clip.png", "dalle2_prior.png", "dalle2_stages.png"],
+    "dalle2_tricks": ["dalle2_variations.png", "dalle2_interpolation.png", "dalle2_difference.png"],
 }
+RUN = "runs/dalle2"  # where training goes on if it was interrupted, and where dalle2_tricks finds what it needs
+MORE = {"dalle2": ["--run", RUN], "dalle2_tricks": [f"{RUN}/pipeline"]}  # arguments of an example
 _FEW = ["--autoencoder-steps", "2", "--scenes", "40", "--length", "10", "--samples", "12"]
 SHORT = {  # what makes an example short
     "spiral": ["--steps", "20", "--seed", "3"],
@@ -57,11 +63,21 @@ SHORT = {  # what makes an example short
     "check_your_sampler": ["--steps", "20", "--seed", "3"],
     "latent_scenes": ["--steps", "2", *_FEW],
     "pixel_or_latent": ["--steps", "3", *_FEW],
+    "dalle2": ["--steps", "2", "--scenes", "40", "--samples", "12"],
+    "dalle2_tricks": ["--steps", "3", "--samples", "12"],
 }
 SMALL = {  # what is smaller then, by module
     _drawing_quality: {"POINTS": 2000, "PAIRS": 200, "DATA": 400, "DETAIL": 20_000},
     _latents: {"SIZE": 32, "CHANNELS": (8, 16), "WIDTH": 8, "HELD_OUT": 4},
     _scene_quality: {"SCENES": 600},
+    _dalle2: {
+        "SIZES": (8, 16, 32),
+        "WIDTH": 8,
+        "CHANNELS": (16, 16),
+        "UPSAMPLER_CHANNELS": (8, 8),
+        "DECODER_CHAIN": 3,
+    },
+    _dalle2_quality: {"POOL": 400, "CHOICES": 10},
     pixel_or_latent: {"PIXEL_CHANNELS": (8, 8, 8), "SEEDS": 1, "CHAIN": 3},
 }
 CLOSE = 0.02  # relative: other registers round the last bits otherwise, other code gives other numbers
@@ -77,7 +93,7 @@ def main() -> None:
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             begun = time.monotonic()
-            printed = ran(name, ["--out", folder])
+            printed = ran(name, ["--out", folder, *MORE.get(name, [])])
             keep(name, Path(folder), printed, time.monotonic() - begun)
 
 
@@ -113,15 +129,17 @@ def short(name: str) -> list[float]:
         row = _schedule_study.measured(_schedule_study.Case(0, 10, "tank", "cosine", 0, 20))
         return [float(row[measure]) for measure in ("accuracy", "energy", "bound")]
     with tempfile.TemporaryDirectory() as folder:
-        printed = ran_short(name, Path(folder))
+        if name == "dalle2_tricks":
+            ran_short("dalle2", Path(folder), "--run", f"{folder}/run")
+        printed = ran_short(name, Path(folder), *([f"{folder}/run/pipeline"] if name == "dalle2_tricks" else []))
         if name == "pixel_or_latent":
             return [row.distance for row in pixel_or_latent.stored(Path(folder, "pixel_or_latent.csv"))]
         return numbers(printed)
 
 
-def ran_short(name: str, folder: Path) -> str:
+def ran_short(name: str, folder: Path, *more: str) -> str:
     """What a short run prints, in this process; one of points has a short chain, shown in few frames."""
-    sigmoid, arguments = nd.Schedule.sigmoid, [f"{name}.py", "--out", str(folder), *SHORT[name]]
+    sigmoid, arguments = nd.Schedule.sigmoid, [f"{name}.py", "--out", str(folder), *SHORT[name], *more]
     with (
         small(),
         mock.patch.object(nd.Schedule, "sigmoid", lambda T: sigmoid(T // 20)),

@@ -37,9 +37,12 @@ from numpy_diffusion.networks.text_projection.text_projection import TextProject
 from numpy_diffusion.networks.text_unet.text_unet import TextUNet
 from numpy_diffusion.networks.unclip_decoder.unclip_decoder import UnCLIPDecoder
 from numpy_diffusion.networks.unet.unet import UNet
+from numpy_diffusion.networks.unet.upsampler import Upsampler
 from numpy_diffusion.pipelines.ddpm import Pipeline
 from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
 from numpy_diffusion.pipelines.latent import LatentPipeline
+from numpy_diffusion.pipelines.unclip import UnCLIP
+from numpy_diffusion.pipelines.unclip_stage import Stage
 from numpy_diffusion.process.forward import q_posterior, q_sample, q_step, q_trajectory
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import karras_steps, log_snr_steps
@@ -70,10 +73,13 @@ __all__ = [
     "PriorTransformer",
     "Run",
     "Schedule",
+    "Stage",
     "TextProjection",
     "TextUNet",
     "UNet",
+    "UnCLIP",
     "UnCLIPDecoder",
+    "Upsampler",
     "as_eps",
     "backend",
     "better_of_two",

@@ -39,6 +39,7 @@ STREAM_TEXT_WEIGHTS: Final = 22  # initial weights of a text encoder
 STREAM_PROJECTION_WEIGHTS: Final = 23  # initial weights of the projection before a decoder
 STREAM_CROP: Final = 24  # which part of an image a training step shows
 STREAM_BLUR: Final = 25  # how much a training step blurs the image to go by
+STREAM_STAGE: Final = 26  # the seed of each of several chains, one behind the other
 
 WORD_RANGE: Final = 2**32  # values of a word of the counter: so many samples have numbers, and so many steps of each
 NUMBER_SHIFT: Final = 16  # bits of a stream's word below the number of the dropout that draws from it
@@ -93,6 +94,18 @@ def words(seed: int, stream: int, sample: ArrayLike, step: ArrayLike, n: int) ->
     step = np.broadcast_to(np.asarray(step), sample.shape[:1])[:, None]
     block = np.arange(quads)[None, :]
     return np.concatenate(philox4x32((block, sample, step, stream), split_seed(seed)), axis=1)[:, :n]
+
+
+def seed_of(seed: int, stream: int, number: int) -> int:
+    """A seed of its own, of 64 bits, for what has this number.
+
+    Examples
+    --------
+    >>> len({seed_of(0, STREAM_STAGE, number) for number in range(100)})
+    100
+    """
+    low, high = words(seed, stream, number, 0, 2)[0].tolist()
+    return int(low | high << 32)
 
 
 def integers(seed: int, stream: int, sample: ArrayLike, step: ArrayLike, high: ArrayLike) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import numpy_diffusion as nd
+from numpy_diffusion.layers import bicubic
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 LIBRARIES = {"peer_numpy": "numpy", "peer_torch": "torch", "peer_jax": "jax"}
@@ -172,6 +173,98 @@ def test_a_peer_gives_the_same_gradient_of_clip(clips: ModuleType) -> None:
     peer.NAMES = tuple(name for name in peer.NAMES if "compiled" not in name)
     for run in clips.train("a work", [peer], 1, 1.0, 3).runs.values():
         run()
+
+
+class UnCLIPDefinition:
+    """A peer of the works of DALL-E 2 by the definition; `factor` 1 is right."""
+
+    NAMES = ("definition", "definition, channels_last")
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor, self.ours = factor, importlib.import_module("ours")
+
+    def train_prior(self, name: str, model: nd.PriorTransformer, schedule: nd.Schedule, *settings: Any) -> Any:
+        def gradient(z0: np.ndarray, t: np.ndarray, eps: np.ndarray, *told: np.ndarray) -> np.ndarray:
+            condition = nd.Condition(**dict(zip(("embedding", "states", "mask"), told, strict=True)))
+            return self.factor * self.ours.gradient(model, schedule, z0, t, eps, condition)
+
+        return lambda: None, gradient
+
+    def train_upsampler(self, name: str, model: nd.UNet, schedule: nd.Schedule, *settings: Any) -> Any:
+        def gradient(x0: np.ndarray, t: np.ndarray, eps: np.ndarray, low: np.ndarray) -> np.ndarray:
+            return self.factor * self.ours.gradient(model, schedule, x0, t, eps, nd.Condition(low_resolution=low))
+
+        return lambda: None, gradient
+
+
+UNCLIP_WORKS = {"train_prior": ("definition",), "train_upsampler": UnCLIPDefinition.NAMES}
+
+
+@pytest.fixture
+def unclips(works: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The works of DALL-E 2 on a small scale."""
+    module = importlib.import_module("unclip_works")
+    small = {"EMBEDDING": 16, "HEAD": 8, "LAYERS": 2, "CHANNELS": (8, 16), "IMAGE": 16, "LOW": 8, "CROP": 8}
+    for name, value in small.items():
+        monkeypatch.setattr(module, name, value)
+    return module
+
+
+@pytest.mark.parametrize("work", UNCLIP_WORKS)
+def test_unclips_gradients_are_those_of_the_definition(unclips: ModuleType, work: str) -> None:
+    found = getattr(unclips, work)("a work", [UnCLIPDefinition()], 1, 1.0, 3)
+    for run in found.runs.values():
+        run()
+    assert set(found.first) == set(found.runs) == {"numpy_diffusion", *UNCLIP_WORKS[work]}
+    assert found.flops > 1e5
+    with pytest.raises(AssertionError, match="definition"):
+        getattr(unclips, work)("a work", [UnCLIPDefinition(1.001)], 1, 1.0, 3)
+    assert [title.split(",")[0] for title in unclips.jobs([])] == [
+        *("prior 16", "upsampler 8-16"),
+        *("prior 64 (x 4)", "upsampler 32-64 (x 4)"),
+    ]
+
+
+def test_the_priors_operations_are_those_of_its_products(unclips: ModuleType) -> None:
+    """As the definition's products count them: of all tokens, less what the last block leaves out."""
+    model = nd.PriorTransformer(
+        embedding_dim=6, num_embeddings=5, num_layers=2, num_attention_heads=2, attention_head_dim=4
+    )
+    given = {"proj_in": 1, "embedding_proj": 1, "encoder_hidden_states_proj": 5, "time_embedding.linear_1": 1}
+    tokens, total = 9, 0.0
+    for name, values in model.params.items():
+        if values.ndim == 2:
+            layer = name.removesuffix(".weight")
+            others = 1 if "." not in layer or "time" in layer or layer.startswith("transformer_blocks.1") else tokens
+            rows = tokens if layer.endswith(("to_k", "to_v")) else given.get(layer, others)
+            total += 2.0 * rows * values.size * (2 if layer in given else 3)
+    assert unclips._prior_flops(model, 5) == total
+
+
+@pytest.mark.parametrize("work", UNCLIP_WORKS)
+def test_a_peer_gives_the_same_gradients_of_unclip(unclips: ModuleType, work: str) -> None:
+    for library in ("torch", "diffusers"):
+        pytest.importorskip(library)
+    peer = importlib.import_module("peer_unclip")
+    peer.NAMES = tuple(name for name in peer.NAMES if "compiled" not in name)
+    for run in getattr(unclips, work)("a work", [peer], 1, 1.0, 3).runs.values():
+        run()
+
+
+def test_what_a_peers_upsampler_is_shown_is_cut_as_ours(unclips: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without blur, of images that are their low-resolution ones enlarged, it is shown what it is to draw."""
+    for library in ("torch", "diffusers"):
+        pytest.importorskip(library)
+    peer, drawn = importlib.import_module("peer_unclip"), []
+    monkeypatch.setattr(peer, "training", lambda *arguments: (lambda: drawn.append(arguments[-2]()), None))
+    low = np.random.default_rng(0).normal(size=(6, 3, 8, 8)).astype(np.float32)
+    data = bicubic.forward(low, 16, 16)
+    model, schedule = unclips._upsampler(1, 16), nd.Schedule.cosine(T=10)
+    peer.train_upsampler("PyTorch eager", model, schedule, data, low, 0.0, 8, 4, 1e-4)[0]()
+    x0, t, eps, shown = (values.numpy() for values in drawn[0])
+    assert x0.shape == eps.shape == (4, 3, 8, 8)
+    assert 1 <= t.min() <= t.max() <= 10
+    np.testing.assert_allclose(shown, x0, atol=1e-5)
 
 
 def test_only_chooses_by_title_and_quick_leaves_out_what_is_long(

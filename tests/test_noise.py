@@ -100,6 +100,14 @@ def test_streams_are_numbered_apart() -> None:
     assert len(set(STREAMS.values())) == len(STREAMS) > 5
 
 
+def test_seeds_are_words_of_their_own_stream() -> None:
+    low, high = noise.words(5, noise.STREAM_STAGE, 3, 0, 2)[0]
+    found = noise.seed_of(5, noise.STREAM_STAGE, 3)
+    assert noise.split_seed(found) == (low, high)
+    assert type(found) is int
+    assert len({noise.seed_of(seed, noise.STREAM_STAGE, number) for seed in range(9) for number in range(9)}) == 81
+
+
 @pytest.fixture(scope="module")
 def million() -> np.ndarray:
     """10^6 normals, n = 5 a sample, so that every place of a counter and the cut at n is in it."""

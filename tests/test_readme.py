@@ -37,6 +37,7 @@ def test_the_python_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.
     assert (names["pipeline"].unet.buffer == names["unet"].buffer).all()  # type: ignore[attr-defined]
     assert names["pictures"].shape == names["others"].shape == (2, 3, 32, 32)  # type: ignore[attr-defined]
     assert names["eps"].shape == (2, 4, 16, 16)  # type: ignore[attr-defined]
+    assert names["drawn"].shape == (3, 3, 64, 64)  # type: ignore[attr-defined]
     assert (names["half"][..., :4] == names["images"].x0[0][..., :4]).all()  # type: ignore[attr-defined]
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from numpy_diffusion.models.converted import clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.pipelines.latent import LatentPipeline
+from numpy_diffusion.pipelines.unclip import UnCLIP
 from numpy_diffusion.process.forward import q_trajectory
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
         try:
-            options = vars(parser(_train, _sample, _figure, _info, _text2image, _compile).parse_args(argv))
+            options = vars(parser(_train, _sample, _figure, _info, _text2image, _dalle2, _compile).parse_args(argv))
             return options.pop("command")(options)
         except KeyboardInterrupt:
             _say("interrupted")
@@ -97,10 +99,26 @@ def _sample(options: Options) -> int:
 
 
 def _text2image(options: Options) -> int:
+    return _drawn(options, LatentPipeline.from_diffusers, LatentPipeline.__call__)
+
+
+def _dalle2(options: Options) -> int:
+    def opened(folder: _files.PathLike) -> UnCLIP:
+        pipeline = UnCLIP.from_diffusers(folder)
+        stage = _checks.integer(
+            "--stage", options.get("stage", len(pipeline.upsamplers)), 0, len(pipeline.upsamplers)
+        )
+        last = pipeline.last_upsampler if stage else None
+        return replace(pipeline, upsamplers=pipeline.upsamplers[:stage], last_upsampler=last)
+
+    return _drawn(options, opened, UnCLIP.stages)
+
+
+def _drawn(options: Options, opened: Callable[..., Any], call: Callable[..., Any]) -> int:
+    """Pictures of a text by the pipeline in a folder, with the options that its call takes."""
     path = Path(options["output"])
     _check_output(path, (".npy", ".png"))
-    pipeline = LatentPipeline.from_diffusers(options["run"])
-    x = pipeline(options["text"], **_for(LatentPipeline.__call__, options))
+    x = opened(options["run"])(options["text"], **_for(call, options))
     _write(path, x, min(COLUMNS, len(x)))
     return 0
 

@@ -15,6 +15,7 @@ from numpy_diffusion.models.network import LABEL_DROPOUT
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines.latent import LatentPipeline
+from numpy_diffusion.pipelines.unclip import UnCLIP
 from numpy_diffusion.process.variances import VARIANCES
 from numpy_diffusion.sampling import samplers
 from numpy_diffusion.sampling.solvers import METHODS
@@ -29,6 +30,7 @@ DATA: Final[dict[str, Any]] = {"data": None, "n": 8192, "seed": 0, "size": 32, "
 DEFAULTS: Final[dict[str, Any]] = DATA | {"schedule": "sigmoid", "T": 1000}
 SAMPLES: Final = (4096, 40)  # points, images
 PICTURES: Final = 4  # of a text
+GUIDANCE: Final = "classifier-free guidance: how strongly to ask for the text"
 
 EXAMPLES: Final = """\
 examples:
@@ -38,6 +40,7 @@ examples:
   numpy-diffusion figure runs/spiral -o spiral.png --gif spiral.gif
   numpy-diffusion info runs/spiral
   numpy-diffusion text2image runs/scenes/pipeline "a big red plane on the left" -o plane.png
+  numpy-diffusion dalle2 runs/dalle2/pipeline "a small green tank at the bottom" -o tank.png
   numpy-diffusion compile
 
 Each command has its own --help.  Exit status: 0, 2 after an error, 130 after Ctrl-C."""
@@ -78,6 +81,15 @@ examples:
 RUN is a folder that examples/latent_scenes.py or LatentPipeline.to_diffusers wrote, or diffusers'
 StableDiffusionPipeline.  Picture i of a seed and a text is the same, to the bit, whatever -n is."""
 
+DALLE_EXAMPLES: Final = """\
+examples:
+  numpy-diffusion dalle2 runs/dalle2/pipeline "a small green tank at the bottom" -n 8 -o tanks.png
+  numpy-diffusion dalle2 runs/dalle2/pipeline "a red star" --stage 0 --decoder-guidance 1 -o star.png
+  numpy-diffusion dalle2 karlo-v1-alpha "a red star" -n 1 --prior-guidance 3 --decoder-guidance 7 -o star.png
+
+RUN is a folder that UnCLIP.to_diffusers wrote, or diffusers' UnCLIPPipeline.  Picture i of a seed and a text is the
+same, to the bit, whatever -n is."""
+
 COMPILE_EXAMPLES: Final = """\
 Else each kernel is compiled when it is first needed.  Numba keeps them beside the package's source, or in the folder
 that NUMBA_CACHE_DIR names: for instance when the image of a container is built.
@@ -96,7 +108,13 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(
-    train: Command, sample: Command, figure: Command, info: Command, text2image: Command, compile_all: Command
+    train: Command,
+    sample: Command,
+    figure: Command,
+    info: Command,
+    text2image: Command,
+    dalle2: Command,
+    compile_all: Command,
 ) -> argparse.ArgumentParser:
     """The parser of the whole command line; what it finds names one of the commands as `command`."""
     parser = _Parser(
@@ -113,7 +131,9 @@ def parser(
     _figure_options(_command(commands, "figure", figure, purpose, FIGURE_EXAMPLES))
     _command(commands, "info", info, "say what a run's folder holds", "")
     purpose = "draw pictures of a text by latent diffusion"
-    _text_options(_command(commands, "text2image", text2image, purpose, TEXT_EXAMPLES))
+    _latent_options(_command(commands, "text2image", text2image, purpose, TEXT_EXAMPLES))
+    purpose = "draw pictures of a text by DALL-E 2: prior, decoder, upsamplers"
+    _dalle_options(_command(commands, "dalle2", dalle2, purpose, DALLE_EXAMPLES))
     _command(commands, "compile", compile_all, "compile all kernels now, once for this machine", COMPILE_EXAMPLES)
     return parser
 
@@ -191,16 +211,32 @@ def _sample_options(parser: argparse.ArgumentParser) -> None:
     _option(parser, defaults, "guidance", float, "classifier-free guidance: how strongly to ask for the class")
 
 
-def _text_options(parser: argparse.ArgumentParser) -> None:
-    defaults = _defaults(LatentPipeline.__call__)
+def _text_options(parser: argparse.ArgumentParser, defaults: Options) -> None:
     parser.add_argument("text", metavar="TEXT", help="what is to be seen")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help=".png, pictures side by side; .npy")
     parser.add_argument("-n", type=int, default=PICTURES, help=f"pictures to draw (default: {PICTURES})")
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
     _option(parser, defaults, "seed", int, "of the pictures")
-    _option(parser, defaults, "guidance", float, "classifier-free guidance: how strongly to ask for the text")
-    _option(parser, defaults, "steps", int, "steps of the chain to take, spaced as the folder says")
     _option(parser, defaults, "first", int, "number of the first picture")
+
+
+def _latent_options(parser: argparse.ArgumentParser) -> None:
+    defaults = _defaults(LatentPipeline.__call__)
+    _text_options(parser, defaults)
+    _option(parser, defaults, "guidance", float, GUIDANCE)
+    _option(parser, defaults, "steps", int, "steps of the chain to take, spaced as the folder says")
+
+
+def _dalle_options(parser: argparse.ArgumentParser) -> None:
+    defaults = _defaults(UnCLIP.stages) | {"stage": "the last"}
+    _text_options(parser, defaults)
+    defaults |= dict.fromkeys(("prior_steps", "decoder_steps", "upsampler_steps"), "the pipeline's")
+    _option(parser, defaults, "prior_guidance", float, f"{GUIDANCE}, in its embedding")
+    _option(parser, defaults, "decoder_guidance", float, f"{GUIDANCE} and its embedding")
+    _option(parser, defaults, "prior_steps", int, "steps of the prior's chain")
+    _option(parser, defaults, "decoder_steps", int, "steps of the decoder's chain")
+    _option(parser, defaults, "upsampler_steps", int, "steps of each upsampler's chain")
+    _option(parser, defaults, "stage", int, "whose pictures to write: 0 the decoder's, 1 the first upsampler's, ...")
 
 
 def _figure_options(parser: argparse.ArgumentParser) -> None:

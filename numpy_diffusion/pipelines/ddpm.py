@@ -9,29 +9,24 @@ The parts may also lie in the folder itself, as they do in google/ddpm-cifar10-3
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from numpy_diffusion import _checks, _files
-from numpy_diffusion.interop.diffusers import files, schedulers, unets
+from numpy_diffusion.interop.diffusers import files, reverse_options, schedulers, unets
+from numpy_diffusion.interop.diffusers.reverse_options import Reverse
+from numpy_diffusion.interop.diffusers.schedulers import Kind
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.protocol import Model, in_words
 from numpy_diffusion.networks.unet.config import UNetConfig
 from numpy_diffusion.networks.unet.unet import UNet
-from numpy_diffusion.process.predictions import PREDICTIONS, Prediction
+from numpy_diffusion.process.predictions import Prediction
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.process.variances import VARIANCES
+from numpy_diffusion.process.variances import Variance
 
 INDEX: Final = "model_index.json"
 PIPELINES: Final = ("DDPMPipeline", "DDIMPipeline")
-PREDICTION: Final[dict[str, Prediction]] = {"epsilon": "eps", "sample": "x0", "v_prediction": "v"}
-VARIANCE: Final = {
-    "fixed_small": "beta_tilde",
-    "fixed_small_log": "beta_tilde",  # to the same numbers by way of their logarithm
-    "fixed_large": "beta",
-    "learned_range": "learned",
-}
+SCHEDULER: Final[Kind] = "DDPMScheduler"  # as it is written
 
 
 class Pipeline(NamedTuple):
@@ -65,7 +60,7 @@ class Pipeline(NamedTuple):
     schedule: Schedule
     prediction: Prediction = "eps"
     clip: float | None = 1.0
-    variance: str = "beta"
+    variance: Variance = "beta"
 
     def __repr__(self) -> str:
         sampled = f"prediction {self.prediction!r}, clip {self.clip}, variance {self.variance!r}"
@@ -91,14 +86,7 @@ class Pipeline(NamedTuple):
         folder = _files.as_path("folder", folder)
         files.read_json(folder, INDEX, PIPELINES)
         unet, scheduler = (_part(folder, name) for name in ("unet", "scheduler"))
-        options = schedulers.read(scheduler)
-        return cls(
-            unets.read(unet),
-            schedulers.read_schedule(scheduler),
-            PREDICTION[options["prediction_type"]],
-            options["clip_sample_range"] if options.get("clip_sample") else None,
-            VARIANCE[options.get("variance_type", "fixed_large")],
-        )
+        return cls(unets.read(unet), schedulers.read_schedule(scheduler), *reverse_options.read(scheduler))
 
     def to_diffusers(self, folder: _files.PathLike) -> None:
         """Write a folder that diffusers' DDPMPipeline.from_pretrained opens, and `from_diffusers`.
@@ -111,13 +99,8 @@ class Pipeline(NamedTuple):
         folder = _files.as_path("folder", folder)
         _checks.instance("unet", self.unet, UNet)
         _checks.instance("schedule", self.schedule, Schedule)
-        options = {
-            **schedulers.to_options(self.schedule),
-            "prediction_type": key("prediction", PREDICTION, self.prediction, PREDICTIONS),
-            "variance_type": key("variance", VARIANCE, self.variance, VARIANCES),
-            "clip_sample": self.clip is not None,
-            "clip_sample_range": 1.0 if self.clip is None else _checks.real("clip", self.clip, 1e-6),
-        }
+        reverse = Reverse(self.prediction, self.clip, self.variance)
+        options = schedulers.to_options(self.schedule) | reverse_options.to_options(reverse, SCHEDULER)
         if (self.variance == "learned") != self.unet.learn_variance:
             raise ValueError(
                 f"variance: expected 'learned' just where the network has a head for it, got {self.variance!r}"
@@ -125,16 +108,10 @@ class Pipeline(NamedTuple):
         if (kind := self.unet.config.KIND) != UNetConfig.KIND:
             raise ValueError(f"unet: expected a {UNetConfig.KIND}, as a DDPMPipeline has, got a {kind}")
         unets.write(self.unet, folder / "unet")
-        files.write_json(folder / "scheduler", schedulers.FILE, "DDPMScheduler", options)
-        parts = {"scheduler": ["diffusers", "DDPMScheduler"], "unet": ["diffusers", UNetConfig.KIND]}
+        files.write_json(folder / "scheduler", schedulers.FILE, SCHEDULER, options)
+        parts = {"scheduler": ["diffusers", SCHEDULER], "unet": ["diffusers", UNetConfig.KIND]}
         files.write_json(folder, INDEX, "DDPMPipeline", parts)
 
 
 def _part(folder: Path, name: str) -> Path:
     return folder / name if (folder / name).is_dir() else folder
-
-
-def key(name: str, table: Mapping[str, str], value: Any, options: tuple[str, ...]) -> str:
-    """Diffusers' word for ours."""
-    _checks.choice(name, value, options)
-    return next(theirs for theirs, ours in table.items() if ours == value)

@@ -1,4 +1,4 @@
-"""Whatever a folder of diffusers holds: a pipeline of either kind, a network of any, an encoder, or a scheduler."""
+"""Whatever a folder of diffusers holds: a pipeline of any kind, a network of any, an encoder, or a scheduler."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ from pathlib import Path
 from typing import get_args
 
 from numpy_diffusion import _files
-from numpy_diffusion.interop.diffusers import autoencoders, priors, schedulers, text_encoders, unets
+from numpy_diffusion.interop.diffusers import autoencoders, priors, schedulers, text_encoders, text_projections, unets
 from numpy_diffusion.interop.diffusers.files import CONFIG, read_options
 from numpy_diffusion.interop.diffusers.text_encoders import Encoder
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.prior.prior import PriorTransformer
+from numpy_diffusion.networks.text_projection.text_projection import TextProjection
 from numpy_diffusion.networks.unet.unet import UNet
-from numpy_diffusion.pipelines import ddpm, latent_folder
+from numpy_diffusion.pipelines import ddpm, latent_folder, unclip_folder
 from numpy_diffusion.pipelines.ddpm import Pipeline
 from numpy_diffusion.pipelines.latent import LatentPipeline
+from numpy_diffusion.pipelines.unclip import UnCLIP
 from numpy_diffusion.process.schedules import Schedule
 
-Network = UNet | AutoencoderKL | Encoder | PriorTransformer
-Writable = Network | Pipeline | LatentPipeline
+Network = UNet | AutoencoderKL | Encoder | PriorTransformer | TextProjection
+System = Pipeline | LatentPipeline | UnCLIP
+Writable = Network | System
 
 
-def load_diffusers(folder: _files.PathLike) -> Pipeline | LatentPipeline | Network | Schedule:
-    """What is in the folder: a `Pipeline` of network and chain, a `LatentPipeline`, a `UNet`, an `AutoencoderKL`, a
-    `CLIPText`, `CLIPTextWithProjection` or `CLIPVisionWithProjection`, a `PriorTransformer`, or a scheduler's
-    `Schedule`.
+def load_diffusers(folder: _files.PathLike) -> System | Network | Schedule:
+    """What is in the folder: a `Pipeline` of network and chain, a `LatentPipeline` or `UnCLIP`, a `UNet`, an
+    `AutoencoderKL`, a `CLIPText`, `CLIPTextWithProjection` or `CLIPVisionWithProjection`, a `PriorTransformer`, a
+    `TextProjection`, or a scheduler's `Schedule`.
 
     Raises
     ------
@@ -44,8 +47,12 @@ def load_diffusers(folder: _files.PathLike) -> Pipeline | LatentPipeline | Netwo
             return _part(folder)
         if (folder / schedulers.FILE).exists():
             return schedulers.read_schedule(folder)
-    elif latent_folder.holds(folder):
-        return LatentPipeline.from_diffusers(folder)
+        return Pipeline.from_diffusers(folder)
+    match read_options(folder, ddpm.INDEX).get("_class_name"):
+        case latent_folder.KIND:
+            return LatentPipeline.from_diffusers(folder)
+        case unclip_folder.KIND:
+            return UnCLIP.from_diffusers(folder)
     return Pipeline.from_diffusers(folder)
 
 
@@ -58,6 +65,8 @@ def _part(folder: Path) -> Network:
             return autoencoders.read(folder)
         case priors.KIND:
             return priors.read(folder)
+        case text_projections.KIND:
+            return text_projections.read(folder)
     return unets.read(folder)
 
 
@@ -72,12 +81,14 @@ def save_diffusers(model: Writable, folder: _files.PathLike) -> None:
     if not isinstance(model, Writable):
         *names, last = (kind.__name__ for kind in get_args(Writable))
         raise ValueError(f"model: expected a {', '.join(names)} or {last}, got {type(model).__name__}")
-    if isinstance(model, Pipeline | LatentPipeline):
+    if isinstance(model, System):
         model.to_diffusers(folder)
     elif isinstance(model, AutoencoderKL):
         autoencoders.write(model, folder)
     elif isinstance(model, PriorTransformer):
         priors.write(model, folder)
+    elif isinstance(model, TextProjection):
+        text_projections.write(model, folder)
     elif isinstance(model, Encoder):
         text_encoders.write(model, folder)
     else:

@@ -78,15 +78,9 @@ class LatentPipeline:
         kinds = dict(text_encoder=CLIPText, unet=UNet, schedule=Schedule, autoencoder=AutoencoderKL, solver=Solver)
         for name, kind in kinds.items():
             _checks.instance(name, getattr(self, name), kind)
-        if not isinstance(self.tokenizer, of_texts.Tokenizer):
-            given = type(self.tokenizer).__name__
-            raise ValueError(f"tokenizer: expected a WordTokenizer or a CLIPTokenizer, got {given}")
+        of_texts.check_tokenizer(self.tokenizer, self.text_encoder)
         check_solver(self.solver)
         _checks.choice("prediction", self.prediction, PREDICTIONS)
-        if len(self.tokenizer) > (known := self.text_encoder.config.vocab_size):
-            raise ValueError(
-                f"tokenizer: expected at most the encoder's {known:,} tokens, got {len(self.tokenizer):,}"
-            )
         check_both(self.unet, self.text_encoder)
         if self.unet.shape[0] != (channels := self.autoencoder.config.latent_channels):
             raise ValueError(f"unet: expected latents of {channels} channels, got {self.unet.shape[0]}")

@@ -87,3 +87,16 @@ def eps_from(
             return signal * predicted + sigma * xt
         case _:
             assert_never(prediction)
+
+
+def eps_slope(prediction: Prediction, t: np.ndarray, schedule: Schedule) -> np.ndarray:
+    """By how much eps moves, up to its sign, where what is predicted at steps t [N] moves by 1: float64 [N]."""
+    match prediction:
+        case "eps":
+            return np.ones(len(t))
+        case "x0":
+            return np.sqrt(schedule.snr[t])
+        case "v":
+            return np.sqrt(schedule.alpha_bar[t])
+        case _:
+            assert_never(prediction)

@@ -136,6 +136,22 @@ def ddim(schedule: Schedule, t: np.ndarray, s: np.ndarray, eta: float = 0.0) -> 
     return _of_eps(t, s, a, b, c)
 
 
+def climbing(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> Coefficients:
+    """DDIM's steps without noise the other way, from each s up to its t, beginning at the lowest.
+
+    x_t is where the step down from it, whose eps is that at x_t itself, arrives at x_s: an equation that is solved by
+    putting in.  First eps is that at x_s, or at step 0, of which a model knows nothing, that at the lowest t; then
+    twice that at the x_t found so far.
+    """
+    above, below = t[::-1], s[::-1]
+    a = np.sqrt(schedule.alpha_bar[above] / schedule.alpha_bar[below])
+    b = np.sqrt(1.0 - schedule.alpha_bar[above]) - a * np.sqrt(1.0 - schedule.alpha_bar[below])
+    asked = np.stack([np.where(below > 0, below, above), above, above], axis=1).ravel()
+    above, a, b = (np.repeat(values, 3) for values in (above, a, b))
+    accept = np.arange(len(above)) % 3 == 2
+    return _of_eps(asked, above, a, b, np.zeros(len(above)))._replace(accept=accept)
+
+
 def euler(schedule: Schedule, t: np.ndarray, s: np.ndarray, churn: float = 0.0) -> Coefficients:
     """Euler's x'_s = x'_t + (sigma_s - sigma_t) eps (Karras et al. 2022, Algorithm 2 without its lines 9-11).
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.process.columns import column
+from numpy_diffusion.process.predictions import Prediction, eps_slope
 from numpy_diffusion.process.reverse import error_weight, reverse_variance
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.variances import log_bounds
@@ -81,24 +82,30 @@ def of_prediction(predicted: np.ndarray, target: np.ndarray, lambda_t: np.ndarra
     return _by_sample(weighted * error), 2.0 / error.size * weighted
 
 
-def bound_table(schedule: Schedule) -> np.ndarray:
+def bound_table(schedule: Schedule, predicts: Prediction = "eps") -> np.ndarray:
     """What `variance_loss` needs of each step: float64 [T + 1, 6], the columns named above; row 0 is not used.
 
-    A term of the bound, a dimension, with log sigma^2 = LOW + SPAN v and the noise's squared error e^2:
+    A term of the bound, a dimension, with log sigma^2 = LOW + SPAN v and the squared error e^2 of what is predicted:
 
         1/2 (CONSTANT + log sigma^2 + (TILDE + ON_ERROR e^2) / sigma^2)
 
     For t > 1 it is KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) (Ho et al. eq 5), whose means
-    lie sqrt(ON_ERROR) e apart (see `reverse.error_weight`); for t = 1 it is -log p(x_0 | x_1).
+    lie sqrt(ON_ERROR) e apart (see `reverse.error_weight`, for eps); for t = 1 it is -log p(x_0 | x_1).
+
+    WEIGHT is the same of all steps, but where an error of what is predicted is more than sqrt(5) times as large in
+    eps it falls, as min-SNR's weight does: x_0 is not predicted to within the sigma of the last steps, and they would
+    be all of the loss.
     """
     t = np.arange(1, schedule.T + 1)
     table = np.zeros((schedule.T + 1, 6))
     low, high = log_bounds(schedule, t)
     table[1:, LOW], table[1:, SPAN] = low, high - low
     table[1:, TILDE] = schedule.beta_tilde[t]
-    table[1:, ON_ERROR] = error_weight(schedule, t, t - 1)
+    slope = eps_slope(predicts, t, schedule) ** 2
+    table[1:, ON_ERROR] = error_weight(schedule, t, t - 1) * slope
     table[1, CONSTANT], table[2:, CONSTANT] = np.log(2.0 * np.pi), -np.log(schedule.beta_tilde[2:]) - 1.0
-    table[1:, WEIGHT] = BOUND_WEIGHT * schedule.T  # the bound is a sum over T steps, of which one is drawn
+    # The bound is a sum over T steps, of which one is drawn.
+    table[1:, WEIGHT] = BOUND_WEIGHT * schedule.T * np.minimum(1.0, MIN_SNR_GAMMA / slope)
     return table
 
 
@@ -110,17 +117,17 @@ def weighted(table: np.ndarray, factors: np.ndarray) -> np.ndarray:
 
 
 def variance_loss(
-    head: np.ndarray, eps_hat: np.ndarray, eps: np.ndarray, table: np.ndarray
+    head: np.ndarray, predicted: np.ndarray, target: np.ndarray, table: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """WEIGHT times each sample's term of the bound, in nats a dimension, and the gradient of the batch's mean.
 
-    The mean of the reverse kernel is held fixed, so eps_hat gets no gradient from it (Nichol and Dhariwal 2021,
+    The mean of the reverse kernel is held fixed, so `predicted` gets no gradient from it (Nichol and Dhariwal 2021,
     section 3.1).
 
     Parameters
     ----------
     head : the network's second half of outputs [N, D]; v = (head + 1) / 2
-    eps_hat, eps : [N, D]
+    predicted, target : [N, D], eps or what else the table is for
     table : rows of `bound_table`, each sample's step [N, 6]
 
     Returns
@@ -134,9 +141,9 @@ def variance_loss(
     >>> losses.round(6).tolist(), dhead.round(9).tolist()
     ([0.005506], [[-2.289e-06]])
     """
-    constant, tilde, on_error, low, span, weight = (column(values, eps) for values in table.T)
+    constant, tilde, on_error, low, span, weight = (column(values, target) for values in table.T)
     log_variance = low + span * 0.5 * (head + 1.0)
-    ratio = (tilde + on_error * (eps - eps_hat) ** 2) * np.exp(-log_variance)
+    ratio = (tilde + on_error * (target - predicted) ** 2) * np.exp(-log_variance)
     terms = weight * 0.5 * (constant + log_variance + ratio)
     return _by_sample(terms), weight * 0.25 * span * (1.0 - ratio) / head.size
 

@@ -60,7 +60,7 @@ def prepare(
 
     What a step draws depends on (seed, step) alone: steps may be taken one by one or all at once.
     """
-    take, table = _take(model, task, backend), losses.bound_table(task.schedule)
+    take, table = _take(model, task, backend), losses.bound_table(task.schedule, model.predicts)
 
     def advance(state: State, count: int) -> np.ndarray:
         if sampling == "uniform":

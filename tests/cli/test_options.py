@@ -17,7 +17,7 @@ def command(_: options.Options) -> int:
 
 
 def parsed(line: str) -> dict[str, Any]:
-    found = vars(options.parser(*[command] * 6).parse_args(shlex.split(line)))
+    found = vars(options.parser(*[command] * 7).parse_args(shlex.split(line)))
     assert found.pop("command") is command
     del found["COMMAND"]
     return found
@@ -81,7 +81,7 @@ def test_a_line_that_will_not_do_is_one_sentence(line: str, sentence: str) -> No
     assert str(caught.value).startswith(sentence)
 
 
-@pytest.mark.parametrize("name", ["", "train", "sample", "figure", "info", "compile"])
+@pytest.mark.parametrize("name", ["", "train", "sample", "figure", "info", "text2image", "dalle2", "compile"])
 def test_help_has_examples_and_every_default(capsys: pytest.CaptureFixture, name: str) -> None:
     with pytest.raises(SystemExit) as stopped:
         parsed(f"{name} --help")
@@ -106,6 +106,7 @@ TEXTS = (
     options.SAMPLE_EXAMPLES,
     options.FIGURE_EXAMPLES,
     options.TEXT_EXAMPLES,
+    options.DALLE_EXAMPLES,
     options.COMPILE_EXAMPLES,
 )
 EXAMPLES = [

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from checks.clip import encoder, projecting, vision
 from checks.diffusers_folders import example
+from checks.text_projection import projection
 
 from numpy_diffusion.interop.diffusers import files, schedulers, unets
 from numpy_diffusion.interop.diffusers.text_encoders import Encoder
 from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.networks.text_projection.text_projection import TextProjection
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines import ddpm
 from numpy_diffusion.pipelines.ddpm import Pipeline
@@ -53,6 +55,14 @@ def test_an_encoder_is_opened_as_one(make: Callable[[], Encoder], tmp_path: Path
     assert type(found) is type(make())
     assert found.config == make().config
     np.testing.assert_array_equal(found.buffer, make().buffer)
+
+
+def test_a_text_projection_is_opened_as_one(tmp_path: Path) -> None:
+    save_diffusers(projection(), tmp_path / "projection")
+    found = load_diffusers(tmp_path / "projection")
+    assert isinstance(found, TextProjection)
+    assert found.config == projection().config
+    np.testing.assert_array_equal(found.buffer, projection().buffer)
 
 
 def test_a_scheduler_is_opened_as_a_schedule(folder: Path) -> None:
@@ -120,6 +130,6 @@ def test_a_network_and_a_pipeline_are_saved_as_themselves(tmp_path: Path) -> Non
     "model", [None, MLP(2, 4, 0), Schedule.linear(T=10), lambda x, t: x], ids=lambda m: type(m).__name__
 )
 def test_what_is_neither_is_not_saved(model: Any, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"^model: expected a UNet, .*, Pipeline or LatentPipeline, got "):
+    with pytest.raises(ValueError, match=r"^model: expected a UNet, .*, LatentPipeline or UnCLIP, got "):
         save_diffusers(model, tmp_path / "saved")
     assert not (tmp_path / "saved").exists()

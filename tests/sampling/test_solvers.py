@@ -36,7 +36,7 @@ from numpy_diffusion.oracles.moments import chain_moments
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.reverse import FIXED_VARIANCES, mu_from_eps, reverse_variance
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.sampling.solvers import METHODS, OPTIONS, coefficients
+from numpy_diffusion.sampling.solvers import METHODS, OPTIONS, climbing, coefficients
 
 FLAT = settings(deadline=None, max_examples=60)
 LINEAR = SCHEDULES["linear 1000"]
@@ -92,6 +92,26 @@ def test_ddim_coefficients_are_equation_12_of_song_et_al(case: tuple[Schedule, l
         expected = root_alpha_s * predicted_x0 + direction
         np.testing.assert_allclose(step(chain, k, xt, eps), expected, rtol=1e-12, atol=CANCELLATION)
         np.testing.assert_allclose(chain.c[k], sigma, rtol=CANCELLATION, atol=1e-300)
+
+
+@FLAT
+@given(chains())
+def test_climbing_undoes_ddim_step_by_step(case: tuple[Schedule, list[int]]) -> None:
+    """x_s = a x_t + b eps solved for x_t, asked thrice: from below, and twice where it has arrived."""
+    schedule, times = case
+    down = coefficients(schedule, "ddim", steps=times)
+    up = climbing(schedule, down.t, down.s)
+    assert len(up.t) == 3 * len(times)
+    for k in range(len(times)):
+        rows, step_down = slice(3 * k, 3 * k + 3), len(times) - 1 - k
+        np.testing.assert_allclose(up.a[rows], 1.0 / down.a[step_down], rtol=1e-12)
+        np.testing.assert_allclose(up.b[rows, 0], -down.b[step_down, 0] / down.a[step_down], rtol=1e-6, atol=1e-12)
+        t, s = int(down.t[step_down]), int(down.s[step_down])
+        assert up.t[rows].tolist() == [s or t, t, t]
+        assert up.s[rows].tolist() == [t, t, t]
+        assert up.accept[rows].tolist() == [False, False, True]
+    assert (up.c == 0.0).all()
+    assert (up.b[:, 1:] == 0.0).all()
 
 
 @FLAT

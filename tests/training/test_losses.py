@@ -13,6 +13,7 @@ from checks.losses import NO_SIGNAL, check_min_snr, check_vlb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from numpy_diffusion.process.predictions import Prediction, eps_from
 from numpy_diffusion.process.reverse import mu_from_eps
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.variances import learned_variance
@@ -158,6 +159,21 @@ def check_variance_loss(schedule: Schedule) -> None:
 @EACH
 def test_the_variance_loss_is_a_term_of_the_bound(schedule: Schedule) -> None:
     check_variance_loss(schedule)
+
+
+@EACH
+@pytest.mark.parametrize("predicts", ["x0", "v"])
+def test_the_variance_loss_is_the_same_of_what_else_is_predicted(schedule: Schedule, predicts: Prediction) -> None:
+    """But that a step weighs less where an error in it is more than sqrt(5) times as large in eps."""
+    rng, t = np.random.default_rng(4), np.arange(1, schedule.T + 1)
+    xt, predicted, other, head = rng.normal(size=(4, schedule.T, 3))
+    eps, eps_hat = (eps_from(predicts, xt, each, t, schedule) for each in (other, predicted))
+    expected = variance_loss(head, eps_hat, eps, bound_table(schedule)[t])
+    found = variance_loss(head, predicted, other, bound_table(schedule, predicts)[t])
+    larger = schedule.snr[1:] if predicts == "x0" else schedule.alpha_bar[1:]
+    weight = np.minimum(1.0, 5.0 / larger)
+    np.testing.assert_allclose(found[0], weight * expected[0], rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(found[1], weight[:, None] * expected[1], rtol=1e-6, atol=1e-12)
 
 
 @FLAT

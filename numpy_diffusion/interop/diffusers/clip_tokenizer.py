@@ -81,14 +81,18 @@ class CLIPTokenizer:
         with files.naming(folder):
             return cls(vocabulary, merges, pad)
 
-    def to_folder(self, folder: _files.PathLike) -> None:
+    def to_folder(self, folder: _files.PathLike, length: int = LENGTH) -> None:
         """Write a folder that transformers' CLIPTokenizer.from_pretrained opens, and `from_folder`.
+
+        Parameters
+        ----------
+        length : of a row of theirs, as many as the encoder behind it has places
 
         Raises
         ------
         OSError : a place that cannot be written
         """
-        write(_files.as_path("folder", folder), self.vocabulary, self.merges, self.pad, LENGTH)
+        write(_files.as_path("folder", folder), self.vocabulary, self.merges, self.pad, length)
 
     def __repr__(self) -> str:
         return f"CLIPTokenizer: {len(self):,} tokens"

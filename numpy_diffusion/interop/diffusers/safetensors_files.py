@@ -33,12 +33,12 @@ LARGEST_HEADER: Final = 10**8  # bytes, as in the safetensors library
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put the file's name before a ValueError's sentence."""
+def naming(what: Path | str) -> Iterator[None]:
+    """Put the name of a file, or of an argument, before a ValueError's sentence."""
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{what}: {error}") from None
 
 
 def parsed(path: Path, content: bytes, what: str) -> Options:

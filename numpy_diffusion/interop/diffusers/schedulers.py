@@ -1,7 +1,9 @@
 """What diffusers' schedulers have as options, and which of them there are here.
 
-A scheduler there is three things: the forward chain, what the network predicts, and the solver with its steps.  The
-first two are read here; the third is arguments of `sampling.samplers.sample`, and `solver_options` reads which.
+A scheduler there is three things: the forward chain, the step down it (what the network predicts, where x_0 is kept
+and the variance), and the solver with its steps.  The first is read here, and of all which options there are;
+`reverse_options` says what the second is here, and `solver_options` which arguments of `sampling.samplers.sample` the
+third.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProje
 from numpy_diffusion.networks.clip.clip_vision import CLIPVisionWithProjection
 
 KIND: Final = "CLIPTextModel"
+WITH_PROJECTION: Final = "CLIPTextModelWithProjection"
 
 Encoder = CLIPText | CLIPTextWithProjection | CLIPVisionWithProjection
 Class = TypeVar("Class", CLIPText, CLIPTextWithProjection, CLIPVisionWithProjection)
@@ -58,7 +59,7 @@ _TEXT = "clip_text_model", text_config.shapes, lambda config: config.max_positio
 _VISION = "clip_vision_model", vision_config.shapes, lambda config: config.places
 FORMS: Final = {
     KIND: Form(CLIPText, text_config.CLIPTextConfig, *_TEXT),
-    "CLIPTextModelWithProjection": Form(CLIPTextWithProjection, text_config.CLIPTextProjectionConfig, *_TEXT),
+    WITH_PROJECTION: Form(CLIPTextWithProjection, text_config.CLIPTextProjectionConfig, *_TEXT),
     "CLIPVisionModelWithProjection": Form(CLIPVisionWithProjection, vision_config.CLIPVisionConfig, *_VISION),
 }
 

@@ -16,10 +16,14 @@ from numpy_diffusion.networks.unet.unet import UNet
 KINDS: Final = (UNetConfig.KIND, UNetConditionConfig.KIND)
 
 
-def read(folder: _files.PathLike) -> UNet:
+def read(folder: _files.PathLike, kinds: tuple[str, ...] = KINDS) -> UNet:
     """The network of a folder, of its config.json and diffusion_pytorch_model.safetensors.
 
     Weights there are float32, or float16, which becomes float32.  t is 1..T here, one more than there.
+
+    Parameters
+    ----------
+    kinds : the classes of which it may be
 
     Raises
     ------
@@ -33,7 +37,7 @@ def read(folder: _files.PathLike) -> UNet:
         ...
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
-    config, tensors = read_network(folder, KINDS, _checked, shapes)
+    config, tensors = read_network(folder, kinds, _checked, shapes)
     model = UNet(**vars(config))
     model.fill(tensors)
     return model

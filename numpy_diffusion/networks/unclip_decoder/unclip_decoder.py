@@ -1,8 +1,8 @@
 """DALL-E 2's decoder: the projection of what CLIP makes of a picture and its text, and the U-Net that is told it, as
-one network, so that the noise's loss trains both.
+one network, so that one loss trains both.
 
     states, embedding = text_projection(picture's embedding, text's embedding, text's states)
-    eps = unet(x, t, embedding, states)
+    x_0 = unet(x, t, embedding, states)
 
 Ramesh et al. 2022, section 2.1 (arXiv 2204.06125).
 """
@@ -53,9 +53,12 @@ class UnCLIPDecoderConfig:
 
 @register
 class UnCLIPDecoder(Network):
-    """eps-network for images that is told what CLIP makes of each and of its text:
+    """A network for images that is told what CLIP makes of each and of its text:
 
-    eps = model(x, t, embedding=[N, D], text_embedding=[N, D], states=[N, L, D], mask=[N, L])
+    x_0 = model(x, t, embedding=[N, D], text_embedding=[N, D], states=[N, L, D], mask=[N, L])
+
+    It predicts x_0, where the paper's predicts eps: what the embedding says, colours above all, is there from the
+    first steps of a chain on, where x_0 made of eps is off by eps's error over sqrt(alpha_bar_t).
 
     What `nd.train` trains together are taken apart again by `parts`, to project once for a whole chain.  In training
     the picture's embedding is left out one time in ten and the text every second time, each by its own chance, for
@@ -92,6 +95,7 @@ class UnCLIPDecoder(Network):
     """
 
     batch, learning_rate = UNet.batch, UNet.learning_rate
+    predicts = "x0"
     config: UnCLIPDecoderConfig
 
     def __init__(
@@ -111,9 +115,7 @@ class UnCLIPDecoder(Network):
         sizes = _sizes(decoder)
         self._projection = TextProjection(seed=seed, dtype=dtype, **{**sizes, **text_projection})
         self._unet = decoder
-        for name, size in sizes.items():
-            if (got := getattr(self._projection.config, name)) != size:
-                raise ValueError(f"text_projection: expected {name} = {size} as of the U-Net, got {got}")
+        check_both(decoder, self._projection)
         assert isinstance(decoder.config, UNetConditionConfig)
         config = UnCLIPDecoderConfig(decoder.config, self._projection.config, _no_text(nothing, self._projection))
         shapes = {f"{UNET}.{name}": shape for name, shape in decoder.shapes.items()}
@@ -217,6 +219,13 @@ def _sizes(decoder: UNet) -> dict[str, int]:
         )
     assert decoder.config.cross_attention_dim is not None
     return {"time_embed_dim": told_size(decoder.config), "cross_attention_dim": decoder.config.cross_attention_dim}
+
+
+def check_both(decoder: UNet, projection: TextProjection) -> None:
+    """ValueError where the U-Net is not told what the projection makes, and that alone."""
+    for name, size in _sizes(decoder).items():
+        if (got := getattr(projection.config, name)) != size:
+            raise ValueError(f"text_projection: expected {name} = {size} as of the U-Net, got {got}")
 
 
 def _no_text(given: Mapping[str, ArrayLike], projection: TextProjection) -> NoText:
