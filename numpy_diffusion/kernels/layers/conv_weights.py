@@ -20,9 +20,9 @@ from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.runs import narrow_runs_tile, runs_tile
 from numpy_diffusion.kernels.vector.tile import move, prefetch_to_read, prefetch_to_write
 
-SEGMENT = (
-    64  # pixels of a sample, whole rows, or one row if that has more: sums that a tile does not fill are of these
-)
+# Pixels of a sample, whole rows, or one row if that has more: where channels do not fill a tile, each segment's sum
+# is made apart and then added.
+SEGMENT = 64
 DEPTH = 128  # pixels at a time, in whole segments
 BUDGET = 65536  # numbers of dy at a time, that stay in the second cache
 CHANNELS = 2 * ROWS  # of x at a time
