@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from numba.extending import register_jitable
 
-from numpy_diffusion.kernels._jit import inline_jit, part_jit
+from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers.images import image, pitch, pixel
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
@@ -114,7 +114,7 @@ def _add_block(worker, tables, src, dy, weights, window, place, block):
         _tiles(worker, tables, dy, weights, window, place, block, c, tap, C, depth, window.weight + then)
 
 
-@part_jit
+@jit
 def _gather(arena, at, down, right, rows, width, scratch, to, numbers):
     """scratch[to...] = so many numbers of each pixel, from arena[at + y * down + x * right] on."""
     for y in range(rows):
@@ -122,7 +122,7 @@ def _gather(arena, at, down, right, rows, width, scratch, to, numbers):
             move(arena, at + y * down + x * right, scratch, to + (y * width + x) * numbers, numbers, False)
 
 
-@part_jit
+@jit
 def _prefetch(arena, at, down, right, rows, width):
     """What will be gathered next is fetched while the tiles run."""
     for y in range(rows):
@@ -155,7 +155,7 @@ def _tiles(worker, tables, dy, weights, window, place, block, c, tap, C, depth, 
                           weights, c0, LANES, weights, c0, LANES, 1, depth)  # fmt: skip
 
 
-@part_jit
+@jit
 def _some(scratch, a0, b0, pixels, weights, c0, channels):
     """What so many gathered pixels add to the gradient of fewer channels than a tile has."""
     for first in range(0, channels, ROWS):
