@@ -39,7 +39,7 @@ batch, eps = shown(model, 1), np.ones((1, 1, 8, 8), np.float32)
 wanted = model(batch["x"], batch["t"], backend="numpy")
 np.testing.assert_allclose(outputs(model, batch), wanted, rtol=1e-4, atol=1e-5)
 weighting = np.ones(1, np.float32)
-(found, slopes, _), (wanted, wanted_slopes, _) = (run(model, batch, eps, weighting) for run in (gradient, exact))
+(found, slopes, *_), (wanted, wanted_slopes, *_) = (run(model, batch, eps, weighting) for run in (gradient, exact))
 np.testing.assert_allclose(found, wanted, rtol=1e-4)
 assert np.linalg.norm(slopes - wanted_slopes) < 2e-5 * np.linalg.norm(wanted_slopes)
 """

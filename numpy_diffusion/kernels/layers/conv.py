@@ -12,11 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
-from numpy_diffusion.kernels._jit import part_jit
-from numpy_diffusion.kernels.layers import winograd
+from numpy_diffusion.kernels._jit import inline_jit, part_jit
+from numpy_diffusion.kernels.layers import conv_weights, winograd
 from numpy_diffusion.kernels.layers.images import (
     NOWHERE,
     SAMPLES,
+    Image,
     channel_sums,
     channel_sums_size,
     clear_border,
@@ -30,7 +31,6 @@ from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.runs import narrow_runs_tile, runs_tile, two_rows_tile
 
-CHUNK = 64  # pixels over which a tile of the weights' gradient runs at a time, so that they stay in the first cache
 FIRST_CACHE = 8192  # numbers that are sure to stay there
 
 
@@ -65,7 +65,7 @@ def scratch_size(C, J):
 
 def backward_scratch_size(C, J, width):
     """Numbers of scratch that the gradient by its weights needs, with outputs of this width."""
-    return max(2 * ROWS * LANES, winograd.backward_scratch_size(C), channel_sums_size(width, J))
+    return max(conv_weights.scratch_for(width, J).end, winograd.backward_scratch_size(C), channel_sums_size(width, J))
 
 
 @part_jit
@@ -79,10 +79,14 @@ def forward(worker, tables, src, dst, weights, window, vector, residual):
     J = image(tables[0], dst).channels
     place, apart = forward_scratch(J), round_up(J, LANES)
     for n in range(samples):
-        added, start = image(tables[n], vector).at, scratch[place.start + n * apart :]
-        for j in range(apart):
-            start[j] = weights[window.bias + j] if j < J and window.bias != NOWHERE else np.float32(0)
-            if j < J and added != NOWHERE:
+        start = scratch[place.start + n * apart : place.start + (n + 1) * apart]
+        start[:] = 0
+        if window.bias != NOWHERE:
+            for j in range(J):
+                start[j] = weights[window.bias + j]
+        added = image(tables[n], vector).at
+        if added != NOWHERE:
+            for j in range(J):
                 start[j] += arena[added + j]
     if window.squares != NOWHERE:
         for n in range(samples):
@@ -111,7 +115,9 @@ def _by_pixels(worker, tables, src, dst, weights, window):
     C, J = image(tables[0], src).channels, first.channels
     low, high = share(first.height, worker.part, worker.parts)
     panels = round_up(J, LANES) // LANES
-    by_rows = window.k == 1 and (first.width >= LANES or C * J <= FIRST_CACHE)
+    flat = window.k == 1 and window.stride == 1 and image(tables[0], src).border == first.border == 0
+    flat = flat and first.width < LANES
+    by_rows = window.k == 1 and not flat and (first.width >= LANES or C * J <= FIRST_CACHE)
     blocks = high - low if by_rows else 1
     apart = round_up(J, LANES)
     for i in range(panels * samples * blocks):
@@ -121,7 +127,15 @@ def _by_pixels(worker, tables, src, dst, weights, window):
             panel, n, y = i // samples, i % samples, low
         end, start = y + 1 if by_rows else high, forward_scratch(J).start + n * apart
         source, into = image(tables[n], src), image(tables[n], dst)
+        if flat:  # a tile then has pixels of several rows
+            source, into, y, end = _in_a_row(source, y, end), _in_a_row(into, y, end), 0, min(1, end - y)
         _panel(worker.arena, source, into, weights, window, worker.scratch, start, panel, y, end)
+
+
+@inline_jit
+def _in_a_row(image, low, high):
+    """Some rows of an image without a border, one behind the other."""
+    return Image(pixel(image, low, 0), 1, (high - low) * image.width, image.channels, 0)
 
 
 @part_jit
@@ -168,7 +182,7 @@ def backward(worker, tables, src, dy, weights, window, vector):
         for n in range(samples):
             winograd.backward(arena, image(tables[n], src), image(tables[n], dy), weights, window, scratch)
     else:
-        _by_panels(worker, tables, src, dy, weights, window)
+        conv_weights.add(worker, tables, src, dy, weights, window)
     for n in range(samples):
         channel_sums(arena, image(tables[n], dy), scratch)
         if window.bias != NOWHERE:
@@ -178,49 +192,6 @@ def backward(worker, tables, src, dy, weights, window, vector):
         if at != NOWHERE:
             for j in range(J):
                 arena[at + j] = scratch[j]
-
-
-@part_jit
-def _by_panels(worker, tables, src, dy, weights, window):
-    """The weights' gradient by the definition's sums: each tile of it for all samples, while it is in the first
-    cache; where an image has more than a chunk of pixels, sample by sample and chunk by chunk, in the same order."""
-    samples, first = tables.shape[0], image(tables[0], dy)
-    panels, rows = round_up(first.channels, LANES) // LANES, max(1, CHUNK // max(1, first.width))
-    chunks = (first.height + rows - 1) // rows
-    together = chunks == 1
-    for i in range(panels if together else panels * samples * chunks):
-        panel, n, y = i % panels, i // (panels * chunks), i // panels % chunks * rows
-        end = samples if together else n + 1
-        _weights(worker, tables[n:end], src, dy, weights, window, panel, y, min(rows, first.height - y))
-
-
-@part_jit
-def _weights(worker, tables, src, dy, weights, window, panel, y, rows):
-    """What some rows of each sample's dy add to the gradient of one panel."""
-    arena, scratch = worker.arena, worker.scratch
-    C, J, j = image(tables[0], src).channels, image(tables[0], dy).channels, panel * LANES
-    k, stride, shift, narrow = window.k, window.stride, window.shift, J - j <= VECTOR
-    height = 2 * ROWS if narrow else ROWS
-    for c in range(0, C, height):
-        for tap in range(k * k):
-            c0 = window.weight + ((panel * k * k + tap) * C + c) * LANES
-            whole = c + height <= C  # else what lies behind the last channel is another tap's
-            sums, s0 = (weights, c0) if whole else (scratch, 0)
-            for n in range(tables.shape[0]):
-                source, slope = image(tables[n], src), image(tables[n], dy)
-                row, b0, brow = pitch(source), pixel(slope, y, 0) + j, pitch(slope)
-                a0 = source.at + (stride * y + shift + tap // k) * row + (shift + tap % k) * C + c
-                if not whole:
-                    scratch[: height * LANES] = 0
-                if narrow:
-                    narrow_runs_tile(arena, a0, stride * row, stride * C, 1, arena, b0, brow, J,
-                                     sums, s0, LANES, sums, s0, LANES, rows, slope.width)  # fmt: skip
-                else:
-                    runs_tile(arena, a0, stride * row, stride * C, 1, arena, b0, brow, J,
-                              sums, s0, LANES, sums, s0, LANES, rows, slope.width)  # fmt: skip
-                if not whole:
-                    for i in range((C - c) * LANES):
-                        weights[c0 + i] += scratch[i]
 
 
 def panels(weight, fill=0):

@@ -37,7 +37,7 @@ IMAGE = np.dtype([(name, np.int64) for name in Image._fields])  # a row of a tab
 NO_IMAGE = Image(NOWHERE, 0, 0, 0, 0)
 
 
-SAMPLES = 4  # that go through a kernel together, at most: its weights are then fetched once for all of them
+SAMPLES = 8  # that go through a kernel together, at most: its weights are then fetched once for all of them
 
 
 class Worker(NamedTuple):

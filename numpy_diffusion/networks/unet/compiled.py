@@ -14,7 +14,7 @@ from numpy_diffusion.kernels.unet import packing, run, workspace
 from numpy_diffusion.kernels.unet.calls import Layout, Plan
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.networks.unet.config import Config
-from numpy_diffusion.networks.unet.layout import layout
+from numpy_diffusion.networks.unet.layout import layout, used
 from numpy_diffusion.networks.unet.plan import plan
 from numpy_diffusion.networks.unet.program import program, shapes
 from numpy_diffusion.noise import STREAM_DROPOUT, split_seed
@@ -31,7 +31,8 @@ class Weights(NamedTuple):
 def planned(config: Config, training: bool = False, tokens: int = 0, of_told: bool = False) -> tuple[Plan, Layout]:
     """The kernel calls of a U-Net, and where its parameters lie; see `plan.plan`."""
     where = layout(shapes(config))
-    return plan(program(config), config, where, training, tokens, of_told), where
+    found = plan(program(config), config, where, training, tokens, of_told)
+    return found, used(where, found.calls)
 
 
 def told(condition: Condition, n: int) -> workspace.Told:

@@ -43,6 +43,22 @@ def layout(shapes: parameters.Shapes) -> Layout:
     return Layout(weights, _packing(turned, {name: (J, C) for name, (C, J) in channels.items()}), place)
 
 
+def used(where: Layout, calls: np.ndarray) -> Layout:
+    """The layout with U of those convolutions alone that the calls do by squares; the place of the others' stays
+    empty.
+
+    calls : `CALL` [n], of a plan with this layout
+    """
+    turned = calls["turned"] != 0
+    return where._replace(
+        weights=_used(where.weights, calls["squares"][~turned]), turned=_used(where.turned, calls["squares"][turned])
+    )
+
+
+def _used(packing: Packing, squares: np.ndarray) -> Packing:
+    return packing._replace(squares=packing.squares[np.isin(packing.squares[:, 1], squares)])
+
+
 def _packing(parts: dict[str, np.ndarray], channels: Channels) -> Packing:
     """The parts one behind the other, and behind them U of the 3 x 3 convolutions whose channels fill registers."""
     at, end = {}, 0

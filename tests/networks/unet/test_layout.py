@@ -6,9 +6,11 @@ import numpy as np
 from checks.unet_kernel import wide
 
 from numpy_diffusion.kernels.layers import conv, winograd
+from numpy_diffusion.kernels.layers.images import NOWHERE
+from numpy_diffusion.kernels.unet.calls import CALL
 from numpy_diffusion.kernels.vector.registers import LANES
 from numpy_diffusion.models import parameters
-from numpy_diffusion.networks.unet.layout import layout
+from numpy_diffusion.networks.unet.layout import layout, used
 
 MODEL = wide()
 LAYOUT, COUNT = layout(MODEL.shapes), parameters.size(MODEL.shapes)
@@ -48,3 +50,16 @@ def test_u_lies_behind_the_weights_and_nothing_overlaps() -> None:
             end = at + winograd.PATCH * C * J
         assert packing.size == max(end, -(-len(packing.source) // LANES) * LANES)
     assert LAYOUT.weights.squares_at  # the network has such a convolution
+
+
+def test_u_is_made_for_those_alone_that_go_by_squares() -> None:
+    weights, turned = LAYOUT.weights, LAYOUT.turned
+    assert len(weights.squares) > 1
+    calls = np.zeros(3, CALL)
+    calls["squares"] = NOWHERE
+    calls[1]["squares"] = weights.squares[-1, 1]
+    calls[2]["squares"], calls[2]["turned"] = turned.squares[0, 1], True
+    found = used(LAYOUT, calls)
+    assert found.weights.squares.tolist() == weights.squares[-1:].tolist()
+    assert found.turned.squares.tolist() == turned.squares[:1].tolist()
+    assert (found.weights.size, found.turned.at) == (weights.size, turned.at)
