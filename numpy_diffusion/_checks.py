@@ -82,6 +82,15 @@ def meant(value: Any, options: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def unmasked(name: str, value: Any) -> Any:
+    """`value`, or a ValueError where it has masked entries: NumPy would take what lies below the mask."""
+    if isinstance(value, np.ma.MaskedArray) and (count := int(np.ma.count_masked(value))):
+        raise ValueError(
+            f"{name}: expected an array without masked values, got {count} masked: fill them in or leave their rows out"
+        )
+    return value
+
+
 def array(
     name: str,
     value: Any,
@@ -101,8 +110,9 @@ def array(
 
     Raises
     ------
-    ValueError : wrong number of axes or lengths, a dtype that is not real, NaN, infinite or empty
+    ValueError : wrong number of axes or lengths, a dtype that is not real, masked, NaN, infinite or empty
     """
+    unmasked(name, value)
     try:
         given = np.asarray(value)
     except (TypeError, ValueError):
@@ -137,6 +147,7 @@ def in_range(name: str, images: np.ndarray) -> np.ndarray:
 
 def steps(name: str, value: Any, low: int, high: int, n: int | None = None) -> np.ndarray:
     """`value` as an int64 array of steps within low..high; a scalar becomes shape [], an array must be [n]."""
+    unmasked(name, value)
     try:
         given = np.asarray(value)
     except (TypeError, ValueError):

@@ -220,7 +220,7 @@ class DiffusionDensity:
         """The place in `classes_` of each of n labels, or of one for all: int64 [n]."""
         if self.classes_ is None:
             raise ValueError("y: expected None, since the density was fitted without classes")
-        labels = np.asarray(y)
+        labels = np.asarray(_checks.unmasked("y", y))
         if labels.shape not in ((), (n,)):
             raise ValueError(f"y: expected one label or shape [{n}], got shape {list(labels.shape)}")
         known = {label: place for place, label in enumerate(self.classes_.tolist())}
@@ -248,6 +248,7 @@ def _points(X: ArrayLike, dtype: type) -> np.ndarray:
     """X [N, D] in `dtype`; the words of the errors are those that scikit-learn's checks look for."""
     if hasattr(X, "toarray"):
         raise ValueError(f"X: expected a dense array, got sparse {type(X).__name__}; X.toarray() is dense")
+    _checks.unmasked("X", X)
     try:
         given = np.asarray(X)
         if given.dtype == object:
@@ -265,7 +266,7 @@ def _classes(y: ArrayLike | None, n: int) -> tuple[np.ndarray, np.ndarray]:
     """The labels that stand in y, sorted [C], and which of them each of the n rows has [n]."""
     if y is None:
         raise ValueError("y: conditional=True requires y to be passed, but the target y is None")
-    labels = np.asarray(y)
+    labels = np.asarray(_checks.unmasked("y", y))
     if labels.shape != (n,):
         raise ValueError(f"y: expected a label for each row of X, shape [{n}], got shape {list(labels.shape)}")
     if labels.dtype.kind not in "biufUSO" or (labels.dtype.kind == "f" and (labels != np.floor(labels)).any()):

@@ -144,7 +144,7 @@ def known_where(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     ValueError : a mask of another shape, or of other values than 0 and 1
     """
     try:
-        known = np.broadcast_to(np.asarray(mask), shape)
+        known = np.broadcast_to(np.asarray(_checks.unmasked("mask", mask)), shape)
     except (TypeError, ValueError):
         got = f"shape {list(mask.shape)}" if isinstance(mask, np.ndarray) else repr(mask)
         raise ValueError(f"mask: expected an array that broadcasts to {list(shape)}, got {got}") from None

@@ -329,3 +329,15 @@ def test_bars_only_where_asked_for(capsys, monkeypatch):
         density.score_samples(X)
         shown = capsys.readouterr().err
         assert all((bar in shown) == verbose for bar in ("training", "sampling", "likelihood"))
+
+
+def test_a_masked_table_or_label_is_refused(conditional):
+    table = np.ma.masked_array(X, mask=np.arange(len(X))[:, None] % 2 == [0, 0])
+    with pytest.raises(ValueError, match=r"^X: expected an array without masked values, got 60 masked"):
+        quick().fit(table)
+    with pytest.raises(ValueError, match=r"^X: expected an array without masked values"):
+        conditional.score_samples(table)
+    labels = np.ma.masked_array(np.arange(60) % 2, mask=np.arange(60) == 3)
+    for call in (quick(conditional=True).fit, conditional.score_samples):
+        with pytest.raises(ValueError, match=r"^y: expected an array without masked values, got 1 masked"):
+            call(X, labels)
