@@ -182,7 +182,7 @@ def _integrated(
 def _f(jvp: Jvp, plan: _Plan, j: int, x: np.ndarray, tangents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """f [N, ...] at node j and its divergence [N]: the trace of J is the sum of z . J z over the tangents z."""
     t, tanh = int(plan.t[j]), plan.tanh[j]
-    eps, along = jvp(x, t, tangents)
+    eps, along = jvp(x.copy(), t, tangents.copy())  # copies, to which it may write
     eps = _checks.array(f"model.jvp: eps at t = {t}", eps, x.shape, np.float64)
     along = _checks.array(f"model.jvp: J tangent at t = {t}", along, tangents.shape, np.float64)
     trace = (tangents * along).reshape(len(tangents), len(x), -1).sum(axis=(0, 2))

@@ -109,12 +109,12 @@ def predicted(setting: Setting, xt: np.ndarray, t: int) -> tuple[np.ndarray, np.
     """The model's eps at x_t [N, ...], and the log of its variance of p(x_{t-1} | x_t), which stands beside it."""
     model = setting.model
     if isinstance(setting.variance, str) and setting.variance == "learned" and model.eps_and_fraction is not None:
-        eps, fraction = model.eps_and_fraction(xt, t)
+        eps, fraction = model.eps_and_fraction(xt.copy(), t)  # copies, to which the model may write
         fraction = _checks.array(f"model: fraction at t = {t}", fraction, xt.shape, np.float64)
         low, high = variances.log_bounds(setting.schedule, t)
         log_variance = low + (high - low) * fraction
     else:
-        eps, log_variance = model.model(xt, t), fixed_log_variance(setting, t)
+        eps, log_variance = model.model(xt.copy(), t), fixed_log_variance(setting, t)
     return _checks.array(f"model: eps at t = {t}", eps, xt.shape, np.float64), log_variance
 
 

@@ -1,4 +1,7 @@
-"""Models of eps made of others: of one that predicts x_0 or v, and of one whose x_0 is to stay in a range."""
+"""Models of eps made of others: of one that predicts x_0 or v, and of one whose x_0 is to stay in a range.
+
+What they ask the other about is a copy, to which it may write: they need x themselves afterwards.
+"""
 
 from __future__ import annotations
 
@@ -71,15 +74,15 @@ class AsEps(Wrapper):
         return super().in_float64 or (self.prediction != "eps" and needs_float64(self.schedule))
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
-        return self._eps(x, t, self.model(x, t, **told))
+        return self._eps(x, t, self.model(np.array(x), t, **told))
 
     def eps_and_fraction(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, np.ndarray]:
-        predicted, fraction = self.model.eps_and_fraction(x, t, **told)
+        predicted, fraction = self.model.eps_and_fraction(np.array(x), t, **told)
         return self._eps(x, t, predicted), fraction
 
     def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         """eps, and its Jacobian times the tangent: the conversion is linear in x and the prediction."""
-        predicted, along = self.model.jvp(x, t, tangent, **told)
+        predicted, along = self.model.jvp(np.array(x), t, np.array(tangent), **told)
         moved = _along(lambda dx, d_predicted: self._eps(dx, t, d_predicted), tangent, along, np.ndim(x))
         return self._eps(x, t, predicted), moved
 
@@ -146,15 +149,15 @@ class Clipped(Wrapper):
         return f"Clipped({in_words(self.model)}, {_in_words(self.low)}, {_in_words(self.high)})"
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
-        return self._clip(x, t, self.model(x, t, **told))
+        return self._clip(x, t, self.model(np.array(x), t, **told))
 
     def eps_and_fraction(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, np.ndarray]:
-        eps, fraction = self.model.eps_and_fraction(x, t, **told)
+        eps, fraction = self.model.eps_and_fraction(np.array(x), t, **told)
         return self._clip(x, t, eps), fraction
 
     def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         """eps, and its Jacobian times the tangent: where x_0 stays at an end, eps moves with x alone."""
-        eps, along = self.model.jvp(x, t, tangent, **told)
+        eps, along = self.model.jvp(np.array(x), t, np.array(tangent), **told)
         out = self._excess(x, t, eps) != 0.0
         of_x0 = _along(lambda dx, d_eps: x0_from_eps(dx, d_eps, t, self.schedule), tangent, along, np.ndim(x))
         return self._clip(x, t, eps), along + out * self._ratio(t, eps) * of_x0

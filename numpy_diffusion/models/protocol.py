@@ -23,9 +23,10 @@ from numpy_diffusion.process.predictions import Prediction
 class Model(Protocol):
     """Anything that can be called as eps = model(x, t).
 
-    x is [N, ...], float32 or float64, in the model's units; t is an int in 1..T, or ints [N], one for each sample.
-    eps is like x: the noise that the model sees in it (Ho et al. 2020, eq 11).  A conditional model takes the fields
-    of a `Condition` by name as well: eps = model(x, t, labels=ints [N]).
+    x is [N, ...], float32 or float64, in the model's units, and its own to write to; t is an int in 1..T, or
+    ints [N], one for each sample.  eps is like x: the noise that the model sees in it (Ho et al. 2020, eq 11), and
+    may lie in x, or in one array for all calls.  A conditional model takes the fields of a `Condition` by name as
+    well: eps = model(x, t, labels=ints [N]).
     """
 
     def __call__(self, x: np.ndarray, t: Any, /) -> np.ndarray: ...
