@@ -86,7 +86,8 @@ def unmasked(name: str, value: Any) -> Any:
     """`value`, or a ValueError where it has masked entries: NumPy would take what lies below the mask."""
     if isinstance(value, np.ma.MaskedArray) and (count := int(np.ma.count_masked(value))):
         raise ValueError(
-            f"{name}: expected an array without masked values, got {count} masked: fill them in or leave their rows out"
+            f"{name}: expected an array without masked values, got {count} masked: fill them in or leave their "
+            "rows out"
         )
     return value
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.evaluation.eight_bits import log_bin
-from numpy_diffusion.models.protocol import Described, Units, check_eps, members
+from numpy_diffusion.models.protocol import Described, Units, check_eps, check_schedule, members
 from numpy_diffusion.noise import normal
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.process import variances
@@ -54,7 +54,7 @@ def checked(
     name: str = "x0",
 ) -> Setting:
     """The arguments that bound and trajectories share, checked; the data, called `name`, in the model's units."""
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     check_eps(model)
     known = members(model)
     eight_bits = getattr(x0, "dtype", None) == np.uint8

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.models.protocol import Model, Units, check_callable, check_eps, in_words, members
+from numpy_diffusion.models.protocol import Model, Units, check_callable, check_eps, check_schedule, in_words, members
 from numpy_diffusion.models.wrapper import Wrapper
 from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.predictions import PREDICTIONS, Prediction, eps_from
@@ -50,7 +50,7 @@ def as_eps(model: Model, schedule: Schedule, prediction: Prediction) -> AsEps:
     True
     """
     check_callable(model, "prediction = model(x, t)")
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     _checks.choice("prediction", prediction, PREDICTIONS)
     return AsEps(model, schedule, prediction)
 
@@ -68,6 +68,10 @@ class AsEps(Wrapper):
 
     def __repr__(self) -> str:
         return f"AsEps({in_words(self.model)}, {self.prediction!r})"
+
+    @property
+    def T(self) -> int:
+        return self.schedule.T
 
     @property
     def in_float64(self) -> bool:
@@ -121,7 +125,7 @@ def clipped(model: Model, schedule: Schedule, low: ArrayLike = -1.0, high: Array
     [[0.0, 1.0]]
     """
     check_eps(model)
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     ends = {"low": low, "high": high}
     lowest, highest = (
         _checks.real(name, end) if np.ndim(end) == 0 else _checks.array(name, end, dtype=np.float64)
@@ -140,6 +144,10 @@ class Clipped(Wrapper):
     schedule: Schedule
     low: float | np.ndarray
     high: float | np.ndarray
+
+    @property
+    def T(self) -> int:
+        return self.schedule.T
 
     @property
     def in_float64(self) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.process.predictions import Prediction
+from numpy_diffusion.process.schedules import Schedule
 
 
 class Model(Protocol):
@@ -46,6 +47,10 @@ class Members(Model, Protocol):
     @property
     def scale(self) -> np.ndarray | float:
         """What the data is then divided by; 1 where it is missing."""
+
+    @property
+    def T(self) -> int | None:
+        """Of the schedule that it was trained with or is made for; where it is missing, any will do."""
 
     @property
     def predicts(self) -> Prediction:
@@ -150,6 +155,14 @@ def check_eps(model: Any) -> None:
             f"model: expected one that predicts eps, got one that predicts {predicts}, of which "
             f"as_eps(model, schedule, {predicts!r}) makes one"
         )
+
+
+def check_schedule(model: Any, schedule: Any) -> Schedule:
+    """The schedule; a ValueError where it is none, or of another T than the model's: t would mean another noise."""
+    T = _checks.instance("schedule", schedule, Schedule).T
+    if (own := getattr(model, "T", None)) is not None and own != T:
+        raise ValueError(f"schedule: expected one of T = {own}, which the model was trained with, got T = {T}")
+    return schedule
 
 
 def in_words(model: Any) -> str:

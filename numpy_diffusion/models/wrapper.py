@@ -45,6 +45,10 @@ class Wrapper:
         return self._member("scale")
 
     @property
+    def T(self) -> int | None:
+        return self._member("T")
+
+    @property
     def predicts(self) -> Prediction | None:
         return self._member("predicts")
 

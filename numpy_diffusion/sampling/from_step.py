@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels import backend as backends
 from numpy_diffusion.kernels.backend import Backend, chosen
-from numpy_diffusion.models.protocol import Described, Model, described, members
+from numpy_diffusion.models.protocol import Described, Model, check_schedule, described, members
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.schedules import Schedule
@@ -67,7 +67,7 @@ def sample_from(
     >>> bool((x == chain[0]).all())
     True
     """
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     x = _checks.array("xt", xt, min_ndim=2)
     known = described(model, x.shape[1:] if members(model).own_shape is None else None)
     x = _checks.array("xt", x, ("n", *known.shape))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.models.protocol import Model, described, members
+from numpy_diffusion.models.protocol import Model, check_schedule, described, members
 from numpy_diffusion.noise import STREAM_INPAINT
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.coefficients import Coefficients
@@ -67,7 +67,7 @@ def inpaint(
     >>> x[:, 0].tolist()
     [3.0, 3.0]
     """
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     n, seed, first = start.checked(n, seed, first)
     x0 = _checks.array("x0", x0, dtype=np.float32, finite=False)
     known_model = described(model, x0.shape if members(model).own_shape is None else None)

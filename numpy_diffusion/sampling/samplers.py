@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels import backend as backends
 from numpy_diffusion.kernels.backend import Backend, chosen
-from numpy_diffusion.models.protocol import Described, Model, described
+from numpy_diffusion.models.protocol import Described, Model, check_schedule, described
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.schedules import Schedule
@@ -181,7 +181,7 @@ def _checked(
     """The arguments of `sample`, and what they come to: x_T, and the table of the chain."""
     n, seed, first = start.checked(n, seed, first)
     known = described(model, shape)
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     variance = variances.checked(variance, schedule, known.shape, known.learn_variance)
     table = coefficients(schedule, method, steps=steps, variance=variance, eta=eta, churn=churn, end=end)
     return _Call(known, start.noise(n, known.shape, seed, first), table, schedule, seed, first)

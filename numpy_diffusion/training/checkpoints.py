@@ -260,6 +260,8 @@ def _model_and_schedule(folder: Path, text: str) -> tuple[Trainable, Schedule | 
     model.measured = {name: arrays[name] for name in model.measured}
     if known is None:
         return model, None
+    if isinstance(model, Network):
+        model.T = T
     try:
         return model, Schedule.from_beta(arrays["beta"][1:], name=name)
     except ValueError as error:
