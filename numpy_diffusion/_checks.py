@@ -16,6 +16,7 @@ Kind = TypeVar("Kind", bound=str)
 
 PACKAGE = str(Path(__file__).parent)
 RANGE_ROUNDING = 1e-5  # what an image's values may be outside -1..1
+FELT = 1e-4  # of a standard deviation: a rounding that would be felt
 ROUNDING = 1e-9  # what a sum of weights, a covariance's symmetry and its least eigenvalue may be off, relative
 
 
@@ -136,6 +137,23 @@ def array(
         bad = int((~np.isfinite(converted)).sum())
         raise ValueError(f"{name}: expected finite values, got {bad} that are NaN or infinite in {converted.dtype}")
     return converted.reshape(given.shape)
+
+
+def table(name: str, value: Any, shape: tuple[int | str | None, ...]) -> np.ndarray:
+    """`value` [N, ...] as `array` has it: float32, or float64 where the rounding to float32 would be felt."""
+    wide = array(name, value, shape, np.float64)
+    varies = wide.min(axis=0) < wide.max(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is no number of float32 either
+        mean, deviation = wide.mean(axis=0), np.where(varies, wide.std(axis=0), 0.0)
+    return wide if rounding_is_felt(mean, deviation) else array(name, value, shape, np.float32)
+
+
+def rounding_is_felt(shift: Any, scale: Any) -> bool:
+    """Whether float32 is too coarse for numbers about `shift` that vary by `scale`; 0 stands for a constant."""
+    single = np.finfo(np.float32)
+    scale = np.asarray(scale, np.float64)
+    least = np.maximum(np.abs(np.asarray(shift, np.float64)) * (single.eps / 2.0) / FELT, single.tiny)
+    return bool(np.any((scale < least) & (scale > 0.0)))
 
 
 def in_range(name: str, images: np.ndarray) -> np.ndarray:

@@ -142,7 +142,7 @@ def log_step(setting: Setting, x: np.ndarray, xt: np.ndarray, t: int) -> np.ndar
     if t > 1 or not setting.eight_bits:
         return log_normal(x, mean, log_variance) - (setting.units.log_scale if t == 1 else 0.0)
     values, means = (setting.units.to_data(u) for u in (x, mean))
-    bins = log_bin(values, means, setting.units.scale * np.exp(0.5 * log_variance))
+    bins = log_bin(values, means, setting.units.divisor * np.exp(0.5 * log_variance))
     return bins.reshape(len(x), -1).sum(axis=1)
 
 

@@ -81,7 +81,7 @@ class DiffusionDensity:
         TypeError : an entry of X that is no number
         KeyboardInterrupt : Ctrl-C, which leaves what was fitted before
         """
-        x = _points(X, np.float32)
+        x = _points(X)
         seed = _seed(self.random_state)
         classes, place = None, np.zeros(len(x), np.int64)
         if _checks.instance("conditional", self.conditional, bool):
@@ -130,7 +130,8 @@ class DiffusionDensity:
 
         Returns
         -------
-        float32 [n_samples, D] in the units of the data; with classes, this and the labels [n_samples]
+        float32 [n_samples, D] in the units of the data, float64 where float32 cannot tell them apart; with classes,
+        this and the labels [n_samples]
 
         Raises
         ------
@@ -144,7 +145,8 @@ class DiffusionDensity:
         else:
             u = uniform(seed, STREAM_START, np.arange(n), 1, 1)[:, 0]  # where x_T of sample i has step 0
             place = np.searchsorted(np.cumsum(self.class_prior_)[:-1], u, side="right")
-        x = np.empty((n, self.n_features_in_), np.float32)
+        dtype = np.result_type(*(model.shift.dtype for model in self.models_))
+        x = np.empty((n, self.n_features_in_), dtype)
         for c, model in enumerate(self.models_):
             rows = np.flatnonzero(place == c)
             if len(rows):
@@ -164,7 +166,7 @@ class DiffusionDensity:
         ValueError : not fitted; X of another D; a label that `fit` has not seen
         """
         self._check_fitted()
-        x = _points(X, np.float64)
+        x = _points(X)
         if x.shape[1] != self.n_features_in_:
             name = type(self).__name__
             raise ValueError(
@@ -244,8 +246,8 @@ def _seed(random_state: int | None) -> int:
     return _checks.integer("random_state", random_state, 0, 2**64 - 1)
 
 
-def _points(X: ArrayLike, dtype: type) -> np.ndarray:
-    """X [N, D] in `dtype`; the words of the errors are those that scikit-learn's checks look for."""
+def _points(X: ArrayLike) -> np.ndarray:
+    """X: float64 [N, D]; the words of the errors are those that scikit-learn's checks look for."""
     if hasattr(X, "toarray"):
         raise ValueError(f"X: expected a dense array, got sparse {type(X).__name__}; X.toarray() is dense")
     _checks.unmasked("X", X)
@@ -259,7 +261,7 @@ def _points(X: ArrayLike, dtype: type) -> np.ndarray:
         raise ValueError(f"X: expected real numbers, got dtype {given.dtype}. Complex data not supported")
     if given.ndim == 2 and given.shape[1] == 0:
         raise ValueError(f"X: got 0 feature(s) (shape={given.shape}) while a minimum of 1 is required.")
-    return _checks.array("X", given, ("N", "D"), dtype)
+    return _checks.array("X", given, ("N", "D"), np.float64)
 
 
 def _classes(y: ArrayLike | None, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -107,8 +107,9 @@ def clipped(model: Model, schedule: Schedule, low: ArrayLike = -1.0, high: Array
     ----------
     model : eps = model(x, t), x [N, ...], t an int or ints [N]
     schedule : of the model
-    low, high : of x_0, in the data's units, numbers or arrays of one sample's shape; low below high.  In the model's
-        units -r..r is model.shift - r * model.scale and model.shift + r * model.scale
+    low, high : of x_0, in the data's units, numbers or arrays of one sample's shape; low below high, and of two
+        arrays also equal, where a coordinate is constant.  In the model's units -r..r is
+        model.shift - r * model.scale and model.shift + r * model.scale
 
     Returns
     -------
@@ -131,7 +132,8 @@ def clipped(model: Model, schedule: Schedule, low: ArrayLike = -1.0, high: Array
         _checks.real(name, end) if np.ndim(end) == 0 else _checks.array(name, end, dtype=np.float64)
         for name, end in ends.items()
     )
-    if np.any(np.greater_equal(lowest, highest)):
+    out_of_order = np.greater if np.ndim(lowest) and np.ndim(highest) else np.greater_equal
+    if np.any(out_of_order(lowest, highest)):
         one = "a number" if np.ndim(lowest) == 0 else "numbers"
         raise ValueError(f"low: expected {one} below high = {_in_words(highest)}, got {_in_words(lowest)}")
     return Clipped(model, schedule, lowest, highest)

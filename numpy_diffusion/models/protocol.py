@@ -46,7 +46,7 @@ class Members(Model, Protocol):
 
     @property
     def scale(self) -> np.ndarray | float:
-        """What the data is then divided by; 1 where it is missing."""
+        """What the data is then divided by; 1 where it is missing, 0 of a constant (see `Units`)."""
 
     @property
     def T(self) -> int | None:
@@ -84,7 +84,8 @@ class Units:
 
     Attributes
     ----------
-    shift, scale : numbers, or arrays of one sample's shape
+    shift, scale : numbers, or arrays of one sample's shape; a scale of 0 is that of a coordinate that is constant,
+        which the model sees as it is but for the shift, and which comes back as the shift itself
     """
 
     shift: np.ndarray | float = 0.0
@@ -95,9 +96,20 @@ class Units:
         """Whether the model works on the data's numbers as they are."""
         return not np.any(self.shift) and bool(np.all(np.equal(self.scale, 1.0)))
 
+    @property
+    def divisor(self) -> np.ndarray | float:
+        """The scale, and 1 for that of a constant."""
+        constant = np.equal(self.scale, 0.0)
+        return np.where(constant, np.ones_like(self.scale), self.scale) if np.any(constant) else self.scale
+
+    @property
+    def in_float64(self) -> bool:
+        """Whether the data's numbers are float64, as float32 cannot tell them apart."""
+        return _checks.rounding_is_felt(self.shift, self.scale)
+
     def to_model(self, x: Any) -> Any:
         """u = (x - shift) / scale."""
-        return (x - self.shift) / self.scale
+        return (x - self.shift) / self.divisor
 
     def to_data(self, u: Any) -> Any:
         """x = shift + scale u."""
@@ -111,7 +123,7 @@ class Units:
     @property
     def log_scale(self) -> float:
         """log |dx / du| of a sample, where there is a number for each coordinate."""
-        return float(np.log(self.scale).sum())
+        return float(np.log(self.divisor).sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ def run(
     shared: bool = False,
     on_arrival: OnArrival | None = None,
 ) -> dict[int, np.ndarray]:
-    """Down the table from x, in the model's units: {t: x_t} of the steps wanted, float32 in the data's units.
+    """Down the table from x, in the model's units: {t: x_t} of the steps wanted, in the data's units.
 
     With `shared` all samples of x take the noise of sample `first`; `on_arrival` may change x wherever a row arrives.
     A model's own kernel has neither, and the loop below is taken.
@@ -49,8 +49,8 @@ def run(
 
 
 def in_data_units(model: Described, x: np.ndarray) -> np.ndarray:
-    """x of the model's units in the data's: float32."""
-    return model.units.to_data(x).astype(np.float32)
+    """x of the model's units in the data's: float32, or float64 where only that can tell them apart."""
+    return model.units.to_data(x).astype(np.float64 if model.units.in_float64 else np.float32)
 
 
 def rows(

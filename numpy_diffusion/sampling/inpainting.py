@@ -69,13 +69,14 @@ def inpaint(
     """
     check_schedule(model, schedule)
     n, seed, first = start.checked(n, seed, first)
-    x0 = _checks.array("x0", x0, dtype=np.float32, finite=False)
+    dtype = np.float64 if members(model).units.in_float64 else np.float32
+    x0 = _checks.array("x0", x0, dtype=dtype, finite=False)
     known_model = described(model, x0.shape if members(model).own_shape is None else None)
     shape = known_model.shape
     if x0.shape not in (shape, (n, *shape)):
         raise ValueError(f"x0: expected shape {list(shape)} or {[n, *shape]}, got {list(x0.shape)}")
     known = known_where(mask, (n, *shape))
-    x0 = _checks.array("x0", np.where(known, x0, np.float32(0.0)))
+    x0 = _checks.array("x0", np.where(known, x0, dtype(0.0)))
     variance = variances.checked(variance, schedule, shape, known_model.learn_variance)
     down = coefficients(schedule, steps=steps, variance=variance)
     resample = _checks.integer("resample", resample, 1)

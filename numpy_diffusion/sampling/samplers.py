@@ -71,7 +71,8 @@ def sample(
 
     Returns
     -------
-    float32 [n, *shape], x at `end` in the data's units; with `keep`, {t: float32 [n, *shape]} in the order of `keep`
+    float32 [n, *shape], x at `end` in the data's units; with `keep`, {t: float32 [n, *shape]} in the order of `keep`.
+    float64 where float32 could not tell the data's numbers apart, as with times in seconds since 1970
 
     Raises
     ------

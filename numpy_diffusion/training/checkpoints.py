@@ -255,7 +255,8 @@ def _model_and_schedule(folder: Path, text: str) -> tuple[Trainable, Schedule | 
     shapes: tensors.Shapes = {**model.shapes, **{name: values.shape for name, values in model.measured.items()}}
     if known is not None:
         shapes["beta"] = (T + 1,)
-    tensors.check(path, arrays, shapes, double="beta")
+    wide = [name for name in ("shift", "scale") if name in shapes and arrays[name].dtype == np.float64]
+    tensors.check(path, arrays, shapes, double=["beta", *wide])
     model.fill(arrays)
     model.measured = {name: arrays[name] for name in model.measured}
     if known is None:
