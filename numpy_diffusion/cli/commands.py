@@ -17,7 +17,7 @@ import numpy as np
 from numpy_diffusion import _checks, _files
 from numpy_diffusion._compile import compile_kernels
 from numpy_diffusion.cli import networks, sources
-from numpy_diffusion.cli.options import DATA, DEFAULTS, PROGRAM, SAMPLES, SCHEDULES, Options, parser
+from numpy_diffusion.cli.options import DATA, DEFAULTS, FORM, PROGRAM, SAMPLES, SCHEDULES, Options, parser
 from numpy_diffusion.models.converted import clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.network import Network
@@ -63,7 +63,9 @@ def _train(options: Options) -> int:
         raise ValueError(f"--n: expected none for {source}, which is used as a whole, got {options['n']}")
     if options.keys() & {"size", "colour"} and not sources.is_folder(source):
         raise ValueError(f"--size, --colour: expected none for {source}, which is no folder of pictures")
-    data = sources.load(**{name: known[name] for name in DATA})
+    if options.keys() & FORM.keys() and Path(source or "").suffix.lower() != ".csv":
+        raise ValueError(f"--separator, --decimal: expected none for {source}, which is no .csv file")
+    data = sources.load(**{name: known[name] for name in DATA | FORM})
     model = networks.network(options, known, data, None if stored is None else stored.model)
     if stored is None or options.keys() & {"schedule", "T"}:
         _checks.choice("--schedule", known["schedule"], SCHEDULES)
@@ -142,7 +144,7 @@ def _write(path: Path, x: np.ndarray, columns: int) -> None:
     if path.suffix == ".npy":
         np.save(content, x)
     else:
-        np.savetxt(content, x, fmt="%.9g", delimiter=",")
+        np.savetxt(content, x, fmt="%.9g" if x.dtype == np.float32 else "%.17g", delimiter=",")
     with _files.os_errors_about("--output", path):
         _files.write(path, content.getvalue())
 
@@ -180,12 +182,13 @@ def _figure(options: Options) -> int:
         output = Path(options["run"]) / "figure.png"
     known = _settings(run.config) | {"n": SHOWN_IMAGES if images else SHOWN, "seed": seed}
     known |= {"data": options["data"] or known["data"]}
-    header = None if images or known["data"] is None else sources.header(known["data"])
+    form = FORM | {name: options[name] for name in FORM if name in options}
+    header = None if images or known["data"] is None else sources.header(known["data"], **form)
     names: Options = {"names": header} if header is not None and len(header) == 2 else {}
     if output is not None and images:
         _image_rows(run, sources.load(**{name: known[name] for name in DATA}).x0, output, seed)
     elif output is not None:
-        x0, image = sources.points(known["data"], known["n"], seed), sources.picture(known["data"])
+        x0, image = sources.points(known["data"], known["n"], seed, **form), sources.picture(known["data"])
         figures.forward_reverse(run.model, run.schedule, x0, output, image=image, seed=seed, **names)
     if output is not None:
         print(output)

@@ -27,7 +27,8 @@ from numpy_diffusion.training.step_sampling import SAMPLINGS
 PROGRAM: Final = "numpy-diffusion"
 SCHEDULES: Final = ("linear", "cosine", "quadratic", "sigmoid")
 DATA: Final[dict[str, Any]] = {"data": None, "n": 8192, "seed": 0, "size": 32, "colour": False}
-DEFAULTS: Final[dict[str, Any]] = DATA | {"schedule": "sigmoid", "T": 1000}
+FORM: Final[dict[str, Any]] = {"separator": ",", "decimal": "."}  # of a CSV file
+DEFAULTS: Final[dict[str, Any]] = DATA | FORM | {"schedule": "sigmoid", "T": 1000}
 SAMPLES: Final = (4096, 40)  # points, images
 PICTURES: Final = 4  # of a text
 GUIDANCE: Final = "classifier-free guidance: how strongly to ask for the text"
@@ -144,6 +145,7 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out; --data is not needed")
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
     _option(parser, {"model": "mlp for points, unet for images"}, "model", str, "kind of network", choices=MODELS)
+    _form_options(parser)
     _option(parser, DEFAULTS, "n", int, "points or scenes to draw from a data set or picture")
     _option(parser, DEFAULTS, "schedule", str, "course of the noise", choices=SCHEDULES)
     _option(parser, DEFAULTS, "T", int, "steps of the chain")
@@ -167,6 +169,11 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     _option(parser, defaults, "backend", str, "compiled kernels, or the definitions", choices=BACKENDS)
     _points_options(parser.add_argument_group("options for points"))
     _images_options(parser.add_argument_group("options for images"))
+
+
+def _form_options(parser: argparse.ArgumentParser) -> None:
+    _option(parser, DEFAULTS, "separator", str, "between the cells of a .csv file: , or ; or tab")
+    _option(parser, DEFAULTS, "decimal", str, "sign of the numbers in a .csv file: . or ,")
 
 
 def _points_options(group: Any) -> None:
@@ -244,6 +251,7 @@ def _figure_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gif", metavar="FILE.gif", help="the reverse chain, animated")
     parser.add_argument("--html", metavar="FILE.html", help="the reverse chain as a page with a slider over t")
     parser.add_argument("--data", metavar="DATA", help="the data to show (default: what the run was trained on)")
+    _form_options(parser)
     parser.add_argument("--seed", type=int, default=0, help="of data, noise and samples (default: 0)")
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from numpy_diffusion import _checks
+from numpy_diffusion.cli import tables
 from numpy_diffusion.data import datasets, drawings, image_datasets
 
 TABLES: Final = (".npy", ".csv")
@@ -25,10 +26,11 @@ class Data(NamedTuple):
     classes: int = 0  # how many labels there are
 
 
-def load(data: str | None, n: int, seed: int, size: int, colour: bool) -> Data:
+def load(data: str | None, n: int, seed: int, size: int, colour: bool, **form: str) -> Data:
     """The points or images: all of what is a whole (see `is_whole`), else n that are drawn.
 
-    size and colour are for a folder of pictures: pixels a side, and whether it is three numbers a pixel or one.
+    size and colour are for a folder of pictures: pixels a side, and whether it is three numbers a pixel or one;
+    `form` is for CSV files: separator and decimal, see `tables.read`.
 
     Raises
     ------
@@ -40,12 +42,12 @@ def load(data: str | None, n: int, seed: int, size: int, colour: bool) -> Data:
     elif data is not None and is_folder(data):
         found = image_datasets.folder(data, size, 3 if colour else 1)
     else:
-        return Data(points(data, n, seed))
+        return Data(points(data, n, seed, **form))
     return Data(found.x0, found.labels, len(found.names)) if len(found.names) > 1 else Data(found.x0)
 
 
-def points(source: str | None, n: int, seed: int) -> np.ndarray:
-    """The points: float32 [N, D].  A table has as many as it has; of all else n are drawn.
+def points(source: str | None, n: int, seed: int, **form: str) -> np.ndarray:
+    """The points: float32 [N, D], see `_checks.table`.  A table has as many as it has; of all else n are drawn.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def points(source: str | None, n: int, seed: int) -> np.ndarray:
     if source is None or not Path(source).suffix:
         known = (*datasets.BY_NAME, *image_datasets.BY_NAME)
         raise ValueError(f"--data: expected {HELP}; got {source!r}{_checks.meant(source, known)}")
-    return _table(Path(source)) if is_table(source) else datasets.from_image(source, n, seed)
+    return _table(Path(source), form) if is_table(source) else datasets.from_image(source, n, seed)
 
 
 def is_whole(source: str) -> bool:
@@ -87,57 +89,31 @@ def picture(source: str) -> Any:
     return None if is_table(source) else source
 
 
-def header(source: str) -> list[str] | None:
+def header(source: str, **form: str) -> list[str] | None:
     """The names of the columns, of a CSV file that begins with them; None of all else, and where it is gone."""
     if _is_name(source) or Path(source).suffix.lower() != ".csv":
         return None
     try:
-        rows = _rows(_text(Path(source)))
+        return tables.read(Path(source), **form).names
     except (OSError, ValueError):
         return None
-    return [name.strip().strip('"') for name in rows[0].split(",")] if rows and not _is_numeric(rows[0]) else None
 
 
 def _is_name(source: str) -> bool:
     return source in datasets.BY_NAME or source in image_datasets.BY_NAME
 
 
-def _table(path: Path) -> np.ndarray:
+def _table(path: Path, form: dict[str, str]) -> np.ndarray:
     try:
         if path.suffix.lower() == ".npy":
             with open(path, "rb") as file:
                 values = np.lib.format.read_array(file, allow_pickle=False)
         else:
-            values = _numbers(_text(path))
+            values = tables.read(path, **form).values
     except OSError as error:
         raise OSError(f"--data: cannot read {path}: {error.strerror}") from error
     except ValueError as error:
+        if str(error).startswith("--"):
+            raise
         raise ValueError(f"--data: expected numbers in {path}, one point a row: {error}") from None
-    return _checks.array(f"--data {path}", values, ("N", "D"), np.float32)
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8-sig")
-
-
-def _rows(text: str) -> list[str]:
-    """The lines with something on them, without comments."""
-    return [row for line in text.splitlines() if (row := line.partition("#")[0].strip())]
-
-
-def _numbers(text: str) -> np.ndarray:
-    """The rows of a CSV file, after a first one with the columns' names if there is one: float64 [N, D]."""
-    rows = _rows(text)
-    if rows and not _is_numeric(rows[0]):
-        rows = rows[1:]
-    if not rows:
-        raise ValueError("no row has any")
-    return np.loadtxt(rows, delimiter=",", ndmin=2)
-
-
-def _is_numeric(row: str) -> bool:
-    try:
-        np.loadtxt([row], delimiter=",")
-    except ValueError:
-        return False
-    return True
+    return _checks.table(f"--data {path}", values, ("N", "D"))
