@@ -25,6 +25,7 @@ from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.pipelines.unclip import UnCLIP
 from numpy_diffusion.process.forward import q_trajectory
 from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.steps import evenly
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training import checkpoints
 from numpy_diffusion.training.loop import train
@@ -96,6 +97,9 @@ def _sample(options: Options) -> int:
     _check_output(path, (".npy", ".png") if run.model.takes_images else (".npy", ".csv"))
     options["n"] = n = _checks.integer("n", options.get("n", SAMPLES[run.model.takes_images]), 1)
     model = _asked_for(run.model, run.schedule, options, n)
+    if "start" in options:
+        start = _checks.integer("--start", options["start"], 1, run.schedule.T)
+        options["steps"] = evenly(_checks.integer("--steps", options.get("steps", start), 1, start), start)
     _write(path, sample(model, **_for(sample, options | {"schedule": run.schedule})), _columns(run.model))
     return 0
 

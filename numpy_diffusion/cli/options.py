@@ -204,10 +204,11 @@ def _sample_options(parser: argparse.ArgumentParser) -> None:
     purpose = f"samples to draw (default: {SAMPLES[0]} points, {SAMPLES[1]} images)"
     parser.add_argument("-n", type=int, default=argparse.SUPPRESS, help=purpose)
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
-    defaults = _defaults(samplers.sample) | {"steps": "all", "label": "all in turn", "guidance": 1.0}
+    defaults = _defaults(samplers.sample) | {"steps": "all", "start": "T", "label": "all in turn", "guidance": 1.0}
     _option(parser, defaults, "seed", int, "of the samples")
     _option(parser, defaults, "method", str, "Algorithm 1, DDIM, or a solver of the ODE", choices=METHODS)
     _option(parser, defaults, "steps", int, "steps of the chain to take, evenly spaced")
+    _option(parser, defaults, "start", int, "the highest of them; below T where hardly any signal is left at T")
     _option(parser, defaults, "variance", str, "of Algorithm 1", choices=VARIANCES)
     _option(parser, defaults, "eta", float, "DDIM's noise, 0..1")
     _option(parser, defaults, "churn", float, "noise that euler and heun put back")

@@ -74,6 +74,10 @@ class AsEps(Wrapper):
         return self.schedule.T
 
     @property
+    def bounded(self) -> bool:
+        return self.prediction != "eps" or super().bounded
+
+    @property
     def in_float64(self) -> bool:
         return super().in_float64 or (self.prediction != "eps" and needs_float64(self.schedule))
 
@@ -150,6 +154,10 @@ class Clipped(Wrapper):
     @property
     def T(self) -> int:
         return self.schedule.T
+
+    @property
+    def bounded(self) -> bool:
+        return True
 
     @property
     def in_float64(self) -> bool:

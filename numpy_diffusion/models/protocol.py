@@ -61,6 +61,10 @@ class Members(Model, Protocol):
         """Whether eps is float64 and a chain is to reckon with it so, see `converted.AsEps`."""
 
     @property
+    def bounded(self) -> bool:
+        """Whether the x_0 that its eps stands for stays near the data whatever x is, so that no error grows."""
+
+    @property
     def learn_variance(self) -> bool:
         """Whether there is an `eps_and_fraction`."""
 

@@ -57,6 +57,10 @@ class Wrapper:
         return bool(self._member("in_float64"))
 
     @property
+    def bounded(self) -> bool:
+        return bool(self._member("bounded"))
+
+    @property
     def learn_variance(self) -> bool:
         return bool(self._member("learn_variance"))
 

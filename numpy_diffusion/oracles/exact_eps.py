@@ -57,6 +57,11 @@ class ExactEps:
         """Of the schedule."""
         return self.schedule.T
 
+    @property
+    def bounded(self) -> bool:
+        """Of an exact answer there is no error to grow."""
+        return True
+
     def __call__(self, x: ArrayLike, t: Any) -> np.ndarray:
         x, alpha_bar = self._checked(x, t)
         return self.data.exact_eps(x.astype(np.float64), alpha_bar).astype(x.dtype)

@@ -16,6 +16,7 @@ from numpy_diffusion.process.steps import check_start
 from numpy_diffusion.process.variances import Variance
 from numpy_diffusion.sampling import start
 from numpy_diffusion.sampling.chain import run
+from numpy_diffusion.sampling.growth import warn_of_growth
 from numpy_diffusion.sampling.solvers import Method, coefficients
 
 
@@ -73,6 +74,7 @@ def sample_from(
     x = _checks.array("xt", x, ("n", *known.shape))
     _, seed, first = start.checked(len(x), seed, first)
     table = table_from(known, schedule, t, method, steps, variance, eta, churn, end)
+    warn_of_growth(model, schedule, table, method, eta)
     x = known.units.to_model(x).astype(np.float32)
     with backends.backend(chosen(backend)):
         return run(known, x, table, schedule, seed, first, [end], progress=progress)[end]
