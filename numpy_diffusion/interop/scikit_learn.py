@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.evaluation.likelihood import log_prob
+from numpy_diffusion.interop import feature_names
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.noise import STREAM_START, WORD_RANGE, uniform
 from numpy_diffusion.process.schedules import Schedule
@@ -96,7 +97,7 @@ class DiffusionDensity:
 
         self.n_features_in_ = x.shape[1]
         self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
-        if (names := _names(X)) is not None:
+        if (names := feature_names.of(X)) is not None:
             self.feature_names_in_ = names
         self.schedule_ = schedule
         self.models_ = [model for model, _ in runs]
@@ -170,7 +171,7 @@ class DiffusionDensity:
         ValueError : not fitted; X of another D; a label that `fit` has not seen
         """
         self._check_fitted()
-        self._check_names(X)
+        feature_names.check(X, getattr(self, "feature_names_in_", None), type(self).__name__)
         x = _points(X)
         if x.shape[1] != self.n_features_in_:
             name = type(self).__name__
@@ -223,29 +224,6 @@ class DiffusionDensity:
         error = getattr(sys.modules.get("sklearn.exceptions"), "NotFittedError", ValueError)
         raise error(f"{type(self).__name__}: expected a fitted density, got one whose fit was not called")
 
-    def _check_names(self, X: Any) -> None:
-        """ValueError where columns have other names than in `fit`, or stand in another order; in scikit-learn's words."""
-        fitted, given = getattr(self, "feature_names_in_", None), _names(X)
-        name = type(self).__name__
-        if fitted is None and given is not None:
-            _checks.warn(f"X has feature names, but {name} was fitted without feature names")
-        elif fitted is not None and given is None:
-            _checks.warn(f"X does not have valid feature names, but {name} was fitted with feature names")
-        if fitted is None or given is None or fitted.tolist() == given.tolist():
-            return
-        lines = ["The feature names should match those that were passed during fit."]
-        unseen, missing = sorted(set(given) - set(fitted)), sorted(set(fitted) - set(given))
-        for said, names in (
-            ("Feature names unseen at fit time:", unseen),
-            ("Feature names seen at fit time, yet now missing:", missing),
-        ):
-            lines += (
-                [said, *(f"- {each}" for each in names[:5]), *(["- ..."] if len(names) > 5 else [])] if names else []
-            )
-        if not unseen and not missing:
-            lines.append("Feature names must be in the same order as they were in fit.")
-        raise ValueError("\n".join([*lines, ""]))
-
     def _places(self, y: Any, n: int) -> np.ndarray:
         """The place in `classes_` of each of n labels, or of one for all: int64 [n]."""
         if self.classes_ is None:
@@ -272,17 +250,6 @@ def _seed(random_state: int | None) -> int:
     if random_state is None:
         return secrets.randbits(64)
     return _checks.integer("random_state", random_state, 0, 2**64 - 1)
-
-
-def _names(X: Any) -> np.ndarray | None:
-    """The columns' names of a table, if all are strings: object [D]."""
-    columns = getattr(X, "columns", None)
-    names = None if columns is None or callable(columns) else list(columns)
-    if not names or not any(isinstance(name, str) for name in names):
-        return None
-    if not all(isinstance(name, str) for name in names):
-        raise TypeError("X: expected names of columns that are all strings, or none that is, got some of each")
-    return np.array(names, dtype=object)
 
 
 def _points(X: ArrayLike) -> np.ndarray:
