@@ -1,4 +1,4 @@
-"""The names of a table's columns, and in which order an estimator may be given them: scikit-learn's rules and words."""
+"""The names of a table's columns, and in which order an estimator takes them: scikit-learn's rules and words."""
 
 from __future__ import annotations
 

@@ -181,6 +181,11 @@ def check_schedule(model: Any, schedule: Any) -> Schedule:
     return schedule
 
 
+def is_bounded(model: Any) -> bool:
+    """Whether the x_0 of the model's eps stays near the data, see `Members`."""
+    return bool(getattr(model, "bounded", False))
+
+
 def in_words(model: Any) -> str:
     """A model in a line: a function by its name and not by its address."""
     return str(getattr(model, "__name__", None) or repr(model))

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from numpy_diffusion import _checks
+from numpy_diffusion.models.protocol import is_bounded
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.solvers import Method
@@ -23,7 +24,7 @@ LIMIT, LIMIT_WITH_NOISE = 10.0, 100.0  # growth in a step, without noise and wit
 
 def warn_of_growth(model: Any, schedule: Schedule, table: Coefficients, method: Method, eta: float = 0.0) -> None:
     """Warn, with the remedy, where the first step magnifies an error of the model so much that it shows."""
-    if getattr(model, "bounded", False):
+    if is_bounded(model):
         return
     t, s, start = int(table.t[0]), int(table.s[table.accept][0]), lower_start(schedule)
     growth = float(np.sqrt(schedule.alpha_bar[s] / schedule.alpha_bar[t]))

@@ -45,7 +45,8 @@ def data(model: Network, x0: ArrayLike, condition: Condition) -> Data:
     if not isinstance(model, Network):
         raise ValueError(f"model: expected a network such as MLP or UNet, got {type(model).__name__}")
     check_weights("model", model)
-    copied, shape = model.copy(), ("N", *model.shape)
+    copied = model.copy()
+    shape: tuple[int | str, ...] = ("N", *model.shape)
     if model.takes_images:
         values = _as_they_are(copied, _checks.array("x0", x0, shape, np.float32))
     else:

@@ -191,7 +191,7 @@ def hand_over(model: Trainable, trained: Trainable, state: State, data: np.ndarr
     trained.buffer[:] = state.average
     trained.measure(data, backend)
     model.buffer[:], model.measured = state.average, trained.measured
-    if isinstance(model, Network):
+    if isinstance(model, Network) and isinstance(trained, Network):
         model.T = trained.T
 
 

@@ -22,9 +22,7 @@ def test_what_has_no_names_has_none(X: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         feature_names.check(X, None, "Density")
-    with pytest.warns(
-        UserWarning, match=r"^X does not have valid feature names, but Density was fitted with feature"
-    ):
+    with pytest.warns(UserWarning, match=r"^X does not have valid feature names, but Density was fitted with"):
         feature_names.check(X, XY, "Density")
 
 
