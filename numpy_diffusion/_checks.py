@@ -18,6 +18,7 @@ Kind = TypeVar("Kind", bound=str)
 PACKAGE = str(Path(__file__).parent)
 GRAY = 0.25  # below this and above 0 an image's darkest value raises doubts
 RANGE_ROUNDING = 1e-5  # what an image's values may be outside -1..1
+FELT = 1e-4  # of a standard deviation: a rounding that would be felt
 ROUNDING = 1e-9  # what a sum of weights, a covariance's symmetry and its least eigenvalue may be off, relative
 
 
@@ -84,6 +85,16 @@ def meant(value: Any, options: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def unmasked(name: str, value: Any) -> Any:
+    """`value`, or a ValueError where it has masked entries: NumPy would take what lies below the mask."""
+    if isinstance(value, np.ma.MaskedArray) and (count := int(np.ma.count_masked(value))):
+        raise ValueError(
+            f"{name}: expected an array without masked values, got {count} masked: fill them in or leave their "
+            "rows out"
+        )
+    return value
+
+
 def array(
     name: str,
     value: Any,
@@ -103,8 +114,9 @@ def array(
 
     Raises
     ------
-    ValueError : wrong number of axes or lengths, a dtype that is not real, NaN, infinite or empty
+    ValueError : wrong number of axes or lengths, a dtype that is not real, masked, NaN, infinite or empty
     """
+    unmasked(name, value)
     try:
         given = np.asarray(value)
     except (TypeError, ValueError):
@@ -163,6 +175,23 @@ def _bad_columns(value: Any, bad: np.ndarray) -> str:
     )
 
 
+def table(name: str, value: Any, shape: tuple[int | str | None, ...]) -> np.ndarray:
+    """`value` [N, ...] as `array` has it: float32, or float64 where the rounding to float32 would be felt."""
+    wide = array(name, value, shape, np.float64)
+    varies = wide.min(axis=0) < wide.max(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is no number of float32 either
+        mean, deviation = wide.mean(axis=0), np.where(varies, wide.std(axis=0), 0.0)
+    return wide if rounding_is_felt(mean, deviation) else array(name, value, shape, np.float32)
+
+
+def rounding_is_felt(shift: Any, scale: Any) -> bool:
+    """Whether float32 is too coarse for numbers about `shift` that vary by `scale`; 0 stands for a constant."""
+    single = np.finfo(np.float32)
+    scale = np.asarray(scale, np.float64)
+    least = np.maximum(np.abs(np.asarray(shift, np.float64)) * (single.eps / 2.0) / FELT, single.tiny)
+    return bool(np.any((scale < least) & (scale > 0.0)))
+
+
 def in_range(name: str, images: np.ndarray) -> np.ndarray:
     """The images, if they are some: a ValueError where values are out of -1..1, a warning where they seem to be 0..1.
 
@@ -179,6 +208,7 @@ def in_range(name: str, images: np.ndarray) -> np.ndarray:
 
 def steps(name: str, value: Any, low: int, high: int, n: int | None = None) -> np.ndarray:
     """`value` as an int64 array of steps within low..high; a scalar becomes shape [], an array must be [n]."""
+    unmasked(name, value)
     try:
         given = np.asarray(value)
     except (TypeError, ValueError):

@@ -210,6 +210,18 @@ def test_steps_refuse(value: Any, n: int | None, sentence: str) -> None:
         _checks.steps("t", value, 1, 9, n)
 
 
+def test_masked_values_are_refused_and_an_array_without_any_is_not() -> None:
+    masked = np.ma.masked_array([[1.0, 2.0], [3.0, -999.0]], mask=[[0, 0], [0, 1]])
+    with refusal(
+        "x: expected an array without masked values, got 1 masked: fill them in or leave their rows out",
+    ):
+        _checks.array("x", masked)
+    with pytest.raises(ValueError, match=r"^t: expected an array without masked values, got 2 masked"):
+        _checks.steps("t", np.ma.masked_greater([1, 5, 7], 4), 1, 9)
+    np.testing.assert_array_equal(_checks.array("x", np.ma.masked_array([1.0, 2.0], mask=False)), [1.0, 2.0])
+    assert _checks.unmasked("x", masked[0]) is not None
+
+
 def test_probabilities_sum_to_one_to_the_last_bit_that_is_left() -> None:
     values = _checks.probabilities("weights", np.full(10, 0.1) + 1e-11, 10)
     assert values.dtype == np.float64

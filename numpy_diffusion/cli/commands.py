@@ -15,8 +15,8 @@ import numpy as np
 
 from numpy_diffusion import _checks, _files
 from numpy_diffusion._compile import compile_kernels
-from numpy_diffusion.cli import networks, sources, streams
-from numpy_diffusion.cli.options import DATA, DEFAULTS, SAMPLES, SCHEDULES, Options, parser
+from numpy_diffusion.cli import networks, sources, streams, tables
+from numpy_diffusion.cli.options import DATA, DEFAULTS, FORM, SAMPLES, SCHEDULES, Options, parser
 from numpy_diffusion.cli.signals import INTERRUPTED, as_ctrl_c
 from numpy_diffusion.cli.streams import PROGRAM, say, tell
 from numpy_diffusion.models.converted import clipped
@@ -26,6 +26,7 @@ from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.pipelines.unclip import UnCLIP
 from numpy_diffusion.process.forward import q_trajectory
 from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.process.steps import evenly
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training import checkpoints
 from numpy_diffusion.training.loop import train
@@ -69,7 +70,9 @@ def _train(options: Options) -> int:
         raise ValueError(f"--n: expected none for {source}, which is used as a whole, got {options['n']}")
     if options.keys() & {"size", "colour"} and not sources.is_folder(source):
         raise ValueError(f"--size, --colour: expected none for {source}, which is no folder of pictures")
-    data = sources.load(**{name: known[name] for name in DATA})
+    if options.keys() & FORM.keys() and not tables.is_text(source or ""):
+        raise ValueError(f"--separator, --decimal: expected none for {source}, which is no table of text")
+    data = sources.load(**{name: known[name] for name in DATA | FORM})
     model = networks.network(options, known, data, None if stored is None else stored.model)
     if stored is None or options.keys() & {"schedule", "T"}:
         _checks.choice("--schedule", known["schedule"], SCHEDULES)
@@ -100,6 +103,9 @@ def _sample(options: Options) -> int:
     _check_output(path, (".npy", ".png") if run.model.takes_images else (".npy", ".csv"))
     options["n"] = n = _checks.integer("n", options.get("n", SAMPLES[run.model.takes_images]), 1)
     model = _asked_for(run.model, run.schedule, options, n)
+    if "start" in options:
+        start = _checks.integer("--start", options["start"], 1, run.schedule.T)
+        options["steps"] = evenly(_checks.integer("--steps", options.get("steps", start), 1, start), start)
     _write(path, sample(model, **_for(sample, options | {"schedule": run.schedule})), _columns(run.model))
     return 0
 
@@ -150,7 +156,7 @@ def _write(path: Path, x: np.ndarray, columns: int) -> None:
     if _files.ending(path) == ".npy":
         np.save(content, x)
     else:
-        np.savetxt(content, x, fmt="%.9g", delimiter=",")
+        np.savetxt(content, x, fmt="%.9g" if x.dtype == np.float32 else "%.17g", delimiter=",")
     with _files.os_errors_about("--output", path):
         _files.write(path, content.getvalue())
 
@@ -191,12 +197,13 @@ def _figure(options: Options) -> int:
         output = Path(options["run"]) / "figure.png"
     known = _settings(run.config) | {"n": SHOWN_IMAGES if images else SHOWN, "seed": seed}
     known |= {"data": options["data"] or known["data"]}
-    header = None if images or known["data"] is None else sources.header(known["data"])
+    form = FORM | {name: options[name] for name in FORM if name in options}
+    header = None if images or known["data"] is None else sources.header(known["data"], **form)
     names: Options = {"names": header} if header is not None and len(header) == 2 else {}
     if output is not None and images:
         _image_rows(run, sources.load(**{name: known[name] for name in DATA}).x0, output, seed)
     elif output is not None:
-        x0, image = sources.points(known["data"], known["n"], seed), sources.picture(known["data"])
+        x0, image = sources.points(known["data"], known["n"], seed, **form), sources.picture(known["data"])
         figures.forward_reverse(run.model, run.schedule, x0, output, image=image, seed=seed, **names)
     if output is not None:
         tell(output)

@@ -28,7 +28,8 @@ from numpy_diffusion.training.step_sampling import SAMPLINGS
 
 SCHEDULES: Final = ("linear", "cosine", "quadratic", "sigmoid")
 DATA: Final[dict[str, Any]] = {"data": None, "n": 8192, "seed": 0, "size": 32, "colour": False}
-DEFAULTS: Final[dict[str, Any]] = DATA | {"schedule": "sigmoid", "T": 1000}
+FORM: Final[dict[str, Any]] = {"separator": None, "decimal": "."}  # of a table of text
+DEFAULTS: Final[dict[str, Any]] = DATA | FORM | {"schedule": "sigmoid", "T": 1000}
 SAMPLES: Final = (4096, 40)  # points, images
 PICTURES: Final = 4  # of a text
 GUIDANCE: Final = "classifier-free guidance: how strongly to ask for the text"
@@ -146,6 +147,7 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out; --data is not needed")
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
     _option(parser, {"model": "mlp for points, unet for images"}, "model", str, "kind of network", choices=MODELS)
+    _form_options(parser)
     _option(parser, DEFAULTS, "n", int, "points or scenes to draw from a data set or picture")
     _option(parser, DEFAULTS, "schedule", str, "course of the noise", choices=SCHEDULES)
     _option(parser, DEFAULTS, "T", int, "steps of the chain")
@@ -169,6 +171,12 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     _option(parser, defaults, "backend", str, "compiled kernels, or the definitions", choices=BACKENDS)
     _points_options(parser.add_argument_group("options for points"))
     _images_options(parser.add_argument_group("options for images"))
+
+
+def _form_options(parser: argparse.ArgumentParser) -> None:
+    defaults = FORM | {"separator": "by the file's ending"}
+    _option(parser, defaults, "separator", str, "between the cells of a table of text: , or ; or tab")
+    _option(parser, defaults, "decimal", str, "sign of the numbers in a table of text: . or ,")
 
 
 def _points_options(group: Any) -> None:
@@ -199,10 +207,11 @@ def _sample_options(parser: argparse.ArgumentParser) -> None:
     purpose = f"samples to draw (default: {SAMPLES[0]} points, {SAMPLES[1]} images)"
     parser.add_argument("-n", type=int, default=argparse.SUPPRESS, help=purpose)
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
-    defaults = _defaults(samplers.sample) | {"steps": "all", "label": "all in turn", "guidance": 1.0}
+    defaults = _defaults(samplers.sample) | {"steps": "all", "start": "T", "label": "all in turn", "guidance": 1.0}
     _option(parser, defaults, "seed", int, "of the samples")
     _option(parser, defaults, "method", str, "Algorithm 1, DDIM, or a solver of the ODE", choices=METHODS)
     _option(parser, defaults, "steps", int, "steps of the chain to take, evenly spaced")
+    _option(parser, defaults, "start", int, "the highest of them; below T where hardly any signal is left at T")
     _option(parser, defaults, "variance", str, "of Algorithm 1", choices=VARIANCES)
     _option(parser, defaults, "eta", float, "DDIM's noise, 0..1")
     _option(parser, defaults, "churn", float, "noise that euler and heun put back")
@@ -246,6 +255,7 @@ def _figure_options(parser: argparse.ArgumentParser) -> None:
     _place(parser, "--gif", metavar="FILE.gif", help="the reverse chain, animated")
     _place(parser, "--html", metavar="FILE.html", help="the reverse chain as a page with a slider over t")
     _place(parser, "--data", metavar="DATA", help="the data to show (default: what the run was trained on)")
+    _form_options(parser)
     parser.add_argument("--seed", type=int, default=0, help="of data, noise and samples (default: 0)")
 
 

@@ -17,7 +17,8 @@ from numpy_diffusion.data import scenes as drawn_scenes
 
 __all__ = ["Images", "digits", "folder", "mnist", "scenes"]
 
-SUFFIXES: Final = (".png", ".jpg", ".jpeg")
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+OTHERS: Final = (".heic", ".heif", ".avif", ".jp2", ".svg", ".psd", ".raw", ".dng")  # pictures that are not read
 NAMED: Final = 12  # classes at most, where a set says in words what it is
 MIRRORED: Final = frozenset({"scenes"})  # sets that look alike with left and right exchanged: a mirrored 7 is no 7
 
@@ -90,7 +91,10 @@ def scenes(n: int, seed: int = 0) -> Images:
 
 
 def folder(path: _files.PathLike, size: int = 32, channels: int = 1) -> Images:
-    """The PNG and JPEG pictures of a folder, by name: the square in the middle of each, shrunk or grown to size.
+    """The pictures of a folder, by name: the square in the middle of each, shrunk or grown to size.
+
+    PNG, JPEG, WebP, GIF, BMP and TIFF; of several frames in a file the first.  Pictures of other kinds are passed
+    over with a warning.
 
     Where there are subfolders, each is a class, named after it; else all pictures are of one class.  Names that
     begin with a dot are passed over.  What is transparent becomes white.
@@ -157,6 +161,10 @@ def _listed(place: Path) -> tuple[list[Path], list[Path]]:
     except OSError as error:
         raise OSError(f"path: cannot read the folder {place}: {error.strerror}") from error
     pictures = [each for each in found if each.suffix.lower() in SUFFIXES and each.is_file()]
+    if passed := [each for each in found if each.suffix.lower() in OTHERS and each.is_file()]:
+        kinds = ", ".join(sorted({each.suffix.lower() for each in passed}))
+        read = ", ".join(SUFFIXES)
+        _checks.warn(f"path: {len(passed)} files of {place} are passed over ({kinds}), as only {read} are read")
     return pictures, [each for each in found if each.is_dir()]
 
 
@@ -173,7 +181,8 @@ def _picture(path: Path, size: int, channels: int) -> np.ndarray:
         on_white = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
         light = np.asarray(on_white.convert("L" if channels == 1 else "RGB"), np.float32) / np.float32(255.0)
     else:
-        gray = Image.fromarray(np.asarray(picture, np.float32) / np.float32(pictures.GRAY_MAX))
+        values = np.asarray(picture, np.float32)
+        gray = Image.fromarray(values if picture.mode == "F" else values / np.float32(pictures.GRAY_MAX))
         light = np.asarray(square(gray))
     light = np.broadcast_to(light.reshape(size, size, -1), (size, size, channels)).transpose(2, 0, 1)
     return np.clip(2.0 * light - 1.0, -1.0, 1.0)  # the filter of the 16 bits may swing a little beyond

@@ -39,17 +39,23 @@ def darkness(image: Any) -> np.ndarray:
 
 
 def opened(path: str | os.PathLike[str]) -> Image.Image:
-    """A picture file, the right way up: of mode RGBA, or I or I;16 where gray has 16 bits.
+    """A picture file, the right way up: of mode RGBA, or I or I;16 where gray has 16 bits, or F of floats in 0..1.
 
     Raises
     ------
-    OSError : a file that is missing or is no readable picture
+    OSError : a file that is missing or is no readable picture, floats out of 0..1, integers beyond 16 bits
     """
     from PIL import Image, ImageOps  # here, so that importing the package stays fast
 
     try:
         with Image.open(_files.as_path("image", path)) as picture:
             upright = ImageOps.exif_transpose(picture)  # a camera writes down which way is up
+            if upright.mode in ("F", "I"):  # to RGBA floats would be cut off at 0 and 255
+                values, white = np.asarray(upright), 1.0 if upright.mode == "F" else GRAY_MAX
+                if not (values.min() >= 0.0 and values.max() <= white):  # nor NaN
+                    got = f"{values.min():g}..{values.max():g}"
+                    raise ValueError(f"expected gray in 0..{white:g}, black to white, got {got}")
+                return upright
             return upright if upright.mode.startswith("I") else upright.convert("RGBA")
     except (
         OSError,
@@ -61,6 +67,9 @@ def opened(path: str | os.PathLike[str]) -> Image.Image:
 
 
 def _read(path: str | os.PathLike[str]) -> np.ndarray:
-    """A picture file as uint8 [height, width, 4], or as float [height, width] where gray has 16 bits."""
+    """A picture file as uint8 [height, width, 4], or as float [height, width] where gray has 16 bits or is float."""
     picture = opened(path)
-    return np.asarray(picture) if picture.mode == "RGBA" else np.asarray(picture, dtype=np.float64) / GRAY_MAX
+    if picture.mode == "RGBA":
+        return np.asarray(picture)
+    values = np.asarray(picture, dtype=np.float64)
+    return values if picture.mode == "F" else values / GRAY_MAX

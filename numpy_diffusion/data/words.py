@@ -167,7 +167,7 @@ def to_the_end(ids: ArrayLike, end: int, count: int) -> np.ndarray:
     >>> to_the_end([4, 1, 5, 5, 0], end=5, count=6)
     array([ True,  True,  True, False, False])
     """
-    given = np.asarray(ids)
+    given = np.asarray(_checks.unmasked("ids", ids))
     if given.dtype.kind not in "iu" or given.ndim == 0 or given.size == 0:
         raise ValueError(f"ids: expected integers [..., L], got {given.dtype} of shape {list(given.shape)}")
     if given.min() < 0 or given.max() >= count:

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion._progress import Bar
-from numpy_diffusion.models.protocol import Model, members
+from numpy_diffusion.models.protocol import Model, check_schedule, members
 from numpy_diffusion.noise import STREAM_HUTCHINSON, words
 from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
 from numpy_diffusion.process.schedules import Schedule
@@ -87,7 +87,7 @@ def log_prob(
     >>> data.log_density([[0.0], [1.0]], 0, schedule).round(3).tolist()
     [-0.226, -2.226]
     """
-    plan = _plan(_checks.instance("schedule", schedule, Schedule), steps)
+    plan = _plan(check_schedule(model, schedule), steps)
     known = members(model)
     if not callable(known.jvp):
         raise ValueError(
@@ -182,7 +182,7 @@ def _integrated(
 def _f(jvp: Jvp, plan: _Plan, j: int, x: np.ndarray, tangents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """f [N, ...] at node j and its divergence [N]: the trace of J is the sum of z . J z over the tangents z."""
     t, tanh = int(plan.t[j]), plan.tanh[j]
-    eps, along = jvp(x, t, tangents)
+    eps, along = jvp(x.copy(), t, tangents.copy())  # copies, to which it may write
     eps = _checks.array(f"model.jvp: eps at t = {t}", eps, x.shape, np.float64)
     along = _checks.array(f"model.jvp: J tangent at t = {t}", along, tangents.shape, np.float64)
     trace = (tangents * along).reshape(len(tangents), len(x), -1).sum(axis=(0, 2))

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion._progress import counted
-from numpy_diffusion.models.protocol import Model, check_eps, members
+from numpy_diffusion.models.protocol import Model, check_eps, check_schedule, members
 from numpy_diffusion.process.forward import q_sample
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import chosen_pairs
@@ -54,7 +54,7 @@ def optimal_variance(
     check_eps(model)
     known = members(model)
     x0 = np.asarray(known.units.to_model(_checks.array("x0", x0, min_ndim=2)), np.float32)
-    found = np.zeros((_checks.instance("schedule", schedule, Schedule).T + 1, *x0.shape[1:]))
+    found = np.zeros((check_schedule(model, schedule).T + 1, *x0.shape[1:]))
     pairs = list(zip(*(ends.tolist() for ends in chosen_pairs(schedule, steps)), strict=True))
     for t, s in counted(pairs, "optimal variance", len(pairs), "steps", show=progress):
         xt, eps = q_sample(x0, t, schedule, seed)

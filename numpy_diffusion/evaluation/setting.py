@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.evaluation.eight_bits import log_bin
-from numpy_diffusion.models.protocol import Described, Units, check_eps, members
+from numpy_diffusion.models.protocol import Described, Units, check_eps, check_schedule, members
 from numpy_diffusion.noise import normal
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.process import variances
@@ -54,7 +54,7 @@ def checked(
     name: str = "x0",
 ) -> Setting:
     """The arguments that bound and trajectories share, checked; the data, called `name`, in the model's units."""
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     check_eps(model)
     known = members(model)
     eight_bits = getattr(x0, "dtype", None) == np.uint8
@@ -109,12 +109,12 @@ def predicted(setting: Setting, xt: np.ndarray, t: int) -> tuple[np.ndarray, np.
     """The model's eps at x_t [N, ...], and the log of its variance of p(x_{t-1} | x_t), which stands beside it."""
     model = setting.model
     if isinstance(setting.variance, str) and setting.variance == "learned" and model.eps_and_fraction is not None:
-        eps, fraction = model.eps_and_fraction(xt, t)
+        eps, fraction = model.eps_and_fraction(xt.copy(), t)  # copies, to which the model may write
         fraction = _checks.array(f"model: fraction at t = {t}", fraction, xt.shape, np.float64)
         low, high = variances.log_bounds(setting.schedule, t)
         log_variance = low + (high - low) * fraction
     else:
-        eps, log_variance = model.model(xt, t), fixed_log_variance(setting, t)
+        eps, log_variance = model.model(xt.copy(), t), fixed_log_variance(setting, t)
     return _checks.array(f"model: eps at t = {t}", eps, xt.shape, np.float64), log_variance
 
 
@@ -142,7 +142,7 @@ def log_step(setting: Setting, x: np.ndarray, xt: np.ndarray, t: int) -> np.ndar
     if t > 1 or not setting.eight_bits:
         return log_normal(x, mean, log_variance) - (setting.units.log_scale if t == 1 else 0.0)
     values, means = (setting.units.to_data(u) for u in (x, mean))
-    bins = log_bin(values, means, setting.units.scale * np.exp(0.5 * log_variance))
+    bins = log_bin(values, means, setting.units.divisor * np.exp(0.5 * log_variance))
     return bins.reshape(len(x), -1).sum(axis=1)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.evaluation.likelihood import log_prob
+from numpy_diffusion.interop import feature_names
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.noise import STREAM_START, WORD_RANGE, uniform
 from numpy_diffusion.process.schedules import Schedule
@@ -45,6 +46,7 @@ class DiffusionDensity:
     Attributes (after `fit`)
     ----------
     n_features_in_ : D
+    feature_names_in_ : the columns' names, [D], of a table that has strings for all of them; else there is none
     schedule_ : Schedule
     models_ : list of MLP, one a class; one in all without classes
     losses_ : list of float32 [steps], likewise
@@ -81,7 +83,7 @@ class DiffusionDensity:
         TypeError : an entry of X that is no number
         KeyboardInterrupt : Ctrl-C, which leaves what was fitted before
         """
-        x = _points(X, np.float32)
+        x = _points(X)
         seed = _seed(self.random_state)
         classes, place = None, np.zeros(len(x), np.int64)
         if _checks.instance("conditional", self.conditional, bool):
@@ -94,6 +96,9 @@ class DiffusionDensity:
         runs = [self._trained(schedule, x[place == c], seed) for c in range(len(counts))]
 
         self.n_features_in_ = x.shape[1]
+        self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
+        if (names := feature_names.of(X)) is not None:
+            self.feature_names_in_ = names
         self.schedule_ = schedule
         self.models_ = [model for model, _ in runs]
         self.losses_ = [losses for _, losses in runs]
@@ -130,7 +135,8 @@ class DiffusionDensity:
 
         Returns
         -------
-        float32 [n_samples, D] in the units of the data; with classes, this and the labels [n_samples]
+        float32 [n_samples, D] in the units of the data, float64 where float32 cannot tell them apart; with classes,
+        this and the labels [n_samples]
 
         Raises
         ------
@@ -144,7 +150,8 @@ class DiffusionDensity:
         else:
             u = uniform(seed, STREAM_START, np.arange(n), 1, 1)[:, 0]  # where x_T of sample i has step 0
             place = np.searchsorted(np.cumsum(self.class_prior_)[:-1], u, side="right")
-        x = np.empty((n, self.n_features_in_), np.float32)
+        dtype = np.result_type(*(model.shift.dtype for model in self.models_))
+        x = np.empty((n, self.n_features_in_), dtype)
         for c, model in enumerate(self.models_):
             rows = np.flatnonzero(place == c)
             if len(rows):
@@ -164,7 +171,8 @@ class DiffusionDensity:
         ValueError : not fitted; X of another D; a label that `fit` has not seen
         """
         self._check_fitted()
-        x = _points(X, np.float64)
+        feature_names.check(X, getattr(self, "feature_names_in_", None), type(self).__name__)
+        x = _points(X)
         if x.shape[1] != self.n_features_in_:
             name = type(self).__name__
             raise ValueError(
@@ -220,7 +228,7 @@ class DiffusionDensity:
         """The place in `classes_` of each of n labels, or of one for all: int64 [n]."""
         if self.classes_ is None:
             raise ValueError("y: expected None, since the density was fitted without classes")
-        labels = np.asarray(y)
+        labels = np.asarray(_checks.unmasked("y", y))
         if labels.shape not in ((), (n,)):
             raise ValueError(f"y: expected one label or shape [{n}], got shape {list(labels.shape)}")
         known = {label: place for place, label in enumerate(self.classes_.tolist())}
@@ -244,10 +252,11 @@ def _seed(random_state: int | None) -> int:
     return _checks.integer("random_state", random_state, 0, 2**64 - 1)
 
 
-def _points(X: ArrayLike, dtype: type) -> np.ndarray:
-    """X [N, D] in `dtype`; the words of the errors are those that scikit-learn's checks look for."""
+def _points(X: ArrayLike) -> np.ndarray:
+    """X: float64 [N, D]; the words of the errors are those that scikit-learn's checks look for."""
     if hasattr(X, "toarray"):
         raise ValueError(f"X: expected a dense array, got sparse {type(X).__name__}; X.toarray() is dense")
+    _checks.unmasked("X", X)
     try:
         given = np.asarray(X)
         if given.dtype == object and not hasattr(X, "columns"):
@@ -259,14 +268,14 @@ def _points(X: ArrayLike, dtype: type) -> np.ndarray:
         raise ValueError(f"X: expected real numbers, got dtype {given.dtype}. Complex data not supported")
     if given.ndim == 2 and given.shape[1] == 0:
         raise ValueError(f"X: got 0 feature(s) (shape={given.shape}) while a minimum of 1 is required.")
-    return _checks.array("X", given, ("N", "D"), dtype)
+    return _checks.array("X", given, ("N", "D"), np.float64)
 
 
 def _classes(y: ArrayLike | None, n: int) -> tuple[np.ndarray, np.ndarray]:
     """The labels that stand in y, sorted [C], and which of them each of the n rows has [n]."""
     if y is None:
         raise ValueError("y: conditional=True requires y to be passed, but the target y is None")
-    labels = np.asarray(y)
+    labels = np.asarray(_checks.unmasked("y", y))
     if labels.shape != (n,):
         raise ValueError(f"y: expected a label for each row of X, shape [{n}], got shape {list(labels.shape)}")
     if labels.dtype.kind not in "biufUSO" or (labels.dtype.kind == "f" and (labels != np.floor(labels)).any()):

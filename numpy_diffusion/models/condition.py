@@ -202,7 +202,7 @@ def _checked(name: str, value: Any) -> np.ndarray:
     if name in ("embedding", "text_embedding", "states", "low_resolution"):
         array = _checks.array(name, value, dtype=np.float32)
     else:
-        array = np.asarray(value)
+        array = np.asarray(_checks.unmasked(name, value))
         if array.dtype.kind not in ("b" if name == "mask" else "iu") or array.size == 0:
             expected = "True and False" if name == "mask" else "integers"
             raise ValueError(f"{name}: expected {expected}, got {array.dtype} of shape {list(array.shape)}")
@@ -213,7 +213,7 @@ def _checked(name: str, value: Any) -> np.ndarray:
 
 
 def _labels(labels: Any) -> np.ndarray:
-    given = np.asarray(labels)
+    given = np.asarray(_checks.unmasked("labels", labels))
     integers = given.dtype.kind in "iu" and given.size > 0
     if not integers or given.ndim > 1 or given.min() < 0:
         got = f"{given.min()}..{given.max()}" if integers else str(given.dtype)

@@ -1,4 +1,7 @@
-"""Models of eps made of others: of one that predicts x_0 or v, and of one whose x_0 is to stay in a range."""
+"""Models of eps made of others: of one that predicts x_0 or v, and of one whose x_0 is to stay in a range.
+
+What they ask the other about is a copy, to which it may write: they need x themselves afterwards.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.models.protocol import Model, Units, check_callable, check_eps, in_words, members
+from numpy_diffusion.models.protocol import Model, Units, check_callable, check_eps, check_schedule, in_words, members
 from numpy_diffusion.models.wrapper import Wrapper
 from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.predictions import PREDICTIONS, Prediction, eps_from
@@ -47,7 +50,7 @@ def as_eps(model: Model, schedule: Schedule, prediction: Prediction) -> AsEps:
     True
     """
     check_callable(model, "prediction = model(x, t)")
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     _checks.choice("prediction", prediction, PREDICTIONS)
     return AsEps(model, schedule, prediction)
 
@@ -67,19 +70,27 @@ class AsEps(Wrapper):
         return f"AsEps({in_words(self.model)}, {self.prediction!r})"
 
     @property
+    def T(self) -> int:
+        return self.schedule.T
+
+    @property
+    def bounded(self) -> bool:
+        return self.prediction != "eps" or super().bounded
+
+    @property
     def in_float64(self) -> bool:
         return super().in_float64 or (self.prediction != "eps" and needs_float64(self.schedule))
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
-        return self._eps(x, t, self.model(x, t, **told))
+        return self._eps(x, t, self.model(np.array(x), t, **told))
 
     def eps_and_fraction(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, np.ndarray]:
-        predicted, fraction = self.model.eps_and_fraction(x, t, **told)
+        predicted, fraction = self.model.eps_and_fraction(np.array(x), t, **told)
         return self._eps(x, t, predicted), fraction
 
     def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         """eps, and its Jacobian times the tangent: the conversion is linear in x and the prediction."""
-        predicted, along = self.model.jvp(x, t, tangent, **told)
+        predicted, along = self.model.jvp(np.array(x), t, np.array(tangent), **told)
         moved = _along(lambda dx, d_predicted: self._eps(dx, t, d_predicted), tangent, along, np.ndim(x))
         return self._eps(x, t, predicted), moved
 
@@ -100,8 +111,9 @@ def clipped(model: Model, schedule: Schedule, low: ArrayLike = -1.0, high: Array
     ----------
     model : eps = model(x, t), x [N, ...], t an int or ints [N]
     schedule : of the model
-    low, high : of x_0, in the data's units, numbers or arrays of one sample's shape; low below high.  In the model's
-        units -r..r is model.shift - r * model.scale and model.shift + r * model.scale
+    low, high : of x_0, in the data's units, numbers or arrays of one sample's shape; low below high, and of two
+        arrays also equal, where a coordinate is constant.  In the model's units -r..r is
+        model.shift - r * model.scale and model.shift + r * model.scale
 
     Returns
     -------
@@ -118,13 +130,14 @@ def clipped(model: Model, schedule: Schedule, low: ArrayLike = -1.0, high: Array
     [[0.0, 1.0]]
     """
     check_eps(model)
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     ends = {"low": low, "high": high}
     lowest, highest = (
         _checks.real(name, end) if np.ndim(end) == 0 else _checks.array(name, end, dtype=np.float64)
         for name, end in ends.items()
     )
-    if np.any(np.greater_equal(lowest, highest)):
+    out_of_order = np.greater if np.ndim(lowest) and np.ndim(highest) else np.greater_equal
+    if np.any(out_of_order(lowest, highest)):
         one = "a number" if np.ndim(lowest) == 0 else "numbers"
         raise ValueError(f"low: expected {one} below high = {_in_words(highest)}, got {_in_words(lowest)}")
     return Clipped(model, schedule, lowest, highest)
@@ -139,6 +152,14 @@ class Clipped(Wrapper):
     high: float | np.ndarray
 
     @property
+    def T(self) -> int:
+        return self.schedule.T
+
+    @property
+    def bounded(self) -> bool:
+        return True
+
+    @property
     def in_float64(self) -> bool:
         return super().in_float64 or needs_float64(self.schedule)
 
@@ -146,15 +167,15 @@ class Clipped(Wrapper):
         return f"Clipped({in_words(self.model)}, {_in_words(self.low)}, {_in_words(self.high)})"
 
     def __call__(self, x: np.ndarray, t: Any, **told: Any) -> np.ndarray:
-        return self._clip(x, t, self.model(x, t, **told))
+        return self._clip(x, t, self.model(np.array(x), t, **told))
 
     def eps_and_fraction(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, np.ndarray]:
-        eps, fraction = self.model.eps_and_fraction(x, t, **told)
+        eps, fraction = self.model.eps_and_fraction(np.array(x), t, **told)
         return self._clip(x, t, eps), fraction
 
     def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         """eps, and its Jacobian times the tangent: where x_0 stays at an end, eps moves with x alone."""
-        eps, along = self.model.jvp(x, t, tangent, **told)
+        eps, along = self.model.jvp(np.array(x), t, np.array(tangent), **told)
         out = self._excess(x, t, eps) != 0.0
         of_x0 = _along(lambda dx, d_eps: x0_from_eps(dx, d_eps, t, self.schedule), tangent, along, np.ndim(x))
         return self._clip(x, t, eps), along + out * self._ratio(t, eps) * of_x0

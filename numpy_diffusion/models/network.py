@@ -39,11 +39,13 @@ class Network(Trainable):
     Attributes
     ----------
     buffer, params : see `Parameterised`
+    T : of the schedule that it was trained with, None before; no other is taken with it
     shift, scale : float32 [*shape]: the network works on (data - shift) / scale; `train` sets both, and `sample`
-        returns the data's units
+        returns the data's units.  float64 of points that float32 cannot tell apart; see `protocol.Units`
     """
 
     predicts: ClassVar[Prediction] = "eps"  # what the call gives, and training judges it by
+    T: int | None = None  # of the schedule that it was trained with
 
     def __init__(
         self,

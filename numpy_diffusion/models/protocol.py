@@ -18,14 +18,16 @@ import numpy as np
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.process.predictions import Prediction
+from numpy_diffusion.process.schedules import Schedule
 
 
 class Model(Protocol):
     """Anything that can be called as eps = model(x, t).
 
-    x is [N, ...], float32 or float64, in the model's units; t is an int in 1..T, or ints [N], one for each sample.
-    eps is like x: the noise that the model sees in it (Ho et al. 2020, eq 11).  A conditional model takes the fields
-    of a `Condition` by name as well: eps = model(x, t, labels=ints [N]).
+    x is [N, ...], float32 or float64, in the model's units, and its own to write to; t is an int in 1..T, or
+    ints [N], one for each sample.  eps is like x: the noise that the model sees in it (Ho et al. 2020, eq 11), and
+    may lie in x, or in one array for all calls.  A conditional model takes the fields of a `Condition` by name as
+    well: eps = model(x, t, labels=ints [N]).
     """
 
     def __call__(self, x: np.ndarray, t: Any, /) -> np.ndarray: ...
@@ -44,7 +46,11 @@ class Members(Model, Protocol):
 
     @property
     def scale(self) -> np.ndarray | float:
-        """What the data is then divided by; 1 where it is missing."""
+        """What the data is then divided by; 1 where it is missing, 0 of a constant (see `Units`)."""
+
+    @property
+    def T(self) -> int | None:
+        """Of the schedule that it was trained with or is made for; where it is missing, any will do."""
 
     @property
     def predicts(self) -> Prediction:
@@ -53,6 +59,10 @@ class Members(Model, Protocol):
     @property
     def in_float64(self) -> bool:
         """Whether eps is float64 and a chain is to reckon with it so, see `converted.AsEps`."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the x_0 that its eps stands for stays near the data whatever x is, so that no error grows."""
 
     @property
     def learn_variance(self) -> bool:
@@ -78,7 +88,8 @@ class Units:
 
     Attributes
     ----------
-    shift, scale : numbers, or arrays of one sample's shape
+    shift, scale : numbers, or arrays of one sample's shape; a scale of 0 is that of a coordinate that is constant,
+        which the model sees as it is but for the shift, and which comes back as the shift itself
     """
 
     shift: np.ndarray | float = 0.0
@@ -89,9 +100,20 @@ class Units:
         """Whether the model works on the data's numbers as they are."""
         return not np.any(self.shift) and bool(np.all(np.equal(self.scale, 1.0)))
 
+    @property
+    def divisor(self) -> np.ndarray | float:
+        """The scale, and 1 for that of a constant."""
+        constant = np.equal(self.scale, 0.0)
+        return np.where(constant, np.ones_like(self.scale), self.scale) if np.any(constant) else self.scale
+
+    @property
+    def in_float64(self) -> bool:
+        """Whether the data's numbers are float64, as float32 cannot tell them apart."""
+        return _checks.rounding_is_felt(self.shift, self.scale)
+
     def to_model(self, x: Any) -> Any:
         """u = (x - shift) / scale."""
-        return (x - self.shift) / self.scale
+        return (x - self.shift) / self.divisor
 
     def to_data(self, u: Any) -> Any:
         """x = shift + scale u."""
@@ -105,7 +127,7 @@ class Units:
     @property
     def log_scale(self) -> float:
         """log |dx / du| of a sample, where there is a number for each coordinate."""
-        return float(np.log(self.scale).sum())
+        return float(np.log(self.divisor).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +171,19 @@ def check_eps(model: Any) -> None:
             f"model: expected one that predicts eps, got one that predicts {predicts}, of which "
             f"as_eps(model, schedule, {predicts!r}) makes one"
         )
+
+
+def check_schedule(model: Any, schedule: Any) -> Schedule:
+    """The schedule; a ValueError where it is none, or of another T than the model's: t would mean another noise."""
+    T = _checks.instance("schedule", schedule, Schedule).T
+    if (own := getattr(model, "T", None)) is not None and own != T:
+        raise ValueError(f"schedule: expected one of T = {own}, which the model was trained with, got T = {T}")
+    return schedule
+
+
+def is_bounded(model: Any) -> bool:
+    """Whether the x_0 of the model's eps stays near the data, see `Members`."""
+    return bool(getattr(model, "bounded", False))
 
 
 def in_words(model: Any) -> str:

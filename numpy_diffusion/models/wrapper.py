@@ -45,12 +45,20 @@ class Wrapper:
         return self._member("scale")
 
     @property
+    def T(self) -> int | None:
+        return self._member("T")
+
+    @property
     def predicts(self) -> Prediction | None:
         return self._member("predicts")
 
     @property
     def in_float64(self) -> bool:
         return bool(self._member("in_float64"))
+
+    @property
+    def bounded(self) -> bool:
+        return bool(self._member("bounded"))
 
     @property
     def learn_variance(self) -> bool:

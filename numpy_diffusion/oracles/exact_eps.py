@@ -52,6 +52,16 @@ class ExactEps:
         """Shape of one sample."""
         return self.data.mean.shape
 
+    @property
+    def T(self) -> int:
+        """Of the schedule."""
+        return self.schedule.T
+
+    @property
+    def bounded(self) -> bool:
+        """Of an exact answer there is no error to grow."""
+        return True
+
     def __call__(self, x: ArrayLike, t: Any) -> np.ndarray:
         x, alpha_bar = self._checked(x, t)
         return self.data.exact_eps(x.astype(np.float64), alpha_bar).astype(x.dtype)

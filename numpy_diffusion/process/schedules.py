@@ -79,6 +79,10 @@ class Schedule:
             values.flags.writeable = False
             object.__setattr__(self, name, values)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy or a pickle is made anew of its betas: arrays that are copied would be writable."""
+        return type(self), (self.name, self.beta)
+
     @property
     def T(self) -> int:
         """Number of steps."""

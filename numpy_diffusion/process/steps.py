@@ -21,12 +21,16 @@ def chosen_steps(schedule: Schedule, steps: int | ArrayLike | None = None) -> np
     if steps is None:
         return np.arange(T, 0, -1)
     if np.ndim(steps) == 0:
-        number = _checks.integer("steps", steps, 1, T)
-        return np.round(np.arange(number, 0, -1) * (T / number)).astype(np.int64)
+        return evenly(_checks.integer("steps", steps, 1, T), T)
     chosen = _checks.steps("steps", steps, 1, T)
     if len(np.unique(chosen)) != len(chosen):
         raise ValueError("steps: expected each step once, got some twice")
     return np.sort(chosen)[::-1]
+
+
+def evenly(number: int, start: int) -> np.ndarray:
+    """So many steps from `start` down, evenly spaced: int64 [number]."""
+    return np.round(np.arange(number, 0, -1) * (start / number)).astype(np.int64)
 
 
 def check_start(name: str, t: int, steps: np.ndarray) -> None:

@@ -33,7 +33,7 @@ def run(
     shared: bool = False,
     on_arrival: OnArrival | None = None,
 ) -> dict[int, np.ndarray]:
-    """Down the table from x, in the model's units: {t: x_t} of the steps wanted, float32 in the data's units.
+    """Down the table from x, in the model's units: {t: x_t} of the steps wanted, in the data's units.
 
     With `shared` all samples of x take the noise of sample `first`; `on_arrival` may change x wherever a row arrives.
     A model's own kernel has neither, and the loop below is taken.
@@ -49,8 +49,8 @@ def run(
 
 
 def in_data_units(model: Described, x: np.ndarray) -> np.ndarray:
-    """x of the model's units in the data's: float32."""
-    return model.units.to_data(x).astype(np.float32)
+    """x of the model's units in the data's: float32, or float64 where only that can tell them apart."""
+    return model.units.to_data(x).astype(np.float64 if model.units.in_float64 else np.float32)
 
 
 def rows(
@@ -104,13 +104,15 @@ def _chain(
     samples, size = np.full(len(x), first) if shared else first + np.arange(len(x)), x[0].size
     y, history = x, [x, x]  # no row uses a prediction before it was made
     for k, (t, s, step, p, q, a, b, c, accept, learned) in enumerate(zip(*table, strict=True)):
+        asked = y.copy()  # the model may write to it
         if learned and model.eps_and_fraction is not None:
-            answer, fraction = model.eps_and_fraction(y, int(t))
+            answer, fraction = model.eps_and_fraction(asked, int(t))
             c = np.sqrt(learned_variance(schedule, fraction, t, s))
         else:
-            answer = model.model(y, int(t))
+            answer = model.model(asked, int(t))
         eps = _checks.array(f"model: eps at t = {t}", answer, x.shape, real)
-        history = [eps if p == 0.0 else real(p) * y + real(q) * eps, *history[:2]]
+        # Copied, as the model may answer in the same array each time.
+        history = [eps.copy() if p == 0.0 else real(p) * y + real(q) * eps, *history[:2]]
         y = real(a) * x
         for weight, prediction in zip(b, history, strict=True):
             if weight != 0.0:

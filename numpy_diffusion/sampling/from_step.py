@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels import backend as backends
 from numpy_diffusion.kernels.backend import Backend, chosen
-from numpy_diffusion.models.protocol import Described, Model, described, members
+from numpy_diffusion.models.protocol import Described, Model, check_schedule, described, members
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.schedules import Schedule
@@ -16,6 +16,7 @@ from numpy_diffusion.process.steps import check_start
 from numpy_diffusion.process.variances import Variance
 from numpy_diffusion.sampling import start
 from numpy_diffusion.sampling.chain import run
+from numpy_diffusion.sampling.growth import warn_of_growth
 from numpy_diffusion.sampling.solvers import Method, coefficients
 
 
@@ -67,12 +68,13 @@ def sample_from(
     >>> bool((x == chain[0]).all())
     True
     """
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     x = _checks.array("xt", xt, min_ndim=2)
     known = described(model, x.shape[1:] if members(model).own_shape is None else None)
     x = _checks.array("xt", x, ("n", *known.shape))
     _, seed, first = start.checked(len(x), seed, first)
     table = table_from(known, schedule, t, method, steps, variance, eta, churn, end)
+    warn_of_growth(model, schedule, table, method, eta)
     x = known.units.to_model(x).astype(np.float32)
     with backends.backend(chosen(backend)):
         return run(known, x, table, schedule, seed, first, [end], progress=progress)[end]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.models.protocol import Model, described, members
+from numpy_diffusion.models.protocol import Model, check_schedule, described, members
 from numpy_diffusion.noise import STREAM_INPAINT
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.coefficients import Coefficients
@@ -67,15 +67,16 @@ def inpaint(
     >>> x[:, 0].tolist()
     [3.0, 3.0]
     """
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     n, seed, first = start.checked(n, seed, first)
-    x0 = _checks.array("x0", x0, dtype=np.float32, finite=False)
+    dtype = np.float64 if members(model).units.in_float64 else np.float32
+    x0 = _checks.array("x0", x0, dtype=dtype, finite=False)
     known_model = described(model, x0.shape if members(model).own_shape is None else None)
     shape = known_model.shape
     if x0.shape not in (shape, (n, *shape)):
         raise ValueError(f"x0: expected shape {list(shape)} or {[n, *shape]}, got {list(x0.shape)}")
     known = known_where(mask, (n, *shape))
-    x0 = _checks.array("x0", np.where(known, x0, np.float32(0.0)))
+    x0 = _checks.array("x0", np.where(known, x0, dtype(0.0)))
     variance = variances.checked(variance, schedule, shape, known_model.learn_variance)
     down = coefficients(schedule, steps=steps, variance=variance)
     resample = _checks.integer("resample", resample, 1)
@@ -144,7 +145,7 @@ def known_where(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     ValueError : a mask of another shape, or of other values than 0 and 1
     """
     try:
-        known = np.broadcast_to(np.asarray(mask), shape)
+        known = np.broadcast_to(np.asarray(_checks.unmasked("mask", mask)), shape)
     except (TypeError, ValueError):
         got = f"shape {list(mask.shape)}" if isinstance(mask, np.ndarray) else repr(mask)
         raise ValueError(f"mask: expected an array that broadcasts to {list(shape)}, got {got}") from None

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.models.protocol import Model, described, members
+from numpy_diffusion.models.protocol import Model, check_schedule, described, members
 from numpy_diffusion.noise import STREAM_INTERPOLATE, normal
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.variances import Variance
@@ -63,7 +63,7 @@ def interpolate(
     >>> x.shape
     (5, 2)
     """
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     a = _checks.array("a", a, dtype=np.float64)
     known = described(model, a.shape if members(model).own_shape is None else None)
     shape = known.shape

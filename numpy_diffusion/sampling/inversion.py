@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels import backend as backends
 from numpy_diffusion.kernels.backend import Backend, chosen
-from numpy_diffusion.models.protocol import Model, described, members
+from numpy_diffusion.models.protocol import Model, check_schedule, described, members
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import chosen_pairs
@@ -56,7 +56,7 @@ def invert(
     >>> sample_from(model, schedule, xT, 1000, method="ddim").round(2).tolist()
     [[0.5, -1.0]]
     """
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     x = _checks.array("x0", x0, min_ndim=2)
     known = described(model, x.shape[1:] if members(model).own_shape is None else None)
     x = _checks.array("x0", x, ("n", *known.shape))

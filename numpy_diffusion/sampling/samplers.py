@@ -16,13 +16,14 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels import backend as backends
 from numpy_diffusion.kernels.backend import Backend, chosen
-from numpy_diffusion.models.protocol import Described, Model, described
+from numpy_diffusion.models.protocol import Described, Model, check_schedule, described
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.variances import Variance
 from numpy_diffusion.sampling import start
 from numpy_diffusion.sampling.chain import in_data_units, rows, run
+from numpy_diffusion.sampling.growth import warn_of_growth
 from numpy_diffusion.sampling.solvers import Method, coefficients
 
 
@@ -58,7 +59,8 @@ def sample(
     churn : noise that euler and heun put back before each step: S_churn of Karras et al. 2022, Algorithm 2
     steps : how many steps of the schedule to take, evenly spaced, or which, for instance those of
         `steps.karras_steps`; all unless given.  The chain starts at the highest of them, whose x_t is taken for
-        N(0, I): it is that where little signal is left there, as close to T
+        N(0, I): it is that where little signal is left there, as close to T.  Where hardly any is left, as at the T
+        of the cosine schedule, few steps without noise spoil the samples, and a warning says where to begin
     end : the step at which the chain ends; steps at or below it are not taken.  0 is the data itself; 1 is how files
         of other programs have it where they are asked not to leave the chain
     keep : steps whose x_t to return: the highest, `end` or any step that the chain visits; with churn, those that it
@@ -71,7 +73,8 @@ def sample(
 
     Returns
     -------
-    float32 [n, *shape], x at `end` in the data's units; with `keep`, {t: float32 [n, *shape]} in the order of `keep`
+    float32 [n, *shape], x at `end` in the data's units; with `keep`, {t: float32 [n, *shape]} in the order of `keep`.
+    float64 where float32 could not tell the data's numbers apart, as with times in seconds since 1970
 
     Raises
     ------
@@ -181,7 +184,8 @@ def _checked(
     """The arguments of `sample`, and what they come to: x_T, and the table of the chain."""
     n, seed, first = start.checked(n, seed, first)
     known = described(model, shape)
-    _checks.instance("schedule", schedule, Schedule)
+    check_schedule(model, schedule)
     variance = variances.checked(variance, schedule, known.shape, known.learn_variance)
     table = coefficients(schedule, method, steps=steps, variance=variance, eta=eta, churn=churn, end=end)
+    warn_of_growth(model, schedule, table, method, eta)
     return _Call(known, start.noise(n, known.shape, seed, first), table, schedule, seed, first)

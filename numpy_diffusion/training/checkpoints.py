@@ -15,10 +15,8 @@ run was given more steps (see `config_text`).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import reprlib
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +25,6 @@ from typing import Any, Final
 import numpy as np
 
 from numpy_diffusion import _files
-from numpy_diffusion.models.condition import AXES
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.networks import registry
@@ -225,33 +222,6 @@ def remove_leftovers(folder: _files.PathLike) -> None:
         _files.remove_temporaries(path)
 
 
-def check_same(stored: Checkpoint, given: Checkpoint) -> None:
-    """ValueError where an argument that decides the final weights is not what it was, more steps at the end apart."""
-    then, now = _terms(stored), _terms(given)
-    if stored.finished and now["steps"] > then["steps"]:
-        now["steps"] = then["steps"]
-    for name in then | now:  # what is None is in neither file
-        before, value = then.get(name), now.get(name)
-        if before != value:
-            raise ValueError(f"{name}: expected {_short(before)} as in the checkpoint, got {_short(value)}")
-
-
-def _terms(checkpoint: Checkpoint) -> dict[str, Any]:
-    data, schedule = checkpoint.config["data"], checkpoint.schedule
-    beta = "" if schedule is None else hashlib.sha256(schedule.beta.tobytes()).hexdigest()
-    given = " or ".join(["x0", *(name for name in AXES if name in data)])
-    return {
-        "model": " ".join(str(checkpoint.model).split()),  # on one line
-        **{name: value for name, value in checkpoint.config["training"].items() if name != "finished_at"},
-        "schedule": f"{schedule} (sha256 of beta {beta[:12]})",
-        given: f"shape {data['shape']} (sha256 {data['sha256'][:12]})",
-    }
-
-
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else reprlib.repr(value)
-
-
 def _check_new(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"out: expected a new folder, but {folder} is a file")
@@ -300,11 +270,14 @@ def _model_and_schedule(folder: Path, text: str) -> tuple[Trainable, Schedule | 
     shapes: tensors.Shapes = {**model.shapes, **{name: values.shape for name, values in model.measured.items()}}
     if known is not None:
         shapes["beta"] = (T + 1,)
-    tensors.check(path, arrays, shapes, double="beta")
+    wide = [name for name in ("shift", "scale") if name in shapes and arrays[name].dtype == np.float64]
+    tensors.check(path, arrays, shapes, double=["beta", *wide])
     model.fill(arrays)
     model.measured = {name: arrays[name] for name in model.measured}
     if known is None:
         return model, None
+    if isinstance(model, Network):
+        model.T = T
     try:
         return model, Schedule.from_beta(arrays["beta"][1:], name=name)
     except ValueError as error:

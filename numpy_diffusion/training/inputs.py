@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.protocol import Units
 from numpy_diffusion.models.trainable import Trainable
 
 PICTURES: Final = (1, 3)  # channels
@@ -26,7 +27,10 @@ class Data(NamedTuple):
     def origin(self, name: str | None) -> dict[str, Any]:
         """What config.json says of it: any other value, scaling, order or condition is told by the checksum."""
         total = hashlib.sha256()
-        for values in (*self.model.measured.values(), self.values):
+        measured = dict(self.model.measured)
+        if "scale" in measured:  # that of a constant counts as 1, which it was when the first runs were written
+            measured["scale"] = np.asarray(Units(scale=measured["scale"]).divisor)
+        for values in (*measured.values(), self.values):
             total.update(values.tobytes())
         found = {"name": None if name is None else _checks.instance("data_name", name, str)}
         found |= {"shape": list(self.values.shape)}
@@ -41,18 +45,21 @@ def data(model: Network, x0: ArrayLike, condition: Condition) -> Data:
     if not isinstance(model, Network):
         raise ValueError(f"model: expected a network such as MLP or UNet, got {type(model).__name__}")
     check_weights("model", model)
-    given = _checks.array("x0", x0, ("N", *model.shape), np.float32)
     copied = model.copy()
-    values = _as_they_are(copied, given) if model.takes_images else _standardised(copied, given)
+    shape: tuple[int | str, ...] = ("N", *model.shape)
+    if model.takes_images:
+        values = _as_they_are(copied, _checks.array("x0", x0, shape, np.float32))
+    else:
+        values = _standardised(copied, _checks.table("x0", x0, shape))
     return Data(copied, values, _checked(condition, model, len(values)))
 
 
 def _standardised(model: Network, x0: np.ndarray) -> np.ndarray:
-    """(x0 - shift) / scale: float32 [N, ...]; gives the model the data's shift and scale."""
-    data = x0.astype(np.float64)
-    model.shift, scale = data.mean(axis=0).astype(np.float32), data.std(axis=0).astype(np.float32)
-    model.scale = np.where(scale == 0.0, np.float32(1.0), scale)  # a coordinate that is constant
-    return ((data - model.shift) / model.scale).astype(np.float32)
+    """(x0 - shift) / scale: float32 [N, ...]; gives the model the data's shift and scale, in the dtype of x0."""
+    data, varies = x0.astype(np.float64), x0.min(axis=0) < x0.max(axis=0)
+    model.shift = np.where(varies, data.mean(axis=0), data[0]).astype(x0.dtype)
+    model.scale = np.where(varies, data.std(axis=0), 0.0).astype(x0.dtype)
+    return Units(model.shift, model.scale).to_model(data).astype(np.float32)
 
 
 def check_weights(name: str, model: Trainable) -> None:

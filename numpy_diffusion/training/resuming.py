@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from numpy_diffusion import _files
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.trainable import Trainable
-from numpy_diffusion.training import checkpoints
+from numpy_diffusion.training import checkpoints, sameness
 
 
 def stored_run(
@@ -42,7 +42,7 @@ def begun_in(
 def _resumed(
     out: _files.PathLike, stored: checkpoints.Checkpoint, first: checkpoints.Checkpoint
 ) -> checkpoints.Checkpoint:
-    checkpoints.check_same(stored, first)
+    sameness.check_same(stored, first)
     begun = checkpoints.prolonged(stored, first.config["training"]["steps"])
     if not begun.finished:
         checkpoints.remove_leftovers(out)

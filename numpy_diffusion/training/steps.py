@@ -143,6 +143,7 @@ def prepared(
     """The arguments of `loop.train` that decide the final weights, checked; see `settings.settings` for `given`."""
     lambda_t = weights(_checks.instance("schedule", schedule, Schedule), weighting)
     data = inputs.data(model, x0, labels if isinstance(labels, Condition) else Condition(labels))
+    data.model.T = schedule.T
     chosen = settings(model, weighting=weighting, lambda_t=lambda_t, **given)
     if data.condition.low_resolution is not None:
         low_resolution.check(data.values, data.condition.low_resolution, chosen.crop)
@@ -190,6 +191,8 @@ def hand_over(model: Trainable, trained: Trainable, state: State, data: np.ndarr
     trained.buffer[:] = state.average
     trained.measure(data, backend)
     model.buffer[:], model.measured = state.average, trained.measured
+    if isinstance(model, Network) and isinstance(trained, Network):
+        model.T = trained.T
 
 
 def _check_finite(state: State, losses: np.ndarray) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -37,18 +38,18 @@ def unpack(path: Path, *texts: str | None) -> Tensors:
     return tensors
 
 
-def check(path: Path, tensors: Tensors, shapes: Shapes, double: str | None = None) -> None:
+def check(path: Path, tensors: Tensors, shapes: Shapes, double: Collection[str] = ()) -> None:
     """See that there is every array by its name, float32 and finite.
 
     Parameters
     ----------
     shapes : what each must have, as for `_checks.array`; with a free axis it may be empty
-    double : the one that is float64
+    double : those that are float64
     """
     if tensors.keys() != shapes.keys():
         raise ValueError(f"{path}: expected the arrays {', '.join(shapes)}, got {', '.join(tensors) or 'none'}")
     for name, shape in shapes.items():
-        values, dtype = tensors[name], np.float64 if name == double else np.float32
+        values, dtype = tensors[name], np.float64 if name in double else np.float32
         if values.dtype != dtype:
             raise ValueError(f"{path}: {name}: expected dtype {np.dtype(dtype)}, got {values.dtype}")
         if values.size or all(isinstance(length, int) for length in shape):

@@ -215,3 +215,26 @@ def test_bad_argument(tmp_path, options, message):
     written(tmp_path / "a.png", np.zeros((4, 4), np.uint8))
     with pytest.raises(ValueError, match=message):
         folder(**{"path": tmp_path} | options)
+
+
+def test_pictures_of_every_kind_are_read_and_others_are_spoken_of(tmp_path):
+    pixels = np.full((8, 8, 3), 51, np.uint8)
+    kinds = "png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "TIFF"
+    for kind in kinds:
+        options = {"lossless": True} if kind == "webp" else {}
+        written(tmp_path / f"a.{kind}", pixels, **options)
+    x0 = folder(tmp_path, size=4).x0
+    assert len(x0) == len(kinds)
+    np.testing.assert_allclose(x0, -0.6, atol=0.02)
+    (tmp_path / "b.heic").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.warns(UserWarning, match=r"^path: 1 files of .* are passed over \(\.heic\), as only \.png, "):
+        assert len(folder(tmp_path, size=4).x0) == len(kinds)
+
+
+def test_floats_are_gray_from_0_to_1_and_what_is_more_is_not_cut_off(tmp_path):
+    written(tmp_path / "a.tif", np.full((8, 8), 0.25, np.float32))
+    np.testing.assert_allclose(folder(tmp_path, size=4).x0, -0.5, atol=1e-6)
+    written(tmp_path / "b.tif", np.full((8, 8), 100.0, np.float32))
+    with pytest.raises(OSError, match=r"b\.tif': expected gray in 0\.\.1, black to white, got 100\.\.100"):
+        folder(tmp_path, size=4)

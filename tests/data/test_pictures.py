@@ -114,3 +114,24 @@ def test_bad_image(image, message):
 def test_pillow_is_imported_only_when_a_file_is_read():
     code = "import sys, numpy_diffusion.data.pictures as p; p.darkness([[0.5]]); sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("values", [[[0.0, 0.25], [0.5, 1.0]], [[0.25, 0.5], [0.5, 0.75]]])
+def test_a_tiff_of_floats_is_gray_from_0_to_1(tmp_path, values):
+    Image.fromarray(np.array(values, np.float32)).save(tmp_path / "x.tif")
+    np.testing.assert_allclose(pictures.darkness(tmp_path / "x.tif"), 1.0 - np.array(values), rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (np.float32([[0.0, 255.0]]), r"expected gray in 0\.\.1, black to white, got 0\.\.255"),
+        (np.float32([[-1.0, 1.0]]), r"expected gray in 0\.\.1, black to white, got -1\.\.1"),
+        (np.float32([[0.5, np.nan]]), r"expected gray in 0\.\.1, black to white, got nan"),
+        (np.int32([[0, 70_000]]), r"expected gray in 0\.\.65535, black to white, got 0\.\.70000"),
+    ],
+)
+def test_a_tiff_of_other_numbers_is_refused_and_not_cut_off(tmp_path, values, sentence):
+    Image.fromarray(values).save(tmp_path / "x.tif")
+    with pytest.raises(OSError, match=rf"cannot read a picture from .*x\.tif': {sentence}"):
+        pictures.darkness(tmp_path / "x.tif")

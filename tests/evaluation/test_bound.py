@@ -472,3 +472,14 @@ def test_the_bar_counts_every_term(
     err = shown(capsys, monkeypatch, lambda **bar: bound(WRONG, SCHEDULE, X0[:5], form=form, **bar))
     assert "bound: 100%" in err
     assert "13/13" in err
+
+
+def test_a_model_may_work_in_place() -> None:
+    def in_place(x: np.ndarray, t: int) -> np.ndarray:
+        x *= 0.7
+        return x
+
+    found, expected = (
+        bound(model, SCHEDULE, X0[:50], seed=1, progress=False) for model in (in_place, lambda x, t: 0.7 * x)
+    )
+    assert str(found) == str(expected)

@@ -273,3 +273,17 @@ def test_a_bad_argument_is_refused_in_a_sentence_that_names_it(arguments: dict[s
     call: dict[str, Any] = {"model": MODEL, "schedule": LINEAR, "x": np.zeros((3, 2)), **arguments}
     with pytest.raises(ValueError, match=f"^{complaint}"):
         log_prob(**call)
+
+
+def test_a_model_may_work_in_place() -> None:
+    def jvp(x: np.ndarray, t: int, tangent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 0.7 * x, 0.7 * tangent
+
+    def in_place(x: np.ndarray, t: int, tangent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x *= 0.7
+        tangent *= 0.7
+        return x, tangent
+
+    x = np.array([[0.5, -1.0], [0.1, 2.0]])
+    found, expected = (log_prob(SimpleNamespace(jvp=each), even(20), x) for each in (in_place, jvp))
+    np.testing.assert_array_equal(found, expected)

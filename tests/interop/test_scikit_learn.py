@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pytest
 from checks.bars import at_once
+from checks.data_frames import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -336,3 +337,28 @@ def test_bars_only_where_asked_for(capsys, monkeypatch):
         density.score_samples(X)
         shown = capsys.readouterr().err
         assert all((bar in shown) == verbose for bar in ("training", "sampling", "likelihood"))
+
+
+def test_a_masked_table_or_label_is_refused(conditional):
+    table = np.ma.masked_array(X, mask=np.arange(len(X))[:, None] % 2 == [0, 0])
+    with pytest.raises(ValueError, match=r"^X: expected an array without masked values, got 60 masked"):
+        quick().fit(table)
+    with pytest.raises(ValueError, match=r"^X: expected an array without masked values"):
+        conditional.score_samples(table)
+    labels = np.ma.masked_array(np.arange(60) % 2, mask=np.arange(60) == 3)
+    for call in (quick(conditional=True).fit, conditional.score_samples):
+        with pytest.raises(ValueError, match=r"^y: expected an array without masked values, got 1 masked"):
+            call(X, labels)
+
+
+def test_columns_in_another_order_are_refused():
+    found = quick().fit(Table(X, ["x", "y"]))
+    assert found.feature_names_in_.tolist() == ["x", "y"]
+    assert found.feature_names_in_.dtype == object
+    expected = quick().fit(X).score_samples(X)
+    np.testing.assert_array_equal(found.score_samples(Table(X, ["x", "y"])), expected)
+    for call in (found.score_samples, found.score):
+        with pytest.raises(ValueError, match=r"must be in the same order as they were in fit"):
+            call(Table(X[:, ::-1], ["y", "x"]))
+    assert not hasattr(found.fit(X), "feature_names_in_")
+    assert list(clone(found).get_params()) == list(quick().get_params())

@@ -152,3 +152,9 @@ def test_fields_of_different_numbers_of_samples_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^condition: expected as many samples in each field, got \{'labels': 4, "):
         Condition(labels=EACH["labels"], embedding=np.zeros((3, 2)))
     Condition(labels=EACH["labels"], embedding=np.zeros(2))
+
+
+@pytest.mark.parametrize("name", ["labels", "tokens", "mask", "embedding"])
+def test_a_masked_value_is_no_value(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{name}: expected an array without masked values, got 1 masked"):
+        Condition(**{name: np.ma.masked_array([1, 0, 3], mask=[0, 0, 1])})

@@ -174,6 +174,9 @@ def test_the_range_may_be_one_for_each_coordinate() -> None:
     assert repr(one).endswith(", -1.4..2.9, -0.6..3.1)")
     with pytest.raises(ValueError, match=r"^low: expected numbers below high = 2, got 1\.\.2$"):
         clipped(network, LINEAR, [1.0, 2.0], 2.0)
+    network.scale[1] = 0.0  # a constant
+    kept: Any = clipped(network, LINEAR, network.shift - network.scale, network.shift + network.scale)
+    assert np.isfinite(kept(x, 500)).all()
 
 
 def test_the_clipped_jacobian_goes_through() -> None:

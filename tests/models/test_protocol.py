@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from numpy_diffusion.evaluation.bound import bound
+from numpy_diffusion.evaluation.likelihood import log_prob
+from numpy_diffusion.evaluation.optimal_variance import optimal_variance
 from numpy_diffusion.models.condition import Condition
-from numpy_diffusion.models.protocol import Units, check_callable, check_eps, described, members
+from numpy_diffusion.models.converted import as_eps, clipped
+from numpy_diffusion.models.protocol import Units, check_callable, check_eps, check_schedule, described, members
 from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.oracles.gaussian_mixture import Gaussian
+from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.sampling.from_step import sample_from
+from numpy_diffusion.sampling.inpainting import inpaint
+from numpy_diffusion.sampling.interpolation import interpolate
+from numpy_diffusion.sampling.inversion import invert
+from numpy_diffusion.sampling.samplers import sample
+from numpy_diffusion.training.checkpoints import load
+from numpy_diffusion.training.loop import train
 
 
 def model(**attributes: Any) -> Any:
@@ -106,3 +120,54 @@ def test_units_go_both_ways_and_have_a_number_for_each_coordinate() -> None:
     spread = Units(3.0, 2.0).spread((2, 2))
     assert (spread.shift.shape, spread.scale.dtype) == ((2, 2), np.float64)
     assert spread.log_scale == pytest.approx(4.0 * np.log(2.0))
+
+
+SCHEDULE, SHORTER = Schedule.linear(T=20), Schedule.linear(T=10)
+X = np.zeros((3, 1), np.float32)
+
+
+def trained(tmp_path: Path) -> dict[str, Any]:
+    """Models that know their T, by how they came to it."""
+    model = MLP(1, 8, 0)
+    run = train(model, SCHEDULE, np.ones((9, 1)), steps=1, out=tmp_path / "run", progress=False)
+    oracle = Gaussian([0.0], [[1.0]]).eps(SCHEDULE)
+    return {
+        "trained": model,
+        "copied": model.copy(),
+        "run": run.model,
+        "opened": load(tmp_path / "run"),
+        "oracle": oracle,
+        "as_eps": as_eps(lambda x, t: 0.0 * x, SCHEDULE, "x0"),
+        "clipped": clipped(oracle, SCHEDULE),
+    }
+
+
+def test_a_schedule_of_another_T_is_refused_wherever_it_meets_a_model(tmp_path: Path) -> None:
+    calls: dict[str, Any] = {
+        "sample": lambda model, schedule: sample(model, schedule, 3, shape=(1,), progress=False),
+        "sample_from": lambda model, schedule: sample_from(model, schedule, X, 5, progress=False),
+        "invert": lambda model, schedule: invert(model, schedule, X, progress=False),
+        "inpaint": lambda model, schedule: inpaint(model, schedule, X, [0], 3, resample=1, jump=1, progress=False),
+        "interpolate": lambda model, schedule: interpolate(model, schedule, [0.0], [1.0], [0.5], 5, progress=False),
+        "bound": lambda model, schedule: bound(model, schedule, X, progress=False),
+        "optimal_variance": lambda model, schedule: optimal_variance(model, schedule, X, progress=False),
+        "clipped": clipped,
+        "as_eps": lambda model, schedule: as_eps(model, schedule, "eps"),
+    }
+    for name, model in trained(tmp_path).items():
+        assert model.T == 20, name
+        for call in calls.values():
+            with pytest.raises(ValueError, match=r"^schedule: expected one of T = 20, .* got T = 10$"):
+                call(model, SHORTER)
+    for name in ("trained", "oracle"):
+        with pytest.raises(ValueError, match=r"^schedule: expected one of T = 20"):
+            log_prob(trained(tmp_path / name)[name], SHORTER, X, progress=False)
+
+
+def test_what_does_not_know_its_T_takes_any_and_training_teaches_it_another(tmp_path: Path) -> None:
+    assert MLP(1, 8, 0).T is None
+    assert check_schedule(MLP(1, 8, 0), SHORTER) is SHORTER
+    assert check_schedule(lambda x, t: x, SCHEDULE) is SCHEDULE
+    model = trained(tmp_path)["trained"]
+    train(model, SHORTER, np.ones((9, 1)), steps=1, progress=False)
+    assert model.T == 10

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
 from numpy_diffusion.interop.diffusers import schedulers, solver_options  # noqa: E402
-from numpy_diffusion.noise import STREAM_START, normal  # noqa: E402
+from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal  # noqa: E402
 from numpy_diffusion.process.schedules import Schedule  # noqa: E402
 from numpy_diffusion.sampling.from_step import sample_from  # noqa: E402
 from numpy_diffusion.sampling.samplers import sample  # noqa: E402
@@ -182,6 +182,30 @@ def test_ddim(at_x0: bool, prediction: str, spacing: str, offset: int, tmp_path:
     options = dict(set_alpha_to_one=at_x0, timestep_spacing=spacing, steps_offset=offset)
     scheduler = diffusers.DDIMScheduler(clip_sample=False, prediction_type=prediction, **options, **LATENT)
     check_trajectory(scheduler, tmp_path, 50)
+
+
+@pytest.mark.parametrize("prediction", PREDICTED)
+@pytest.mark.parametrize(("spacing", "offset"), [("leading", 0), ("leading", 1), ("trailing", 0), ("linspace", 0)])
+def test_ddpm(prediction: str, spacing: str, offset: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With our noise in place of theirs, which stands beside each step."""
+    module, asked = diffusers.schedulers.scheduling_ddpm, iter([])
+
+    def ours(shape: Any, **_: Any) -> Any:
+        step = next(asked)
+        return torch.from_numpy(normal(SEED, STREAM_REVERSE, np.arange(N), step, 64).reshape(shape))
+
+    monkeypatch.setattr(module, "randn_tensor", ours)
+    options: dict[str, Any] = dict(timestep_spacing=spacing, steps_offset=offset, clip_sample=False)
+    scheduler = diffusers.DDPMScheduler(prediction_type=prediction, **options, **LATENT)
+    solver, schedule = opened(scheduler, tmp_path)
+    scheduler.set_timesteps(50)
+    steps = solver.steps(50, schedule)
+    asked = iter(steps.tolist())
+    walk = their_walk(scheduler, NOISE)
+    eps = model(schedule, prediction)
+    kept = sample(eps, schedule, N, SEED, variance="beta_tilde", steps=steps, keep=[*steps.tolist(), 0], shape=SHAPE)
+    for x, (t, found) in zip(walk, kept.items(), strict=True):
+        np.testing.assert_allclose(x, found, rtol=0, atol=1e-5 * max(1.0, np.abs(found).max()), err_msg=f"t = {t}")
 
 
 @pytest.mark.parametrize("last", ["zero", "sigma_min"])

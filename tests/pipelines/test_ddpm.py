@@ -21,6 +21,7 @@ from numpy_diffusion.pipelines.ddpm import Pipeline
 from numpy_diffusion.process.predictions import PREDICTIONS
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import sample
+from numpy_diffusion.sampling.spacing import Solver
 
 SCHEDULE = Schedule.linear(T=10)
 X = np.random.default_rng(1).normal(size=(3, 1, 4, 4)).astype(np.float32)
@@ -101,7 +102,7 @@ def test_a_network_with_classes_is_called_by_a_function_between() -> None:
 def test_the_words_of_a_scheduler(options: dict[str, Any], expected: tuple[Any, ...], tmp_path: Path) -> None:
     Pipeline(example(), SCHEDULE).to_diffusers(tmp_path)
     files.write_json(tmp_path / "scheduler", schedulers.FILE, "DDPMScheduler", options)
-    assert Pipeline.from_diffusers(tmp_path)[2:] == expected
+    assert Pipeline.from_diffusers(tmp_path)[2:5] == expected
 
 
 @pytest.mark.parametrize("flat", [False, True])
@@ -174,3 +175,34 @@ def test_what_has_no_place_there_is_not_written(change: dict[str, Any], sentence
     with pytest.raises(ValueError, match=sentence):
         Pipeline(example(), SCHEDULE)._replace(**change).to_diffusers(tmp_path / "pipeline")
     assert not (tmp_path / "pipeline").exists()
+
+
+@pytest.mark.parametrize(
+    ("solver", "pipeline"),
+    [
+        (Solver("ancestral", "trailing"), "DDPMPipeline"),
+        (Solver("ancestral", "leading", 1), "DDPMPipeline"),
+        (Solver("ddim", "leading", 1, 1), "DDIMPipeline"),
+        (Solver("ddim", "linspace"), "DDIMPipeline"),
+        (Solver("dpm++2m", "karras"), "DDPMPipeline"),
+    ],
+)
+def test_the_schedulers_solver_and_steps_are_read_and_written(solver: Solver, pipeline: str, tmp_path: Path) -> None:
+    schedule = Schedule.linear(T=1000)
+    clip = None if solver.method == "dpm++2m" else 1.0
+    Pipeline(example(), schedule, clip=clip, solver=solver).to_diffusers(tmp_path)
+    assert json.loads((tmp_path / ddpm.INDEX).read_text())["_class_name"] == pipeline
+    found = Pipeline.from_diffusers(tmp_path)
+    assert_same(found, Pipeline(example(), schedule, clip=clip, solver=solver))
+    np.testing.assert_array_equal(found.steps(20), solver.steps(20, schedule))
+
+
+def test_a_scheduler_has_no_more_options_than_its_class(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^variance: expected 'beta' with a DDIMScheduler.* got 'beta_tilde'$"):
+        Pipeline(example(), SCHEDULE, variance="beta_tilde", solver=Solver("ddim", "leading")).to_diffusers(tmp_path)
+    with pytest.raises(ValueError, match=r"^clip: expected None with a DPMSolverMultistepScheduler.* got 1\.0$"):
+        Pipeline(example(), SCHEDULE, solver=Solver("dpm++2m", "leading")).to_diffusers(tmp_path)
+    Pipeline(example(), SCHEDULE).to_diffusers(tmp_path)
+    files.write_json(tmp_path / "scheduler", schedulers.FILE, "DDPMScheduler", {"timestep_spacing": "other"})
+    with pytest.raises(ValueError, match=r"timestep_spacing: expected one of 'leading'"):
+        Pipeline.from_diffusers(tmp_path)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 import math
+import pickle
 import warnings
 from decimal import Decimal, localcontext
 from typing import Any
@@ -182,7 +184,7 @@ def test_a_schedule_cannot_be_changed() -> None:
         with pytest.raises(AttributeError):
             setattr(schedule, name, 1)
     for name in ("beta", "alpha", "alpha_bar", "snr", "log_snr", "beta_tilde"):
-        with pytest.raises(ValueError, match="read-only"):
+        with pytest.raises(ValueError, match=r"read-only"):
             getattr(schedule, name)[1] = 0.5
     own[0] = 0.1  # the user's array stays theirs
     assert schedule.beta[1] == 0.5
@@ -190,6 +192,20 @@ def test_a_schedule_cannot_be_changed() -> None:
     direct = Schedule("own", whole)
     whole[1] = 0.1
     assert direct.beta[1] == 0.5
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_no_copy_of_a_schedule_can_be_changed(copied: Any) -> None:
+    given = Schedule.cosine(T=20)
+    twin = copied(given)
+    assert (type(twin), twin.name, repr(twin)) == (Schedule, "cosine", repr(given))
+    for name, values in vars(given).items():
+        if name != "name":
+            np.testing.assert_array_equal(getattr(twin, name), values)
+            with pytest.raises(ValueError, match=r"read-only"):
+                getattr(twin, name)[1] = 0.5
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        twin.beta = given.beta  # type: ignore[misc]
 
 
 def test_a_schedule_is_float64_whatever_its_betas_were() -> None:

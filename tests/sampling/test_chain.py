@@ -18,18 +18,44 @@ from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.backend import BACKENDS
 from numpy_diffusion.kernels.mlp import forward as mlp_forward
+from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.tasks import Adam
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.process.variances import learned_variance
 from numpy_diffusion.sampling.samplers import sample
-from numpy_diffusion.sampling.solvers import coefficients
+from numpy_diffusion.sampling.solvers import METHODS, Method, coefficients
 from numpy_diffusion.training import step as training_step
 
 FLAT = settings(deadline=None, max_examples=20)
 LINEAR, SHORT = SCHEDULES["linear 1000"], SCHEDULES["cosine 10"]
 MODEL = contracting(1, 3, 20, 2, True)
+
+
+def in_place(x: np.ndarray, t: int) -> np.ndarray:
+    """x - its mean, times 0.7, where x was."""
+    x -= x.mean()
+    x *= 0.7
+    return x
+
+
+def apart(x: np.ndarray, t: int) -> np.ndarray:
+    return (x - x.mean()) * np.float32(0.7)
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: clipped(as_eps(model, SHORT, "v"), SHORT)])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_may_work_in_place_or_answer_in_one_array_for_all(method: Method, wrap: Any) -> None:
+    one = np.empty((5, 2), np.float32)
+
+    def in_one(x: np.ndarray, t: int) -> np.ndarray:
+        one[:] = apart(x, t)
+        return one
+
+    found = [sample(wrap(model), SHORT, 5, method=method, shape=(2,)) for model in (apart, in_place, in_one)]
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
 
 
 def test_the_model_is_called_once_a_step_with_that_step() -> None:

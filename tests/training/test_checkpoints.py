@@ -110,13 +110,6 @@ def test_files_have_the_rights_of_any_new_file(folder):
     assert {(folder / name).stat().st_mode for name in checkpoints.FILES} == {plain}
 
 
-def test_a_setting_that_an_older_run_does_not_know_is_not_what_it_was(folder):
-    stored = checkpoints.read(folder)
-    text = config_text.describe(stored.model, SCHEDULE, DATA, TRAINING | {"mirror": True})
-    with pytest.raises(ValueError, match=r"^mirror: expected None as in the checkpoint, got True$"):
-        checkpoints.check_same(stored, checkpoints.Checkpoint(text, stored.model, SCHEDULE, stored.training))
-
-
 # Crashes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -35,18 +36,57 @@ def test_points_are_standardised_coordinate_by_coordinate() -> None:
 
 
 @pytest.mark.parametrize("value", [0.1, 0.0, -1e30])
-def test_constant_coordinate_has_scale_one(value: float) -> None:
+def test_constant_coordinate_has_scale_zero(value: float) -> None:
     found = of_points(np.column_stack([X0[:61, 0], np.full(61, value)]))
-    assert found.model.scale[1] == 1.0
+    assert found.model.scale[1] == 0.0
     assert found.model.shift[1] == np.float32(value)
     assert not found.values[:, 1].any()
 
 
 def test_one_point_and_integers_will_do() -> None:
     found = of_points([[1, 2]])
-    assert found.model.scale.tolist() == [1.0, 1.0]
+    assert found.model.scale.tolist() == [0.0, 0.0]
     assert found.model.shift.tolist() == [1.0, 2.0]
     assert found.values.tolist() == [[0.0, 0.0]]
+
+
+def test_a_constant_leaves_the_checksum_that_older_runs_have() -> None:
+    x0 = np.column_stack([X0[:, 0], np.full(64, 3.0)]).astype(np.float32)
+    found = of_points(x0)
+    total = hashlib.sha256(np.float32([x0[:, 0].astype(np.float64).mean(), 3.0]).tobytes())
+    total.update(np.float32([x0[:, 0].astype(np.float64).std(), 1.0]).tobytes())
+    total.update(found.values.tobytes())
+    assert found.origin(None)["sha256"] == total.hexdigest()
+
+
+SECONDS = 1.7e9 + np.arange(500) * 2.0  # since 1970: in float32 there are 14 of them
+
+
+def test_numbers_that_float32_cannot_tell_apart_are_standardised_in_float64() -> None:
+    found = of_points(np.column_stack([SECONDS, np.arange(500) % 7]))
+    assert found.model.shift.dtype == found.model.scale.dtype == np.float64
+    assert found.values.dtype == np.float32
+    assert len(np.unique(found.values[:, 0])) == 500
+    np.testing.assert_allclose(found.values.mean(axis=0), 0.0, atol=1e-6)
+    np.testing.assert_allclose(found.values.std(axis=0), 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("column", [SECONDS, SECONDS.astype(np.int64), 1e-45 * SECONDS, 1e-60 * X0[:, 0]])
+def test_whatever_the_numbers_are_they_are_told_apart(column: np.ndarray) -> None:
+    found = of_points(np.column_stack([column, np.arange(len(column))]))
+    assert len(np.unique(found.values[:, 0])) == len(np.unique(column))
+    np.testing.assert_allclose(found.model.shift[0], column.mean(), rtol=1e-15)
+
+
+EVEN = X0.astype(np.float64) / X0.std(axis=0)
+
+
+@pytest.mark.parametrize("x0", [np.pi * EVEN, 1000.0 + EVEN, 1e5 - 100.0 * EVEN])
+def test_other_float64_is_rounded_first_as_it_always_was(x0: np.ndarray) -> None:
+    found, rounded = of_points(x0), of_points(np.float32(x0))
+    assert found.model.shift.dtype == np.float32
+    np.testing.assert_array_equal(found.values, rounded.values)
+    assert found.origin(None) == rounded.origin(None)
 
 
 def test_images_are_taken_as_they_are() -> None:

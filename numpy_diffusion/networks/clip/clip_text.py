@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from numpy_diffusion import _checks
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.parameterised import Parameterised
 from numpy_diffusion.networks.clip import definition, encoder
@@ -40,7 +41,8 @@ class TextEncoder(Parameterised):
         ValueError : what are no integers [N, L], more tokens than there are places, numbers of no token; called by
             this name
         """
-        given, places, tokens = np.asarray(ids), self.config.max_position_embeddings, self.config.vocab_size
+        given = np.asarray(_checks.unmasked(name, ids))
+        places, tokens = self.config.max_position_embeddings, self.config.vocab_size
         if given.dtype.kind not in "iu" or given.ndim != 2 or given.size == 0:
             raise ValueError(f"{name}: expected integers [N, L], got {given.dtype} of shape {list(given.shape)}")
         if given.shape[1] > places:

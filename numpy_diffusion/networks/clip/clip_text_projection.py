@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from numpy_diffusion import _checks
 from numpy_diffusion.models import parameters
 from numpy_diffusion.networks.clip import definition, encoder
 from numpy_diffusion.networks.clip.clip_text import TextEncoder
@@ -72,7 +73,7 @@ class CLIPTextWithProjection(TextEncoder):
         ------
         ValueError : as for `checked`, and a text without an end
         """
-        given, end = np.asarray(ids), self.config.eos_token_id
+        given, end = np.asarray(_checks.unmasked(name, ids)), self.config.eos_token_id
         if given.dtype.kind in "iu" and given.ndim == 2 and given.size:
             ends = definition.text_ends(given, end)
             endless = 0 if end == definition.OLD_END else int((given[np.arange(len(given)), ends] != end).sum())
