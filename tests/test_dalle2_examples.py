@@ -47,7 +47,7 @@ def assert_pictures(folder: Path, name: str) -> None:
 
 def test_dalle2_trains_each_part_shows_each_stage_and_leaves_a_pipeline(folder: Path, said: str) -> None:
     assert said.startswith("Trains clip, prior, decoder, upsampler_1, upsampler_2; on two cores about")
-    for part in ("together", "captions is found in", "cosine of", "dB against", "A picture takes", "all four"):
+    for part in ("share", "captions is found in", "cosine of", "dB against", "A picture takes", "all four"):
         assert part in said
     assert_pictures(folder / "out", "dalle2")
     kept = GALLERY.record("dalle2")["short"]

@@ -37,10 +37,12 @@ WRITTEN = {
     "from_diffusers": ["digits-8x8", "from_diffusers.png"],
     "latent_scenes": [f"latent_scenes{ending}.png" for ending in LATENT_ENDINGS],
     "pixel_or_latent": ["pixel_or_latent.csv", "pixel_or_latent.png"],
+    "dalle2": [f"dalle2{ending}.png" for ending in ("", "_clip", "_prior", "_stages")],
+    "dalle2_tricks": [f"dalle2_{ending}.png" for ending in ("difference", "interpolation", "variations")],
 }
 GALLERY = gallery()
 OF_POINTS = ["spiral", "airplane_and_tank"]
-OF_LATENTS = ["latent_scenes", "pixel_or_latent"]  # run in test_latent_examples.py
+OF_TEXTS = ["latent_scenes", "pixel_or_latent", "dalle2", "dalle2_tricks"]  # run in files of their own
 OF_IMAGES = {  # with what makes them short
     "digits": GALLERY.SHORT["digits"][2:],
     "shapes32": ["--length", "10", "--scenes", "200"],
@@ -76,7 +78,7 @@ def test_every_example_is_listed():
 
 @pytest.mark.parametrize(
     "name",
-    sorted(set(WRITTEN) - {"own_image", "which_schedule", "bound", "density", *OF_POINTS, *OF_IMAGES, *OF_LATENTS}),
+    sorted(set(WRITTEN) - {"own_image", "which_schedule", "bound", "density", *OF_POINTS, *OF_IMAGES, *OF_TEXTS}),
 )  # these run below
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_example_writes_what_it_says_under_out(tmp_path, monkeypatch, capsys, name):
