@@ -173,7 +173,7 @@ FAULTS = {
         solvers.ddim, "= schedule.alpha_bar[t],", "= schedule.alpha_bar[np.maximum(t - 1, 1)],", check_ddim
     ),
     "t off by one for the model": Fault(
-        chain._chain, "= model.model(y, int(t))", "= model.model(y, max(int(t) - 1, 1))", check_algorithm_1
+        chain._chain, "= model.model(asked, int(t))", "= model.model(asked, max(int(t) - 1, 1))", check_algorithm_1
     ),
     "lambda off by one": Fault(
         losses.weights, "np.concatenate([[0.0], values])", "np.append(values, 0.0)", lambda: check_vlb(SHORT)
@@ -200,8 +200,8 @@ FAULTS = {
         check_ddim,
     ),
     "the first k steps for every k-th": Fault(
-        steps.chosen_steps,
-        "np.round(np.arange(number, 0, -1) * (T / number)).astype(np.int64)",
+        steps.evenly,
+        "np.round(np.arange(number, 0, -1) * (start / number)).astype(np.int64)",
         "np.arange(number, 0, -1)",
         check_some_steps,
     ),

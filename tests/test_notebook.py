@@ -16,7 +16,10 @@ import numpy_diffusion as nd
 from numpy_diffusion import _pictures, figures
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.sampling.solvers import coefficients
+from numpy_diffusion.sampling.spacing import Solver
 from numpy_diffusion.training import checkpoints
+
+SOLVER = Solver("ancestral", "leading")
 
 SCHEDULE = nd.Schedule.linear(T=40)
 IMAGES = nd.image_datasets.scenes(90)
@@ -77,7 +80,7 @@ def test_words_are_few_and_no_address(trained: nd.Run) -> None:
             names=tuple(map(str, range(13)))
         ),
         "Coefficients: 40 rows, from t = 40 to 0": coefficients(SCHEDULE),
-        f"Pipeline: {network}\n  {SCHEDULE}\n  prediction 'eps', clip 1.0, variance 'beta'": nd.Pipeline(
+        f"Pipeline: {network}\n  {SCHEDULE}\n  prediction 'eps', clip 1.0, variance 'beta', {SOLVER}": nd.Pipeline(
             trained.model, SCHEDULE
         ),
         "Guided(<lambda>, Condition(labels [3]), 0.5)": guided,
