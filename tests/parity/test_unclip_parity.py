@@ -192,7 +192,7 @@ def run(
             monkeypatch.setattr(scheduling_unclip, "randn_tensor", lambda *_, **__: z)
             found = step(scheduler, answer, timestep=timestep, sample=sample, **options)
             last[name] = found.prev_sample
-            if int(timestep) + 1 == schedule.T and name != "prior_scheduler":
+            if int(timestep) + 1 == schedule.T and scheduler.config.prediction_type == "epsilon":
                 steady[:] &= (found.pred_original_sample.abs() == 1.0).flatten(1).all(1).numpy()
             return found
 
