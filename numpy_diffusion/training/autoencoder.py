@@ -14,7 +14,7 @@ from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.noise import STREAM_BATCH, STREAM_TRAIN, integers, normal
 from numpy_diffusion.training import inputs
-from numpy_diffusion.training.loop import carry_out, first_checkpoint, telling
+from numpy_diffusion.training.loop import carry_out, first_checkpoint
 from numpy_diffusion.training.resuming import stored_run
 from numpy_diffusion.training.run import AutoencoderRun
 from numpy_diffusion.training.settings import CommonSettings, common, known_warmup
@@ -101,18 +101,18 @@ def train_autoencoder(
     def as_run(trained: AutoencoderKL, losses: np.ndarray) -> AutoencoderRun:
         return AutoencoderRun(trained, losses, settings.steps, path)
 
-    losses = carry_out(
+    return carry_out(
         autoencoder,
         data.values,
         _steps(data, settings),
         stored,
         first_checkpoint(data, None, vars(settings), data_name),
+        as_run,
         out=out,
         checkpoint_every=checkpoint_every,
         progress=progress,
-        after_checkpoint=telling(after_checkpoint, as_run),
+        after_checkpoint=after_checkpoint,
     )
-    return as_run(autoencoder, losses)
 
 
 def _steps(data: inputs.Data, settings: AutoencoderSettings) -> Advance:

@@ -16,7 +16,7 @@ from numpy_diffusion.networks.clip.clip import CLIP
 from numpy_diffusion.networks.clip.joint_definition import SCALE
 from numpy_diffusion.noise import STREAM_BATCH, integers
 from numpy_diffusion.training import inputs
-from numpy_diffusion.training.loop import carry_out, first_checkpoint, telling
+from numpy_diffusion.training.loop import carry_out, first_checkpoint
 from numpy_diffusion.training.resuming import stored_run
 from numpy_diffusion.training.run import CLIPRun
 from numpy_diffusion.training.settings import CommonSettings, common, known_warmup
@@ -98,18 +98,18 @@ def train_clip(
     def as_run(trained: CLIP, losses: np.ndarray) -> CLIPRun:
         return CLIPRun(trained, losses, settings.steps, path)
 
-    losses = carry_out(
+    return carry_out(
         clip,
         data.values,
         _steps(data, settings),
         stored,
         first_checkpoint(data, None, vars(settings), data_name),
+        as_run,
         out=out,
         checkpoint_every=checkpoint_every,
         progress=progress,
-        after_checkpoint=telling(after_checkpoint, as_run),
+        after_checkpoint=after_checkpoint,
     )
-    return as_run(clip, losses)
 
 
 def _pairs(clip: CLIP, x0: ArrayLike, tokens: ArrayLike) -> inputs.Data:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,6 +32,7 @@ from numpy_diffusion.training.step import Advance, start
 from numpy_diffusion.training.step_sampling import Sampling
 from numpy_diffusion.training.steps import hand_over, prepared, states
 
+AnyRun = TypeVar("AnyRun")
 Tell = Callable[[Any, np.ndarray], object]  # is told of a checkpoint: the averaged network, and the losses so far
 
 
@@ -150,19 +151,18 @@ def train(
         label_dropout=label_dropout,
         crop=crop,
     )
-    as_run = partial(_as_run, schedule, ready.settings.steps, out)
-    done = carry_out(
+    return carry_out(
         model,
         ready.data.values,
         ready.advance,
         stored,
         first_checkpoint(ready.data, schedule, ready.settings.as_json(), data_name),
+        partial(_as_run, schedule, ready.settings.steps, out),
         out=out,
         checkpoint_every=checkpoint_every,
         progress=progress,
-        after_checkpoint=telling(after_checkpoint, as_run),
+        after_checkpoint=after_checkpoint,
     )
-    return as_run(model, done)
 
 
 def _as_run(schedule: Schedule, steps: int, out: _files.PathLike | None, trained: Network, losses: np.ndarray) -> Run:
@@ -175,16 +175,19 @@ def carry_out(
     advance: Advance,
     stored: checkpoints.Checkpoint | None,
     first: checkpoints.Checkpoint,
+    as_run: Callable[[Any, np.ndarray], AnyRun],
     *,
     out: _files.PathLike | None,
     checkpoint_every: int,
     progress: bool,
-    after_checkpoint: Tell | None,
-) -> np.ndarray:
-    """Train from the checkpoint that is stored, or else from the first, and return the losses of the steps done.
+    after_checkpoint: Callable[[AnyRun], object] | None,
+) -> AnyRun:
+    """Train from the checkpoint that is stored, or else from the first, and return the run.
 
-    Whatever is trained: `advance` does its steps.  `data` [N, ...] is for what the model measures of it.
+    Whatever is trained: `advance` does its steps.  `data` [N, ...] is for what the model measures of it.  `as_run`
+    makes a run of a trained network and the losses of the steps done.
     """
+    tell = _telling(after_checkpoint, as_run)
     checkpoint_every, settings = _checks.integer("checkpoint_every", checkpoint_every, 1), first.config["training"]
     with begun_in(out, stored, first) as begun:
         state, losses = _restored(begun, settings["steps"])
@@ -193,17 +196,19 @@ def carry_out(
         try:
             for state in _with_bar(following, saved, losses, progress):
                 if state.step % checkpoint_every == 0 or state.step == len(losses):
-                    saved = keep(state, after_checkpoint)
+                    saved = keep(state, tell)
         except KeyboardInterrupt:
             pass  # what is in `state` is whole: a chunk cut short never gets there
         finally:
             hand_over(model, begun.model, state, data, settings["backend"])
         if state.step > saved:
             keep(state)
-    return losses[: state.step]
+    return as_run(model, losses[: state.step])
 
 
-def telling(after_checkpoint: Callable[[Any], object] | None, as_run: Callable[..., Any]) -> Tell | None:
+def _telling(
+    after_checkpoint: Callable[[AnyRun], object] | None, as_run: Callable[[Any, np.ndarray], AnyRun]
+) -> Tell | None:
     """What tells the caller of a run, given a trained network and the losses; None where nobody asks."""
     if after_checkpoint is None:
         return None
