@@ -79,7 +79,7 @@ def train_upsampler(title: str, peers: Sequence[ModuleType], width: int, target:
     found = {OURS: (run, ours.own_gradient(model, schedule, told, CROP))}
     given = model, schedule, data, low, low_resolution.BLUR, CROP, batch, RATE
     found |= {name: peer.train_upsampler(name, *given) for peer in peers for name in peer.NAMES}
-    x0, shown = low_resolution.part(data[:batch], low[:batch], CROP, seed=0, step=1)
+    x0, shown = low_resolution.part(data[:batch], low[:batch], CROP, np.arange(batch), seed=0, step=1)
     t, eps = rng.integers(1, 1001, batch), rng.standard_normal(x0.shape, dtype=np.float32)
     flops = batch * ours.unet_flops(_upsampler(width, CROP), training=True)
     return trained(title, found, (x0, t, eps, shown), target, flops)

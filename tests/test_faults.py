@@ -178,9 +178,9 @@ FAULTS = {
     "lambda off by one": Fault(
         losses.weights, "np.concatenate([[0.0], values])", "np.append(values, 0.0)", lambda: check_vlb(SHORT)
     ),
-    "t = 0 trained and T never": Fault(batch.draw, "steps[place]", "steps[place] - 1", check_every_step_is_drawn),
+    "t = 0 trained and T never": Fault(batch.picked, "steps[place]", "steps[place] - 1", check_every_step_is_drawn),
     "the last step never trained": Fault(
-        batch.draw, "[len(data), len(steps)]", "[len(data), len(steps) - 1]", check_every_step_is_drawn
+        batch.picked, "[n, len(steps)]", "[n, len(steps) - 1]", check_every_step_is_drawn
     ),
     "the embedding of the place in the batch": Fault(
         definition.forward,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.shares import ALONE, Ranks
 from numpy_diffusion.process.schedules import Schedule
 
 
@@ -30,7 +31,7 @@ class Dropout(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What the network is shown in a step, and what it is judged by."""
+    """What the network is shown in a step, and what it is judged by: a whole batch, or one process's share of it."""
 
     xt: np.ndarray  # [N, ...]
     t: np.ndarray  # [N]
@@ -69,6 +70,7 @@ class Task:
     label_dropout : how often a sample is told nothing; or how often it is not told a field, by name
     mirror : whether every second image is exchanged left and right, by chance
     crop : the side of the squares that are shown of images; None for whole ones
+    ranks : the processes that share each batch
     """
 
     schedule: Schedule
@@ -82,9 +84,11 @@ class Task:
     label_dropout: float | Mapping[str, float] = 0.0
     mirror: bool = False
     crop: int | None = None
+    ranks: Ranks = ALONE
 
 
-# Weights [P] and a batch -> the weighted losses [N], and their mean's gradient by the weights [P].
+# Weights [P] and a batch -> the weighted losses [N], and their mean's gradient by the weights [P]; of a share of a
+# batch, what the share adds to the gradient of the whole batch's mean.
 Gradient = Callable[[np.ndarray, Batch], tuple[np.ndarray, np.ndarray]]
 
 # Takes steps in place: state, how many, the steps t to draw from, lambda by t [T + 1], the bound's table [T + 1, 6]

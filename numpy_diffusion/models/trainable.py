@@ -10,6 +10,7 @@ import numpy as np
 from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.parameterised import Parameterised
+from numpy_diffusion.models.shares import ALONE, Ranks, Share, groups_of, share
 
 
 class Trainable(Parameterised):
@@ -47,6 +48,14 @@ class Trainable(Parameterised):
 
     def measure(self, data: np.ndarray, backend: Backend) -> None:
         """Measure what these parameters make of the data [N, ...], at each checkpoint."""
+
+    def groups(self, batch: int) -> int:
+        """Into how many groups of samples its kernels divide a batch; see `shares`."""
+        return groups_of(batch)
+
+    def share(self, batch: int, ranks: Ranks = ALONE) -> Share:
+        """What one of several processes takes of a batch; the whole of it unless there are others."""
+        return share(batch, self.groups(batch), ranks)
 
     @property
     def takes_images(self) -> bool:

@@ -35,18 +35,27 @@ OF_TEXTS: Final = 0
 
 
 def draw(
-    data: np.ndarray, steps: np.ndarray, batch: int, seed: int, step: int, crop: int | None = None
+    data: np.ndarray, steps: np.ndarray, samples: np.ndarray, seed: int, step: int, crop: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x0 [batch, ...], t [batch], one of `steps` [M], and eps like x0 or like its squares, of one training step."""
-    samples, shape = np.arange(batch), data.shape[1:] if crop is None else (data.shape[1], crop, crop)
-    index, place = integers(seed, STREAM_BATCH, samples, step, [len(data), len(steps)]).T
-    eps = normal(seed, STREAM_TRAIN, samples, step, math.prod(shape)).reshape(batch, *shape)
-    return data[index], steps[place], eps.astype(data.dtype, copy=False)
+    """x0 [N, ...], t [N], one of `steps` [M], and eps like x0 or like its squares, of one training step.
+
+    samples : their numbers in the batch [N]
+    """
+    shape = data.shape[1:] if crop is None else (data.shape[1], crop, crop)
+    index, t = picked(len(data), steps, samples, seed, step)
+    eps = normal(seed, STREAM_TRAIN, samples, step, math.prod(shape)).reshape(len(samples), *shape)
+    return data[index], t, eps.astype(data.dtype, copy=False)
 
 
-def mirrored(x0: np.ndarray, seed: int, step: int) -> np.ndarray:
+def picked(n: int, steps: np.ndarray, samples: np.ndarray, seed: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which of n data a training step shows as these samples [N], and at which of `steps` [M]: int64 [N] each."""
+    index, place = integers(seed, STREAM_BATCH, samples, step, [n, len(steps)]).T
+    return index, steps[place]
+
+
+def mirrored(x0: np.ndarray, samples: np.ndarray, seed: int, step: int) -> np.ndarray:
     """The images [N, C, H, W], each with left and right exchanged or as it is, by the toss of a coin."""
-    flip = uniform(seed, STREAM_FLIP, np.arange(len(x0)), step, 1) < 0.5
+    flip = uniform(seed, STREAM_FLIP, samples, step, 1) < 0.5
     return np.where(flip[:, :, None, None], x0[..., ::-1], x0)
 
 
@@ -55,17 +64,16 @@ def drawn_condition(
     nothing: Condition,
     n: int,
     dropout: float | Mapping[str, float],
-    batch: int,
+    samples: np.ndarray,
     seed: int,
     step: int,
 ) -> Condition:
-    """The conditions [batch] of what `draw` draws of n samples, each with probability `dropout` nothing instead.
+    """The conditions [N] of what `draw` draws of n samples, each with probability `dropout` nothing instead.
 
     So that one network learns the noise of every class and of all together, for classifier-free guidance.  With a
     probability for a field it is left out by itself, but all that is of a text together (Ramesh et al. 2022,
     section 2.1).
     """
-    samples = np.arange(batch)
     rows = condition.rows(integers(seed, STREAM_BATCH, samples, step, [n])[:, 0])
     if not dropout:
         return rows

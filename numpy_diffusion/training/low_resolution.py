@@ -21,7 +21,9 @@ from numpy_diffusion.noise import STREAM_BLUR, STREAM_CROP, integers, uniform
 BLUR: Final = 0.6  # the largest deviation, in pixels of the low-resolution image
 
 
-def part(x0: np.ndarray, low: np.ndarray, crop: int | None, seed: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+def part(
+    x0: np.ndarray, low: np.ndarray, crop: int | None, samples: np.ndarray, seed: int, step: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The same square of each image [N, C, crop, crop], and of the one to go by, enlarged and slightly blurred.
 
     Squares begin at a pixel of the low-resolution image, so that its pixels lie in each as they do in the whole.
@@ -31,10 +33,11 @@ def part(x0: np.ndarray, low: np.ndarray, crop: int | None, seed: int, step: int
     x0 : images [N, C, H, W]
     low : [N, C, h, w], of which H and W are multiples
     crop : a multiple of H / h and W / w; None for whole images
+    samples : their numbers in the batch [N]
     """
     (N, _, H, W), (h, w) = x0.shape, low.shape[2:]
+    each = np.arange(N)[:, None, None]
     height, width = (H, W) if crop is None else (crop, crop)
-    samples = np.arange(N)
     places = [(H - height) * h // H + 1, (W - width) * w // W + 1]
     top, left = integers(seed, STREAM_CROP, samples, step, places).T * np.array([[H // h], [W // w]])
     deviation = BLUR * uniform(seed, STREAM_BLUR, samples, step, 1)[:, 0]
@@ -43,7 +46,7 @@ def part(x0: np.ndarray, low: np.ndarray, crop: int | None, seed: int, step: int
         (bicubic.matrix(large, small)[shown] @ blur(small, deviation)).astype(low.dtype)[:, None]
         for large, small, shown in ((H, h, rows), (W, w, columns))
     )
-    shown = x0[samples[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    shown = x0[each, :, rows[:, :, None], columns[:, None, :]]
     return np.ascontiguousarray(np.moveaxis(shown, 3, 1)), down @ low @ across.swapaxes(2, 3)
 
 

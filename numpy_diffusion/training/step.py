@@ -20,10 +20,18 @@ import numpy as np
 from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.shares import Ranks, Share, add_up, check_alone
 from numpy_diffusion.models.tasks import Adam, Dropout, Gradient, State, Take, Task
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.training import losses, low_resolution, step_sampling
-from numpy_diffusion.training.batch import by_definition, draw, drawn_condition, losses_and_gradient, mirrored
+from numpy_diffusion.training.batch import (
+    by_definition,
+    draw,
+    drawn_condition,
+    losses_and_gradient,
+    mirrored,
+    picked,
+)
 from numpy_diffusion.training.optimizers import adam_step, average_decays, average_step, learning_rates
 from numpy_diffusion.training.settings import CommonSettings
 from numpy_diffusion.training.step_sampling import Sampling
@@ -80,11 +88,15 @@ def prepare(
 def _take(model: Network, task: Task, backend: Backend) -> Take:
     """The steps in the form that there is for the network: its kernels, or the definition."""
     if backend == "numpy" or model.buffer.dtype != np.float32:
+        check_alone(f"the definition of a {type(model).__name__}", task.ranks)
         return _stepwise(task, model, by_definition(model), "numpy")
     whole = model.own_steps(task)
     if whole is not None:
         return whole
-    return _stepwise(task, model, model.own_gradient(task) or by_definition(model), "numba")
+    own = model.own_gradient(task)
+    if own is None:
+        check_alone(f"the definition of a {type(model).__name__}", task.ranks)
+    return _stepwise(task, model, own or by_definition(model), "numba")
 
 
 def descent(adam: Adam, rates: np.ndarray, decays: np.ndarray, backend: Backend) -> Descent:
@@ -107,24 +119,24 @@ def descending(loss: Loss, settings: CommonSettings) -> Advance:
     )
 
     def advance(state: State, count: int) -> np.ndarray:
-        return take_steps(state, count, loss, moves)
+        return take_steps(state, count, loss, moves)[0]
 
     return advance
 
 
-def take_steps(state: State, count: int, loss: Loss, descent: Descent) -> np.ndarray:
-    """Do `count` steps in place, and return their losses [count].
+def take_steps(state: State, count: int, loss: Loss, descent: Descent) -> tuple[np.ndarray, np.ndarray]:
+    """Do `count` steps in place, and return their losses [count], and those of the last one's samples.
 
     loss : weights [P] and the number of the step -> the losses of its samples, and their mean's gradient [P]
     """
-    found = []
+    found, sample_losses = [], np.empty(0)
     for step in range(state.step + 1, state.step + count + 1):
         sample_losses, slope = loss(state.parameters, step)
         rate, decay = descent.rates[step - 1], descent.decays[step - 1]
         descent.move(state.parameters, slope, state.m, state.v, state.average, step, rate, decay, descent.adam)
         state.step = step
         found.append(sample_losses.mean())
-    return np.array(found, np.float32)
+    return np.array(found, np.float32), sample_losses
 
 
 def _stepwise(task: Task, model: Network, gradient: Gradient, backend: Backend) -> Take:
@@ -132,29 +144,44 @@ def _stepwise(task: Task, model: Network, gradient: Gradient, backend: Backend) 
 
     nothing, predicts = model.nothing, model.predicts
     moves = descent(task.adam, task.rates, task.decays, backend)
+    share = model.share(task.batch, task.ranks)
+    samples = share.samples
 
     def take(
         state: State, count: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        t, sample_losses = np.empty(0, np.int64), np.empty(0)
-
         def loss(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
-            nonlocal t, sample_losses
-            x0, t, eps = draw(task.data, chosen, task.batch, task.seed, step, task.crop)
-            x0 = mirrored(x0, task.seed, step) if task.mirror else x0
-            condition, dropout = _condition(task, nothing, step), Dropout(task.seed, np.arange(task.batch), step)
+            x0, t, eps = draw(task.data, chosen, samples, task.seed, step, task.crop)
+            x0 = mirrored(x0, samples, task.seed, step) if task.mirror else x0
+            condition, dropout = _condition(task, nothing, samples, step), Dropout(task.seed, samples, step)
             if (low := condition.low_resolution) is not None:
-                low = mirrored(low, task.seed, step) if task.mirror else low
-                x0, low = low_resolution.part(x0, low, task.crop, task.seed, step)
+                low = mirrored(low, samples, task.seed, step) if task.mirror else low
+                x0, low = low_resolution.part(x0, low, task.crop, samples, task.seed, step)
                 condition = replace(condition, low_resolution=low)
-            sample_losses, slope = losses_and_gradient(
+            return losses_and_gradient(
                 gradient, task.schedule, weights, x0, t, eps, weighting, table, condition, dropout, predicts
             )
-            return sample_losses, slope
 
-        return take_steps(state, count, loss, moves), t, sample_losses
+        losses, of_samples = take_steps(state, count, shared(loss, share, task.ranks), moves)
+        _, t = picked(len(task.data), chosen, np.arange(task.batch), task.seed, state.step)
+        return losses, t, of_samples
 
     return take
+
+
+def shared(loss: Loss, share: Share, ranks: Ranks) -> Loss:
+    """The loss of a whole batch, from that of the shares that processes take of it."""
+    if ranks.size == 1:
+        return loss
+
+    def of_all(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+        numbers = np.zeros(len(weights) + share.batch, np.float32)
+        slope, losses = np.split(numbers, [len(weights)])
+        losses[share.samples], slope[:] = loss(weights, step)
+        add_up(ranks, share.groups, numbers)
+        return losses, slope
+
+    return of_all
 
 
 def _descend(
@@ -173,9 +200,8 @@ def _descend(
     average_step(average, parameters, decay)
 
 
-def _condition(task: Task, nothing: Condition | None, step: int) -> Condition:
+def _condition(task: Task, nothing: Condition | None, samples: np.ndarray, step: int) -> Condition:
     """What the samples of a step are told."""
     if nothing is None:
         return task.condition
-    drawn = task.batch, task.seed, step
-    return drawn_condition(task.condition, nothing, len(task.data), task.label_dropout, *drawn)
+    return drawn_condition(task.condition, nothing, len(task.data), task.label_dropout, samples, task.seed, step)

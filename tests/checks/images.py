@@ -26,4 +26,4 @@ def unet(classes: int | None = 4, **options: Any) -> UNet:
 def drawn_labels(labels: np.ndarray, null: int, dropout: float, batch: int, seed: int, step: int) -> np.ndarray:
     """The labels that a step draws, `null` for those that are left out."""
     told, nothing = Condition(labels=labels), Condition(labels=null)
-    return drawn_condition(told, nothing, len(labels), dropout, batch, seed, step).labels
+    return drawn_condition(told, nothing, len(labels), dropout, np.arange(batch), seed, step).labels

@@ -43,7 +43,9 @@ TABLE, HISTORY = bound_table(SCHEDULE), step_sampling.start(T)
 def drawn(batch: int = N, steps: int = STEPS, data: np.ndarray = DATA) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of the data, t and eps of many steps: [steps, batch], [steps, batch] and [steps, batch, D]."""
     numbered = np.arange(float(len(data)))[:, None] + np.zeros(data.shape[1])
-    x0, t, eps = zip(*(draw(numbered, EACH_STEP, batch, 4, step) for step in range(1, steps + 1)), strict=True)
+    x0, t, eps = zip(
+        *(draw(numbered, EACH_STEP, np.arange(batch), 4, step) for step in range(1, steps + 1)), strict=True
+    )
     return np.array(x0)[..., 0].astype(int), np.array(t), np.array(eps)
 
 

@@ -139,7 +139,7 @@ def gradient(model: UNet, batch: dict[str, Any], eps: np.ndarray, weighting: np.
     """Losses, gradient, and the gradients by embedding and states, of no numbers where there are none."""
     embedding = unet_embedding.embed(model.config, batch["t"], np.float32)
     told, table = batch["told"], TABLE[batch["t"]]
-    run = unet_compiled.gradients(model.config, len(eps), told.length, of_told=told.states is not None)
+    run = unet_compiled.gradients(model.config, model.share(len(eps)), told.length, of_told=told.states is not None)
     found = run(model.buffer, batch["x"], eps, embedding, told, weighting, table, seed=2**40 + 7, step=3)
     return tuple(values.copy() for values in found)
 

@@ -61,8 +61,8 @@ def test_no_noise_is_shared() -> None:
 def test_a_draw_is_a_function_of_seed_step_and_sample(seed: int, step: int, batch: int, D: int) -> None:
     data = np.random.default_rng(D).normal(size=(50, D)).astype(np.float32)
     one, two = (
-        draw(data, np.arange(1, 1001), batch, seed, step),
-        draw(data, np.arange(1, 1001), batch + 9, seed, step),
+        draw(data, np.arange(1, 1001), np.arange(batch), seed, step),
+        draw(data, np.arange(1, 1001), np.arange(batch + 9), seed, step),
     )
     for few, more in zip(one, two, strict=True):
         np.testing.assert_array_equal(few, more[:batch])
@@ -70,8 +70,8 @@ def test_a_draw_is_a_function_of_seed_step_and_sample(seed: int, step: int, batc
     assert one[1].shape == (batch,)
     assert one[0].dtype == one[2].dtype == np.float32
     for other in (
-        draw(data, np.arange(1, 1001), batch, seed ^ 1, step),
-        draw(data, np.arange(1, 1001), batch, seed, step + 1),
+        draw(data, np.arange(1, 1001), np.arange(batch), seed ^ 1, step),
+        draw(data, np.arange(1, 1001), np.arange(batch), seed, step + 1),
     ):
         assert (other[2] != one[2]).any(axis=1).all()
 
@@ -152,14 +152,14 @@ def test_the_gradient_of_a_unet_is_that_of_the_loss(outputs: int) -> None:
 def test_images_are_drawn_like_points() -> None:
     """The same rows, t and noise for N images as for N points of as many numbers."""
     steps = np.arange(1, 21)
-    as_images, as_points = (draw(data, steps, 50, 7, 3) for data in (IMAGES, IMAGES.reshape(12, -1)))
+    as_images, as_points = (draw(data, steps, np.arange(50), 7, 3) for data in (IMAGES, IMAGES.reshape(12, -1)))
     for images, points in zip(as_images, as_points, strict=True):
         np.testing.assert_array_equal(images.reshape(points.shape), points)
     assert as_images[0].shape == as_images[2].shape == (50, 1, 4, 4)
 
 
 def test_labels_are_those_of_the_images() -> None:
-    x0, _, _ = draw(IMAGES, np.array([1]), 500, 7, 3)
+    x0, _, _ = draw(IMAGES, np.array([1]), np.arange(500), 7, 3)
     labels = drawn_labels(LABELS, 3, 0.0, 500, 7, 3)
     for image, label in zip(x0, labels, strict=True):
         (found,) = np.flatnonzero((image == IMAGES).all(axis=(1, 2, 3)))
@@ -183,18 +183,18 @@ def test_fields_are_left_out_each_by_its_own_chance_and_what_is_of_a_text_togeth
     told = Condition(embedding=np.ones((1, 2)), text_embedding=np.ones((1, 3)), states=np.ones((1, 2, 3)))
     nothing = Condition(embedding=np.zeros(2), text_embedding=np.zeros(3), states=np.zeros((1, 3)))
     dropout = {"embedding": 0.1, "text_embedding": 0.5, "states": 0.5}
-    found = drawn_condition(told, nothing, 1, dropout, 4000, 7, 3)
+    found = drawn_condition(told, nothing, 1, dropout, np.arange(4000), 7, 3)
     picture, text = ~found.embedding.any(axis=1), ~found.text_embedding.any(axis=1)
     for out, p in ((picture, 0.1), (text, 0.5), (picture[text], 0.1), (text[picture], 0.5)):
         assert abs(out.mean() - p) <= 5.0 * np.sqrt(p * (1.0 - p) / len(out))
     np.testing.assert_array_equal(~found.states.any(axis=(1, 2)), text)
     np.testing.assert_array_equal(found.mask, np.where(text[:, None], [True, False], True))
-    together = drawn_condition(told, nothing, 1, 0.5, 4000, 7, 3)
+    together = drawn_condition(told, nothing, 1, 0.5, np.arange(4000), 7, 3)
     np.testing.assert_array_equal(~together.embedding.any(axis=1), text)  # one chance for all, which is a text's
 
 
 def test_of_squares_the_noise_has_their_size() -> None:
-    whole, squares = (draw(IMAGES, np.arange(1, 21), 5, 7, 3, crop) for crop in (None, 2))
+    whole, squares = (draw(IMAGES, np.arange(1, 21), np.arange(5), 7, 3, crop) for crop in (None, 2))
     assert squares[2].shape == (5, 1, 2, 2)
     for one, other in zip(squares[:2], whole[:2], strict=True):
         np.testing.assert_array_equal(one, other)
@@ -202,12 +202,12 @@ def test_of_squares_the_noise_has_their_size() -> None:
 
 def test_every_second_image_is_mirrored() -> None:
     """Left and right, not top and bottom; to five standard errors; a function of seed, step and sample."""
-    x0 = np.tile(IMAGES[:1], (4000, 1, 1, 1))
-    found = mirrored(x0, 7, 3)
+    x0, each = np.tile(IMAGES[:1], (4000, 1, 1, 1)), np.arange(4000)
+    found = mirrored(x0, each, 7, 3)
     flipped = (found == IMAGES[0, :, :, ::-1]).all(axis=(1, 2, 3))
     np.testing.assert_array_equal(found[~flipped], x0[~flipped])
     assert abs(flipped.mean() - 0.5) <= 5.0 * np.sqrt(0.25 / 4000)
-    np.testing.assert_array_equal(mirrored(x0[:9], 7, 3), found[:9])
+    np.testing.assert_array_equal(mirrored(x0[:9], each[:9], 7, 3), found[:9])
     for seed, step in ((8, 3), (7, 4)):
-        other = (mirrored(x0, seed, step) == found).all(axis=(1, 2, 3)).mean()
+        other = (mirrored(x0, each, seed, step) == found).all(axis=(1, 2, 3)).mean()
         assert abs(other - 0.5) <= 5.0 * np.sqrt(0.25 / 4000)

@@ -13,6 +13,7 @@ from numpy_diffusion.training.low_resolution import BLUR
 RNG = np.random.default_rng(0)
 X0 = RNG.uniform(-1.0, 1.0, (9, 3, 12, 18)).astype(np.float32)
 LOW = RNG.uniform(-1.0, 1.0, (9, 3, 4, 6)).astype(np.float32)
+EACH = np.arange(len(X0))
 SEED, STEP = 2**40 + 3, 5
 
 
@@ -34,7 +35,7 @@ def by_hand(n: int, crop: int | None) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("crop", [None, 6, 12])
 def test_it_is_what_one_does_by_hand(crop: int | None) -> None:
-    shown, low = low_resolution.part(X0, LOW, crop, SEED, STEP)
+    shown, low = low_resolution.part(X0, LOW, crop, EACH, SEED, STEP)
     assert (shown.dtype, low.dtype) == (np.float32, np.float32)
     assert shown.shape == low.shape == ((9, 3, 12, 18) if crop is None else (9, 3, crop, crop))
     assert shown.flags.c_contiguous
@@ -45,11 +46,11 @@ def test_it_is_what_one_does_by_hand(crop: int | None) -> None:
 
 
 def test_it_is_a_function_of_seed_step_and_sample() -> None:
-    found = low_resolution.part(X0, LOW, 6, SEED, STEP)
-    for one, other in zip(low_resolution.part(X0[:4], LOW[:4], 6, SEED, STEP), found, strict=True):
+    found = low_resolution.part(X0, LOW, 6, EACH, SEED, STEP)
+    for one, other in zip(low_resolution.part(X0[:4], LOW[:4], 6, EACH[:4], SEED, STEP), found, strict=True):
         np.testing.assert_array_equal(one, other[:4])
     for seed, step in ((SEED, STEP + 1), (SEED + 1, STEP)):
-        assert (low_resolution.part(X0, LOW, 6, seed, step)[0] != found[0]).any()
+        assert (low_resolution.part(X0, LOW, 6, EACH, seed, step)[0] != found[0]).any()
 
 
 def test_every_place_and_every_strength_is_drawn() -> None:
@@ -58,7 +59,7 @@ def test_every_place_and_every_strength_is_drawn() -> None:
     x0 = np.broadcast_to(np.arange(16.0).repeat(3, 0).reshape(1, 1, 16, 3), (n, 1, 16, 3))
     low = np.zeros((n, 1, 8, 3), np.float32)
     low[:, :, 4, 1] = 1.0
-    shown, _ = low_resolution.part(np.pad(x0, [(0, 0), (0, 0), (0, 0), (0, 3)]), low, 6, SEED, STEP)
+    shown, _ = low_resolution.part(np.pad(x0, [(0, 0), (0, 0), (0, 0), (0, 3)]), low, 6, np.arange(n), SEED, STEP)
     counts = np.bincount(shown[:, 0, 0, 0].astype(int), minlength=12)
     assert set(np.flatnonzero(counts)) == {0, 2, 4, 6, 8, 10}
     assert np.abs(counts[::2] / n - 1 / 6).max() <= 5.0 * np.sqrt(5 / 36 / n)

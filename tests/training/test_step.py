@@ -52,7 +52,7 @@ def test_steps_are_draw_gradient_adam_and_average() -> None:
     losses = trained(model, after, 3, batch=5, adam=adam, rates=rates)
     theta, m, v, average = before.parameters, before.m, before.v, before.average
     for k, step in enumerate((4, 5, 6)):
-        batch = draw(DATA.astype(np.float64), EACH_STEP, 5, 3, step)
+        batch = draw(DATA.astype(np.float64), EACH_STEP, np.arange(5), 3, step)
         found, g = losses_and_gradient(model, SCHEDULE, theta, *batch, ONES, TABLE)
         assert losses[k] == pytest.approx(found.mean(), rel=1e-6)
         m, v = 0.8 * m + 0.2 * g, 0.95 * v + 0.05 * g**2
@@ -188,8 +188,8 @@ def test_a_step_is_what_is_drawn_mirrored_and_labelled(mirror: bool) -> None:
     settings = dict(batch=6, weighting=weights(OF_IMAGES), adam=Adam(), rates=rates, average_decay=0.9, seed=3)
     settings |= dict(label_dropout=0.5, mirror=mirror, backend="numpy")
     found = prepare(model, OF_IMAGES, IMAGES, LABELS, **settings)(state, 1)
-    x0, t, eps = draw(IMAGES, np.arange(1, 21), 6, 3, 3)
-    shown = mirrored(x0, 3, 3) if mirror else x0, t, eps, weights(OF_IMAGES), bound_table(OF_IMAGES)
+    x0, t, eps = draw(IMAGES, np.arange(1, 21), np.arange(6), 3, 3)
+    shown = mirrored(x0, np.arange(6), 3, 3) if mirror else x0, t, eps, weights(OF_IMAGES), bound_table(OF_IMAGES)
     labels, dropped = drawn_labels(LABELS, 3, 0.5, 6, 3, 3), (3, np.arange(6), 3)
     losses, _ = losses_and_gradient(model, OF_IMAGES, model.buffer, *shown, labels, dropped)
     np.testing.assert_array_equal(found, [losses.mean()])
@@ -205,9 +205,10 @@ def test_a_step_shows_the_same_part_of_an_image_and_of_the_one_to_go_by(crop: in
     settings = dict(batch=6, weighting=weights(OF_IMAGES), adam=Adam(), rates=rates, average_decay=0.9, seed=3)
     settings |= dict(mirror=True, crop=crop, backend="numpy")
     found = prepare(model, OF_IMAGES, IMAGES, Condition(low_resolution=small), **settings)(state, 1)
-    x0, t, eps = draw(IMAGES, np.arange(1, 21), 6, 3, 1, crop)
-    low, _, _ = draw(small, np.arange(1, 21), 6, 3, 1)
-    x0, low = low_resolution.part(mirrored(x0, 3, 1), mirrored(low, 3, 1), crop, 3, 1)
+    x0, t, eps = draw(IMAGES, np.arange(1, 21), np.arange(6), 3, 1, crop)
+    samples = np.arange(6)
+    low, _, _ = draw(small, np.arange(1, 21), np.arange(6), 3, 1)
+    x0, low = low_resolution.part(*(mirrored(x, samples, 3, 1) for x in (x0, low)), crop, samples, 3, 1)
     assert x0.shape == low.shape == eps.shape
     shown = x0, t, eps, weights(OF_IMAGES), bound_table(OF_IMAGES), Condition(low_resolution=low)
     losses, _ = losses_and_gradient(model, OF_IMAGES, model.buffer, *shown)

@@ -11,14 +11,15 @@ import numpy as np
 from numba import get_num_threads
 
 from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels.groups import Groups, groups, merge, total
 from numpy_diffusion.kernels.layers.images import Worker, image
 from numpy_diffusion.kernels.memory import aligned
 from numpy_diffusion.kernels.threads import address_of, call, kept, run, share
 from numpy_diffusion.kernels.unet import dispatch
 from numpy_diffusion.kernels.unet.calls import CallKind
 from numpy_diffusion.kernels.unet.packing import pack, unpack
-from numpy_diffusion.kernels.unet.run import FIRST, ONE, add_up
-from numpy_diffusion.kernels.unet.workspace import for_each, groups_of
+from numpy_diffusion.kernels.unet.run import FIRST, ONE
+from numpy_diffusion.kernels.unet.workspace import for_each
 
 
 class Ends(NamedTuple):
@@ -59,7 +60,7 @@ class Job(NamedTuple):
     outputs: np.ndarray  # embeddings [N, E]
     slopes: np.ndarray  # the loss's gradient by them [N, E]
     dh: np.ndarray  # the gradient by h, of all rows that count
-    gradients: np.ndarray  # those by the weights: a row a group of samples
+    groups: Groups  # with the gradients by the weights
 
 
 @jit
@@ -92,13 +93,14 @@ def _there(thread, threads, place):
 def _back(thread, threads, place):
     """One thread's groups of samples, backward."""
     job = kept(place)
-    groups = job.gradients.shape[0]
-    low, high = share(groups, thread, threads)
+    own = job.groups
+    low, high = share(own.rows.shape[0], thread, threads)
     for group in range(low, high):
-        job.gradients[group] = 0
-        first, last = share(job.h.shape[0], group, groups)
-        for n in range(first, last):
-            _sample_back(job, Worker(job.arenas[n], job.scratch[thread], FIRST, ONE), job.gradients[group], n)
+        gradients = own.sums[own.rows[group]]
+        gradients[:] = 0
+        for n in range(own.bounds[group], own.bounds[group + 1]):
+            _sample_back(job, Worker(job.arenas[n], job.scratch[thread], FIRST, ONE), gradients, n)
+        merge(own.sums, own.rows[group], own.merges[group])
 
 
 @jit
@@ -123,7 +125,7 @@ def _sample_back(job, worker, gradients, n):
             job.dh[n, token, c] = arena[at + token * D + c] if token < job.lengths[n] else np.float32(0)
 
 
-def _job(plan, weights, turned, buffers, each, h, lengths, gradients):
+def _job(plan, weights, turned, buffers, each, h, lengths, own):
     labels, worker = np.zeros(1, np.int64), Worker(buffers[0][0], buffers[1][0], 0, 1)
     kernels = dispatch.forward, dispatch.backward, dispatch.transformer, dispatch.encoder
     given = plan.calls[0], buffers[2], worker, weights, turned, labels
@@ -131,35 +133,36 @@ def _job(plan, weights, turned, buffers, each, h, lengths, gradients):
     ends = Ends(*(getattr(plan, name) for name in Ends._fields))
     outputs, slopes = np.empty((2, len(h), plan.images[plan.eps]["channels"]), np.float32)
     parts = plan.calls, plan.backward, ends, plan.tokens, weights, turned, *buffers, labels, each
-    return Job(addresses, *parts, h, lengths, outputs, slopes, np.empty_like(h), gradients)
+    return Job(addresses, *parts, h, lengths, outputs, slopes, np.empty_like(h), own)
 
 
 def embeddings(plan, weights, h, lengths):
     """The embeddings [N, E] of sequences h [N, L, D], of which `lengths` [N] rows count."""
     threads = get_num_threads()
     buffers = for_each(threads, plan.arena), for_each(threads, plan.scratch), np.tile(plan.images, (threads, 1))
-    job = _job(plan, weights, weights, buffers, 0, h, lengths, np.empty((0, 0), np.float32))
+    job = _job(plan, weights, weights, buffers, 0, h, lengths, groups(np.zeros(1, np.int64), 0, 0))
     run(_there, job)
     return job.outputs
 
 
 class Training:
-    """An encoder's way through batches of this size, there and then back, in buffers that are made once."""
+    """An encoder's way through samples in groups with these bounds [groups + 1], there and then back, in buffers that
+    are made once; see `models.shares`."""
 
-    def __init__(self, plan, layout, batch):
-        groups, numbers = groups_of(batch), len(layout.weights.source)
-        self.plan, self.layout, self.threads = plan, layout, min(get_num_threads(), groups)
+    def __init__(self, plan, layout, bounds):
+        batch, self.threads = int(bounds[-1]), min(get_num_threads(), len(bounds) - 1)
+        self.plan, self.layout = plan, layout
         self.weights, self.turned = aligned(layout.weights.size), aligned(layout.turned.size)
         tables = np.tile(plan.images, (batch, 1))
         self.buffers = for_each(batch, plan.arena), for_each(self.threads, plan.scratch), tables
-        self.gradients, self.total = aligned(groups * numbers).reshape(groups, numbers), aligned(numbers)
+        self.groups = groups(bounds, self.threads, len(layout.weights.source))
         self.flat = np.empty(len(layout.place), np.float32)
 
     def there(self, parameters, h, lengths):
         """The embeddings [N, E] of h [N, L, D], of which `lengths` [N] rows count, at these parameters [P]."""
         pack(parameters, self.layout.weights, self.weights)
         pack(parameters, self.layout.turned, self.turned)
-        self.job = _job(self.plan, self.weights, self.turned, self.buffers, 1, h, lengths, self.gradients)
+        self.job = _job(self.plan, self.weights, self.turned, self.buffers, 1, h, lengths, self.groups)
         run(_there, self.job, threads=self.threads)
         return self.job.outputs
 
@@ -170,6 +173,5 @@ class Training:
         """
         self.job.slopes[:] = slopes
         run(_back, self.job, threads=self.threads)
-        add_up(self.gradients, self.total)
-        unpack(self.total, self.layout.place, self.flat)
+        unpack(total(self.groups), self.layout.place, self.flat)
         return self.job.dh, self.flat

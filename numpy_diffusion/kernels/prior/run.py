@@ -1,7 +1,7 @@
 """The prior's samples spread over threads: its outputs, and the gradient of a batch.
 
-The gradients of a batch are summed in fixed groups of samples (`kernels.unet.workspace.GROUPS`), each by one worker
-and in order, then group by group: so they are the same for any number of threads.
+The gradients of a batch are summed in fixed groups of samples, each by one worker and in order, and then over a tree
+(`kernels.groups`): so they are the same for any number of threads.
 """
 
 from typing import NamedTuple
@@ -10,6 +10,7 @@ import numpy as np
 from numba import get_num_threads
 
 from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels.groups import Groups, groups, merge, total
 from numpy_diffusion.kernels.layers.images import Worker
 from numpy_diffusion.kernels.memory import aligned
 from numpy_diffusion.kernels.prior import backward, forward
@@ -17,8 +18,8 @@ from numpy_diffusion.kernels.prior.forward import Shown, Tokens
 from numpy_diffusion.kernels.prior.places import EXTRA, TOGETHER, Network, Places
 from numpy_diffusion.kernels.threads import kept, run, share
 from numpy_diffusion.kernels.unet.packing import pack, unpack
-from numpy_diffusion.kernels.unet.run import FIRST, ONE, add_up
-from numpy_diffusion.kernels.unet.workspace import for_each, groups_of
+from numpy_diffusion.kernels.unet.run import FIRST, ONE
+from numpy_diffusion.kernels.unet.workspace import for_each
 
 
 class Buffers(NamedTuple):
@@ -84,23 +85,25 @@ class Training(NamedTuple):
     target: np.ndarray  # [N, D]
     weighting: np.ndarray  # lambda of each sample's step [N]
     buffers: Buffers
-    gradients: np.ndarray  # what comes out: a row a group of samples
+    groups: Groups  # with the gradients' sums, which come out
     losses: np.ndarray  # [N], likewise
+    size: int  # samples of the whole batch
 
 
 @jit
 def _groups(thread, threads, place):
     """One thread's groups: the losses of their samples, and the gradient of the batch's mean."""
     job = kept(place)
-    own, N, groups = job.buffers, job.target.shape[0], job.gradients.shape[0]
+    own, groups = job.buffers, job.groups
     worker = Worker(own.arenas[thread], own.scratch[thread], FIRST, ONE)
     tokens = Tokens(own.starts[thread], own.spots[thread])
-    low, high = share(groups, thread, threads)
+    low, high = share(groups.rows.shape[0], thread, threads)
     for group in range(low, high):
-        job.gradients[group] = 0
-        begin, end = share(N, group, groups)
-        for first in range(begin, end, TOGETHER):
-            _there_and_back(job, worker, tokens, job.gradients[group], first, min(TOGETHER, end - first))
+        gradients, end = groups.sums[groups.rows[group]], groups.bounds[group + 1]
+        gradients[:] = 0
+        for first in range(groups.bounds[group], end, TOGETHER):
+            _there_and_back(job, worker, tokens, gradients, first, min(TOGETHER, end - first))
+        merge(groups.sums, groups.rows[group], groups.merges[group])
 
 
 @jit
@@ -108,8 +111,7 @@ def _there_and_back(job, worker, tokens, gradients, first, count):
     """A few samples: their losses, and what they add to the gradients of their group."""
     network, places, weights, turned = job.network, job.places, job.weights, job.turned
     forward.predict(network, places, worker, tokens, weights, job.shown, first, count)
-    N = job.target.shape[0]
-    backward.losses(places, worker.arena, job.target, job.weighting, first, count, N, job.losses)
+    backward.losses(places, worker.arena, job.target, job.weighting, first, count, job.size, job.losses)
     backward.from_last(network, places, worker, weights, turned, gradients, count)
     for number in range(network.blocks.shape[0] - 1, -1, -1):
         backward.block(network, places, worker, tokens, weights, turned, gradients, count, number)
@@ -122,34 +124,31 @@ class Workspace(NamedTuple):
     buffers: Buffers
     weights: np.ndarray  # packed for the forward pass
     turned: np.ndarray  # packed for the way back
-    gradients: np.ndarray  # of each group of samples, packed
-    total: np.ndarray  # their sum
-    flat: np.ndarray  # the same, unpacked, [P]
+    groups: Groups  # of samples, with their packed gradients
+    flat: np.ndarray  # the sum of these, unpacked, [P]
     losses: np.ndarray  # [N]
 
 
-def workspace(places, layout, length, batch):
-    """The buffers for batches of this size."""
-    groups = groups_of(batch)
-    numbers = len(layout.weights.source)
+def workspace(places, layout, length, bounds):
+    """The buffers for samples in groups with these bounds [groups + 1]; see `models.shares`."""
+    workers = min(get_num_threads(), len(bounds) - 1)
     return Workspace(
-        buffers(places, length, min(get_num_threads(), groups)),
+        buffers(places, length, workers),
         weights=aligned(layout.weights.size),
         turned=aligned(layout.turned.size),
-        gradients=aligned(groups * numbers).reshape(groups, numbers),
-        total=aligned(numbers),
+        groups=groups(bounds, workers, len(layout.weights.source)),
         flat=np.empty(len(layout.place), np.float32),
-        losses=np.empty(batch, np.float32),
+        losses=np.empty(bounds[-1], np.float32),
     )
 
 
-def gradient(network, places, layout, work, parameters, shown, target, weighting):
-    """The losses [N] and their mean's gradient [P], in buffers of `work` that the next call overwrites."""
+def gradient(network, places, layout, work, parameters, shown, target, weighting, size):
+    """The losses [N] and what they add to the gradient [P] of the mean over a batch of `size`, in buffers of `work`
+    that the next call overwrites."""
     pack(parameters, layout.weights, work.weights)
     pack(parameters, layout.turned, work.turned)
-    shares = work.buffers, work.gradients, work.losses
+    shares = work.buffers, work.groups, work.losses, size
     job = Training(network, places, work.weights, work.turned, shown, target, weighting, *shares)
     run(_groups, job, len(work.buffers.arenas))
-    add_up(work.gradients, work.total)
-    unpack(work.total, layout.place, work.flat)
+    unpack(total(work.groups), layout.place, work.flat)
     return work.losses, work.flat

@@ -2,9 +2,9 @@
 
 Each worker takes a sample, or a few, through all the calls of the plan, forward and backward, before the next: their
 images stay in the cache, and weights that do not are fetched once for all of them (`workspace.at_a_time`).  The
-gradients of a batch are summed in fixed groups of samples (`workspace.GROUPS`), each by one worker
-and in order, then group by group: so they are the same for any number of threads.  Samples that are fewer than the
-workers are taken by all of these together, each a share of every image's rows.
+gradients of a batch are summed in fixed groups of samples, each by one worker and in order, and then over a tree
+(`kernels.groups`): so they are the same for any number of threads.  Samples that are fewer than the workers are taken
+by all of these together, each a share of every image's rows.
 """
 
 from typing import NamedTuple
@@ -13,6 +13,7 @@ import numpy as np
 from numba import get_num_threads
 
 from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels.groups import Groups, merge, total
 from numpy_diffusion.kernels.layers import images
 from numpy_diffusion.kernels.layers.images import Worker, clear_border, image, pixel
 from numpy_diffusion.kernels.loss import bound_term
@@ -23,7 +24,6 @@ from numpy_diffusion.kernels.unet.packing import pack, unpack
 from numpy_diffusion.kernels.unet.workspace import Batch, Told, kept_buffers
 
 FIRST, ONE = np.int64(0), np.int64(1)  # of one worker: a plain 0 and 1 would be types of their own, compiled anew
-BLOCK = 4096  # numbers that stay in a core's first cache while the groups' gradients are added up
 
 
 class Ends(NamedTuple):
@@ -161,7 +161,7 @@ class Training(NamedTuple):
     arenas: np.ndarray  # [threads, numbers]
     scratch: np.ndarray  # [threads, numbers]
     tables: np.ndarray  # [threads, samples at a time, images]
-    gradients: np.ndarray  # what comes out: a row a group of samples
+    groups: Groups  # with the gradients' sums, which come out
     losses: np.ndarray  # [N], likewise
     dvectors: np.ndarray  # [N, E], likewise
     dstates: np.ndarray  # [N, L, D], likewise
@@ -172,14 +172,15 @@ def _gradients(thread, threads, place):
     """One thread's groups: the losses of their samples, and the gradient of the batch's mean."""
     job = kept(place)
     worker = Worker(job.arenas[thread], job.scratch[thread], FIRST, ONE)
-    groups = job.gradients.shape[0]
-    begin, end = share(groups, thread, threads)
+    groups = job.groups
+    begin, end = share(groups.rows.shape[0], thread, threads)
     for group in range(begin, end):
-        job.gradients[group] = 0
-        low, high = share(job.batch.x.shape[0], group, groups)
-        for first in range(low, high, job.tables.shape[1]):
+        gradients, high = groups.sums[groups.rows[group]], groups.bounds[group + 1]
+        gradients[:] = 0
+        for first in range(groups.bounds[group], high, job.tables.shape[1]):
             last = min(first + job.tables.shape[1], high)
-            _there_and_back(job, worker, job.tables[thread][: last - first], job.gradients[group], first, last)
+            _there_and_back(job, worker, job.tables[thread][: last - first], gradients, first, last)
+        merge(groups.sums, groups.rows[group], groups.merges[group])
 
 
 @jit
@@ -195,7 +196,7 @@ def _there_and_back(job, worker, tables, gradients, first, last):
         kind = calls[k]["kind"]
         if kind == CallKind.DROPOUT:
             for n in range(first, last):
-                dispatch.dropout(calls[k], tables[n - first], arena, job.dropout, job.key, n, job.step)
+                dispatch.dropout(calls[k], tables[n - first], arena, job.dropout, job.key, batch.first + n, job.step)
         elif kind < CallKind.LAYER_NORM and (k < job.backward or kind == CallKind.CONV):
             call(job.forward, (calls[k], tables, worker, job.weights, job.turned, labels))
         else:
@@ -210,7 +211,7 @@ def _there_and_back(job, worker, tables, gradients, first, last):
 def _loss(arena, table, ends, batch, n):
     """One sample's loss as in `losses`, and the gradient of the batch's mean by its outputs."""
     outputs, slopes = image(table, ends.eps), image(table, ends.deps)
-    eps, weight, bound, N = batch.eps[n], batch.weighting[n], batch.bound[n], batch.x.shape[0]
+    eps, weight, bound, N = batch.eps[n], batch.weighting[n], batch.bound[n], batch.size
     C, H, W = eps.shape
     size, total = np.float32(C * H * W), np.float32(0)
     for y in range(H):
@@ -229,34 +230,9 @@ def _loss(arena, table, ends, batch, n):
     return total / size + penalty
 
 
-class Sum(NamedTuple):
-    """total = the sum of the groups' gradients, in their order."""
-
-    gradients: np.ndarray
-    total: np.ndarray
-
-
-@jit
-def _sum(thread, threads, place):
-    """One thread's share of the numbers."""
-    gradients, total = kept(place)
-    low, high = share(total.shape[0], thread, threads)
-    for start in range(low, high, BLOCK):
-        block = total[start : min(start + BLOCK, high)]
-        block[:] = 0
-        for group in range(gradients.shape[0]):
-            values = gradients[group, start : start + BLOCK]
-            for i in range(block.shape[0]):
-                block[i] += values[i]
-
-
-def add_up(gradients, total):
-    """total = the sum of the groups' gradients [groups, numbers], in their order."""
-    run(_sum, Sum(gradients, total))
-
-
 def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
-    """The losses [N] and their mean's gradient [P], in buffers of `work` that the next call overwrites.
+    """The losses [N] and what they add to the gradient [P] of the whole batch's mean, in buffers of `work` that the
+    next call overwrites.
 
     Those by vectors and states are written to `work.dvectors` and `work.dstates`, where the plan has them.
 
@@ -269,7 +245,7 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     key = tuple(np.uint32(word) for word in key)
     pack(parameters, layout.weights, work.weights)
     pack(parameters, layout.turned, work.turned)
-    worker, row = Worker(work.arenas[0], work.scratch[0], 0, 1), work.gradients[0]
+    worker, row = Worker(work.arenas[0], work.scratch[0], 0, 1), work.groups.sums[0]
     given = plan.calls[0], work.tables[0], worker, work.weights
     forward = address_of(dispatch.forward, *given, work.turned, told.labels)
     back = address_of(dispatch.backward, *given, row, told.labels)
@@ -278,9 +254,8 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
         of_told = row, told.mask[0], work.dvectors[0], work.dstates[0]
         leave = address_of(dispatch.leave, ends, work.tables[0, 0], *of_told)
     parts = plan.calls, plan.backward, ends, plan.tokens, work.weights, work.turned, batch, told, dropout, key, step
-    buffers = work.arenas, work.scratch, work.tables, work.gradients, work.losses, work.dvectors, work.dstates
+    buffers = work.arenas, work.scratch, work.tables, work.groups, work.losses, work.dvectors, work.dstates
     job = Training(forward, back, _transformer(plan, *given, row, told.labels), leave, *parts, *buffers)
     run(_gradients, job, threads=len(work.arenas))
-    add_up(work.gradients, work.total)
-    unpack(work.total, layout.place, work.flat)
+    unpack(total(work.groups), layout.place, work.flat)
     return work.losses, work.flat

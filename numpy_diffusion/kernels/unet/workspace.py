@@ -6,11 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads
 
+from numpy_diffusion.kernels.groups import Groups, groups
 from numpy_diffusion.kernels.layers.images import NOWHERE, SAMPLES
 from numpy_diffusion.kernels.memory import aligned, round_up
-
-# Groups of samples in a batch below and from 64: so many gradients are kept, and so many threads can work.
-GROUPS = 4, 8
 
 
 class Told(NamedTuple):
@@ -23,13 +21,15 @@ class Told(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a training step is shown, float32."""
+    """What a training step is shown, float32: a whole batch or some samples of one that follow each other."""
 
     x: np.ndarray  # [N, C, H, W]
     embedding: np.ndarray  # of each sample's step, [N, E]
     eps: np.ndarray  # like x
     weighting: np.ndarray  # lambda of each sample's step, [N]
     bound: np.ndarray  # its row of `losses.bound_table`, [N, 6]
+    first: int  # the first sample's number in the whole batch
+    size: int  # samples of the whole batch
 
 
 class Workspace(NamedTuple):
@@ -40,32 +40,24 @@ class Workspace(NamedTuple):
     tables: np.ndarray  # of images, each worker's own for each sample at a time, [workers, samples, images]
     weights: np.ndarray  # packed for the forward pass
     turned: np.ndarray  # packed for the way back
-    gradients: np.ndarray  # of each group of samples, packed, [groups, numbers]
-    total: np.ndarray  # their sum
-    flat: np.ndarray  # the same, unpacked, [P]
+    groups: Groups  # of samples, with their packed gradients
+    flat: np.ndarray  # the sum of these, unpacked, [P]
     losses: np.ndarray  # [N]
     dvectors: np.ndarray  # the gradient by what is told as a vector [N, E]; of no numbers where nobody asks
     dstates: np.ndarray  # that by the states [N, L, D], likewise
 
 
-def groups_of(batch):
-    """Into how many groups of samples a batch is divided, whatever the number of threads."""
-    return min(batch, GROUPS[batch >= 64])
-
-
-def workspace(plan, layout, batch):
-    """The buffers for batches of this size."""
-    groups = groups_of(batch)
-    workers, numbers = min(get_num_threads(), groups), len(layout.weights.source)
-    samples = min(at_a_time(plan, layout.weights.size), -(-batch // groups))
+def workspace(plan, layout, bounds):
+    """The buffers for samples in groups with these bounds [groups + 1]; see `models.shares`."""
+    batch, workers = int(bounds[-1]), min(get_num_threads(), len(bounds) - 1)
+    samples = min(at_a_time(plan, layout.weights.size), int(np.diff(bounds).max()))
     return Workspace(
         arenas=for_each(workers, samples * plan.arena),
         scratch=for_each(workers, plan.scratch),
         tables=_tables(plan, workers, samples),
         weights=aligned(layout.weights.size),
         turned=aligned(layout.turned.size),
-        gradients=aligned(groups * numbers).reshape(groups, numbers),
-        total=aligned(numbers),
+        groups=groups(bounds, workers, len(layout.weights.source)),
         flat=np.empty(len(layout.place), np.float32),
         losses=np.empty(batch, np.float32),
         dvectors=np.empty((batch, plan.images[plan.dtold]["channels"]), np.float32),

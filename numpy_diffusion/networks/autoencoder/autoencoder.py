@@ -11,6 +11,7 @@ from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.layers import diagonal_gaussian
 from numpy_diffusion.models import parameters
+from numpy_diffusion.models.shares import ALONE, Ranks, check_alone
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.networks.autoencoder import definition
 from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig, checked
@@ -126,16 +127,20 @@ class AutoencoderKL(Trainable):
     # What training asks ------------------------------------------------------------------------------------------
 
     def gradient(
-        self, batch: int, kl_weight: float, backend: Backend
+        self, batch: int, kl_weight: float, backend: Backend, ranks: Ranks = ALONE
     ) -> Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """A function of weights [P], images x [batch, *shape] and their latents' noise [batch, *latent_shape].
+        """A function of weights [P], images x [N, *shape] and their latents' noise [N, *latent_shape], of this
+        process's share of a batch.
 
-        It gives the losses [batch] of `definition.losses_and_gradient`, and the gradient [P] of their mean.
+        It gives the losses [N] of `definition.losses_and_gradient`, and what the share adds to the gradient [P] of
+        the batch's mean.
         """
         if backend == "numba" and self.buffer.dtype == np.float32:
             from numpy_diffusion.networks.autoencoder import compiled
 
-            return compiled.gradients(self.config, batch, kl_weight)
+            return compiled.gradients(self.config, self.share(batch, ranks), kl_weight)
+
+        check_alone("the definition of an AutoencoderKL", ranks)
 
         def by_definition(weights: np.ndarray, x: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             params = parameters.views(weights, self.shapes)

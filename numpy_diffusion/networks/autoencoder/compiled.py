@@ -16,6 +16,7 @@ import numpy as np
 from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import run, workspace
 from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Plan
+from numpy_diffusion.models.shares import Share
 from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig
 from numpy_diffusion.networks.autoencoder.program import decoder, encoder, shapes
 from numpy_diffusion.networks.unet import placement
@@ -90,22 +91,23 @@ def through(config: AutoencoderConfig, part: Part, weights: Weights, x: np.ndarr
 
 
 def gradients(
-    config: AutoencoderConfig, batch: int, kl_weight: float
+    config: AutoencoderConfig, share: Share, kl_weight: float
 ) -> Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """A function that gives the losses [N] of a batch of this size and their mean's gradient [P].
+    """A function that gives the losses [N] of this share of a batch, and what it adds to the gradient [P] of the
+    batch's mean.
 
     Its arguments: the parameters [P], x [N, 3, H, W], and the noise of the latents [N, C, H / f, W / f].  What it
     returns is overwritten by the next call.
     """
-    where, plan = _layout(config), _training(config, batch, kl_weight)
-    work = workspace.workspace(plan, where, batch)
-    weighting, bound = np.ones(batch, np.float32), np.zeros((batch, 6), np.float32)
-    none = np.zeros((batch, 0), np.float32)
+    where, plan = _layout(config), _training(config, share.batch, kl_weight)
+    work, n = workspace.workspace(plan, where, share.bounds - share.bounds[0]), len(share.samples)
+    weighting, bound = np.ones(n, np.float32), np.zeros((n, 6), np.float32)
+    none, place = np.zeros((n, 0), np.float32), (int(share.samples[0]), share.batch)
 
     def gradient(parameters: np.ndarray, x: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x = np.ascontiguousarray(x, np.float32)
-        told = _told(batch, np.ascontiguousarray(noise.transpose(0, 2, 3, 1), np.float32).reshape(batch, -1))
-        shown = workspace.Batch(x, none, x, weighting, bound)
+        told = _told(n, np.ascontiguousarray(noise.transpose(0, 2, 3, 1), np.float32).reshape(n, -1))
+        shown = workspace.Batch(x, none, x, weighting, bound, *place)
         return run.gradient(plan, where, work, parameters, shown, told, 0.0, NO_KEY, 0)
 
     return gradient

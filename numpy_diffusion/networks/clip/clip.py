@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.layers import unit_length
 from numpy_diffusion.models import parameters
+from numpy_diffusion.models.shares import ALONE, Ranks, check_alone
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.networks.clip import contrastive, encoder
 from numpy_diffusion.networks.clip.clip_text_projection import CLIPTextWithProjection
@@ -141,17 +142,21 @@ class CLIP(Trainable):
     # What training asks ------------------------------------------------------------------------------------------
 
     def gradient(
-        self, batch: int, backend: Backend
+        self, batch: int, backend: Backend, ranks: Ranks = ALONE
     ) -> Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """A function of weights [P], images x [batch, *shape] and their texts' ids [batch, L].
+        """A function of weights [P], images x [N, *shape] and their texts' ids [N, L], of this process's share of a
+        batch.
 
-        It gives the losses [batch] of `joint_definition.losses_and_gradient`, and the gradient [P] of their mean.
+        It gives the losses [N] of `joint_definition.losses_and_gradient`, and what the share adds to the gradient [P]
+        of the batch's mean.
         """
         encoders = self.config.image_encoder, self.config.text_encoder
         if backend == "numba" and all(encoder.has_kernels(config, self.buffer.dtype) for config in encoders):
             from numpy_diffusion.networks.clip import compiled
 
-            return compiled.gradients(self.config, batch)
+            return compiled.gradients(self.config, self.share(batch, ranks), ranks)
+
+        check_alone("the definition of a CLIP", ranks)
 
         def by_definition(weights: np.ndarray, x: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             params = parameters.views(weights, self.shapes)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy_diffusion.kernels.clip import run
 from numpy_diffusion.kernels.unet.calls import Layout, Plan
 from numpy_diffusion.layers import patch_embedding, text_embedding
 from numpy_diffusion.models import parameters
+from numpy_diffusion.models.shares import ALONE, Ranks, Share, gathered, over_tree
 from numpy_diffusion.networks.clip import config as text
 from numpy_diffusion.networks.clip import contrastive, definition, vision_config
 from numpy_diffusion.networks.clip.joint_definition import CLIPConfig
@@ -39,42 +41,62 @@ def embeddings(
     return run.embeddings(calls, weights.laid_out, h, lengths), weights
 
 
-def gradients(config: CLIPConfig, batch: int) -> Gradient:
-    """A function that gives the losses [N] of a batch of this size and their mean's gradient [P].
+def gradients(config: CLIPConfig, share: Share, ranks: Ranks = ALONE) -> Gradient:
+    """A function that gives the losses [N] of this share of a batch, and what it adds to the gradient [P] of the
+    batch's mean.
 
-    Its arguments: the parameters [P] of a `CLIP`, images x [N, C, H, W] and their texts' ids [N, L].
+    Its arguments: the parameters [P] of a `CLIP`, images x [N, C, H, W] and their texts' ids [N, L].  Each loss asks
+    for the embeddings of the whole batch, which the processes give to each other.
     """
-    encoders = Encoder(config.image_encoder, batch), Encoder(config.text_encoder, batch)
-    ends = np.cumsum([encoder.size for encoder in encoders])
+    encoders = Encoder(config.image_encoder, share), Encoder(config.text_encoder, share)
+    ends, own = np.cumsum([encoder.size for encoder in encoders]), share.samples
+    first = ranks.rank == 0
 
     def gradient(weights: np.ndarray, x: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         of_images, of_texts, s = np.split(weights, ends)
-        images, texts = encoders[0].forward(of_images, x), encoders[1].forward(of_texts, ids)
+        both = np.stack([encoders[0].forward(of_images, x), encoders[1].forward(of_texts, ids)], axis=1)
+        images, texts = np.ascontiguousarray(gathered(ranks, share, both).swapaxes(0, 1))
         losses, cache = contrastive.forward(images, texts, s[0])
         dimages, dtexts, dscale = contrastive.backward(cache)
-        return losses, np.concatenate([*encoders[0].backward(dimages), *encoders[1].backward(dtexts), [dscale]])
+        # The scale's is of the whole batch, and to be counted once.
+        parts = (
+            encoders[0].backward(dimages[own]),
+            encoders[1].backward(dtexts[own]),
+            np.array([dscale if first else 0.0]),
+        )
+        return losses[own], np.concatenate(parts, dtype=np.float32)
 
     return gradient
 
 
 class Encoder:
-    """An encoder's way there and back, at any parameters [P], for batches of one size."""
+    """An encoder's way there and back, at any parameters [P], for shares of a batch.
 
-    def __init__(self, config: Config, batch: int) -> None:
+    What comes before the kernels goes group by group as well, and its gradients are summed in the same order.
+    """
+
+    def __init__(self, config: Config, share: Share) -> None:
         calls, where = _planned(config, training=True)
-        self._start, self._rest = Start(config), run.Training(calls, where, batch)
+        bounds = share.bounds - share.bounds[0]
+        self._start, self._rest = Start(config), run.Training(calls, where, bounds)
+        self._groups = [slice(*pair) for pair in pairwise(bounds.tolist())]
         self.size = self._start.size + len(self._rest.flat)
 
     def forward(self, weights: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The embeddings [N, E] of images or ids."""
         first = self._start.size
-        h, lengths, self._cache = self._start.forward(weights[:first], x)
-        return self._rest.there(weights[first:], h, lengths)
+        groups = [self._start.forward(weights[:first], x[group]) for group in self._groups]
+        h, lengths, self._caches = zip(*groups, strict=True)
+        return self._rest.there(weights[first:], np.concatenate(h), np.concatenate(lengths))
 
-    def backward(self, dembedding: np.ndarray) -> list[np.ndarray]:
-        """The gradient [P], in parts, from that by the embeddings just given."""
+    def backward(self, dembedding: np.ndarray) -> np.ndarray:
+        """The gradient [P] from that by the embeddings just given."""
         dh, behind = self._rest.back(dembedding)
-        return [values.ravel() for values in (*self._start.backward(dh, self._cache), behind)]
+        starts = [
+            np.concatenate([values.ravel() for values in self._start.backward(dh[group], cache)])
+            for group, cache in zip(self._groups, self._caches, strict=True)
+        ]
+        return np.concatenate([over_tree(starts), behind])
 
 
 class Start:

@@ -13,6 +13,7 @@ from numpy_diffusion.kernels.prior.forward import Shown
 from numpy_diffusion.kernels.prior.places import End, Network, Part
 from numpy_diffusion.kernels.unet.calls import Layout
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.shares import Share
 from numpy_diffusion.models.tasks import Batch
 from numpy_diffusion.networks.prior import definition
 from numpy_diffusion.networks.prior.config import ASKED, PLACES, PriorConfig, block_name, shapes
@@ -94,19 +95,21 @@ def predict(
 
 
 def gradients(
-    config: PriorConfig, batch: int, length: int, T: int
+    config: PriorConfig, share: Share, length: int, T: int
 ) -> Callable[[np.ndarray, Batch], tuple[np.ndarray, np.ndarray]]:
-    """A function that gives the losses [N] of a batch of this size and their mean's gradient [P].
+    """A function that gives the losses [N] of this share of a batch, and what it adds to the gradient [P] of the
+    batch's mean.
 
     length : how many states a text may have;  T : of the schedule.  What it returns is overwritten by the next call.
     """
     own, where = kernels(config), _places(config, length, True)
-    work = run.workspace(where, own.layout, length, batch)
+    work = run.workspace(where, own.layout, length, share.bounds - share.bounds[0])
     sinusoids = definition.embed(config, np.arange(T + 1), np.float32)
 
     def gradient(parameters: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         given = shown(batch.xt, sinusoids, batch.t, batch.condition)
         target, weighting = (np.ascontiguousarray(v, np.float32) for v in (batch.target, batch.weighting))
-        return run.gradient(own.network, where, own.layout, work, parameters, given, target, weighting)
+        shown_all = given, target, weighting, share.batch
+        return run.gradient(own.network, where, own.layout, work, parameters, *shown_all)
 
     return gradient

@@ -149,4 +149,5 @@ class PriorTransformer(Network):
         from numpy_diffusion.networks.prior import compiled
 
         nothing = self.nothing.length
-        return compiled.gradients(self.config, task.batch, max(task.condition.length, nothing), task.schedule.T)
+        own, length = self.share(task.batch, task.ranks), max(task.condition.length, nothing)
+        return compiled.gradients(self.config, own, length, task.schedule.T)

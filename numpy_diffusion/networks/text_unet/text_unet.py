@@ -17,6 +17,7 @@ from numpy_diffusion.layers.named import inside
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.shares import check_alone
 from numpy_diffusion.models.tasks import Batch, Dropout, Gradient, Task
 from numpy_diffusion.networks.clip import definition as text
 from numpy_diffusion.networks.clip.clip_text import CLIPText
@@ -155,6 +156,7 @@ class TextUNet(Network):
         return self._unet.own_outputs(x, t, Condition(states=states))
 
     def own_gradient(self, task: Task) -> Gradient:
+        check_alone(type(self).__name__, task.ranks)
         of_unet = self._unet.own_gradients(task, self.config.text_encoder.max_position_embeddings, of_told=True)
         count, shapes = self._unet.buffer.size, self._encoder.shapes
 

@@ -22,6 +22,7 @@ from numpy_diffusion.layers.named import inside
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.shares import check_alone
 from numpy_diffusion.models.tasks import Batch, Dropout, Gradient, Task
 from numpy_diffusion.networks.clip.encoder import of_part
 from numpy_diffusion.networks.registry import register
@@ -196,6 +197,7 @@ class UnCLIPDecoder(Network):
         return Condition(embedding=embedding, states=states, mask=mask), caches
 
     def own_gradient(self, task: Task) -> Gradient:
+        check_alone(type(self).__name__, task.ranks)
         length = max(task.condition.length, self.nothing.length)
         tokens = self.config.text_projection.clip_extra_context_tokens + length
         of_unet = self._unet.own_gradients(task, tokens, of_told=True)

@@ -13,6 +13,7 @@ from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import packing, run, workspace
 from numpy_diffusion.kernels.unet.calls import Layout, Plan
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.shares import Share
 from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.layout import layout, used
 from numpy_diffusion.networks.unet.plan import plan
@@ -76,16 +77,17 @@ def predict(
 Gradient = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def gradients(config: Config, batch: int, tokens: int = 0, of_told: bool = False) -> Callable[..., Gradient]:
-    """A function that gives the losses [N] of a batch of this size, their mean's gradient [P], and those by the
-    embedding that is told [N, E] and by the states [N, tokens, D], which are of no numbers unless `of_told`.
+def gradients(config: Config, share: Share, tokens: int = 0, of_told: bool = False) -> Callable[..., Gradient]:
+    """A function that gives the losses [N] of this share of a batch, what it adds to the gradient [P] of the batch's
+    mean, and the gradients by the embedding that is told [N, E] and by the states [N, tokens, D], which are of no
+    numbers unless `of_told`.
 
     Its arguments: the parameters [P]; x, eps [N, C, H, W]; the embedding of each sample's step [N, E]; the condition,
     a row for each; lambda of each sample [N]; its row of `losses.bound_table` [N, 6]; and seed and step of the
     dropout.  What it returns is overwritten by the next call.
     """
     calls, where = planned(config, True, tokens, of_told)
-    work = workspace.workspace(calls, where, batch)
+    work, samples = workspace.workspace(calls, where, share.bounds - share.bounds[0]), share.samples
 
     def gradient(
         parameters: np.ndarray,
@@ -100,7 +102,8 @@ def gradients(config: Config, batch: int, tokens: int = 0, of_told: bool = False
     ) -> Gradient:
         numbers = (np.ascontiguousarray(values, np.float32) for values in (x, embedding, eps, weighting, table))
         x, embedding, eps, weighting, table = numbers
-        shown, known = workspace.Batch(x, embedding, eps, weighting, table), told(condition, batch)
+        place = int(samples[0]), share.batch
+        shown, known = workspace.Batch(x, embedding, eps, weighting, table, *place), told(condition, len(samples))
         key = (*split_seed(seed), STREAM_DROPOUT)
         losses, slopes = run.gradient(calls, where, work, parameters, shown, known, config.dropout, key, step)
         return losses, slopes, work.dvectors, work.dstates

@@ -80,7 +80,7 @@ def test_the_gradient_is_that_of_the_definition(
     state, losses = steps(model, 1, batch=batch, adam=Adam(0.0, 0.0), seed=seed)
     double = MLP(**model.options, dtype=np.float64)
     double.buffer[:] = model.buffer
-    drawn = draw(points(dim).astype(np.float64), np.arange(1, 1001), batch, seed, 1)
+    drawn = draw(points(dim).astype(np.float64), np.arange(1, 1001), np.arange(batch), seed, 1)
     tables = weights(LINEAR), bound_table(LINEAR)
     found, gradient = losses_and_gradient(double, LINEAR, double.buffer, *drawn, *tables)
     loss = found.mean()

@@ -24,7 +24,7 @@ def check(model: PriorTransformer, batch: Batch, t: np.ndarray) -> None:
     n, length = batch.condition.mask.shape
     network, layout = compiled.kernels(model.config)
     where = places_of(model, length, True)
-    work = run.workspace(where, layout, length, n)
+    work = run.workspace(where, layout, length, model.share(n).bounds)
     bounded = Bounded(where, length, len(work.buffers.arenas))
     sinusoids = definition.embed(model.config, np.arange(1001), np.float32)
     losses, gradient = run.gradient(
@@ -36,6 +36,7 @@ def check(model: PriorTransformer, batch: Batch, t: np.ndarray) -> None:
         compiled.shown(batch.xt, sinusoids, t, batch.condition),
         batch.target,
         batch.weighting.astype(np.float32),
+        n,
     )
     wanted_losses, wanted = by_definition(model)(model.buffer, batch)
     near(losses, wanted_losses)

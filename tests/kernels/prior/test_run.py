@@ -23,13 +23,6 @@ def test_a_sample_is_its_own_to_the_bit(n: int) -> None:
     np.testing.assert_array_equal(whole, each)
 
 
-@pytest.mark.parametrize(("n", "groups"), [(1, 1), (3, 3), (63, 4), (64, 8)])
-def test_the_groups_are_those_of_the_u_net(n: int, groups: int) -> None:
-    layout = compiled.kernels(MODEL.config).layout
-    work = run.workspace(places_of(MODEL, 5, True), layout, 5, n)
-    assert work.gradients.shape == (groups, len(layout.weights.source))
-
-
 def test_weights_that_changed_are_seen() -> None:
     model, (batch, t) = MODEL.copy(), shown(MODEL, 4, 5, 3)
     before = model(batch.xt, t, **batch.condition.arguments())

@@ -10,7 +10,7 @@ import pytest
 
 from numpy_diffusion.kernels.layers.images import IMAGE, NO_IMAGE, SAMPLES
 from numpy_diffusion.kernels.unet.calls import CALL, NONE, Plan
-from numpy_diffusion.kernels.unet.workspace import GROUPS, at_a_time, kept_buffers, workspace
+from numpy_diffusion.kernels.unet.workspace import at_a_time, kept_buffers, workspace
 from numpy_diffusion.networks.unet.layout import layout
 
 WEIGHTS = 250  # numbers, as large as two samples' images and a half
@@ -21,14 +21,14 @@ def plan() -> Plan:
     return Plan(np.zeros(0, CALL), 0, images, 100, 33, *[NONE] * 8, np.zeros((0, 2), np.int64))
 
 
-@pytest.mark.parametrize(("batch", "groups"), [(1, 1), (3, 3), (4, 4), (63, 4), (64, 8), (1000, 8)])
-def test_the_number_of_groups_depends_on_the_batch_alone(batch: int, groups: int) -> None:
+@pytest.mark.parametrize("groups", [1, 3, 4, 8])
+def test_no_more_workers_than_groups(groups: int) -> None:
     where = layout({"linear.weight": (3, 5)})
-    work = workspace(plan(), where, batch)
-    assert len(work.gradients) == groups
+    work = workspace(plan(), where, 7 * np.arange(groups + 1))
+    assert len(work.groups.rows) == groups
     assert len(work.arenas) == len(work.scratch) == min(groups, numba.get_num_threads())
-    assert work.gradients.shape[1] == work.total.size == len(where.weights.source)
-    assert (work.flat.size, work.losses.size) == (15, batch)
+    assert work.groups.sums.shape[1] == len(where.weights.source)
+    assert (work.flat.size, work.losses.size) == (15, 7 * groups)
 
 
 @pytest.mark.parametrize(("weights", "samples"), [(0, 1), (199, 1), (200, 2), (10_000, SAMPLES)])
@@ -40,10 +40,6 @@ def test_each_sample_has_its_own_place_for_each_image_that_there_is() -> None:
     _, _, tables = kept_buffers(plan(), WEIGHTS, 3)
     assert tables.shape == (3, 2, 2)
     assert tables["at"].tolist() == [[[-1, 8], [-1, 108]]] * 3
-
-
-def test_there_are_groups_enough_for_more_than_one_thread() -> None:
-    assert min(GROUPS) >= 2
 
 
 def test_buffers_are_kept_for_the_same_plan_and_thread() -> None:

@@ -9,13 +9,14 @@ import pytest
 from checks.clip import IDS, images, joint, projecting, vision
 
 from numpy_diffusion.kernels.backend import backend
+from numpy_diffusion.models.shares import share
 from numpy_diffusion.networks.clip import compiled
 
 
 @pytest.mark.parametrize("make", [vision, projecting])
 def test_the_start_and_the_rest_are_all_parameters(make: Any) -> None:
     model = make()
-    encoder, start = compiled.Encoder(model.config, 2), compiled.Start(model.config)
+    encoder, start = compiled.Encoder(model.config, share(2, 2)), compiled.Start(model.config)
     assert encoder.size == model.buffer.size
     first = list(model.params)[: len(start.shapes)]
     assert list(start.shapes) == first
@@ -26,7 +27,7 @@ def test_an_encoders_way_back_is_the_definitions() -> None:
     """By itself, from any gradient by its embeddings."""
     for model, given in ((vision(), images()), (projecting(), IDS)):
         slope = np.random.default_rng(3).normal(size=(3, 3)).astype(np.float32)
-        encoder = compiled.Encoder(model.config, 3)
+        encoder = compiled.Encoder(model.config, share(3, 3))
         found = encoder.forward(model.buffer, given)
         *_, embedding, caches = model.forward(model.params, given)
         np.testing.assert_allclose(found, embedding, rtol=0, atol=1e-5)

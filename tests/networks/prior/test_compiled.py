@@ -28,6 +28,6 @@ def test_both_are_those_of_the_definition() -> None:
     np.testing.assert_allclose(
         MODEL(batch.xt, t, **told), MODEL(batch.xt, t, backend="numpy", **told), rtol=0, atol=1e-5
     )
-    gradient = compiled.gradients(MODEL.config, 9, 4, 1000)
+    gradient = compiled.gradients(MODEL.config, MODEL.share(9), 4, 1000)
     for found, expected in zip(gradient(MODEL.buffer, batch), by_definition(MODEL)(MODEL.buffer, batch), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())

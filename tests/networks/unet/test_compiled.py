@@ -65,8 +65,8 @@ def test_the_gradients_by_what_is_told_are_there_for_who_asks():
     batch = shown(model, 3)
     embedding = unet_embedding.embed(model.config, batch["t"], np.float32)
     rest = batch["x"], embedding, batch["told"], np.ones(3, np.float32), np.zeros((3, 6), np.float32), 0, 1
-    losses, slopes, *none = compiled.gradients(model.config, 3, TOKENS)(model.buffer, batch["x"], *rest)
-    asked = compiled.gradients(model.config, 3, TOKENS, of_told=True)(model.buffer, batch["x"], *rest)
+    losses, slopes, *none = compiled.gradients(model.config, model.share(3), TOKENS)(model.buffer, batch["x"], *rest)
+    asked = compiled.gradients(model.config, model.share(3), TOKENS, of_told=True)(model.buffer, batch["x"], *rest)
     assert [values.size for values in none] == [0, 0]
     assert (asked[0] == losses).all()
     assert (asked[1] == slopes).all()
