@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
@@ -22,6 +23,7 @@ from numpy_diffusion.noise import (
     STREAM_TRAIN,
     integers,
     normal,
+    split_seed,
     uniform,
 )
 from numpy_diffusion.process.columns import column
@@ -35,13 +37,30 @@ OF_TEXTS: Final = 0
 
 
 def draw(
-    data: np.ndarray, steps: np.ndarray, batch: int, seed: int, step: int, crop: int | None = None
+    data: np.ndarray,
+    steps: np.ndarray,
+    batch: int,
+    seed: int,
+    step: int,
+    crop: int | None = None,
+    backend: Backend = "numpy",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x0 [batch, ...], t [batch], one of `steps` [M], and eps like x0 or like its squares, of one training step."""
     samples, shape = np.arange(batch), data.shape[1:] if crop is None else (data.shape[1], crop, crop)
     index, place = integers(seed, STREAM_BATCH, samples, step, [len(data), len(steps)]).T
-    eps = normal(seed, STREAM_TRAIN, samples, step, math.prod(shape)).reshape(batch, *shape)
+    eps = _noise(batch, math.prod(shape), seed, step, backend).reshape(batch, *shape)
     return data[index], steps[place], eps.astype(data.dtype, copy=False)
+
+
+def _noise(batch: int, numbers: int, seed: int, step: int, backend: Backend) -> np.ndarray:
+    """Normals of a training step, float32 [batch, numbers]."""
+    if backend == "numpy":
+        return normal(seed, STREAM_TRAIN, np.arange(batch), step, numbers)
+    from numpy_diffusion.kernels import noising
+
+    steps, (signal, sigma) = np.full(batch, step), np.array([[0.0], [1.0]], np.float32).repeat(batch, axis=1)
+    nothing = np.zeros((batch, numbers), np.float32)
+    return noising.noised(nothing, signal, sigma, steps, 0, STREAM_TRAIN, split_seed(seed))[1]
 
 
 def mirrored(x0: np.ndarray, seed: int, step: int) -> np.ndarray:

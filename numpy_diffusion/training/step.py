@@ -128,7 +128,8 @@ def take_steps(state: State, count: int, loss: Loss, descent: Descent) -> np.nda
 
 
 def _stepwise(task: Task, model: Network, gradient: Gradient, backend: Backend) -> Take:
-    """The steps as they are printed at the head of this file; gradient and descent by the definitions or kernels."""
+    """The steps as they are printed at the head of this file; noise, gradient and descent by the definitions or
+    kernels."""
 
     nothing, predicts = model.nothing, model.predicts
     moves = descent(task.adam, task.rates, task.decays, backend)
@@ -140,7 +141,7 @@ def _stepwise(task: Task, model: Network, gradient: Gradient, backend: Backend) 
 
         def loss(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
             nonlocal t, sample_losses
-            x0, t, eps = draw(task.data, chosen, task.batch, task.seed, step, task.crop)
+            x0, t, eps = draw(task.data, chosen, task.batch, task.seed, step, task.crop, backend)
             x0 = mirrored(x0, task.seed, step) if task.mirror else x0
             condition, dropout = _condition(task, nothing, step), Dropout(task.seed, np.arange(task.batch), step)
             if (low := condition.low_resolution) is not None:
