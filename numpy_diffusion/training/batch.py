@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
@@ -22,6 +23,7 @@ from numpy_diffusion.noise import (
     STREAM_TRAIN,
     integers,
     normal,
+    split_seed,
     uniform,
 )
 from numpy_diffusion.process.columns import column
@@ -35,15 +37,21 @@ OF_TEXTS: Final = 0
 
 
 def draw(
-    data: np.ndarray, steps: np.ndarray, samples: np.ndarray, seed: int, step: int, crop: int | None = None
+    data: np.ndarray,
+    steps: np.ndarray,
+    samples: np.ndarray,
+    seed: int,
+    step: int,
+    crop: int | None = None,
+    backend: Backend = "numpy",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x0 [N, ...], t [N], one of `steps` [M], and eps like x0 or like its squares, of one training step.
 
-    samples : their numbers in the batch [N]
+    samples : their numbers in the batch [N], one behind the other
     """
     shape = data.shape[1:] if crop is None else (data.shape[1], crop, crop)
     index, t = picked(len(data), steps, samples, seed, step)
-    eps = normal(seed, STREAM_TRAIN, samples, step, math.prod(shape)).reshape(len(samples), *shape)
+    eps = _noise(samples, math.prod(shape), seed, step, backend).reshape(len(samples), *shape)
     return data[index], t, eps.astype(data.dtype, copy=False)
 
 
@@ -51,6 +59,18 @@ def picked(n: int, steps: np.ndarray, samples: np.ndarray, seed: int, step: int)
     """Which of n data a training step shows as these samples [N], and at which of `steps` [M]: int64 [N] each."""
     index, place = integers(seed, STREAM_BATCH, samples, step, [n, len(steps)]).T
     return index, steps[place]
+
+
+def _noise(samples: np.ndarray, numbers: int, seed: int, step: int, backend: Backend) -> np.ndarray:
+    """Normals of a training step, float32 [N, numbers]."""
+    if backend == "numpy":
+        return normal(seed, STREAM_TRAIN, samples, step, numbers)
+    from numpy_diffusion.kernels import noising
+
+    N = len(samples)
+    steps, (signal, sigma) = np.full(N, step), np.array([[0.0], [1.0]], np.float32).repeat(N, axis=1)
+    nothing = np.zeros((N, numbers), np.float32)
+    return noising.noised(nothing, signal, sigma, steps, int(samples[0]), STREAM_TRAIN, split_seed(seed))[1]
 
 
 def mirrored(x0: np.ndarray, samples: np.ndarray, seed: int, step: int) -> np.ndarray:

@@ -140,7 +140,8 @@ def take_steps(state: State, count: int, loss: Loss, descent: Descent) -> tuple[
 
 
 def _stepwise(task: Task, model: Network, gradient: Gradient, backend: Backend) -> Take:
-    """The steps as they are printed at the head of this file; gradient and descent by the definitions or kernels."""
+    """The steps as they are printed at the head of this file; noise, gradient and descent by the definitions or
+    kernels."""
 
     nothing, predicts = model.nothing, model.predicts
     moves = descent(task.adam, task.rates, task.decays, backend)
@@ -151,7 +152,7 @@ def _stepwise(task: Task, model: Network, gradient: Gradient, backend: Backend) 
         state: State, count: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         def loss(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
-            x0, t, eps = draw(task.data, chosen, samples, task.seed, step, task.crop)
+            x0, t, eps = draw(task.data, chosen, samples, task.seed, step, task.crop, backend)
             x0 = mirrored(x0, samples, task.seed, step) if task.mirror else x0
             condition, dropout = _condition(task, nothing, samples, step), Dropout(task.seed, samples, step)
             if (low := condition.low_resolution) is not None:

@@ -24,11 +24,12 @@ from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.tile import tile, transpose
 
 HIDDEN = np.float32(-1e30)  # the score of what must not be seen
+BLOCK = max(ROWS, VECTOR)  # channels that are turned back together
 PAD = 16  # numbers between the rows of a whole P^T, lest a column of them fall on the same lines of the first cache
 
 
 class ForwardScratch(NamedTuple):
-    """Where a forward pass keeps what in its scratch; a tile comes first."""
+    """Where a forward pass keeps what in its scratch; a block of tiles comes first."""
 
     shares: int  # 1 / the sum of E over the keys, of LANES queries
     turned: int  # q turned: [channel, pixel]
@@ -37,7 +38,7 @@ class ForwardScratch(NamedTuple):
 
 
 class BackwardScratch(NamedTuple):
-    """Where a gradient keeps what in its scratch; a tile comes first."""
+    """Where a gradient keeps what in its scratch; a block of tiles comes first."""
 
     factors: int  # 1 / sqrt(d), LANES times
     shares: int  # 1 / the sum of E over the keys, of each query
@@ -61,7 +62,7 @@ class Matrices(NamedTuple):
 @register_jitable
 def forward_scratch(pixels, keys, C):
     """The scratch of a forward pass over so many pixels, keys and channels."""
-    shares = ROWS * LANES
+    shares = BLOCK * LANES
     turned = shares + LANES
     weights = turned + round_up(C, VECTOR) * round_up(pixels, LANES)
     return ForwardScratch(shares, turned, weights, weights + round_up(keys, ROWS) * LANES)
@@ -72,7 +73,7 @@ def backward_scratch(pixels, C):
     """The scratch of a gradient over so many pixels and channels."""
     columns = round_up(pixels, LANES)
     image = round_up(C, VECTOR) * columns
-    factors = ROWS * LANES
+    factors = BLOCK * LANES
     shares = factors + LANES
     along = shares + columns
     turned_q = along + columns
@@ -148,11 +149,22 @@ def _hide(table, at, ld, K, p):
 @jit
 def _combine(arena, at, C, d, K, table, b0, ldb, to, pixels, scratch, factors):
     """arena[to + p * C + c] = scratch[factors + p] * sum over r: arena[at + r * C + c] * table[b0 + r * ldb + p]."""
-    for c in range(0, d, ROWS):
-        tile(arena, at + c, C, 1, table, b0, ldb, scratch, 0, LANES, K)
-        for p in range(pixels):
-            for i in range(min(ROWS, d - c)):
-                arena[to + p * C + c + i] = scratch[factors + p] * scratch[i * LANES + p]
+    whole = d % BLOCK == 0 and pixels % VECTOR == 0
+    height = BLOCK if whole else ROWS
+    for c in range(0, d, height):
+        for i in range(0, height, ROWS):
+            tile(arena, at + c + i, C, 1, table, b0, ldb, scratch, i * LANES, LANES, K)
+        for i in range(height):
+            for p in range(LANES):
+                scratch[i * LANES + p] *= scratch[factors + p]
+        if whole:
+            for i in range(0, BLOCK, VECTOR):
+                for p in range(0, pixels, VECTOR):
+                    transpose(scratch, i * LANES + p, LANES, arena, to + p * C + c + i, C)
+        else:
+            for p in range(pixels):
+                for i in range(min(ROWS, d - c)):
+                    arena[to + p * C + c + i] = scratch[i * LANES + p]
 
 
 @jit

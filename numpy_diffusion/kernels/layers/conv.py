@@ -117,11 +117,12 @@ def _by_pixels(worker, tables, src, dst, weights, window):
     panels = round_up(J, LANES) // LANES
     flat = window.k == 1 and window.stride == 1 and image(tables[0], src).border == first.border == 0
     flat = flat and first.width < LANES
-    by_rows = window.k == 1 and not flat and (first.width >= LANES or C * J <= FIRST_CACHE)
+    all_stay = window.k == 1 and C * J <= FIRST_CACHE
+    by_rows = window.k == 1 and not flat and (first.width >= LANES or all_stay)
     blocks = high - low if by_rows else 1
     apart = round_up(J, LANES)
     for i in range(panels * samples * blocks):
-        if by_rows:
+        if by_rows or all_stay:
             panel, n, y = i % panels, i // (panels * blocks), low + i // panels % blocks
         else:
             panel, n, y = i // samples, i % samples, low
@@ -179,8 +180,7 @@ def backward(worker, tables, src, dy, weights, window, vector):
     arena, scratch, samples = worker.arena, worker.scratch, tables.shape[0]
     J = image(tables[0], dy).channels
     if window.squares != NOWHERE:
-        for n in range(samples):
-            winograd.backward(arena, image(tables[n], src), image(tables[n], dy), weights, window, scratch)
+        winograd.backward(arena, tables, src, dy, weights, window, scratch)
     else:
         conv_weights.add(worker, tables, src, dy, weights, window)
     for n in range(samples):

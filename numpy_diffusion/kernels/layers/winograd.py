@@ -18,7 +18,7 @@ from typing import NamedTuple
 from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
-from numpy_diffusion.kernels.layers.images import NOWHERE, pitch, pixel
+from numpy_diffusion.kernels.layers.images import NOWHERE, image, pitch, pixel
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.runs import runs_tile
@@ -31,7 +31,7 @@ G = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))
 PATCH, TAPS = 16, 9  # places of a patch, and of a window
 CENTRE = 5  # the place, (1, 1), that goes into all four outputs with a factor of 1
 SQUARES = 128  # at a time in the gradient, at most
-BUDGET = 8192  # squares at a time, times input channels, at most
+BUDGET = 32768  # squares at a time, times input channels, at most
 PAD = 16  # numbers between the places, lest they all fall on the same lines of the first cache
 
 
@@ -122,7 +122,7 @@ def forward(arena, src, dst, weights, window, scratch, start, at, residual, low,
         for i in range(squares):
             for k in range(2):
                 prefetch_to_write(arena, _corner(dst, first + i, k), 2 * J)
-        _patches(arena, src, window.shift, first, squares, scratch, place)
+        _patches(arena, src, window.shift, first, squares, scratch, place, 0)
         for j in range(0, J, LANES):
             for p in range(PATCH):
                 s = start + j if p == CENTRE else place.zeros
@@ -143,37 +143,54 @@ def forward(arena, src, dst, weights, window, scratch, start, at, residual, low,
 
 
 @jit
-def _patches(arena, src, shift, first, squares, scratch, place):
-    """V of some squares."""
+def _patches(arena, src, shift, first, squares, scratch, place, at):
+    """V of some squares, from the block's square `at` on."""
     C, row, across = src.channels, pitch(src), src.width // 2
     for i in range(squares):
         y, x = (first + i) // across, (first + i) % across
         a0 = src.at + shift * (row + C) + 2 * (y * row + x * C)
         for c in range(0, C, VECTOR):
-            to = place.v + i * C + c
+            to = place.v + (at + i) * C + c
             to_patch(arena, a0 + c, row, C, arena, 0, scratch, to, 4 * place.apart_v, place.apart_v)
 
 
+@jit
+def _slopes(arena, dy, first, squares, j, scratch, place, at):
+    """dM of some squares, LANES channels from j on, from the block's square `at` on."""
+    J, row = dy.channels, pitch(dy)
+    for i in range(squares):
+        corner = _corner(dy, first + i, 0) + j
+        for lane in range(0, LANES, VECTOR):
+            c0 = place.m + (at + i) * LANES + lane
+            from_output(arena, corner + lane, row, J, arena, 0, scratch, c0, 4 * place.apart_m, place.apart_m)
+
+
 @part_jit
-def backward(arena, src, dy, weights, window, scratch):
-    """Add the gradient by the weights to theirs."""
-    C, J, row = src.channels, dy.channels, pitch(dy)
-    n, size = squares_at_a_time(C), C * LANES
-    place, end = scratch_from(0, n, C), dy.height // 2 * (dy.width // 2)
+def backward(arena, tables, src, dy, weights, window, scratch):
+    """Add the gradient by the weights to theirs; the squares of all samples are counted on.
+
+    tables : a table of images for each sample;  src, dy : rows of them
+    """
+    first_dy = image(tables[0], dy)
+    C, J = image(tables[0], src).channels, first_dy.channels
+    n, size, own = squares_at_a_time(C), C * LANES, first_dy.height // 2 * (first_dy.width // 2)
+    place, end = scratch_from(0, n, C), own * tables.shape[0]
     for first in range(0, end, n):
-        squares = min(n, end - first)
-        _patches(arena, src, window.shift, first, squares, scratch, place)
+        last = min(first + n, end)
+        for sample in range(first // own, (last + own - 1) // own):
+            low, high = max(first, sample * own), min(last, (sample + 1) * own)
+            source = image(tables[sample], src)
+            _patches(arena, source, window.shift, low - sample * own, high - low, scratch, place, low - first)
         for j in range(0, J, LANES):
-            for i in range(squares):
-                corner = _corner(dy, first + i, 0) + j
-                for lane in range(0, LANES, VECTOR):
-                    c0 = place.m + i * LANES + lane
-                    from_output(arena, corner + lane, row, J, arena, 0, scratch, c0, 4 * place.apart_m, place.apart_m)
+            for sample in range(first // own, (last + own - 1) // own):
+                low, high = max(first, sample * own), min(last, (sample + 1) * own)
+                slope = image(tables[sample], dy)
+                _slopes(arena, slope, low - sample * own, high - low, j, scratch, place, low - first)
             for p in range(PATCH):
                 for c in range(0, C, ROWS):
                     tile(scratch, place.v + p * place.apart_v + c, C, 1,
                          scratch, place.m + p * place.apart_m, LANES,
-                         scratch, place.du + p * size + c * LANES, LANES, squares)  # fmt: skip
+                         scratch, place.du + p * size + c * LANES, LANES, last - first)  # fmt: skip
             for i in range(0, size, VECTOR):
                 c0 = window.weight + j * TAPS * C + i
                 add_weights(scratch, place.du + i, 4 * size, size, weights, c0, weights, c0, 3 * size, size)
