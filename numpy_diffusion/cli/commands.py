@@ -15,7 +15,7 @@ import numpy as np
 
 from numpy_diffusion import _checks, _files
 from numpy_diffusion._compile import compile_kernels
-from numpy_diffusion.cli import networks, sources, streams, tables
+from numpy_diffusion.cli import launched, networks, sources, streams, tables
 from numpy_diffusion.cli.options import DATA, DEFAULTS, FORM, SAMPLES, SCHEDULES, Options, parser
 from numpy_diffusion.cli.signals import INTERRUPTED, as_ctrl_c
 from numpy_diffusion.cli.streams import PROGRAM, say, tell
@@ -30,6 +30,7 @@ from numpy_diffusion.process.steps import evenly
 from numpy_diffusion.sampling.samplers import sample
 from numpy_diffusion.training import checkpoints
 from numpy_diffusion.training.loop import train
+from numpy_diffusion.training.ranks import over, together
 from numpy_diffusion.training.run import Run
 
 Stored = TypeVar("Stored", bound=checkpoints.Trained)
@@ -60,6 +61,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(options: Options) -> int:
+    return launched.on_ranks(lambda comm: _trained_on(comm, options))
+
+
+def _trained_on(comm: Any, options: Options) -> int:
+    """Train on the processes of the communicator, or on this one where there is none; the first tells."""
+    ranks = over(comm)
+    run = train(**together(ranks, lambda: _asked_to_train(options)), comm=comm)
+    if ranks.rank == 0:
+        tell(f"{run.path}: {checkpoints.progress(run.losses, run.steps)}")
+        if run.interrupted:
+            say(f"interrupted; to go on: {PROGRAM} train --out {run.path} --resume")
+    return INTERRUPTED if run.interrupted else 0
+
+
+def _asked_to_train(options: Options) -> Options:
+    """The arguments of `train` that the options ask for."""
     out, stored, known = options["out"], None, DEFAULTS
     if options["resume"]:
         stored = _told(out, checkpoints.read(out))
@@ -83,11 +100,7 @@ def _train(options: Options) -> int:
     known |= {"x0": data.x0, "labels": data.labels}
     if model.null_label is None:  # of a resumed run there may be what another network was trained with
         known |= {"labels": None, "label_dropout": options.get("label_dropout")}
-    run = train(**_for(train, known), after_checkpoint=_preview if "preview" in options else None)
-    tell(f"{out}: {checkpoints.progress(run.losses, run.steps)}")
-    if run.interrupted:
-        say(f"interrupted; to go on: {PROGRAM} train --out {out} --resume")
-    return INTERRUPTED if run.interrupted else 0
+    return _for(train, known) | {"after_checkpoint": _preview if "preview" in options else None}
 
 
 def _preview(run: Run) -> None:

@@ -102,8 +102,8 @@ def share(batch: int, groups: int, ranks: Ranks = ALONE) -> Share:
     """This rank's share of a batch, or a ValueError where there are more ranks than groups."""
     if ranks.size > groups:
         raise ValueError(
-            f"comm: expected at most {groups} processes for a batch of {batch}, which is divided into so many groups, "
-            f"got {ranks.size}"
+            f"comm: expected at most {groups} processes for a batch of {batch}, which is divided into so many "
+            f"groups, got {ranks.size}"
         )
     low, high = shares(groups, ranks.size)[ranks.rank]
     return Share(batch, groups, low, high)
@@ -194,8 +194,8 @@ def rounds(groups: int, rank: int, size: int) -> list[Round]:
 def add_up(ranks: Ranks, groups: int, numbers: np.ndarray) -> None:
     """Put the sum of all ranks' numbers [V] in their place, on every rank, added in the order of the tree.
 
-    On the way up the tree each rank adds up a part of
-    the vector, the shorter the more ranks there are below the node; on the way down it gets the others' parts.
+    On the way up the tree each rank adds up a part of the vector, the shorter the more ranks there are below the
+    node; on the way down it gets the others' parts.
     """
     way = rounds(groups, ranks.rank, ranks.size)
     for node in way:

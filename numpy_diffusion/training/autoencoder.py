@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks, _files
 from numpy_diffusion.kernels.backend import Backend
+from numpy_diffusion.models.shares import Ranks
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.noise import STREAM_BATCH, STREAM_TRAIN, integers, normal
-from numpy_diffusion.training import inputs
-from numpy_diffusion.training.loop import carry_out, first_checkpoint
+from numpy_diffusion.training import checkpoints, inputs
+from numpy_diffusion.training.keeping import first_checkpoint
+from numpy_diffusion.training.loop import carry_out
+from numpy_diffusion.training.ranks import over, together
 from numpy_diffusion.training.resuming import stored_run
 from numpy_diffusion.training.run import AutoencoderRun
 from numpy_diffusion.training.settings import CommonSettings, common, known_warmup
-from numpy_diffusion.training.step import Advance, descending
+from numpy_diffusion.training.step import Advance, descending, shared
 
 KL_WEIGHT: Final = 1e-6  # Rombach et al. 2022, section 4.1
 
@@ -49,6 +52,7 @@ def train_autoencoder(
     data_name: str | None = None,
     progress: bool = True,
     backend: Backend | None = None,
+    comm: Any = None,
 ) -> AutoencoderRun:
     """Train the autoencoder in place to give back what it is shown (Rombach et al. 2022, section 3.1).
 
@@ -79,23 +83,29 @@ def train_autoencoder(
     >>> run.step, autoencoder.scaling_factor > 0.0
     (5, True)
     """
-    inputs.check_weights("autoencoder", _checks.instance("autoencoder", autoencoder, AutoencoderKL))
-    stored = stored_run(out, resume, AutoencoderKL)
-    data = inputs.pictures(autoencoder, x0)
-    settings = AutoencoderSettings(
-        **common(
-            autoencoder,
-            steps=steps,
-            batch=batch,
-            learning_rate=learning_rate,
-            warmup=known_warmup(warmup, steps, stored),
-            weight_decay=weight_decay,
-            average_decay=average_decay,
-            seed=seed,
-            backend=backend,
-        ),
-        kl_weight=_checks.real("kl_weight", kl_weight, 0.0),
-    )
+    ranks = over(comm)
+
+    def checked() -> tuple[checkpoints.Checkpoint | None, inputs.Data, AutoencoderSettings, Advance]:
+        inputs.check_weights("autoencoder", _checks.instance("autoencoder", autoencoder, AutoencoderKL))
+        stored = stored_run(out, resume, AutoencoderKL)
+        data = inputs.pictures(autoencoder, x0)
+        settings = AutoencoderSettings(
+            **common(
+                autoencoder,
+                steps=steps,
+                batch=batch,
+                learning_rate=learning_rate,
+                warmup=known_warmup(warmup, steps, stored),
+                weight_decay=weight_decay,
+                average_decay=average_decay,
+                seed=seed,
+                backend=backend,
+            ),
+            kl_weight=_checks.real("kl_weight", kl_weight, 0.0),
+        )
+        return stored, data, settings, _steps(data, settings, ranks)
+
+    stored, data, settings, advance = together(ranks, checked)
     path = None if out is None else _files.as_path("out", out)
 
     def as_run(trained: AutoencoderKL, losses: np.ndarray) -> AutoencoderRun:
@@ -104,7 +114,7 @@ def train_autoencoder(
     return carry_out(
         autoencoder,
         data.values,
-        _steps(data, settings),
+        advance,
         stored,
         first_checkpoint(data, None, vars(settings), data_name),
         as_run,
@@ -112,16 +122,19 @@ def train_autoencoder(
         checkpoint_every=checkpoint_every,
         progress=progress,
         after_checkpoint=after_checkpoint,
+        ranks=ranks,
     )
 
 
-def _steps(data: inputs.Data, settings: AutoencoderSettings) -> Advance:
+def _steps(data: inputs.Data, settings: AutoencoderSettings, ranks: Ranks) -> Advance:
     """A function advance(state, count) that does `count` steps in place and returns their losses [count].
 
     What a step draws depends on (seed, step) alone.
     """
-    autoencoder, seed, samples = data.model, settings.seed, np.arange(settings.batch)
-    gradient = autoencoder.gradient(settings.batch, settings.kl_weight, settings.backend)
+    autoencoder, seed = data.model, settings.seed
+    share = autoencoder.share(settings.batch, ranks)
+    gradient = autoencoder.gradient(settings.batch, settings.kl_weight, settings.backend, ranks)
+    samples = share.samples
     latent = autoencoder.latent_shape
 
     def loss(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -129,4 +142,4 @@ def _steps(data: inputs.Data, settings: AutoencoderSettings) -> Advance:
         noise = normal(seed, STREAM_TRAIN, samples, step, int(np.prod(latent))).reshape(-1, *latent)
         return gradient(weights, data.values[index], noise)
 
-    return descending(loss, settings)
+    return descending(shared(loss, share, ranks), settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,16 +12,19 @@ from numpy_diffusion import _checks, _files
 from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.shares import Ranks
 from numpy_diffusion.networks.clip import contrastive
 from numpy_diffusion.networks.clip.clip import CLIP
 from numpy_diffusion.networks.clip.joint_definition import SCALE
 from numpy_diffusion.noise import STREAM_BATCH, integers
-from numpy_diffusion.training import inputs
-from numpy_diffusion.training.loop import carry_out, first_checkpoint
+from numpy_diffusion.training import checkpoints, inputs
+from numpy_diffusion.training.keeping import first_checkpoint
+from numpy_diffusion.training.loop import carry_out
+from numpy_diffusion.training.ranks import over, together
 from numpy_diffusion.training.resuming import stored_run
 from numpy_diffusion.training.run import CLIPRun
 from numpy_diffusion.training.settings import CommonSettings, common, known_warmup
-from numpy_diffusion.training.step import Advance, descending
+from numpy_diffusion.training.step import Advance, descending, shared
 
 
 def train_clip(
@@ -42,6 +46,7 @@ def train_clip(
     data_name: str | None = None,
     progress: bool = True,
     backend: Backend | None = None,
+    comm: Any = None,
 ) -> CLIPRun:
     """Train both encoders in place to know which text of a batch belongs to an image, and which image to a text.
 
@@ -75,24 +80,30 @@ def train_clip(
     >>> train_clip(clip, x0, tokens, steps=5, batch=2, progress=False).step
     5
     """
-    inputs.check_weights("clip", _checks.instance("clip", clip, CLIP))
-    stored = stored_run(out, resume, CLIP)
-    data = _pairs(clip, x0, tokens)
-    settings = CommonSettings(
-        **common(
-            clip,
-            steps=steps,
-            batch=batch,
-            learning_rate=learning_rate,
-            warmup=known_warmup(warmup, steps, stored),
-            weight_decay=weight_decay,
-            average_decay=average_decay,
-            seed=seed,
-            backend=backend,
+    ranks = over(comm)
+
+    def checked() -> tuple[checkpoints.Checkpoint | None, inputs.Data, CommonSettings, Advance]:
+        inputs.check_weights("clip", _checks.instance("clip", clip, CLIP))
+        stored = stored_run(out, resume, CLIP)
+        data = _pairs(clip, x0, tokens)
+        settings = CommonSettings(
+            **common(
+                clip,
+                steps=steps,
+                batch=batch,
+                learning_rate=learning_rate,
+                warmup=known_warmup(warmup, steps, stored),
+                weight_decay=weight_decay,
+                average_decay=average_decay,
+                seed=seed,
+                backend=backend,
+            )
         )
-    )
-    if settings.batch > len(data.values):
-        raise ValueError(f"batch: expected at most {len(data.values)}, one for each image, got {settings.batch}")
+        if settings.batch > len(data.values):
+            raise ValueError(f"batch: expected at most {len(data.values)}, one for each image, got {settings.batch}")
+        return stored, data, settings, _steps(data, settings, ranks)
+
+    stored, data, settings, advance = together(ranks, checked)
     path = None if out is None else _files.as_path("out", out)
 
     def as_run(trained: CLIP, losses: np.ndarray) -> CLIPRun:
@@ -101,7 +112,7 @@ def train_clip(
     return carry_out(
         clip,
         data.values,
-        _steps(data, settings),
+        advance,
         stored,
         first_checkpoint(data, None, vars(settings), data_name),
         as_run,
@@ -109,6 +120,7 @@ def train_clip(
         checkpoint_every=checkpoint_every,
         progress=progress,
         after_checkpoint=after_checkpoint,
+        ranks=ranks,
     )
 
 
@@ -121,21 +133,23 @@ def _pairs(clip: CLIP, x0: ArrayLike, tokens: ArrayLike) -> inputs.Data:
     return data
 
 
-def _steps(data: inputs.Data, settings: CommonSettings) -> Advance:
+def _steps(data: inputs.Data, settings: CommonSettings, ranks: Ranks) -> Advance:
     """A function advance(state, count) that does `count` steps in place and returns their losses [count].
 
     What a step draws depends on (seed, step) alone.
     """
     clip, ids = data.model, data.condition.tokens
-    gradient = clip.gradient(settings.batch, settings.backend)
+    share = clip.share(settings.batch, ranks)
+    gradient, samples = clip.gradient(settings.batch, settings.backend, ranks), share.samples
 
     def loss(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
         s = parameters.views(weights, clip.shapes)[SCALE]
         np.minimum(s, contrastive.LARGEST, out=s)  # what the step before has moved too far (section 2.5)
         index = distinct(settings.seed, step, len(ids), settings.batch)
-        return gradient(weights, data.values[index], clip.text_encoder.cut(ids[index]))
+        texts = clip.text_encoder.cut(ids[index])  # as long as the longest of the whole batch
+        return gradient(weights, data.values[index[samples]], texts[samples])
 
-    return descending(loss, settings)
+    return descending(shared(loss, share, ranks), settings)
 
 
 def distinct(seed: int, step: int, n: int, batch: int) -> np.ndarray:

@@ -7,7 +7,6 @@ What a step does stands in `step.py`, how they follow one another in `steps.py`;
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,21 +18,22 @@ from numpy_diffusion._progress import Bar
 from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.shares import ALONE, Ranks
 from numpy_diffusion.models.tasks import State
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.training import checkpoints, config_text
-from numpy_diffusion.training.inputs import Data
+from numpy_diffusion.training import checkpoints, sameness
+from numpy_diffusion.training.keeping import Tell, beginning, first_checkpoint, keep_state, restored
 from numpy_diffusion.training.losses import Weighting
+from numpy_diffusion.training.ranks import check_alike, over, stopping, together
 from numpy_diffusion.training.resuming import begun_in, stored_run
 from numpy_diffusion.training.run import Run
 from numpy_diffusion.training.settings import known_warmup
-from numpy_diffusion.training.step import Advance, start
+from numpy_diffusion.training.step import Advance
 from numpy_diffusion.training.step_sampling import Sampling
-from numpy_diffusion.training.steps import hand_over, prepared, states
+from numpy_diffusion.training.steps import Prepared, hand_over, prepared, states
 
 AnyRun = TypeVar("AnyRun")
-Tell = Callable[[Any, np.ndarray], object]  # is told of a checkpoint: the averaged network, and the losses so far
 
 
 def train(
@@ -61,6 +61,7 @@ def train(
     data_name: str | None = None,
     progress: bool = True,
     backend: Backend | None = None,
+    comm: Any = None,
 ) -> Run:
     """Train the network in place to predict the noise in x0's forward chain (Ho et al. 2020, Algorithm 1).
 
@@ -101,6 +102,9 @@ def train(
     data_name : what `numpy-diffusion` calls this data; kept in config.json
     progress : show a bar on standard error, with the mean loss of the last 100 steps
     backend : "numba", or "numpy" for the definitions, which round otherwise; that of `nd.backend` unless given
+    comm : an MPI communicator such as mpi4py's MPI.COMM_WORLD, whose processes all call this with the same arguments
+        and share each batch: the result is that of one process, to the bit, and each of them gets it.  The first
+        alone shows a bar, writes `out` and calls `after_checkpoint`.  See docs/mpi.md
 
     Returns
     -------
@@ -131,26 +135,32 @@ def train(
     (20, 25)
     >>> folder.cleanup()
     """
-    stored = stored_run(out, resume)
-    ready = prepared(
-        model,
-        schedule,
-        x0,
-        labels,
-        weighting=weighting,
-        steps=steps,
-        batch=batch,
-        learning_rate=learning_rate,
-        warmup=known_warmup(warmup, steps, stored),
-        weight_decay=weight_decay,
-        average_decay=average_decay,
-        sampling=sampling,
-        seed=seed,
-        backend=backend,
-        mirror=mirror,
-        label_dropout=label_dropout,
-        crop=crop,
-    )
+    ranks = over(comm)
+
+    def checked() -> tuple[checkpoints.Checkpoint | None, Prepared]:
+        stored = stored_run(out, resume)
+        return stored, prepared(
+            model,
+            schedule,
+            x0,
+            labels,
+            weighting=weighting,
+            ranks=ranks,
+            steps=steps,
+            batch=batch,
+            learning_rate=learning_rate,
+            warmup=known_warmup(warmup, steps, stored),
+            weight_decay=weight_decay,
+            average_decay=average_decay,
+            sampling=sampling,
+            seed=seed,
+            backend=backend,
+            mirror=mirror,
+            label_dropout=label_dropout,
+            crop=crop,
+        )
+
+    stored, ready = together(ranks, checked)
     return carry_out(
         model,
         ready.data.values,
@@ -162,6 +172,7 @@ def train(
         checkpoint_every=checkpoint_every,
         progress=progress,
         after_checkpoint=after_checkpoint,
+        ranks=ranks,
     )
 
 
@@ -181,21 +192,24 @@ def carry_out(
     checkpoint_every: int,
     progress: bool,
     after_checkpoint: Callable[[AnyRun], object] | None,
+    ranks: Ranks = ALONE,
 ) -> AnyRun:
     """Train from the checkpoint that is stored, or else from the first, and return the run.
 
     Whatever is trained: `advance` does its steps.  `data` [N, ...] is for what the model measures of it.  `as_run`
     makes a run of a trained network and the losses of the steps done.
     """
-    tell = _telling(after_checkpoint, as_run)
-    checkpoint_every, settings = _checks.integer("checkpoint_every", checkpoint_every, 1), first.config["training"]
-    with begun_in(out, stored, first) as begun:
-        state, losses = _restored(begun, settings["steps"])
-        following, saved = states(advance, state, losses, at_most=checkpoint_every), state.step
-        keep = partial(_keep, out, begun, data, settings["backend"], losses)
+    tell = together(ranks, lambda: _telling(after_checkpoint, as_run))
+    every = together(ranks, lambda: _checks.integer("checkpoint_every", checkpoint_every, 1))
+    settings = first.config["training"]
+    check_alike(ranks, lambda: sameness.terms(first) | {"checkpoint_every": every} | beginning(first, stored))
+    with begun_in(out, stored, first, ranks) as begun, stopping(ranks) as stop:
+        state, losses = restored(begun, settings["steps"])
+        following, saved = states(advance, state, losses, every, ranks, stop), state.step
+        keep = partial(keep_state, out, begun, data, settings["backend"], losses, ranks)
         try:
-            for state in _with_bar(following, saved, losses, progress):
-                if state.step % checkpoint_every == 0 or state.step == len(losses):
+            for state in _with_bar(following, saved, losses, progress and ranks.rank == 0):
+                if state.step % every == 0 or state.step == len(losses):
                     saved = keep(state, tell)
         except KeyboardInterrupt:
             pass  # what is in `state` is whole: a chunk cut short never gets there
@@ -215,51 +229,6 @@ def _telling(
     if not callable(after_checkpoint):
         raise ValueError(f"after_checkpoint: expected a function of the run, got {after_checkpoint!r}")
     return lambda trained, losses: after_checkpoint(as_run(trained, losses))
-
-
-def first_checkpoint(
-    data: Data, schedule: Schedule | None, training: dict[str, Any], data_name: str | None
-) -> checkpoints.Checkpoint:
-    """What stands in the folder before the first step; training: the settings, as JSON has them."""
-    text = config_text.describe(data.model, schedule, data.origin(data_name), training)
-    state = start(data.model, 0 if schedule is None else schedule.T)
-    return checkpoints.Checkpoint(text, data.model, schedule, _arrays(state, np.empty(0, np.float32)))
-
-
-def _arrays(state: State, losses: np.ndarray) -> dict[str, np.ndarray]:
-    return {name: getattr(state, name) for name in checkpoints.STATE} | {"losses": losses[: state.step]}
-
-
-def _now(begun: checkpoints.Checkpoint, state: State, losses: np.ndarray) -> checkpoints.Checkpoint:
-    begun.model.buffer[:] = state.average
-    return replace(begun, training=_arrays(state, losses))
-
-
-def _keep(
-    out: _files.PathLike | None,
-    begun: checkpoints.Checkpoint,
-    data: np.ndarray,
-    backend: Backend,
-    losses: np.ndarray,
-    state: State,
-    after_checkpoint: Tell | None = None,
-) -> int:
-    """Write the checkpoint of this state, where there is a folder, and tell who asked: the step that is safe now."""
-    now = _now(begun, state, losses)
-    now.model.measure(data, backend)
-    if out is not None:
-        checkpoints.write(out, now)
-    if after_checkpoint is not None:
-        after_checkpoint(now.model.copy(), losses[: state.step])
-    return state.step
-
-
-def _restored(checkpoint: checkpoints.Checkpoint, steps: int) -> tuple[State, np.ndarray]:
-    """The state of a checkpoint, and its losses at the head of an array for all steps."""
-    done = checkpoint.training["losses"]
-    losses = np.empty(steps, np.float32)
-    losses[: len(done)] = done
-    return State(**{name: checkpoint.training[name] for name in checkpoints.STATE}, step=len(done)), losses
 
 
 def _with_bar(states: Iterator[State], done: int, losses: np.ndarray, progress: bool) -> Iterator[State]:

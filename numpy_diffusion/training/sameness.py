@@ -12,7 +12,7 @@ from numpy_diffusion.training.checkpoints import Checkpoint
 
 def check_same(stored: Checkpoint, given: Checkpoint) -> None:
     """ValueError where an argument that decides the final weights is not what it was, more steps at the end apart."""
-    then, now = _terms(stored), _terms(given)
+    then, now = terms(stored), terms(given)
     if stored.finished and now["steps"] > then["steps"]:
         now["steps"] = then["steps"]
     for name in then | now:  # what is None is in neither file
@@ -21,7 +21,8 @@ def check_same(stored: Checkpoint, given: Checkpoint) -> None:
             raise ValueError(f"{name}: expected {_short(before)} as in the checkpoint, got {_short(value)}")
 
 
-def _terms(checkpoint: Checkpoint) -> dict[str, Any]:
+def terms(checkpoint: Checkpoint) -> dict[str, Any]:
+    """All that decides the final weights, beside those of the start, by name and on one line each."""
     data, schedule = checkpoint.config["data"], checkpoint.schedule
     beta = "" if schedule is None else hashlib.sha256(schedule.beta.tobytes()).hexdigest()
     given = " or ".join(["x0", *(name for name in AXES if name in data)])

@@ -17,12 +17,14 @@ from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.shares import ALONE, Ranks
 from numpy_diffusion.models.tasks import Adam, State, Task
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints, inputs, low_resolution
 from numpy_diffusion.training.losses import Weighting, weights
 from numpy_diffusion.training.optimizers import average_decays, learning_rates
+from numpy_diffusion.training.ranks import NEVER, Stop, agreed
 from numpy_diffusion.training.settings import Settings, settings
 from numpy_diffusion.training.step import Advance, prepare, start
 from numpy_diffusion.training.step_sampling import Sampling
@@ -138,6 +140,7 @@ def prepared(
     labels: ArrayLike | Condition | None,
     *,
     weighting: Weighting | ArrayLike,
+    ranks: Ranks = ALONE,
     **given: Any,
 ) -> Prepared:
     """The arguments of `loop.train` that decide the final weights, checked; see `settings.settings` for `given`."""
@@ -147,12 +150,12 @@ def prepared(
     chosen = settings(model, weighting=weighting, lambda_t=lambda_t, **given)
     if data.condition.low_resolution is not None:
         low_resolution.check(data.values, data.condition.low_resolution, chosen.crop)
-    task = _task(data, schedule, chosen)
+    task = _task(data, schedule, chosen, ranks)
     advance = prepare(data.model, task, lambda_t, sampling=chosen.sampling, backend=chosen.backend)
     return Prepared(data, chosen, task, advance)
 
 
-def _task(data: inputs.Data, schedule: Schedule, settings: Settings) -> Task:
+def _task(data: inputs.Data, schedule: Schedule, settings: Settings, ranks: Ranks) -> Task:
     """What stays the same from step to step."""
     return Task(
         schedule=schedule,
@@ -166,13 +169,17 @@ def _task(data: inputs.Data, schedule: Schedule, settings: Settings) -> Task:
         label_dropout=settings.label_dropout or 0.0,
         mirror=bool(settings.mirror),
         crop=settings.crop,
+        ranks=ranks,
     )
 
 
-def states(advance: Advance, state: State, losses: np.ndarray, at_most: int) -> Iterator[State]:
+def states(
+    advance: Advance, state: State, losses: np.ndarray, at_most: int, ranks: Ranks = ALONE, stop: Stop = NEVER
+) -> Iterator[State]:
     """The states of training, each 1..at_most steps after the one before; fills in the losses as it goes.
 
     All multiples of `at_most` are among them.  Steps are done on a copy: no exception leaves a state half done.
+    Several processes stop at the same state, with a KeyboardInterrupt, where one of them is asked to.
     """
     chunk = 1
     while state.step < len(losses):
@@ -182,7 +189,10 @@ def states(advance: Advance, state: State, losses: np.ndarray, at_most: int) -> 
         losses[begin:end] = advance(state, end - begin)
         _check_finite(state, losses[begin:end])
         yield state
-        pace = (end - begin) / (time.perf_counter() - began)
+        seconds, asked = agreed(ranks, time.perf_counter() - began, stop)
+        if asked:
+            raise KeyboardInterrupt
+        pace = (end - begin) / seconds
         chunk = max(1, min(round(pace * CHUNK_SECONDS), 4 * chunk))
 
 

@@ -1,0 +1,81 @@
+"""The processes that mpiexec or srun has started with this one, which train together (docs/mpi.md)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from numpy_diffusion.cli.streams import say
+from numpy_diffusion.kernels.backend import chosen
+from numpy_diffusion.training.ranks import over, texts
+
+# What MPICH, Intel MPI and Slurm's pmi2 (PMI), Open MPI and Slurm's pmix (PMIX) give each process that they start.
+TOLD: Final = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
+TASKS: Final = "SLURM_STEP_NUM_TASKS"
+LAST_WORDS: Final = 2.0  # seconds in which the others say theirs, before the launcher ends them
+
+
+def on_ranks(train: Callable[[Any], int]) -> int:
+    """What train(communicator) gives; the communicator is None where this process was started alone.
+
+    Of an error that all ranks share the first alone speaks; of a rank that is gone or silent, each that misses it.
+    """
+    comm = communicator()
+    if comm is None:
+        return train(None)
+    share_cores(comm)
+    try:
+        return train(comm)
+    except ConnectionError as error:
+        say(f"error: {error}")
+        _leave()
+    except (ValueError, OSError, ImportError, ArithmeticError, MemoryError):
+        if comm.Get_rank() == 0:
+            raise
+    return 2
+
+
+def communicator() -> Any:
+    """MPI's, of all processes that were started together; None where there is no other.
+
+    Raises
+    ------
+    ImportError : there are others, but no mpi4py
+    ValueError : Slurm has started others, of which MPI does not know
+    """
+    tasks = int(os.environ.get(TASKS, "1"))
+    if tasks == 1 and not os.environ.keys() & set(TOLD):
+        return None
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise ImportError(f"several processes need mpi4py: pip install 'numpy_diffusion[mpi]' ({error})") from None
+    size = MPI.COMM_WORLD.Get_size()
+    if tasks > 1 and size == 1:
+        raise ValueError(f"srun: expected {tasks} processes that MPI knows of, got 1: see srun --mpi=list")
+    return MPI.COMM_WORLD if size > 1 else None
+
+
+def share_cores(comm: Any) -> None:
+    """Let each process have its part of the cores that several on one machine may use, unless the user says so."""
+    if "NUMBA_NUM_THREADS" in os.environ or chosen() == "numpy":
+        return
+    import numba
+    from mpi4py import MPI
+
+    here = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    own = ",".join(map(str, cores))
+    sharing = texts(over(here), own).count(own) if here.Get_size() > 1 else 1
+    here.Free()
+    numba.set_num_threads(max(1, min(numba.get_num_threads(), len(cores) // sharing)))
+
+
+def _leave() -> None:
+    """End at once: MPI's own end would wait for those who are gone."""
+    sys.stdout.flush()
+    time.sleep(LAST_WORDS)
+    os._exit(2)

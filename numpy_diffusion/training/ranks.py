@@ -1,0 +1,208 @@
+"""Several processes that train together over MPI: what they send each other, agree on, and end by.
+
+mpi4py's communicator is called here and never imported: who has one has imported it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import reprlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, TypeVar
+
+import numpy as np
+
+from numpy_diffusion._version import __version__
+from numpy_diffusion.models.shares import ALONE, Message, Ranks, add_up
+
+PATIENCE: Final = "NUMPY_DIFFUSION_MPI_SECONDS"  # how long a rank waits for the others
+SECONDS: Final = 600.0  # unless that says otherwise: the others may be compiling, or drawing at a checkpoint
+LOOKS: Final = 2000  # at what has come, before a waiting rank begins to sleep between them
+NAP: Final = 1e-4  # seconds
+TAG: Final = 1
+
+Found = TypeVar("Found")
+
+
+class OverMPI:
+    """The processes of an MPI communicator; one that is gone or silent for `seconds` ends the wait for it.
+
+    Raises
+    ------
+    ConnectionError : from `exchange`
+    """
+
+    def __init__(self, comm: Any, seconds: float) -> None:
+        self.rank, self.size, self._seconds = int(comm.Get_rank()), int(comm.Get_size()), seconds
+        self._comm = comm.Dup()  # so that no message meets one of the caller's
+
+    def exchange(self, sent: Sequence[Message], received: Sequence[Message]) -> None:
+        waiting: list[tuple[int, Any]] = []
+        try:
+            waiting += [(other, self._comm.Irecv(numbers, source=other, tag=TAG)) for other, numbers in received]
+            waiting += [(other, self._comm.Isend(numbers, dest=other, tag=TAG)) for other, numbers in sent]
+            self._wait(waiting)
+        except RuntimeError as error:  # what mpi4py's exceptions are
+            asked = ", ".join(sorted({str(other) for other, _ in waiting})) or "another"
+            raise ConnectionError(f"comm: the connection to rank {asked} is broken: training ends here") from error
+
+    def _wait(self, waiting: list[tuple[int, Any]]) -> None:
+        begun, looks = time.monotonic(), 0
+        while waiting:
+            waiting[:] = [(other, request) for other, request in waiting if not request.Test()]
+            looks += 1
+            if looks < LOOKS:
+                continue
+            time.sleep(NAP)
+            if time.monotonic() - begun > self._seconds:
+                silent = ", ".join(sorted({str(other) for other, _ in waiting}))
+                raise ConnectionError(
+                    f"comm: rank {silent} has not answered for {self._seconds:g} s: training ends here"
+                )
+
+
+def over(comm: Any) -> Ranks:
+    """The processes of an mpi4py communicator; this one alone where there is none."""
+    if comm is None:
+        return ALONE
+    if not all(hasattr(comm, name) for name in ("Get_rank", "Get_size", "Dup", "Isend", "Irecv")):
+        raise ValueError(f"comm: expected a communicator of mpi4py, such as MPI.COMM_WORLD, got {comm!r:.80}")
+    return OverMPI(comm, _patience()) if comm.Get_size() > 1 else ALONE
+
+
+def _patience() -> float:
+    given = os.environ.get(PATIENCE, str(SECONDS))
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 < seconds < float("inf"):
+        raise ValueError(f"{PATIENCE}: expected seconds, more than 0, got {given!r}")
+    return seconds
+
+
+def texts(ranks: Ranks, own: str) -> list[str]:
+    """What each rank has to say, on every rank."""
+    content, lengths = own.encode(), np.zeros(ranks.size, np.int32)
+    lengths[ranks.rank] = len(content)
+    add_up(ranks, ranks.size, lengths)
+    words = np.zeros((ranks.size, -(-int(lengths.max()) // 4)), np.int32)
+    words[ranks.rank].view(np.uint8)[: len(content)] = np.frombuffer(content, np.uint8)
+    add_up(ranks, ranks.size, words.reshape(-1))
+    return [row.tobytes()[:length].decode() for row, length in zip(words, lengths.tolist(), strict=True)]
+
+
+def together(ranks: Ranks, action: Callable[[], Found]) -> Found:
+    """What the action gives, when every rank has done it: where it fails on one, it fails on all.
+
+    Raises
+    ------
+    ValueError : "rank 2: " and the error of that rank, where it is not this one's
+    """
+    if ranks.size == 1:
+        return action()
+    error: Exception | None = None
+    try:
+        found = action()
+    except Exception as raised:
+        error = raised
+    told = texts(ranks, "" if error is None else str(error) or type(error).__name__)
+    if error is not None:
+        raise error
+    for rank, text in enumerate(told):
+        if text:
+            raise ValueError(f"rank {rank}: {text}")
+    return found
+
+
+def check_alike(ranks: Ranks, terms: Callable[[], dict[str, Any]]) -> None:
+    """ValueError, on every rank, where one has other terms than the first; or another version of what it runs on."""
+    if ranks.size == 1:
+        return
+    own = json.dumps({name: _short(value) for name, value in (_versions() | terms()).items()})
+    if len(set(texts(ranks, digest(own.encode())))) == 1:
+        return
+    first, *others = map(json.loads, texts(ranks, own))
+    for rank, other in enumerate(others, 1):
+        for name in first | other:
+            if first.get(name) != other.get(name):
+                expected = f"{first.get(name)} as on rank 0, got {other.get(name)} on rank {rank}"
+                raise ValueError(f"{name}: expected {expected}")
+
+
+def _versions() -> dict[str, str]:
+    """What rounds: the version of this package, and of the libraries whose functions and compiler it uses."""
+    found = {"numpy_diffusion": __version__, "numpy": np.__version__}
+    try:
+        return found | {"numba": importlib.metadata.version("numba")}
+    except importlib.metadata.PackageNotFoundError:
+        return found
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) and len(value) < 500 else f"{reprlib.repr(value)} ({digest(repr(value))})"
+
+
+def digest(*values: Any) -> str:
+    """The beginning of the SHA-256 of bytes, texts or arrays."""
+    total = hashlib.sha256()
+    for value in values:
+        total.update(value.encode() if isinstance(value, str) else np.ascontiguousarray(value).tobytes())
+    return total.hexdigest()[:12]
+
+
+class Stop:
+    """Whether this process has been asked to end."""
+
+    asked = False
+
+
+NEVER: Final = Stop()
+
+
+class Agreed(NamedTuple):
+    """What all ranks take for the truth: the first one's seconds, and whether any has been asked to stop."""
+
+    seconds: float
+    stop: bool
+
+
+def agreed(ranks: Ranks, seconds: float, stop: Stop) -> Agreed:
+    """The same on every rank."""
+    if ranks.size == 1:
+        return Agreed(seconds, False)
+    numbers = np.array([seconds if ranks.rank == 0 else 0.0, stop.asked], np.float64)
+    add_up(ranks, ranks.size, numbers)
+    return Agreed(float(numbers[0]), bool(numbers[1]))
+
+
+@contextmanager
+def stopping(ranks: Ranks) -> Iterator[Stop]:
+    """Inside the `with` what would raise a KeyboardInterrupt in this process asks it to stop, and no more: the others
+    would wait in vain for one that leaves the middle of a step."""
+    stop = Stop()
+    before: dict[int, Any] = {}
+
+    def ask(number: int, frame: Any) -> None:
+        try:
+            before[number](number, frame)
+        except KeyboardInterrupt:
+            stop.asked = True
+
+    if ranks.size > 1 and threading.current_thread() is threading.main_thread():
+        for number in signal.valid_signals():
+            if callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for known, handler in before.items():
+            signal.signal(known, handler)
