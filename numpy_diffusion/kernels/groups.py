@@ -88,6 +88,17 @@ def _add(sums, into, row, low, high):
         first[i] += second[i]
 
 
+@jit
+def add_rows(rows, low, high):
+    """rows[0] = the sum of all rows, a group each, in the order of the tree, of the numbers low..high - 1."""
+    for start in range(low, high, BLOCK):
+        apart = 1
+        while apart < rows.shape[0]:
+            for row in range(0, rows.shape[0] - apart, 2 * apart):
+                _add(rows, row, row + apart, start, min(start + BLOCK, high))
+            apart *= 2
+
+
 class Rest(NamedTuple):
     """What is left to add up when the threads are done with their groups."""
 

@@ -80,17 +80,20 @@ class Share(NamedTuple):
     batch : samples of the whole batch
     groups : of the whole batch
     low, high : the groups that are this rank's
+    unit : a group's samples are a multiple of it, but for the last
     """
 
     batch: int
     groups: int
     low: int
     high: int
+    unit: int = 1
 
     @property
     def bounds(self) -> np.ndarray:
         """The first sample of each group, and the one behind the last: int64 [high - low + 1]."""
-        return np.arange(self.low, self.high + 1) * self.batch // self.groups
+        units = -(-self.batch // self.unit)
+        return np.minimum(np.arange(self.low, self.high + 1) * units // self.groups * self.unit, self.batch)
 
     @property
     def samples(self) -> np.ndarray:
@@ -98,7 +101,7 @@ class Share(NamedTuple):
         return np.arange(*self.bounds[[0, -1]])
 
 
-def share(batch: int, groups: int, ranks: Ranks = ALONE) -> Share:
+def share(batch: int, groups: int, ranks: Ranks = ALONE, unit: int = 1) -> Share:
     """This rank's share of a batch, or a ValueError where there are more ranks than groups."""
     if ranks.size > groups:
         raise ValueError(
@@ -106,7 +109,7 @@ def share(batch: int, groups: int, ranks: Ranks = ALONE) -> Share:
             f"groups, got {ranks.size}"
         )
     low, high = shares(groups, ranks.size)[ranks.rank]
-    return Share(batch, groups, low, high)
+    return Share(batch, groups, low, high, unit)
 
 
 def check_alone(what: str, ranks: Ranks) -> None:

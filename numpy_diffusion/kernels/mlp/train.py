@@ -2,9 +2,10 @@
 
 A step has two parts, each spread over the threads.  First, block by block of LANES samples: draw data, t and
 noise, jump, forward, loss, and the gradient by every activation.  Then, ROWS rows of a weight matrix at a time: the
-sum over samples of (gradient by output) x (input); and Adam and the average.  The sums are always those of the two
-halves of the batch, so the result is the same for any number of threads; with two threads each half stays in the
-cache of the one that made it.
+sum over samples of (gradient by output) x (input); and Adam and the average.  The sums are always those of groups of
+samples, WIDEST_LANES or a multiple, and go over a tree (`kernels.groups`), so the result is the same for any number
+of threads and processes, and any width of register; with two threads each group stays in the cache of the one that
+made it.
 
 The second part's sums run over samples, so what the first computes as [feature, lane] is stored for it as
 [sample, feature]: the inputs in panels of LANES features, the gradients in panels of VECTOR.
@@ -13,18 +14,19 @@ The second part's sums run over samples, so what the first computes as [feature,
 from typing import NamedTuple
 
 import numpy as np
-from numba import uint32
+from numba import get_num_threads, uint32
 
 from numpy_diffusion.kernels._jit import jit, part_jit
 from numpy_diffusion.kernels.adam import adam, adam_rule
+from numpy_diffusion.kernels.groups import add_rows
 from numpy_diffusion.kernels.loss import bound_term
 from numpy_diffusion.kernels.mlp.forward import add_waves, draw_lanes, linear_layer, silu_layer
 from numpy_diffusion.kernels.mlp.layout import BIAS, WEIGHT, J, K
 from numpy_diffusion.kernels.mlp.workspace import Problem, Workspace
 from numpy_diffusion.kernels.random import below, philox4x32
-from numpy_diffusion.kernels.threads import address_on_threads, keep, kept, on_threads, one_at_a_time, share
+from numpy_diffusion.kernels.threads import address_on_threads, keep, kept, on_threads, one_at_a_time, run, share
 from numpy_diffusion.kernels.vector.mlp import slope_tile
-from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_LANES
 from numpy_diffusion.kernels.vector.tile import tile, transpose
 
 
@@ -45,10 +47,15 @@ class Step(NamedTuple):
 
 @jit
 def _activations(thread, threads, place):
-    """One thread's blocks of samples; of two threads, each also its half's gradients: those are all its own."""
+    """One thread's blocks of samples; of two threads, each also its groups' gradients: those are all its own."""
     step = kept(place)
     low, high = share(step.work.loss.shape[0], thread, threads)
-    for block in range(low, high):
+    if threads <= 2:
+        bounds = step.work.bounds
+        begin, end = share(bounds.shape[0] - 1, thread, threads)
+        low, high = bounds[begin] - bounds[0], bounds[end] - bounds[0]
+    step.work.loss[low:high] = 0
+    for block in range(low * WIDEST_LANES // LANES, high * WIDEST_LANES // LANES):
         _block(step.problem, step.work, step.residual, block, thread, step.batch, step.number, step.key)
     if threads <= 2:
         _gradients(thread, threads, place)
@@ -60,7 +67,7 @@ def _descent(thread, threads, place):
     step = kept(place)
     beta1, beta2, epsilon, weight_decay = step.adam
     rule = adam_rule(step.number, step.rate, step.decay, beta1, beta2, epsilon, weight_decay)
-    low, high = share(step.work.halves.shape[1], thread, threads)
+    low, high = share(step.work.sums.shape[1], thread, threads)
     _descend(step.work, low, high, step.state, rule)
 
 
@@ -128,11 +135,13 @@ def _block(problem, work, residual, block, worker, batch, step, key):
             slopes[layer],
             True,
         )
-        _to_samples(h[layer], LANES, work.inputs, work.inputs_at[layer + 1], block, work.loss.shape[0])
+        _to_samples(h[layer], LANES, work.inputs, work.inputs_at[layer + 1], block, work.t.shape[0])
     output = table[h.shape[0]]
     linear_layer(output, weights, h[h.shape[0] - 1], output[K], 0, eps_hat)
 
-    work.loss[block] = _loss(problem, block, batch, t, eps, eps_hat, work.sample_loss)
+    group = block * LANES // WIDEST_LANES
+    left = batch - work.bounds[0] * WIDEST_LANES  # samples of the batch from this share's first on
+    work.loss[group] = _loss(problem, block, batch, left, t, eps, eps_hat, work.sample_loss, work.loss[group])
     _backward(table, work, residual, block, worker)
 
 
@@ -141,9 +150,10 @@ def _draw(problem, work, block, batch, step, key, t, x, eps):
     """Data, t and noise of a block's samples; x_t and the embedding as the first layer's input, in both layouts."""
     k0, k1, batch_stream, noise_stream = key
     D, features = problem.data.shape[1], problem.table[0, K] - problem.embedding.shape[1]
-    draw_lanes(block * LANES, step, noise_stream, k0, k1, D, eps)
+    first = work.bounds[0] * WIDEST_LANES + block * LANES
+    draw_lanes(first, step, noise_stream, k0, k1, D, eps)
     for i in range(LANES):
-        n = block * LANES + i
+        n = first + i
         r0, r1, _, _ = philox4x32(uint32(0), uint32(n), uint32(step), uint32(batch_stream), k0, k1)
         row, t[i] = below(r0, problem.data.shape[0]), problem.steps[below(r1, problem.steps.shape[0])]
         for d in range(D):
@@ -151,16 +161,16 @@ def _draw(problem, work, block, batch, step, key, t, x, eps):
         for e in range(problem.embedding.shape[1]):
             x[features + e, i] = problem.embedding[t[i], e]
     add_waves(x, D, problem.octaves)
-    _to_samples(x, LANES, work.inputs, work.inputs_at[0], block, work.loss.shape[0])
+    _to_samples(x, LANES, work.inputs, work.inputs_at[0], block, work.t.shape[0])
 
 
 @part_jit
-def _loss(problem, block, batch, t, eps, outputs, sample_loss):
-    """Sum of lambda(t) (eps - eps_hat)^2 over a block, and of `losses.variance_loss` where there is a head for it;
-    the outputs become the gradient of the batch's mean by them."""
-    D, features, total = problem.data.shape[1], problem.table[problem.table.shape[0] - 1, J], np.float32(0)
+def _loss(problem, block, batch, left, t, eps, outputs, sample_loss, total):
+    """The total and lambda(t) (eps - eps_hat)^2 of a block's samples, and `losses.variance_loss` where there is a
+    head for it; the outputs become the gradient of the batch's mean by them."""
+    D, features = problem.data.shape[1], problem.table[problem.table.shape[0] - 1, J]
     for i in range(LANES):
-        inside = block * LANES + i < batch
+        inside = block * LANES + i < left
         weight, own = problem.lambda_t[t[i]] if inside else np.float32(0), np.float32(0)
         for d in range(D):
             error = outputs[d, i] - eps[d, i]
@@ -181,13 +191,13 @@ def _loss(problem, block, batch, t, eps, outputs, sample_loss):
 @part_jit
 def _backward(table, work, residual, block, worker):
     """From the gradient by eps_hat down to that by the first layer's sums; each is stored for the second part."""
-    dh, dg, below, count = work.dh[worker], work.dg[worker, 0], work.dg[worker, 1], work.loss.shape[0]
-    _to_samples(work.eps_hat[worker], VECTOR, work.grads, work.grads_at[table.shape[0] - 1], block, count)
+    dh, dg, below, samples = work.dh[worker], work.dg[worker, 0], work.dg[worker, 1], work.t.shape[0]
+    _to_samples(work.eps_hat[worker], VECTOR, work.grads, work.grads_at[table.shape[0] - 1], block, samples)
     dy = work.eps_hat[worker]
     for layer in range(table.shape[0] - 1, 0, -1):
         matrix, add = table[layer], residual and layer < table.shape[0] - 1
         _silu_layer_backward(matrix, work.weights, dy, dh, work.slopes[worker, layer - 1], dg, add)
-        _to_samples(dg, VECTOR, work.grads, work.grads_at[layer - 1], block, count)
+        _to_samples(dg, VECTOR, work.grads, work.grads_at[layer - 1], block, samples)
         dy, dg, below = dg, below, dg
 
 
@@ -200,9 +210,8 @@ def _silu_layer_backward(matrix, weights, dy, dh, slopes, dg, add):
 
 
 @jit
-def _to_samples(h, panel, target, at, block, count):
+def _to_samples(h, panel, target, at, block, samples):
     """Store h [features, LANES] as [panel, sample, feature in the panel]."""
-    samples = count * LANES
     for f in range(0, h.shape[0], VECTOR):
         for half in range(0, LANES, VECTOR):
             place = at + (f // panel * samples + block * LANES + half) * panel + f % panel
@@ -211,36 +220,39 @@ def _to_samples(h, panel, target, at, block, count):
 
 @jit
 def _gradients(thread, threads, place):
-    """One thread's share of the gradients by the parameters; of two threads, each takes a half of the batch."""
+    """One thread's share of the gradients by the parameters; of two threads, each takes whole groups."""
     step = kept(place)
-    count = step.work.rows.shape[0]
-    low, high = share(2 * count, thread, threads)
+    count, groups = step.work.rows.shape[0], step.work.bounds.shape[0] - 1
+    low, high = share(groups * count, thread, threads)
+    if threads <= 2:
+        begin, end = share(groups, thread, threads)
+        low, high = begin * count, end * count
     for number in range(low, high):
         _gradient(step.problem.table, step.work, number // count, number % count, thread)
 
 
 @part_jit
-def _gradient(table, work, half, number, worker):
-    """The gradient by a few rows of a weight matrix and by their biases, from one half of the batch.
+def _gradient(table, work, group, number, worker):
+    """The gradient by a few rows of a weight matrix and by their biases, from one group of samples.
 
     The last tile of a row may reach past its end, into the next row's beginning: so the last comes first.
     """
     layer, row = work.rows[number]
-    matrix, blocks, gradient = table[layer], work.loss.shape[0], work.gradient[worker]
-    samples, low = blocks * LANES, half * (blocks // 2) * LANES
-    depth = (samples if half else blocks // 2 * LANES) - low
+    matrix, samples, gradient = table[layer], work.t.shape[0], work.gradient[worker]
+    low = (work.bounds[group] - work.bounds[0]) * WIDEST_LANES
+    depth = (work.bounds[group + 1] - work.bounds[group]) * WIDEST_LANES
     at = work.grads_at[layer] + (row // VECTOR * samples + low) * VECTOR + row % VECTOR
     for k in range((matrix[K] - 1) // LANES * LANES, -1, -LANES):
         inputs = work.inputs_at[layer] + k * samples + low * LANES
         tile(work.grads, at, VECTOR, 1, work.inputs, inputs, LANES, gradient, k, matrix[K], depth)
     count = min(ROWS, matrix[J] - row)
     place = matrix[WEIGHT] + row * matrix[K]
-    weights = work.halves[half, place : place + count * matrix[K]]
+    weights = work.sums[group, place : place + count * matrix[K]]
     for c in range(weights.shape[0]):
         weights[c] = gradient[c]
     _bias_sums(work.grads, at, depth, gradient)
     place = matrix[BIAS] + row
-    biases = work.halves[half, place : place + count]
+    biases = work.sums[group, place : place + count]
     for c in range(count):
         biases[c] = gradient[c]
 
@@ -261,12 +273,10 @@ def _bias_sums(grads, at, samples, sums):
 
 @part_jit
 def _descend(work, low, high, state, rule):
-    """Adam and the average on parameters low..high - 1, from the gradients of the batch's two halves."""
-    first, second, weights = work.halves[0, low:high], work.halves[1, low:high], work.weights
-    for c in range(first.shape[0]):
-        first[c] += second[c]
+    """Adam and the average on parameters low..high - 1, from the gradients of the groups."""
+    add_rows(work.sums, low, high)
     m, v, average = state
-    adam(first, weights[low:high], m[low:high], v[low:high], average[low:high], rule)
+    adam(work.sums[0, low:high], work.weights[low:high], m[low:high], v[low:high], average[low:high], rule)
 
 
 def steps(problem, work, residual, state, batch, first, rates, decays, adam, key):
@@ -281,3 +291,40 @@ def steps(problem, work, residual, state, batch, first, rates, decays, adam, key
     with one_at_a_time():
         _steps(*addresses, start, rates, decays, losses)
     return losses
+
+
+@jit
+def _summed(thread, threads, place):
+    """The sum over the groups, of one thread's share of the parameters."""
+    step = kept(place)
+    low, high = share(step.work.sums.shape[1], thread, threads)
+    add_rows(step.work.sums, low, high)
+
+
+def one_step(*fields):
+    """A `Step` of these fields."""
+    step = Step(*fields)
+    return step._replace(key=tuple(np.uint32(word) for word in step.key))
+
+
+def gradient(step):
+    """What the samples of `work` add to the gradient of the batch's mean, [P]: the first row of its sums.
+
+    Their losses are left in `work.loss`, whose `total` is that of the batch's numbers, and `work.sample_loss`.
+    """
+    kernels = (_activations, _summed) if get_num_threads() <= 2 else (_activations, _gradients, _summed)
+    for kernel in kernels:
+        run(kernel, step)
+    return step.work.sums[0]
+
+
+def descend(step):
+    """Move the weights and the state by the first row of the sums: in the kernel of `steps`, as another compilation
+    of Adam may round otherwise."""
+    run(_descent, step._replace(work=step.work._replace(sums=step.work.sums[:1])))
+
+
+@jit
+def total(losses):
+    """The sum in order."""
+    return _sum(losses)

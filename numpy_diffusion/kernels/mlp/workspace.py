@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads
 
-from numpy_diffusion.kernels.memory import aligned, blocks, round_up
+from numpy_diffusion.kernels.memory import aligned, round_up
 from numpy_diffusion.kernels.mlp.layout import BIAS, JP, KP, J
-from numpy_diffusion.kernels.vector.registers import LANES, ROWS
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, WIDEST_LANES
 
 
 class Problem(NamedTuple):
@@ -34,7 +34,8 @@ class Workspace(NamedTuple):
     grads_at: np.ndarray
     rows: np.ndarray  # the second part's work: matrix and its first row, int64 [.., 2]
     gradient: np.ndarray  # by those rows, [threads, ROWS * K and more]
-    halves: np.ndarray  # by all parameters, of either half of the batch, [2, P]
+    bounds: np.ndarray  # int64 [groups + 1]: group g is WIDEST_LANES samples each from bounds[g] to bounds[g + 1] - 1
+    sums: np.ndarray  # by all parameters, of each group of samples, [groups, P]
     x: np.ndarray  # the first layer's input of a block, [threads, features, LANES]
     h: np.ndarray  # the SiLU layers' outputs, [threads, layers, width, LANES]
     slopes: np.ndarray  # of those SiLUs, likewise
@@ -42,17 +43,17 @@ class Workspace(NamedTuple):
     dg: np.ndarray  # that by its sums, and by those of the layer below, [threads, 2, width, LANES]
     eps_hat: np.ndarray  # [threads, D filled up, LANES]
     eps: np.ndarray  # [threads, D filled up, LANES]
-    loss: np.ndarray  # of each block
+    loss: np.ndarray  # of WIDEST_LANES samples each
     t: np.ndarray  # of each sample, int64
     sample_loss: np.ndarray  # of each sample
 
 
-def workspace(table, weights, batch):
-    """The buffers for batches of this size."""
+def workspace(table, weights, bounds):
+    """The buffers for samples in groups with these bounds, as in `Workspace`, of a whole batch or a share of one."""
     D, width, layers = int(table[-1, J]), int(table[0, JP]), len(table) - 1
-    count, threads = blocks(batch), get_num_threads()
-    in_sizes = [round_up(k, LANES) * count * LANES for k in table[:, KP].tolist()]
-    out_sizes = [j * count * LANES for j in table[:, JP].tolist()]
+    samples, threads = int(bounds[-1] - bounds[0]) * WIDEST_LANES, get_num_threads()
+    in_sizes = [round_up(k, LANES) * samples for k in table[:, KP].tolist()]
+    out_sizes = [j * samples for j in table[:, JP].tolist()]
     rows = [(matrix, row) for matrix, j in enumerate(table[:, J].tolist()) for row in range(0, j, ROWS)]
 
     def buffer(*shape):
@@ -66,7 +67,8 @@ def workspace(table, weights, batch):
         grads_at=np.cumsum([0, *out_sizes[:-1]]),
         rows=np.array(rows),
         gradient=buffer(threads, ROWS * int(table[:, KP].max()) + LANES),
-        halves=buffer(2, int(table[-1, BIAS] + table[-1, J])),
+        bounds=np.asarray(bounds, np.int64),
+        sums=buffer(len(bounds) - 1, int(table[-1, BIAS] + table[-1, J])),
         x=buffer(threads, int(table[0, KP]), LANES),
         h=buffer(threads, layers, width, LANES),
         slopes=buffer(threads, layers, width, LANES),
@@ -74,7 +76,7 @@ def workspace(table, weights, batch):
         dg=buffer(threads, 2, width, LANES),
         eps_hat=buffer(threads, int(table[-1, JP]), LANES),
         eps=buffer(threads, round_up(D, 4), LANES),
-        loss=buffer(count),
-        t=np.zeros(count * LANES, np.int64),
-        sample_loss=buffer(count * LANES),
+        loss=buffer(samples // WIDEST_LANES),
+        t=np.zeros(samples, np.int64),
+        sample_loss=buffer(samples),
     )

@@ -29,6 +29,8 @@ def register_bits():
 
 ROWS, VECTOR = SHAPES[register_bits()]
 LANES = 2 * VECTOR
+WIDEST_ROWS, WIDEST_VECTOR = SHAPES[512]  # what decides the order of a sum is the same on every machine
+WIDEST_LANES = 2 * WIDEST_VECTOR
 
 
 def size(n):

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from numpy_diffusion.kernels.mlp import forward, layout, train, workspace
+from numpy_diffusion.models.shares import Share, add_up
 from numpy_diffusion.models.tasks import State, Take, Task
-from numpy_diffusion.noise import STREAM_BATCH, STREAM_REVERSE, STREAM_TRAIN, split_seed
+from numpy_diffusion.noise import STREAM_BATCH, STREAM_REVERSE, STREAM_TRAIN, integers, split_seed
 from numpy_diffusion.process.coefficients import Coefficients
 
 
@@ -55,14 +56,17 @@ class Kernels(NamedTuple):
             low = stop + 1
             yield stop, forward.point(state, n, dim)
 
-    def steps(self, task: Task, embedding: np.ndarray) -> Take:
-        """Training steps in their one kernel, all buffers made once; embedding [T + 1, E] of the steps t."""
+    def steps(self, task: Task, share: Share, embedding: np.ndarray) -> Take:
+        """Training steps in their one kernel, all buffers made once; embedding [T + 1, E] of the steps t.
+
+        Where processes share a batch, only the gradient of each step is in the kernel.
+        """
         schedule, network = task.schedule, self.network
         data, signal, sigma, embedding = (
             np.ascontiguousarray(values, np.float32)
             for values in (task.data, np.sqrt(schedule.alpha_bar), np.sqrt(1.0 - schedule.alpha_bar), embedding)
         )
-        work = workspace.workspace(network.table, network.weights, task.batch)
+        work = workspace.workspace(network.table, network.weights, -(-share.bounds // share.unit))
 
         def take(
             state: State, count: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray
@@ -72,6 +76,8 @@ class Kernels(NamedTuple):
                 network.table, network.octaves, data, chosen, signal, sigma, lambda_t, bound, embedding
             )
             low, high = state.step, state.step + count
+            if task.ranks.size > 1:
+                return self._shared_steps(task, share, problem, work, state, count)
             work.weights[: len(state.parameters)] = state.parameters
             found = train.steps(
                 problem,
@@ -89,6 +95,36 @@ class Kernels(NamedTuple):
             return found, work.t[: task.batch], work.sample_loss[: task.batch]
 
         return take
+
+    def _shared_steps(
+        self,
+        task: Task,
+        share: Share,
+        problem: workspace.Problem,
+        work: workspace.Workspace,
+        state: State,
+        count: int,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Steps whose batches several processes share: each adds up its groups, then all of them theirs."""
+        key, adam = (*split_seed(task.seed), STREAM_BATCH, STREAM_TRAIN), tuple(task.adam)
+        moved = state.m, state.v, state.average
+        P, found = len(state.parameters), []
+        work.weights[:P] = state.parameters
+        of_units, own = -(-task.batch // share.unit), work.bounds[[0, -1]]
+        for step in range(state.step + 1, state.step + count + 1):
+            rate, decay = float(task.rates[step - 1]), float(task.decays[step - 1])
+            now = train.one_step(problem, work, self.residual, moved, task.batch, step, rate, decay, adam, key)
+            numbers = np.zeros(P + of_units * (1 + share.unit), np.float32)
+            slope, losses, of_samples = np.split(numbers, [P, P + of_units])
+            slope[:] = train.gradient(now)
+            losses[slice(*own)], of_samples[slice(*own * share.unit)] = work.loss, work.sample_loss
+            add_up(task.ranks, share.groups, numbers)
+            work.sums[0] = slope
+            train.descend(now)
+            found.append(train.total(losses) / np.float32(task.batch * problem.data.shape[1]))
+        state.parameters[:], state.step = work.weights[:P], state.step + count
+        drawn = integers(task.seed, STREAM_BATCH, np.arange(task.batch), state.step, [1, len(problem.steps)])
+        return np.array(found, np.float32), problem.steps[drawn[:, 1]], of_samples[: task.batch]
 
 
 def kernels(shapes: list[tuple[int, ...]], parameters: np.ndarray, octaves: int, residual: bool) -> Kernels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,7 @@ from numpy_diffusion.layers import fourier_features, time_embedding
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.shares import ALONE, Ranks, Share, share
 from numpy_diffusion.models.tasks import Dropout, Take, Task
 from numpy_diffusion.networks.mlp import definition
 from numpy_diffusion.networks.mlp.config import MLPConfig
@@ -22,6 +23,8 @@ from numpy_diffusion.process.coefficients import Coefficients
 
 if TYPE_CHECKING:
     from numpy_diffusion.networks.mlp.compiled import Kernels
+
+UNIT: Final = 32  # samples that the kernels take together, whatever the registers
 
 
 @register
@@ -140,8 +143,16 @@ class MLP(Network):
             return None
         return self._kernels().chain(x, table, self.embed(table.t), seed, first, stops)
 
+    def groups(self, batch: int) -> int:
+        """4 groups, and from 1024 on a power of two, so that each has 128 samples to 255: its steps are short."""
+        return min(-(-batch // UNIT), 4 << max(0, (batch // 512).bit_length() - 1))
+
+    def share(self, batch: int, ranks: Ranks = ALONE) -> Share:
+        return share(batch, self.groups(batch), ranks, UNIT)
+
     def own_steps(self, task: Task) -> Take:
-        return self._kernels().steps(task, self.embed(np.arange(task.schedule.T + 1)))
+        own = self.share(task.batch, task.ranks)
+        return self._kernels().steps(task, own, self.embed(np.arange(task.schedule.T + 1)))
 
     def _kernels(self) -> Kernels:
         """The kernels with a copy of the weights; imported here, as the definition needs no Numba."""
