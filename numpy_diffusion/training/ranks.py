@@ -147,7 +147,8 @@ def _versions() -> dict[str, str]:
 
 
 def _short(value: Any) -> str:
-    return value if isinstance(value, str) and len(value) < 500 else f"{reprlib.repr(value)} ({digest(repr(value))})"
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) < 300 else f"{reprlib.repr(value)} (sha256 {digest(text)})"
 
 
 def digest(*values: Any) -> str:

@@ -125,6 +125,21 @@ def started(ranks: int, *command: str, **more: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(line, env=known | more.pop("env", {}), **streams | more)
 
 
+def processes(folder: Path) -> dict[int, int]:
+    """The process ids of the ranks that train in a folder, by rank."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            told, line = ((path / name).read_bytes().split(b"\0") for name in ("environ", "cmdline"))
+        except OSError:  # ended by now, or another user's
+            continue
+        known = dict(entry.split(b"=", 1) for entry in told if b"=" in entry)
+        rank = known.get(b"PMI_RANK", known.get(b"OMPI_COMM_WORLD_RANK"))
+        if rank is not None and str(folder).encode() in line and b"python" in line[0]:
+            found[int(rank)] = int(path.name)
+    return found
+
+
 def main() -> None:
     from mpi4py import MPI
 
