@@ -67,7 +67,7 @@ def test_processes_that_disagree_are_refused(lie: str) -> None:
 
 def command(folder: Path, steps: int = 300, *more: str) -> list[str]:
     line = f"-m numpy_diffusion train --data spiral --n 300 --batch 200 --width 20 --depth 1 --steps {steps} --seed 3"
-    return [*line.split(), "--checkpoint-every", "7", "--out", str(folder), *more]
+    return [*line.split(), "--checkpoint-every", "20", "--out", str(folder), *more]
 
 
 def alone(folder: Path, *more: str) -> np.ndarray:
