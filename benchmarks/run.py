@@ -32,12 +32,6 @@ import works
 QUICK = {"rounds": 3, "least": 0.02}
 FULL = {"rounds": 9, "least": 0.2}
 LONG = ("1000 steps, 8192", "(x 2)", "(x 4)", "in colour", "ddpm-cifar10")  # titles that --quick leaves out
-    "1000 steps, 8192",
-    "(x 2)",
-    "(x 4)",
-    "in colour",
-    "ddpm-cifar10",
-)  # titles: --quick leaves them out, unless --only asks
 
 
 def main() -> None:
