@@ -40,7 +40,7 @@ def main() -> None:
 
     import numpy_diffusion as nd
 
-    model, schedule = unet_works._model(), nd.Schedule.linear(T=T)
+    model, schedule = unet_works.small(), nd.Schedule.linear(T=T)
     few = nd.UNet(**model.options | {"block_out_channels": (8, 8, 8)})
     found = {}
     for name in [OURS, *(name for peer in works.installed_peers("peer_diffusers") for name in peer.NAMES)]:

@@ -31,7 +31,7 @@ import works
 
 QUICK = {"rounds": 3, "least": 0.02}
 FULL = {"rounds": 9, "least": 0.2}
-LONG = ("1000 steps, 8192", "(x 2)", "(x 4)")  # of titles: what --quick leaves out, unless --only asks for it
+LONG = ("1000 steps, 8192", "(x 2)", "(x 4)", "in colour", "ddpm-cifar10")  # titles that --quick leaves out
 
 
 def main() -> None:
@@ -76,11 +76,8 @@ def _jobs() -> dict[str, Callable[[], works.Work]]:
             "training step with Adam, batch 2048": lambda: works.train(peers, 2048, 1.5),
             "convolution 3 x 3, 64 channels": lambda: unet_works.convolution(unet_peers, 64),
             "convolution 3 x 3, 128 channels": lambda: unet_works.convolution(unet_peers, 128),
-            "U-Net, 1 image": lambda: unet_works.predict(unet_peers, 1, 1.2),
-            "U-Net, 16 images": lambda: unet_works.predict(unet_peers, 16, 2.0),
-            "U-Net, 64 images": lambda: unet_works.predict(unet_peers, 64, 2.0),
-            "U-Net, training step, batch 32": lambda: unet_works.train(unet_peers, 32, 2.0),
         }
+        | unet_works.jobs(unet_peers)
         | latent_works.jobs(works.installed_peers("peer_latents"))
         | clip_works.jobs(works.installed_peers("peer_clip"))
         | unclip_works.jobs(works.installed_peers("peer_unclip"))

@@ -1,64 +1,114 @@
-"""The works on images: a U-Net of 1.6 M parameters on 1 x 32 x 32, and a convolution on its own."""
+"""The works on images: U-Nets of three sizes, and a convolution on its own."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 import ours
 import timing
-from works import OURS, Work
+from works import OURS, Work, drawn
 
 import numpy_diffusion as nd
 
-CHANNELS = (32, 64, 64)
+RATE = 1e-4
 
 
-def _model() -> nd.UNet:
-    """Two layers a block, attention at the middle level; weights drawn, so that answers can be told apart."""
-    blocks = ("DownBlock2D", "AttnDownBlock2D", "DownBlock2D"), ("UpBlock2D", "AttnUpBlock2D", "UpBlock2D")
-    model = nd.UNet(sample_size=32, in_channels=1, out_channels=1, block_out_channels=CHANNELS, norm_num_groups=8,
-                    down_block_types=blocks[0], up_block_types=blocks[1], layers_per_block=2)  # fmt: skip
-    rng = np.random.default_rng(0)
-    model.params["conv_out.weight"][:] = 0.05 * rng.normal(size=model.params["conv_out.weight"].shape)
+def small() -> nd.UNet:
+    """1.6 M parameters on 1 x 32 x 32: two layers a block, attention at the middle level."""
+    model = nd.UNet(sample_size=32, in_channels=1, out_channels=1, block_out_channels=(32, 64, 64), norm_num_groups=8,
+                    layers_per_block=2, down_block_types=("DownBlock2D", "AttnDownBlock2D", "DownBlock2D"),
+                    up_block_types=("UpBlock2D", "AttnUpBlock2D", "UpBlock2D"))  # fmt: skip
+    drawn(model)
     return model
 
 
-def predict(peers: list[ModuleType], n: int, target: float) -> Work:
-    model, x = _model(), np.random.default_rng(n).standard_normal((n, 1, 32, 32), dtype=np.float32)
+def colour() -> nd.UNet:
+    """10.4 M parameters on 3 x 64 x 64: attention at the lowest level."""
+    model = nd.UNet(sample_size=64, in_channels=3, out_channels=3, block_out_channels=(64, 128, 192),
+                    norm_num_groups=32, layers_per_block=2,
+                    down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
+                    up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"))  # fmt: skip
+    drawn(model)
+    return model
+
+
+def cifar() -> nd.UNet:
+    """35.7 M parameters on 3 x 32 x 32: google/ddpm-cifar10-32, the network of Ho et al. 2020, appendix B."""
+    model = nd.UNet(sample_size=32, in_channels=3, out_channels=3, block_out_channels=(128, 256, 256, 256),
+                    norm_num_groups=32, norm_eps=1e-6, layers_per_block=2, downsample_padding=0,
+                    flip_sin_to_cos=False, freq_shift=1,
+                    down_block_types=("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
+                    up_block_types=("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"))  # fmt: skip
+    drawn(model)
+    return model
+
+
+class Size(NamedTuple):
+    """A network, and of how many images at a time it is timed, with the least ratio wanted of each."""
+
+    name: str
+    make: Callable[[], nd.UNet]
+    predicted: dict[int, float]
+    trained: dict[int, float]
+
+
+SIZES = (
+    Size("U-Net", small, {1: 1.2, 16: 2.0, 64: 2.0}, {32: 2.0}),
+    Size("U-Net 64-128-192 in colour", colour, {1: 1.7, 8: 1.7, 16: 1.7}, {4: 1.7, 16: 1.7, 32: 1.7}),
+    Size("ddpm-cifar10", cifar, {1: 1.5, 8: 1.5, 16: 1.5}, {4: 1.5, 16: 1.5, 32: 1.5}),
+)
+
+
+def jobs(peers: Sequence[ModuleType]) -> dict[str, Callable[[], Work]]:
+    """What makes each work, by its title; the smallest network first."""
+    found: dict[str, Callable[[], Work]] = {}
+    for size in SIZES:
+        for n, target in size.predicted.items():
+            title = f"{size.name}, {n} image{'s' if n > 1 else ''}"
+            found[title] = functools.partial(predict, title, peers, size.make, n, target)
+        for batch, target in size.trained.items():
+            title = f"{size.name}, training step, batch {batch}"
+            found[title] = functools.partial(train, title, peers, size.make, batch, target)
+    return found
+
+
+def _images(model: nd.UNet, n: int, seed: int) -> np.ndarray:
+    shape = n, model.config.in_channels, *model.config.image_size
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+def predict(title: str, peers: Sequence[ModuleType], make: Callable[[], nd.UNet], n: int, target: float) -> Work:
+    model = make()
+    x = _images(model, n, seed=n)
     runs = {OURS: lambda: model(x, 500)}
     runs |= {name: peer.predict(name, model, x, 500) for peer in peers for name in peer.NAMES}
     runs = timing.noting_first(runs, first := {})
     expected = runs[OURS]()
     for name, run in runs.items():
         np.testing.assert_allclose(run(), expected, atol=1e-4 * np.abs(expected).max(), err_msg=name)
-    return Work(f"U-Net, {n} images 32 x 32", runs, first, 1, target, flops=n * ours.unet_flops(model))
+    return Work(title, runs, first, 1, target, flops=n * ours.unet_flops(model))
 
 
-def train(peers: list[ModuleType], batch: int, target: float) -> Work:
-    model, schedule, rng = _model(), nd.Schedule.linear(T=1000), np.random.default_rng(0)
-    data = rng.uniform(-1.0, 1.0, (256, 1, 32, 32)).astype(np.float32)
-    arguments = (model, schedule, data, batch)
-    runs = {OURS: ours.train(*arguments, 1, 1e-4)}
-    x0, t, eps = data[:4], rng.integers(1, 1001, 4), rng.standard_normal((4, 1, 32, 32), dtype=np.float32)
+def train(title: str, peers: Sequence[ModuleType], make: Callable[[], nd.UNet], batch: int, target: float) -> Work:
+    model, schedule, rng = make(), nd.Schedule.linear(T=1000), np.random.default_rng(0)
+    data, arguments = np.clip(_images(model, 256, seed=0), -1.0, 1.0), (batch, RATE)
+    runs = {OURS: ours.train(model, schedule, data, batch, 1, RATE)}
+    x0, t, eps = data[:4], rng.integers(1, 1001, 4), _images(model, 4, seed=1)
     expected = ours.gradient(model, schedule, x0, t, eps)
     for name, module in ((name, peer) for peer in peers for name in peer.NAMES):
-        runs[name], gradient = module.train(name, *arguments, 1e-4)
+        runs[name], gradient = module.train(name, model, schedule, data, *arguments)
         if "compiled" not in name:  # which compiles again for another batch
             error = np.linalg.norm(gradient(x0, t, eps) - expected) / np.linalg.norm(expected)
             assert error < 1e-4, f"{name}: gradient off by {error:.1e}"
-    title = f"U-Net, training step with Adam, batch {batch}"
-    return Work(
-        title,
-        timing.noting_first(runs, first := {}),
-        first,
-        1,
-        target,
-        flops=batch * ours.unet_flops(model, training=True),
-    )
+    flops = batch * ours.unet_flops(model, training=True)
+    return Work(title, timing.noting_first(runs, first := {}), first, 1, target, flops=flops)
 
 
-def convolution(peers: list[ModuleType], channels: int, n: int = 32, side: int = 32) -> Work:
+def convolution(peers: Sequence[ModuleType], channels: int, n: int = 32, side: int = 32) -> Work:
     """3 x 3, as many channels in as out; ours with its own layout, as inside a network."""
     rng = np.random.default_rng(channels)
     x = rng.standard_normal((n, channels, side, side), dtype=np.float32)

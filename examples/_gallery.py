@@ -43,7 +43,7 @@ GALLERY = EXAMPLES / "gallery"
 FIGURES = EXAMPLES.parent / "numpy_diffusion" / "figures"
 
 PICTURES = {  # by example
-    "spiral": ["spiral.png"],
+    "spiral": ["spiral.png", "spiral.gif"],
     "airplane_and_tank": ["airplane.png", "tank.png"],
     "digits": ["digits.png"],
     "check_your_sampler": ["check_your_sampler.png"],

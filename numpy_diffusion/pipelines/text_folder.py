@@ -76,7 +76,7 @@ def _widened(encoder: Encoder, tokens: int) -> Encoder:
     if encoder.config.vocab_size >= tokens:
         return encoder
     options: dict[str, Any] = encoder.options | {"vocab_size": tokens}
-    wide = type(encoder)(**options)
+    wide = type(encoder).empty(**options)
     table = np.zeros_like(wide.params[TOKENS])
     table[: encoder.config.vocab_size] = encoder.params[TOKENS]
     wide.fill(encoder.params | {TOKENS: table})

@@ -260,7 +260,7 @@ def _model_and_schedule(folder: Path, text: str) -> tuple[Trainable, Schedule | 
     path, config = folder / MODEL, json.loads(text)
     arrays = tensors.unpack(path, text, config_text.before(text))
     try:
-        model = registry.named(config["network"]["class"])(**config["network"]["config"])
+        model = registry.named(config["network"]["class"]).empty(**config["network"]["config"])
         known = config["schedule"]
         if known is None and isinstance(model, Network):
             raise ValueError("schedule: expected that of a network that predicts noise, got none")

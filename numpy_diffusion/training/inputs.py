@@ -73,7 +73,7 @@ def check_weights(name: str, model: Trainable) -> None:
 def pictures(model: Trainable, x0: ArrayLike, condition: Condition | None = None) -> Data:
     """Images [N, C, H, W] of what is no eps-network, what belongs to each, and a copy of it with nothing measured."""
     values = _checks.in_range("x0", _checks.array("x0", x0, ("N", *model.shape), np.float32))
-    copied = type(model)(**model.options)
+    copied = type(model).empty(**model.options)
     copied.buffer[:] = model.buffer
     return Data(copied, values, Condition() if condition is None else condition)
 

@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from numpy_diffusion.cli.commands import main
 
 
 def blocks(page: Path, language: str) -> list[str]:
     """The code in this language, block by block."""
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(), flags=re.DOTALL)
+
+
+def run(page: Path, shorter: Mapping[str, str]) -> dict[str, Any]:
+    """Run the page's Python from top to bottom, some of its numbers smaller, and give the names that it makes."""
+    source = "".join(blocks(page, "python"))
+    for long, short in shorter.items():
+        assert long in source
+        source = source.replace(long, short)
+    names: dict[str, Any] = {}
+    exec(source, names)
+    return names
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The arguments of each call of the command `numpy-diffusion` that the page shows."""
+    lines = [line.split("#")[0].split() for block in blocks(page, "sh") for line in block.splitlines()]
+    return [line[1:] for line in lines if line and line[0] == "numpy-diffusion"]
+
+
+def carry_out(command: list[str]) -> None:
+    """Run a command in short."""
+    short = {"train": ["--steps", "6", "--T", "20"], "sample": ["--steps", "6"]}.get(command[0], [])
+    few = ["--n", "300"] * (command[:3] == ["train", "--data", "airplane"])
+    assert main([*command, *([] if "--resume" in command else short + few)]) == 0
+
+
+def told(page: Path) -> str:
+    """The page's text in one line."""
+    return " ".join(page.read_text().split())
 
 
 def links(page: Path) -> list[tuple[str, Path]]:

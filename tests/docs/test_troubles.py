@@ -26,10 +26,6 @@ def test_its_code_runs_and_a_signal_acts_as_ctrl_c() -> None:
     assert found["context"].get_start_method() == "forkserver"
 
 
-def test_its_links_lead_somewhere() -> None:
-    assert pages.wrong_links(PAGE) == []
-
-
 def test_errors_that_name_a_page_name_this_one() -> None:
     assert set(re.findall(r"docs/\w+\.md(?=[^`])", SOURCES)) == {"docs/troubles.md"}
 

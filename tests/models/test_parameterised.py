@@ -38,6 +38,13 @@ def test_the_parameters_are_views_of_one_buffer() -> None:
     assert Plane(3, dtype=np.float64).buffer.dtype == np.float64
 
 
+def test_an_empty_one_draws_nothing_and_no_other_is_empty_after_it() -> None:
+    assert not Plane.empty(rows=3, seed=5).buffer.any()
+    with pytest.raises(ValueError, match="seed"):
+        Plane.empty(rows=3, seed=-1)
+    assert Plane(3, seed=5).buffer.any()
+
+
 def test_it_is_filled_by_name() -> None:
     plane = Plane(1)
     plane.fill({"row": np.array([1.0, 2.0]), "other": np.zeros(1), "matrix": np.array([[3.0, 4.0]])})

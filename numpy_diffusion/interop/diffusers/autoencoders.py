@@ -31,7 +31,7 @@ def read(folder: _files.PathLike) -> AutoencoderKL:
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
     config, tensors = read_network(folder, (KIND,), _checked, shapes)
-    autoencoder = AutoencoderKL(**vars(config))
+    autoencoder = AutoencoderKL.empty(**vars(config))
     autoencoder.fill(tensors)
     return autoencoder
 

@@ -53,7 +53,7 @@ def read(folder: _files.PathLike) -> PriorTransformer:
     with naming(_files.as_path("folder", folder) / WEIGHTS):
         if scale.min() <= 0.0:
             raise ValueError(f"{DEVIATION}: expected deviations above 0, got {scale.min():g}")
-    prior = PriorTransformer(**vars(config))
+    prior = PriorTransformer.empty(**vars(config))
     prior.fill(tensors)
     prior.shift, prior.scale = shift.copy(), scale.copy()
     return prior

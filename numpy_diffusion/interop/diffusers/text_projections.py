@@ -32,7 +32,7 @@ def read(folder: _files.PathLike) -> TextProjection:
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
     config, tensors = read_network(folder, (KIND,), _checked, shapes)
-    model = TextProjection(**vars(config))
+    model = TextProjection.empty(**vars(config))
     model.fill(tensors)
     return model
 

@@ -89,11 +89,7 @@ def forward(worker, tables, src, dst, weights, window, vector, residual):
             for j in range(J):
                 start[j] += arena[added + j]
     if window.squares != NOWHERE:
-        for n in range(samples):
-            into, start = image(tables[n], dst), place.start + n * apart
-            low, high = share(into.height // 2, worker.part, worker.parts)
-            winograd.forward(arena, image(tables[n], src), into, weights, window, scratch, start, place.squares,
-                             image(tables[n], residual), low, high)  # fmt: skip
+        winograd.forward(worker, tables, src, dst, weights, window, place.start, place.squares, residual)
     else:
         _by_pixels(worker, tables, src, dst, weights, window)
         for n in range(samples):

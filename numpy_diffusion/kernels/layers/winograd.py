@@ -9,8 +9,9 @@ maps are linear, and the way back is each of them transposed:
 
     dM = A dy A^T,    dU = sum over squares of V dM,    dw += G^T dU G.
 
-Forward, ROWS squares at a time go all the way, so that their V and M stay in the first cache; U is made
-once for all samples.  Backward, the sums run over squares, and as many go together as the second cache holds.
+The squares of samples that go together are counted on.  Forward, ROWS of them at a time go all the way, so that
+their V and M stay in the first cache; U is made once for all samples.  Backward, the sums run over squares, and as
+many go together as the second cache holds.
 """
 
 from typing import NamedTuple
@@ -23,7 +24,7 @@ from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.runs import runs_tile
 from numpy_diffusion.kernels.vector.sandwich import make_sandwich
-from numpy_diffusion.kernels.vector.tile import prefetch_to_read, prefetch_to_write, tile
+from numpy_diffusion.kernels.vector.tile import move, prefetch_to_read, prefetch_to_write, tile
 
 A = ((1, 0), (1, 1), (1, -1), (0, -1))
 B = ((1, 0, 0, 0), (0, 1, -1, 1), (-1, 1, 1, 0), (0, 0, 0, -1))
@@ -55,6 +56,7 @@ class Scratch(NamedTuple):
     """Where the intermediate results of a block of squares are in the scratch."""
 
     zeros: int  # LANES zeros, from which sums start
+    starts: int  # LANES numbers for each of ROWS squares, from which those of the centre start
     v: int  # V: [place, square, input channel]
     apart_v: int  # numbers from a place to the next
     m: int  # M or dM: [place, square, lane]
@@ -67,10 +69,11 @@ class Scratch(NamedTuple):
 def scratch_from(at, squares, C):
     """The scratch from `at` on, for so many squares at a time and C input channels."""
     apart_v, apart_m = squares * C + PAD, squares * LANES + PAD
-    v = at + LANES
+    starts = at + LANES
+    v = starts + ROWS * LANES
     m = v + PATCH * apart_v
     du = m + PATCH * apart_m
-    return Scratch(at, v, apart_v, m, apart_m, du, du + PATCH * C * LANES)
+    return Scratch(at, starts, v, apart_v, m, apart_m, du, du + PATCH * C * LANES)
 
 
 @register_jitable
@@ -107,39 +110,70 @@ def transform(weights, w0, u0, C, J, part, parts):
             to_weights(weights, a0, 3 * size, size, weights, 0, weights, c0, 4 * size, size)
 
 
-@part_jit
-def forward(arena, src, dst, weights, window, scratch, start, at, residual, low, high):
-    """dst = conv(src) + scratch[start + channel] (+ the image `residual`), rows low..high - 1 of squares.
+class Squares(NamedTuple):
+    """The squares that a worker has: so many of each sample, from one of them on, counted on over all samples."""
 
-    window: a `conv.Window`, its `squares` where `transform` put U;  scratch[at...] is free.
+    own: int  # of a sample
+    skipped: int  # of a sample, before its first
+    end: int  # of all samples
+
+
+@inline_jit
+def _where(squares, number):
+    """The sample of a square, and its number there."""
+    return number // squares.own, squares.skipped + number % squares.own
+
+
+@part_jit
+def forward(worker, tables, src, dst, weights, window, starts, at, residual):
+    """dst = conv(src) + what each channel starts from (+ the image `residual`); the worker's rows of squares.
+
+    tables : a table of images for each sample;  src, dst, residual : rows of them;  window : a `conv.Window`, its
+    `squares` where `transform` put U;  starts : the first sample's start from the scratch's `starts` on, round_up(J,
+    LANES) numbers a sample;  scratch[at...] is free
     """
-    C, J, across, row = src.channels, dst.channels, dst.width // 2, pitch(dst)
+    scratch, into = worker.scratch, image(tables[0], dst)
+    C, J, across = image(tables[0], src).channels, into.channels, into.width // 2
     place, u0 = scratch_from(at, ROWS, C), window.squares
+    low, high = share(into.height // 2, worker.part, worker.parts)
+    all_squares = Squares((high - low) * across, low * across, (high - low) * across * tables.shape[0])
     scratch[place.zeros : place.zeros + LANES] = 0
     prefetch_to_read(weights, u0, LANES * C)
-    for first in range(low * across, high * across, ROWS):
-        squares = min(ROWS, high * across - first)
-        for i in range(squares):
+    for first in range(0, all_squares.end, ROWS):
+        count = min(ROWS, all_squares.end - first)
+        for i in range(count):
+            n, square = _where(all_squares, first + i)
             for k in range(2):
-                prefetch_to_write(arena, _corner(dst, first + i, k), 2 * J)
-        _patches(arena, src, window.shift, first, squares, scratch, place, 0)
+                prefetch_to_write(worker.arena, _corner(image(tables[n], dst), square, k), 2 * J)
+            _patches(worker.arena, image(tables[n], src), window.shift, square, 1, scratch, place, i)
         for j in range(0, J, LANES):
+            for i in range(count):
+                s = starts + (first + i) // all_squares.own * J + j
+                move(scratch, s, scratch, place.starts + i * LANES, LANES, False)
             for p in range(PATCH):
-                s = start + j if p == CENTRE else place.zeros
-                if first == low * across:
+                s, lds = (place.starts, LANES) if p == CENTRE else (place.zeros, 0)
+                if first == 0:
                     prefetch_to_read(weights, u0 + (j * PATCH + (p + 1) * LANES) * C, LANES * C)
                 runs_tile(scratch, place.v + p * place.apart_v, 0, 1, C,
-                          weights, u0 + (j * PATCH + p * LANES) * C, 0, LANES, scratch, s, 0,
+                          weights, u0 + (j * PATCH + p * LANES) * C, 0, LANES, scratch, s, lds,
                           scratch, place.m + p * place.apart_m, LANES, 1, C)  # fmt: skip
-            for i in range(squares):
-                corner = _corner(dst, first + i, 0) + j
-                for lane in range(0, LANES, VECTOR):
-                    a0, c0 = place.m + i * LANES + lane, corner + lane
-                    if residual.at == NOWHERE:
-                        to_output(scratch, a0, 4 * place.apart_m, place.apart_m, arena, 0, arena, c0, row, J)
-                    else:
-                        s0 = residual.at + c0 - dst.at
-                        add_output(scratch, a0, 4 * place.apart_m, place.apart_m, arena, s0, arena, c0, row, J)
+            for i in range(count):
+                n, square = _where(all_squares, first + i)
+                into, other = image(tables[n], dst), image(tables[n], residual)
+                _outputs(worker.arena, into, square, j, scratch, place, i, other)
+
+
+@jit
+def _outputs(arena, dst, square, j, scratch, place, at, residual):
+    """A square of LANES output channels from j on, from M of the block's square `at`."""
+    J, row, corner = dst.channels, pitch(dst), _corner(dst, square, 0) + j
+    for lane in range(0, LANES, VECTOR):
+        a0, c0 = place.m + at * LANES + lane, corner + lane
+        if residual.at == NOWHERE:
+            to_output(scratch, a0, 4 * place.apart_m, place.apart_m, arena, 0, arena, c0, row, J)
+        else:
+            s0 = residual.at + c0 - dst.at
+            add_output(scratch, a0, 4 * place.apart_m, place.apart_m, arena, s0, arena, c0, row, J)
 
 
 @jit

@@ -17,7 +17,8 @@ from numpy_diffusion.networks.unet.plan_resnet import resnet
 from numpy_diffusion.networks.unet.plan_transformer import added_attention, attention, transformer
 from numpy_diffusion.networks.unet.program import Op, norm_out, told_size, unknown
 
-FEWEST = 64  # pixels for which Winograd's convolution is the faster
+# Pixels of an image for which Winograd's convolution is the faster; in training several go together.
+FEWEST, FEWEST_IN_TRAINING = 64, 16
 
 
 def plan(
@@ -186,7 +187,8 @@ class Builder:
     def squares(self, packing: Packing, weight: str, dst: int, stride: int) -> int:
         """Where U of the weights is, if whole squares of pixels go through, and enough to be worth its size."""
         _, height, width, _, _ = self.images[dst]
-        whole = stride == 1 and height % 2 == width % 2 == 0 and height * width >= FEWEST
+        fewest = FEWEST_IN_TRAINING if self.training else FEWEST
+        whole = stride == 1 and height % 2 == width % 2 == 0 and height * width >= fewest
         return packing.squares_at.get(weight, NOWHERE) if whole else NOWHERE
 
     def conv_back(self, weight: str, src: int, dy: int, k: int, stride: int, pad: int) -> None:

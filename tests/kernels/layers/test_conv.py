@@ -115,32 +115,50 @@ def test_conv_backward_by_squares_is_the_layers(case):
     check_backward(*case)
 
 
-@FLAT
-@given(SEED, SIDE, st.integers(1, 70), CHANNELS, CHANNELS, st.sampled_from([1, 3]))
-def test_samples_that_go_together_are_as_each_alone(seed, height, width, C, J, k):
-    """To the bit: their outputs, and the gradient by the weights to which they add one after the other."""
-    n, shapes = SAMPLES, ((height, width, C, 1), (height, width, J, 1))
-    given_ = drawn(seed, *[(C, height, width)] * n, *[(J, height, width)] * n, (J, C, k, k), (J,))
-    weights = np.concatenate([conv.panels(given_[-2]), given_[-1]])
-    window = conv.Window(0, NOWHERE, len(weights) - J, k, 1, 0 if k == 3 else 1)
+def together_and_alone(seed, height, width, C, J, k, n=SAMPLES):
+    """Outputs of n samples that go together, each with a vector and a residual of its own, and the gradient by the
+    weights to which they add; then the same of one after the other."""
+    shapes = (height, width, C, 1), (height, width, J, 1), (height, width, J, 1), (1, 1, J, 0)
+    x, dy, residual = (drawn(seed + i, *[(D, height, width)] * n) for i, D in enumerate((C, J, J)))
+    *vectors, weight, bias = drawn(seed, *[(J, 1, 1)] * n, (J, C, k, k), (J,))
+    weights, squares = with_squares(weight, by_squares(k, 1, C, J, (height, width)))
+    weights = np.concatenate([weights, bias])
+    window = conv.Window(0, squares, len(weights) - J, k, 1, 0 if k == 3 else 1)
     found = []
-    for together in (False, True):
+    for together in (True, False):
         memory, gradients = Memory(*shapes * n), np.ones(len(weights), np.float32)
-        tables = np.array([[NO_IMAGE, *memory.images[2 * i : 2 * i + 2]] for i in range(n)], images.IMAGE)
+        tables = np.array([[NO_IMAGE, *memory.images[4 * i : 4 * i + 4]] for i in range(n)], images.IMAGE)
         for i in range(n):
-            memory.put(2 * i, given_[i])
+            for row, values in enumerate((x[i], dy[i], residual[i], vectors[i])):
+                memory.put(4 * i + row, values)
         worker = memory.worker(max(conv.scratch_size(C, J), conv.backward_scratch_size(C, J, width)))
         parts = [tables] if together else [tables[i : i + 1] for i in range(n)]
         for part in parts:
-            conv.forward(worker, part, 1, 2, weights, window, NONE, NONE)
-        outputs = [memory.got(2 * i + 1) for i in range(n)]
-        for i in range(n):
-            memory.put(2 * i + 1, given_[n + i])
-        for part in parts:
             conv.backward(worker, part, 1, 2, gradients, window, NONE)
-        found.append((*outputs, gradients))
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_array_equal(one, other)
+        for part in parts:
+            conv.forward(worker, part, 1, 2, weights, window, 4, 3)
+        found.append(([memory.got(4 * i + 1) for i in range(n)], gradients[: weight.size], gradients[-J:]))
+    return found
+
+
+@FLAT
+@given(SEED, SIDE, st.integers(1, 70), CHANNELS, CHANNELS, st.sampled_from([1, 3]))
+def test_samples_that_go_together_are_as_each_alone(seed, height, width, C, J, k):
+    """To the bit, except that a gradient by squares is summed before it goes back to the weights' own space."""
+    (outputs, *gradients), (alone, *one_by_one) = together_and_alone(seed, height, width, C, J, k)
+    np.testing.assert_array_equal(outputs, alone)
+    np.testing.assert_array_equal(gradients[-1], one_by_one[-1])
+    if not by_squares(k, 1, C, J, (height, width)):
+        np.testing.assert_array_equal(gradients[0], one_by_one[0])
+
+
+@FLAT
+@given(SEED, EVEN, EVEN, *FILLED, st.integers(1, SAMPLES))
+def test_squares_are_counted_on_over_the_samples(seed, height, width, C, J, n):
+    (outputs, *gradients), (alone, *one_by_one) = together_and_alone(seed, height, width, C, J, 3, n)
+    np.testing.assert_array_equal(outputs, alone)
+    for one, other in zip(gradients, one_by_one, strict=True):
+        assert close(one, other, n * height * width)
 
 
 def test_panels_hold_each_weight_once():

@@ -32,9 +32,7 @@ def test_no_more_workers_than_groups(groups: int) -> None:
 
 
 @pytest.mark.parametrize(("weights", "samples"), [(0, 1), (66, 1), (67, 2), (10_000, SAMPLES)])
-def test_the_more_samples_go_together_the_larger_the_weights_are_beside_their_images(
-    weights: int, samples: int
-) -> None:
+def test_the_larger_the_weights_the_more_samples_go_together(weights: int, samples: int) -> None:
     assert at_a_time(plan(), weights) == samples
 
 

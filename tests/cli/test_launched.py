@@ -1,0 +1,131 @@
+"""What mpiexec or srun has started together: how it is known, and how the cores are shared."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import numba
+import pytest
+from checks.ranks import ThreadComm
+
+from numpy_diffusion.cli import launched
+
+ALONE = ThreadComm(0, [[]])  # of one rank
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*launched.TOLD, launched.TASKS, "NUMBA_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def with_mpi(monkeypatch: pytest.MonkeyPatch, comm: Any) -> None:
+    found = SimpleNamespace(COMM_WORLD=comm, COMM_TYPE_SHARED=2)
+    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=found))
+
+
+def pair(rank: int = 0) -> ThreadComm:
+    return ThreadComm(rank, [[], []])
+
+
+def test_a_process_started_alone_asks_for_no_mpi(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    assert launched.communicator() is None
+    assert launched.on_ranks(lambda comm: 7 if comm is None else 0) == 7
+
+
+@pytest.mark.parametrize("name", [*launched.TOLD, launched.TASKS])
+def test_a_launcher_is_known_by_what_it_tells(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "2")
+    with_mpi(monkeypatch, both := pair())
+    assert launched.communicator() is both
+
+
+def test_one_process_of_mpiexec_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMI_RANK", "0")
+    with_mpi(monkeypatch, ALONE)
+    assert launched.communicator() is None
+
+
+def test_processes_that_mpi_does_not_know_of_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would train for itself, and into the same folder."""
+    monkeypatch.setenv(launched.TASKS, "4")
+    with_mpi(monkeypatch, ALONE)
+    with pytest.raises(
+        ValueError, match=r"^srun: expected 4 processes that MPI knows of, got 1: see srun --mpi=list$"
+    ):
+        launched.communicator()
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMI_RANK", "0")
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    with pytest.raises(ImportError, match=r"^several processes need mpi4py: pip install 'numpy_diffusion\[mpi\]' \("):
+        launched.communicator()
+
+
+def test_nobody_imports_mpi4py_without_need() -> None:
+    assert "mpi4py" not in {name for name in vars(launched)} | set(vars(builtins))
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_first_alone_speaks_of_an_error_that_all_share(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(comm: Any) -> int:
+        raise ValueError("seed: expected 0")
+
+    monkeypatch.setattr(launched, "communicator", lambda: pair(rank))
+    monkeypatch.setattr(launched, "share_cores", lambda comm: None)
+    if rank:
+        assert launched.on_ranks(fails) == 2
+    else:
+        with pytest.raises(ValueError, match="^seed: expected 0$"):
+            launched.on_ranks(fails)
+
+
+def test_each_speaks_of_a_rank_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left: list[int] = []
+
+    def fails(comm: Any) -> int:
+        raise ConnectionError("comm: rank 0 has not answered for 9 s: training ends here")
+
+    monkeypatch.setattr(launched, "communicator", lambda: pair(1))
+    monkeypatch.setattr(launched, "share_cores", lambda comm: None)
+    monkeypatch.setattr(launched, "LAST_WORDS", 0.0)
+    monkeypatch.setattr(launched.os, "_exit", left.append)
+    launched.on_ranks(fails)
+    assert left == [2]
+    expected = "numpy-diffusion: error: comm: rank 0 has not answered for 9 s: training ends here\n"
+    assert capsys.readouterr().err == expected
+
+
+class Node(ThreadComm):
+    """All ranks on one machine."""
+
+    def Split_type(self, kind: int) -> Node:
+        return self
+
+    def Free(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(range(4), 2), (range(3), 1), (range(1), 1)])
+def test_ranks_on_a_machine_share_its_cores(cores: range, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: list[int] = []
+    with_mpi(monkeypatch, None)
+    monkeypatch.setattr(launched.os, "sched_getaffinity", lambda _: set(cores), raising=False)
+    monkeypatch.setattr(launched, "texts", lambda ranks, own: [own, own])
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(numba, "set_num_threads", set_to.append)
+    launched.share_cores(Node(0, [[], []]))
+    assert set_to == [threads]
+
+
+def test_threads_that_the_user_asks_for_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
+    monkeypatch.setattr(numba, "set_num_threads", None)
+    launched.share_cores(pair())
