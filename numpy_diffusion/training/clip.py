@@ -19,7 +19,7 @@ from numpy_diffusion.networks.clip.joint_definition import SCALE
 from numpy_diffusion.noise import STREAM_BATCH, integers
 from numpy_diffusion.training import checkpoints, inputs
 from numpy_diffusion.training.keeping import first_checkpoint
-from numpy_diffusion.training.loop import carry_out
+from numpy_diffusion.training.loop import Keeping, carry_out
 from numpy_diffusion.training.ranks import over, together
 from numpy_diffusion.training.resuming import stored_run
 from numpy_diffusion.training.run import CLIPRun
@@ -116,11 +116,7 @@ def train_clip(
         stored,
         first_checkpoint(data, None, vars(settings), data_name),
         as_run,
-        out=out,
-        checkpoint_every=checkpoint_every,
-        progress=progress,
-        after_checkpoint=after_checkpoint,
-        ranks=ranks,
+        Keeping(out, checkpoint_every, progress, after_checkpoint, ranks),
     )
 
 

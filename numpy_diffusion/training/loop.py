@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +18,7 @@ from numpy_diffusion._progress import Bar
 from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
-from numpy_diffusion.models.shares import ALONE, Ranks
+from numpy_diffusion.models.shares import Ranks
 from numpy_diffusion.models.tasks import State
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.schedules import Schedule
@@ -31,7 +31,7 @@ from numpy_diffusion.training.run import Run
 from numpy_diffusion.training.settings import known_warmup
 from numpy_diffusion.training.step import Advance
 from numpy_diffusion.training.step_sampling import Sampling
-from numpy_diffusion.training.steps import Prepared, hand_over, prepared, states
+from numpy_diffusion.training.steps import hand_over, prepared, states
 
 AnyRun = TypeVar("AnyRun")
 
@@ -136,10 +136,10 @@ def train(
     >>> folder.cleanup()
     """
     ranks = over(comm)
-
-    def checked() -> tuple[checkpoints.Checkpoint | None, Prepared]:
-        stored = stored_run(out, resume)
-        return stored, prepared(
+    stored = together(ranks, lambda: stored_run(out, resume))
+    ready = together(
+        ranks,
+        lambda: prepared(
             model,
             schedule,
             x0,
@@ -158,26 +158,26 @@ def train(
             mirror=mirror,
             label_dropout=label_dropout,
             crop=crop,
-        )
-
-    stored, ready = together(ranks, checked)
-    return carry_out(
-        model,
-        ready.data.values,
-        ready.advance,
-        stored,
-        first_checkpoint(ready.data, schedule, ready.settings.as_json(), data_name),
-        partial(_as_run, schedule, ready.settings.steps, out),
-        out=out,
-        checkpoint_every=checkpoint_every,
-        progress=progress,
-        after_checkpoint=after_checkpoint,
-        ranks=ranks,
+        ),
     )
+    first = first_checkpoint(ready.data, schedule, ready.settings.as_json(), data_name)
+    as_run = partial(_as_run, schedule, ready.settings.steps, out)
+    keeping = Keeping(out, checkpoint_every, progress, after_checkpoint, ranks)
+    return carry_out(model, ready.data.values, ready.advance, stored, first, as_run, keeping)
 
 
 def _as_run(schedule: Schedule, steps: int, out: _files.PathLike | None, trained: Network, losses: np.ndarray) -> Run:
     return Run(trained, schedule, losses, steps, None if out is None else _files.as_path("out", out))
+
+
+class Keeping(NamedTuple):
+    """Where a run is kept, and who sees it on the way: arguments of `train`."""
+
+    out: _files.PathLike | None
+    every: int
+    progress: bool
+    after_checkpoint: Callable[[Any], object] | None
+    ranks: Ranks
 
 
 def carry_out(
@@ -187,20 +187,16 @@ def carry_out(
     stored: checkpoints.Checkpoint | None,
     first: checkpoints.Checkpoint,
     as_run: Callable[[Any, np.ndarray], AnyRun],
-    *,
-    out: _files.PathLike | None,
-    checkpoint_every: int,
-    progress: bool,
-    after_checkpoint: Callable[[AnyRun], object] | None,
-    ranks: Ranks = ALONE,
+    keeping: Keeping,
 ) -> AnyRun:
     """Train from the checkpoint that is stored, or else from the first, and return the run.
 
     Whatever is trained: `advance` does its steps.  `data` [N, ...] is for what the model measures of it.  `as_run`
     makes a run of a trained network and the losses of the steps done.
     """
-    tell = together(ranks, lambda: _telling(after_checkpoint, as_run))
-    every = together(ranks, lambda: _checks.integer("checkpoint_every", checkpoint_every, 1))
+    out, ranks = keeping.out, keeping.ranks
+    tell = together(ranks, lambda: _telling(keeping.after_checkpoint, as_run))
+    every = together(ranks, lambda: _checks.integer("checkpoint_every", keeping.every, 1))
     settings = first.config["training"]
     check_alike(ranks, lambda: sameness.terms(first) | {"checkpoint_every": every} | beginning(first, stored))
     with begun_in(out, stored, first, ranks) as begun, stopping(ranks) as stop:
@@ -208,7 +204,7 @@ def carry_out(
         following, saved = states(advance, state, losses, every, ranks, stop), state.step
         keep = partial(keep_state, out, begun, data, settings["backend"], losses, ranks)
         try:
-            for state in _with_bar(following, saved, losses, progress and ranks.rank == 0):
+            for state in _with_bar(following, saved, losses, keeping.progress and ranks.rank == 0):
                 if state.step % every == 0 or state.step == len(losses):
                     saved = keep(state, tell)
         except KeyboardInterrupt:

@@ -54,9 +54,7 @@ def test_processes_that_mpi_does_not_know_of_are_refused(monkeypatch: pytest.Mon
     """Each would train for itself, and into the same folder."""
     monkeypatch.setenv(launched.TASKS, "4")
     with_mpi(monkeypatch, ALONE)
-    with pytest.raises(
-        ValueError, match=r"^srun: expected 4 processes that MPI knows of, got 1: see srun --mpi=list$"
-    ):
+    with pytest.raises(ValueError, match=r"^srun: expected 4 processes that MPI knows of, got 1: see"):
         launched.communicator()
 
 
@@ -68,7 +66,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nobody_imports_mpi4py_without_need() -> None:
-    assert "mpi4py" not in {name for name in vars(launched)} | set(vars(builtins))
+    assert "mpi4py" not in vars(launched).keys() | vars(builtins).keys()
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -81,7 +79,7 @@ def test_the_first_alone_speaks_of_an_error_that_all_share(rank: int, monkeypatc
     if rank:
         assert launched.on_ranks(fails) == 2
     else:
-        with pytest.raises(ValueError, match="^seed: expected 0$"):
+        with pytest.raises(ValueError, match=r"^seed: expected 0$"):
             launched.on_ranks(fails)
 
 

@@ -57,9 +57,7 @@ def test_processes_whose_weights_differ_are_ended() -> None:
     def job(ranks: object) -> None:
         state, losses = restored(first(), 6)
         state.parameters[0] = ranks.rank
-        with pytest.raises(
-            ValueError, match=r"^weights after step 0: expected \w{12} as on rank 0, got \w{12} on rank"
-        ):
+        with pytest.raises(ValueError, match=r"^weights after step 0: expected \w{12} as on rank 0"):
             keep_state(None, first(), POINTS, "numpy", losses, ranks, state)
 
     on_ranks(2, job)

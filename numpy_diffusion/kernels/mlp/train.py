@@ -14,7 +14,7 @@ The second part's sums run over samples, so what the first computes as [feature,
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads, uint32
+from numba import uint32
 
 from numpy_diffusion.kernels._jit import jit, part_jit
 from numpy_diffusion.kernels.adam import adam, adam_rule
@@ -24,7 +24,7 @@ from numpy_diffusion.kernels.mlp.forward import add_waves, draw_lanes, linear_la
 from numpy_diffusion.kernels.mlp.layout import BIAS, WEIGHT, J, K
 from numpy_diffusion.kernels.mlp.workspace import Problem, Workspace
 from numpy_diffusion.kernels.random import below, philox4x32
-from numpy_diffusion.kernels.threads import address_on_threads, keep, kept, on_threads, one_at_a_time, run, share
+from numpy_diffusion.kernels.threads import address_on_threads, keep, kept, on_threads, one_at_a_time, share
 from numpy_diffusion.kernels.vector.mlp import slope_tile
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_LANES
 from numpy_diffusion.kernels.vector.tile import tile, transpose
@@ -46,7 +46,7 @@ class Step(NamedTuple):
 
 
 @jit
-def _activations(thread, threads, place):
+def activations(thread, threads, place):
     """One thread's blocks of samples; of two threads, each also its groups' gradients: those are all its own."""
     step = kept(place)
     low, high = share(step.work.loss.shape[0], thread, threads)
@@ -58,11 +58,11 @@ def _activations(thread, threads, place):
     for block in range(low * WIDEST_LANES // LANES, high * WIDEST_LANES // LANES):
         _block(step.problem, step.work, step.residual, block, thread, step.batch, step.number, step.key)
     if threads <= 2:
-        _gradients(thread, threads, place)
+        gradients(thread, threads, place)
 
 
 @jit
-def _descent(thread, threads, place):
+def descent(thread, threads, place):
     """One thread's share of the parameters."""
     step = kept(place)
     beta1, beta2, epsilon, weight_decay = step.adam
@@ -94,12 +94,12 @@ def _steps(activations, gradients, descent, start, rates, decays, losses):
         on_threads(activations, threads, place)
         if threads > 2:
             on_threads(gradients, threads, place)
-        losses[k] = _sum(start.work.loss) / np.float32(values)
+        losses[k] = in_order(start.work.loss) / np.float32(values)
         on_threads(descent, threads, place)
 
 
 @part_jit
-def _sum(values):
+def in_order(values):
     """The sum in order."""
     total = np.float32(0)
     for value in values:
@@ -219,7 +219,7 @@ def _to_samples(h, panel, target, at, block, samples):
 
 
 @jit
-def _gradients(thread, threads, place):
+def gradients(thread, threads, place):
     """One thread's share of the gradients by the parameters; of two threads, each takes whole groups."""
     step = kept(place)
     count, groups = step.work.rows.shape[0], step.work.bounds.shape[0] - 1
@@ -287,44 +287,7 @@ def steps(problem, work, residual, state, batch, first, rates, decays, adam, key
     losses = np.empty(len(rates), np.float32)
     key = tuple(np.uint32(word) for word in key)
     start = Step(problem, work, residual, state, batch, first, 0.0, 0.0, adam, key)
-    addresses = (address_on_threads(kernel, start) for kernel in (_activations, _gradients, _descent))
+    addresses = (address_on_threads(kernel, start) for kernel in (activations, gradients, descent))
     with one_at_a_time():
         _steps(*addresses, start, rates, decays, losses)
     return losses
-
-
-@jit
-def _summed(thread, threads, place):
-    """The sum over the groups, of one thread's share of the parameters."""
-    step = kept(place)
-    low, high = share(step.work.sums.shape[1], thread, threads)
-    add_rows(step.work.sums, low, high)
-
-
-def one_step(*fields):
-    """A `Step` of these fields."""
-    step = Step(*fields)
-    return step._replace(key=tuple(np.uint32(word) for word in step.key))
-
-
-def gradient(step):
-    """What the samples of `work` add to the gradient of the batch's mean, [P]: the first row of its sums.
-
-    Their losses are left in `work.loss`, whose `total` is that of the batch's numbers, and `work.sample_loss`.
-    """
-    kernels = (_activations, _summed) if get_num_threads() <= 2 else (_activations, _gradients, _summed)
-    for kernel in kernels:
-        run(kernel, step)
-    return step.work.sums[0]
-
-
-def descend(step):
-    """Move the weights and the state by the first row of the sums: in the kernel of `steps`, as another compilation
-    of Adam may round otherwise."""
-    run(_descent, step._replace(work=step.work._replace(sums=step.work.sums[:1])))
-
-
-@jit
-def total(losses):
-    """The sum in order."""
-    return _sum(losses)

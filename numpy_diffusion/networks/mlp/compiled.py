@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from numpy_diffusion.kernels.mlp import forward, layout, train, workspace
+from numpy_diffusion.kernels.mlp import forward, layout, shared, train, workspace
 from numpy_diffusion.models.shares import Share, add_up
 from numpy_diffusion.models.tasks import State, Take, Task
 from numpy_diffusion.noise import STREAM_BATCH, STREAM_REVERSE, STREAM_TRAIN, integers, split_seed
@@ -113,15 +113,15 @@ class Kernels(NamedTuple):
         of_units, own = -(-task.batch // share.unit), work.bounds[[0, -1]]
         for step in range(state.step + 1, state.step + count + 1):
             rate, decay = float(task.rates[step - 1]), float(task.decays[step - 1])
-            now = train.one_step(problem, work, self.residual, moved, task.batch, step, rate, decay, adam, key)
+            now = shared.one_step(problem, work, self.residual, moved, task.batch, step, rate, decay, adam, key)
             numbers = np.zeros(P + of_units * (1 + share.unit), np.float32)
             slope, losses, of_samples = np.split(numbers, [P, P + of_units])
-            slope[:] = train.gradient(now)
+            slope[:] = shared.gradient(now)
             losses[slice(*own)], of_samples[slice(*own * share.unit)] = work.loss, work.sample_loss
             add_up(task.ranks, share.groups, numbers)
             work.sums[0] = slope
-            train.descend(now)
-            found.append(train.total(losses) / np.float32(task.batch * problem.data.shape[1]))
+            shared.descend(now)
+            found.append(shared.total(losses) / np.float32(task.batch * problem.data.shape[1]))
         state.parameters[:], state.step = work.weights[:P], state.step + count
         drawn = integers(task.seed, STREAM_BATCH, np.arange(task.batch), state.step, [1, len(problem.steps)])
         return np.array(found, np.float32), problem.steps[drawn[:, 1]], of_samples[: task.batch]
