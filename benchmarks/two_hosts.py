@@ -102,7 +102,9 @@ def main() -> None:
             print(
                 f"2 hosts, {ranks} ranks each: the bits of one process, {time.monotonic() - begun:.1f} s", flush=True
             )
-        print(broken(room, expected))
+        print(broken(room, expected), flush=True)
+        if (script := Path(__file__).with_name("two_hosts_dask.py")).exists():
+            with_dask(script)
     finally:
         part()
         shutil.rmtree(room)
@@ -129,6 +131,25 @@ def broken(room: Path, expected: np.ndarray) -> str:
     np.testing.assert_array_equal(result(folder), expected)
     seconds = time.monotonic() - begun
     return "\n".join([*said, f"link down: kept {kept} steps, resumed to the same bits, {seconds:.1f} s in all"])
+
+
+def with_dask(script: Path) -> None:
+    """The script that stands beside this one, on a scheduler on the first host and a worker on each."""
+    address, first = next(iter(HOSTS.items()))
+    scheduler = f"tcp://{address}:8786"
+    enter, own = ["ip", "netns", "exec"], [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    lines = [[*enter, first, *own, "--host", address, "--port", "8786", "--no-dashboard"]]
+    for host, space in HOSTS.items():
+        own = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler, "--nthreads", "1", "--no-dashboard"]
+        lines.append([*enter, space, *own, "--host", host])
+    jobs = [subprocess.Popen(line, stderr=subprocess.DEVNULL) for line in lines]
+    try:
+        time.sleep(5.0)
+        subprocess.run([*enter, first, sys.executable, str(script), scheduler], check=True)
+    finally:
+        for job in reversed(jobs):
+            job.terminate()
+            job.wait(30)
 
 
 if __name__ == "__main__":
