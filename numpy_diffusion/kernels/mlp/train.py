@@ -3,8 +3,8 @@
 A step has two parts, each spread over the threads.  First, block by block of LANES samples: draw data, t and
 noise, jump, forward, loss, and the gradient by every activation.  Then, ROWS rows of a weight matrix at a time: the
 sum over samples of (gradient by output) x (input); and Adam and the average.  The sums are always those of the two
-halves of the batch, so the result is the same for any number of threads; with two threads each half stays in the
-cache of the one that made it.
+halves of the batch, in groups of WIDEST_LANES samples, so the result is the same for any number of threads and
+any width of register; with two threads each half stays in the cache of the one that made it.
 
 The second part's sums run over samples, so what the first computes as [feature, lane] is stored for it as
 [sample, feature]: the inputs in panels of LANES features, the gradients in panels of VECTOR.
@@ -24,7 +24,7 @@ from numpy_diffusion.kernels.mlp.workspace import Problem, Workspace
 from numpy_diffusion.kernels.random import below, philox4x32
 from numpy_diffusion.kernels.threads import address_on_threads, keep, kept, on_threads, one_at_a_time, share
 from numpy_diffusion.kernels.vector.mlp import slope_tile
-from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_LANES
 from numpy_diffusion.kernels.vector.tile import tile, transpose
 
 
@@ -48,7 +48,8 @@ def _activations(thread, threads, place):
     """One thread's blocks of samples; of two threads, each also its half's gradients: those are all its own."""
     step = kept(place)
     low, high = share(step.work.loss.shape[0], thread, threads)
-    for block in range(low, high):
+    step.work.loss[low:high] = 0
+    for block in range(low * WIDEST_LANES // LANES, high * WIDEST_LANES // LANES):
         _block(step.problem, step.work, step.residual, block, thread, step.batch, step.number, step.key)
     if threads <= 2:
         _gradients(thread, threads, place)
@@ -128,11 +129,12 @@ def _block(problem, work, residual, block, worker, batch, step, key):
             slopes[layer],
             True,
         )
-        _to_samples(h[layer], LANES, work.inputs, work.inputs_at[layer + 1], block, work.loss.shape[0])
+        _to_samples(h[layer], LANES, work.inputs, work.inputs_at[layer + 1], block, work.t.shape[0])
     output = table[h.shape[0]]
     linear_layer(output, weights, h[h.shape[0] - 1], output[K], 0, eps_hat)
 
-    work.loss[block] = _loss(problem, block, batch, t, eps, eps_hat, work.sample_loss)
+    group = block * LANES // WIDEST_LANES
+    work.loss[group] = _loss(problem, block, batch, t, eps, eps_hat, work.sample_loss, work.loss[group])
     _backward(table, work, residual, block, worker)
 
 
@@ -151,14 +153,14 @@ def _draw(problem, work, block, batch, step, key, t, x, eps):
         for e in range(problem.embedding.shape[1]):
             x[features + e, i] = problem.embedding[t[i], e]
     add_waves(x, D, problem.octaves)
-    _to_samples(x, LANES, work.inputs, work.inputs_at[0], block, work.loss.shape[0])
+    _to_samples(x, LANES, work.inputs, work.inputs_at[0], block, work.t.shape[0])
 
 
 @part_jit
-def _loss(problem, block, batch, t, eps, outputs, sample_loss):
-    """Sum of lambda(t) (eps - eps_hat)^2 over a block, and of `losses.variance_loss` where there is a head for it;
-    the outputs become the gradient of the batch's mean by them."""
-    D, features, total = problem.data.shape[1], problem.table[problem.table.shape[0] - 1, J], np.float32(0)
+def _loss(problem, block, batch, t, eps, outputs, sample_loss, total):
+    """total + lambda(t) (eps - eps_hat)^2 of a block's samples, and `losses.variance_loss` where there is a head for
+    it; the outputs become the gradient of the batch's mean by them."""
+    D, features = problem.data.shape[1], problem.table[problem.table.shape[0] - 1, J]
     for i in range(LANES):
         inside = block * LANES + i < batch
         weight, own = problem.lambda_t[t[i]] if inside else np.float32(0), np.float32(0)
@@ -181,13 +183,13 @@ def _loss(problem, block, batch, t, eps, outputs, sample_loss):
 @part_jit
 def _backward(table, work, residual, block, worker):
     """From the gradient by eps_hat down to that by the first layer's sums; each is stored for the second part."""
-    dh, dg, below, count = work.dh[worker], work.dg[worker, 0], work.dg[worker, 1], work.loss.shape[0]
-    _to_samples(work.eps_hat[worker], VECTOR, work.grads, work.grads_at[table.shape[0] - 1], block, count)
+    dh, dg, below, samples = work.dh[worker], work.dg[worker, 0], work.dg[worker, 1], work.t.shape[0]
+    _to_samples(work.eps_hat[worker], VECTOR, work.grads, work.grads_at[table.shape[0] - 1], block, samples)
     dy = work.eps_hat[worker]
     for layer in range(table.shape[0] - 1, 0, -1):
         matrix, add = table[layer], residual and layer < table.shape[0] - 1
         _silu_layer_backward(matrix, work.weights, dy, dh, work.slopes[worker, layer - 1], dg, add)
-        _to_samples(dg, VECTOR, work.grads, work.grads_at[layer - 1], block, count)
+        _to_samples(dg, VECTOR, work.grads, work.grads_at[layer - 1], block, samples)
         dy, dg, below = dg, below, dg
 
 
@@ -200,9 +202,8 @@ def _silu_layer_backward(matrix, weights, dy, dh, slopes, dg, add):
 
 
 @jit
-def _to_samples(h, panel, target, at, block, count):
+def _to_samples(h, panel, target, at, block, samples):
     """Store h [features, LANES] as [panel, sample, feature in the panel]."""
-    samples = count * LANES
     for f in range(0, h.shape[0], VECTOR):
         for half in range(0, LANES, VECTOR):
             place = at + (f // panel * samples + block * LANES + half) * panel + f % panel
@@ -226,9 +227,9 @@ def _gradient(table, work, half, number, worker):
     The last tile of a row may reach past its end, into the next row's beginning: so the last comes first.
     """
     layer, row = work.rows[number]
-    matrix, blocks, gradient = table[layer], work.loss.shape[0], work.gradient[worker]
-    samples, low = blocks * LANES, half * (blocks // 2) * LANES
-    depth = (samples if half else blocks // 2 * LANES) - low
+    matrix, samples, gradient = table[layer], work.t.shape[0], work.gradient[worker]
+    middle = work.loss.shape[0] // 2 * WIDEST_LANES
+    low, depth = (middle, samples - middle) if half else (0, middle)
     at = work.grads_at[layer] + (row // VECTOR * samples + low) * VECTOR + row % VECTOR
     for k in range((matrix[K] - 1) // LANES * LANES, -1, -LANES):
         inputs = work.inputs_at[layer] + k * samples + low * LANES

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads
 
-from numpy_diffusion.kernels.memory import aligned, blocks, round_up
+from numpy_diffusion.kernels.memory import aligned, round_up
 from numpy_diffusion.kernels.mlp.layout import BIAS, JP, KP, J
-from numpy_diffusion.kernels.vector.registers import LANES, ROWS
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, WIDEST_LANES
 
 
 class Problem(NamedTuple):
@@ -42,7 +42,7 @@ class Workspace(NamedTuple):
     dg: np.ndarray  # that by its sums, and by those of the layer below, [threads, 2, width, LANES]
     eps_hat: np.ndarray  # [threads, D filled up, LANES]
     eps: np.ndarray  # [threads, D filled up, LANES]
-    loss: np.ndarray  # of each block
+    loss: np.ndarray  # of WIDEST_LANES samples each
     t: np.ndarray  # of each sample, int64
     sample_loss: np.ndarray  # of each sample
 
@@ -50,9 +50,9 @@ class Workspace(NamedTuple):
 def workspace(table, weights, batch):
     """The buffers for batches of this size."""
     D, width, layers = int(table[-1, J]), int(table[0, JP]), len(table) - 1
-    count, threads = blocks(batch), get_num_threads()
-    in_sizes = [round_up(k, LANES) * count * LANES for k in table[:, KP].tolist()]
-    out_sizes = [j * count * LANES for j in table[:, JP].tolist()]
+    samples, threads = round_up(batch, WIDEST_LANES), get_num_threads()
+    in_sizes = [round_up(k, LANES) * samples for k in table[:, KP].tolist()]
+    out_sizes = [j * samples for j in table[:, JP].tolist()]
     rows = [(matrix, row) for matrix, j in enumerate(table[:, J].tolist()) for row in range(0, j, ROWS)]
 
     def buffer(*shape):
@@ -74,7 +74,7 @@ def workspace(table, weights, batch):
         dg=buffer(threads, 2, width, LANES),
         eps_hat=buffer(threads, int(table[-1, JP]), LANES),
         eps=buffer(threads, round_up(D, 4), LANES),
-        loss=buffer(count),
-        t=np.zeros(count * LANES, np.int64),
-        sample_loss=buffer(count * LANES),
+        loss=buffer(samples // WIDEST_LANES),
+        t=np.zeros(samples, np.int64),
+        sample_loss=buffer(samples),
     )

@@ -3,6 +3,11 @@
 A processor's vector register holds VECTOR float32 numbers, and one fused multiply-add instruction works on all
 of them.  Each function below emits a few LLVM instructions into the code that `builder` is at: an address, a load,
 a sum of products.  The intrinsics of this folder are put together from them, and of nothing else.
+
+Every sum has one order, whatever VECTOR is, so that all machines with fused multiply-adds give the same bits.  Most
+sums have a place of a register to themselves, and take their terms there one by one.  Those that are split, along a
+row of numbers, over the samples of a batch or by the way a convolution is done, are split on every machine as on
+registers of 512 bits, by WIDEST_ROWS, WIDEST_VECTOR and WIDEST_LANES; what is only moved goes by ROWS, VECTOR, LANES.
 """
 
 import math
@@ -29,6 +34,8 @@ def register_bits():
 
 ROWS, VECTOR = SHAPES[register_bits()]
 LANES = 2 * VECTOR
+WIDEST_ROWS, WIDEST_VECTOR = SHAPES[512]  # what decides the order of sums, on every machine
+WIDEST_LANES = 2 * WIDEST_VECTOR
 
 
 def size(n):

@@ -10,17 +10,18 @@ import pytest
 
 from numpy_diffusion.kernels.mlp.layout import network
 from numpy_diffusion.kernels.mlp.workspace import workspace
-from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_LANES
 
 
-@pytest.mark.parametrize("batch", [1, LANES, LANES + 1, 150])
+@pytest.mark.parametrize("batch", [1, WIDEST_LANES, WIDEST_LANES + 1, 150])
 def test_every_matrix_has_room_for_its_inputs_and_its_gradients(batch: int) -> None:
     shapes = [(21, 9), (21, 21), (3, 21)]
     size = sum(j * k + j for j, k in shapes)
     table, weights, _ = network(shapes, np.zeros(size, np.float32), octaves=0)
     work = workspace(table, weights, batch)
     samples = len(work.t)
-    assert batch <= samples < batch + LANES
+    assert batch <= samples < batch + WIDEST_LANES
+    assert len(work.loss) * WIDEST_LANES == samples
     for (start, end), (_, k) in zip(itertools.pairwise([*work.inputs_at, work.inputs.size]), shapes, strict=True):
         assert end - start == -(-k // LANES) * LANES * samples
     for (start, end), (j, _) in zip(itertools.pairwise([*work.grads_at, work.grads.size]), shapes, strict=True):
