@@ -19,6 +19,7 @@ PACKAGE = str(Path(__file__).parent)
 GRAY = 0.25  # below this and above 0 an image's darkest value raises doubts
 RANGE_ROUNDING = 1e-5  # what an image's values may be outside -1..1
 FELT = 1e-4  # of a standard deviation: a rounding that would be felt
+STRONGEST = 1e6  # guidance: a million times what float32 rounds of an answer is a twentieth of it
 ROUNDING = 1e-9  # what a sum of weights, a covariance's symmetry and its least eigenvalue may be off, relative
 
 
@@ -49,6 +50,11 @@ def real(name: str, value: Any, low: float | None = None, high: float | None = N
     if outside or not np.isfinite(number):
         raise ValueError(f"{name}: expected a finite number{bounds}, got {number}")
     return number
+
+
+def guidance(name: str, value: Any) -> float:
+    """w of classifier-free guidance: from -1 to what amplifies more than rounding."""
+    return real(name, value, -1.0, STRONGEST)
 
 
 def seed(value: Any) -> int:

@@ -413,6 +413,8 @@ def test_arrays_that_do_not_fit_are_refused_with_a_right_checksum_too(folder, ki
         lambda c: c["training"].pop("warmup"),
         lambda c: c["training"].update(steps=True),
         lambda c: c["training"].update(finished_at="60"),
+        lambda c: c["data"].update(separator=5),
+        lambda c: c["data"].update(decimal=[]),
     ],
 )
 def test_a_config_that_is_not_that_of_a_run_is_refused_with_a_right_checksum_too(folder, change):
