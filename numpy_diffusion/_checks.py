@@ -20,6 +20,7 @@ GRAY = 0.25  # below this and above 0 an image's darkest value raises doubts
 RANGE_ROUNDING = 1e-5  # what an image's values may be outside -1..1
 FELT = 1e-4  # of a standard deviation: a rounding that would be felt
 STRONGEST = 1e6  # guidance: a million times what float32 rounds of an answer is a twentieth of it
+MOST_LAYERS = 10_000  # of a network, one behind the other
 ROUNDING = 1e-9  # what a sum of weights, a covariance's symmetry and its least eigenvalue may be off, relative
 
 
@@ -35,6 +36,14 @@ def integer(name: str, value: Any, low: int | None = None, high: int | None = No
     if (low is not None and number < low) or (high is not None and number > high):
         raise ValueError(f"{name}: expected an integer{bounds}, got {number}")
     return number
+
+
+def size(name: str, value: Any, low: int = 1) -> int:
+    """An option of a network as an integer of at least `low`; of layers, each of which has a name, not endlessly many.
+
+    A width of which there is too much ends in one array that cannot be; a number of layers would be counted up to.
+    """
+    return integer(name, value, low, MOST_LAYERS if "layers" in name or name == "depth" else None)
 
 
 def real(name: str, value: Any, low: float | None = None, high: float | None = None) -> float:
