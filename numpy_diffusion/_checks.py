@@ -39,7 +39,7 @@ def integer(name: str, value: Any, low: int | None = None, high: int | None = No
 
 
 def size(name: str, value: Any, low: int = 1) -> int:
-    """An option of a network as an integer of at least `low`; of layers, each of which has a name, not endlessly many.
+    """An option of a network as an integer of at least `low`; of layers, which all have names, not endlessly many.
 
     A width of which there is too much ends in one array that cannot be; a number of layers would be counted up to.
     """
