@@ -79,7 +79,8 @@ def _train(options: Options) -> int:
         schedule = getattr(Schedule, known["schedule"])(T=known["T"])
     else:
         schedule = stored.schedule
-    known |= {"model": model, "schedule": schedule, "data_name": sources.lasting(source)}
+    form = {name: known[name] for name in FORM if known[name] != FORM[name]}
+    known |= {"model": model, "schedule": schedule, "data_name": {"name": sources.lasting(source)} | form}
     known |= {"x0": data.x0, "labels": data.labels}
     if model.null_label is None:  # of a resumed run there may be what another network was trained with
         known |= {"labels": None, "label_dropout": options.get("label_dropout")}
@@ -196,8 +197,9 @@ def _figure(options: Options) -> int:
     if output is None and not animations:
         output = Path(options["run"]) / "figure.png"
     known = _settings(run.config) | {"n": SHOWN_IMAGES if images else SHOWN, "seed": seed}
-    known |= {"data": options["data"] or known["data"]}
-    form = FORM | {name: options[name] for name in FORM if name in options}
+    if options["data"] is not None:
+        known |= FORM | {"data": options["data"]}
+    form = {name: options.get(name, known[name]) for name in FORM}
     header = None if images or known["data"] is None else sources.header(known["data"], **form)
     names: Options = {"names": header} if header is not None and len(header) == 2 else {}
     if output is not None and images:
@@ -267,6 +269,7 @@ def _settings(config: Options) -> Options:
     """The settings in a run's config.json by the names of the options."""
     data, schedule = config["data"], config["schedule"]
     known = {"data": data["name"], "n": data["shape"][0], "schedule": schedule["name"], "T": schedule["T"]}
+    known |= {name: data[name] for name in FORM if name in data}
     if len(data["shape"]) == 4:
         known |= {"colour": data["shape"][1] == 3, "size": data["shape"][3]}
     training = {name: value for name, value in config["training"].items() if name != "warmup"}  # `train` knows it

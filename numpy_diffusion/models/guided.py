@@ -26,8 +26,8 @@ def guided(model: Model, labels: ArrayLike | Condition, scale: float, null: int 
     model : eps = model(x, t, labels=ints [N]), such as a `UNet` with classes; or with other fields of a `Condition`
     labels : the class of all samples, or one for each: int or int array [n]; or a whole `Condition`.  `sample` splits
         nothing, so rows of it follow the samples; to draw from sample `first` on, pass the rows from there on
-    scale : w, at least -1.  0 is the class as it is, at half the price, and -1 no class.  Others, diffusers among
-        them, count from no class: their guidance_scale is 1 + w, so that theirs of 7.5 is 6.5 here
+    scale : w, from -1 to a million.  0 is the class as it is, at half the price, and -1 no class.  Others, diffusers
+        among them, count from no class: their guidance_scale is 1 + w, so that theirs of 7.5 is 6.5 here
     null : the label of "no class", or the `Condition` that says nothing; the model's own unless given
 
     Returns
@@ -37,8 +37,8 @@ def guided(model: Model, labels: ArrayLike | Condition, scale: float, null: int 
 
     Raises
     ------
-    ValueError : labels that are no integers or not one for each sample, scale below -1 or not finite, a null that
-        is missing or of another shape
+    ValueError : labels that are no integers or not one for each sample, scale out of its range, a null that is
+        missing or of another shape
 
     Examples
     --------
@@ -50,7 +50,7 @@ def guided(model: Model, labels: ArrayLike | Condition, scale: float, null: int 
     """
     check_callable(model, "eps = model(x, t, labels)")
     condition = labels if isinstance(labels, Condition) else _of_labels(labels)
-    w = _checks.real("scale", scale, -1.0)
+    w = _checks.guidance("scale", scale)
     if null is None:
         nothing = members(model).nothing
     else:

@@ -23,7 +23,7 @@ from numpy_diffusion.models.tasks import State
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints, config_text
-from numpy_diffusion.training.inputs import Data
+from numpy_diffusion.training.inputs import Data, DataName
 from numpy_diffusion.training.losses import Weighting
 from numpy_diffusion.training.resuming import begun_in, stored_run
 from numpy_diffusion.training.run import Run
@@ -58,7 +58,7 @@ def train(
     resume: bool = False,
     checkpoint_every: int = 1000,
     after_checkpoint: Callable[[Run], object] | None = None,
-    data_name: str | None = None,
+    data_name: DataName = None,
     progress: bool = True,
     backend: Backend | None = None,
 ) -> Run:
@@ -98,7 +98,8 @@ def train(
     checkpoint_every : steps between two writes to `out`
     after_checkpoint : called with the run so far every checkpoint_every steps and after the last, whether there is an
         `out` or not: to draw samples from run.model, the averaged network, which is a copy
-    data_name : what `numpy-diffusion` calls this data; kept in config.json
+    data_name : what `numpy-diffusion` calls this data; or a mapping with that as "name", and with the words
+        "separator" and "decimal" by which it reads a table of text; kept in config.json
     progress : show a bar on standard error, with the mean loss of the last 100 steps
     backend : "numba", or "numpy" for the definitions, which round otherwise; that of `nd.backend` unless given
 
@@ -218,7 +219,7 @@ def _telling(
 
 
 def first_checkpoint(
-    data: Data, schedule: Schedule | None, training: dict[str, Any], data_name: str | None
+    data: Data, schedule: Schedule | None, training: dict[str, Any], data_name: DataName
 ) -> checkpoints.Checkpoint:
     """What stands in the folder before the first step; training: the settings, as JSON has them."""
     text = config_text.describe(data.model, schedule, data.origin(data_name), training)
