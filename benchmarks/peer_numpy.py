@@ -25,6 +25,21 @@ def q_sample(name, x0, t, schedule):
     return run
 
 
+def q_sample_into(name, x0, t, schedule):
+    rng = np.random.default_rng(0)
+    signal = np.sqrt(schedule.alpha_bar).astype(np.float32)
+    sigma = np.sqrt(1.0 - schedule.alpha_bar).astype(np.float32)
+    xt, eps, scaled = (np.empty_like(x0) for _ in range(3))
+
+    def run():
+        rng.standard_normal(out=eps, dtype=np.float32)
+        np.multiply(sigma[t, None], eps, out=scaled)
+        np.multiply(signal[t, None], x0, out=xt)
+        return np.add(xt, scaled, out=xt), eps
+
+    return run
+
+
 def chain(name, model, steps, n):
     """The steps' embeddings meet the first layer's weights before the loop, here as in every contestant."""
     rng, params, depth = np.random.default_rng(0), model.params, model.config.depth

@@ -50,6 +50,29 @@ def q_sample(name, x0, t, schedule):
     return run
 
 
+def q_sample_into(name, x0, t, schedule):
+    signal, sigma = _tables(schedule)
+    x0, t = torch.tensor(x0), torch.tensor(t)
+    xt, eps = torch.empty_like(x0), torch.empty_like(x0)
+
+    def eager(x0, t, xt, eps):
+        torch.randn(eps.shape, out=eps)
+        torch.mul(signal[t, None], x0, out=xt).addcmul_(sigma[t, None], eps)
+
+    def fused(x0, t, xt, eps):  # what the compiler is given: it makes one loop of both
+        eps.copy_(torch.randn_like(eps))
+        xt.copy_(signal[t, None] * x0 + sigma[t, None] * eps)
+
+    noised = eager if name == "PyTorch eager" else _maybe_compiled(name, fused)
+
+    def run():
+        with torch.inference_mode():
+            noised(x0, t, xt, eps)
+            return [values.numpy() for values in (xt, eps)]
+
+    return run
+
+
 def chain(name, model, steps, n):
     params, depth, dim = _parameters(model), model.config.depth, model.shape[0]
     w_in = params["input.weight"]

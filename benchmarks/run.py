@@ -68,6 +68,7 @@ def _jobs() -> dict[str, Callable[[], works.Work]]:
     return (
         {
             "q_sample with noise, 4096 x 768": lambda: works.q_sample(peers),
+            "q_sample into out=, 4096 x 768": lambda: works.q_sample(peers, into=True),
             "Algorithm 1, 1000 steps, 64 points": lambda: works.chain(peers, 64, 3.0),
             "Algorithm 1, 1000 steps, 1024 points": lambda: works.chain(peers, 1024, 1.3),
             "Algorithm 1, 1000 steps, 8192 points": lambda: works.chain(peers, 8192, 1.3),

@@ -109,11 +109,14 @@ def _model() -> nd.MLP:
     return model
 
 
-def q_sample(peers: list[ModuleType], n: int = 4096, dim: int = 768) -> Work:
+def q_sample(peers: list[ModuleType], n: int = 4096, dim: int = 768, into: bool = False) -> Work:
+    """The jump; with `into` into arrays that are there, of every contestant."""
     rng, schedule = np.random.default_rng(0), nd.Schedule.linear(T=1000)
     x0, t = rng.standard_normal((n, dim), dtype=np.float32), rng.integers(1, 1001, n)
-    runs = {OURS: ours.q_sample(x0, t, schedule)}
-    runs |= {name: peer.q_sample(name, x0, t, schedule) for peer in peers for name in peer.NAMES}
+    runs = {OURS: (ours.q_sample_into if into else ours.q_sample)(x0, t, schedule)}
+    for peer in peers:
+        jump = peer.q_sample_into if into else peer.q_sample
+        runs |= {name: jump(name, x0, t, schedule) for name in peer.NAMES}
     runs = timing.noting_first(runs, first := {})
     signal, sigma = np.sqrt(schedule.alpha_bar[t])[:, None], np.sqrt(1.0 - schedule.alpha_bar[t])[:, None]
     for name, run in runs.items():
@@ -122,7 +125,8 @@ def q_sample(peers: list[ModuleType], n: int = 4096, dim: int = 768) -> Work:
         np.testing.assert_allclose(
             [eps.mean(), eps.var()], [0.0, 1.0], atol=5.0 * np.sqrt(2.0 / eps.size), err_msg=name
         )
-    return Work(f"q_sample with noise, {n} x {dim}", runs, first, 1, 5.0, bytes=4.0 * x0.nbytes)
+    title = f"q_sample {'into out=' if into else 'with noise'}, {n} x {dim}"
+    return Work(title, runs, first, 1, 5.0, bytes=4.0 * x0.nbytes)
 
 
 def chain(peers: list[ModuleType], n: int, target: float, **options: object) -> Work:
