@@ -2,8 +2,8 @@
 
 A new network is a subclass of `Network` that brings a definition (`forward`, `backward`) and its first weights; this
 file has what all share, above what `Parameterised` gives.  What it may bring besides are kernels, `own_outputs`,
-`own_chain`, `own_gradient` and `own_steps`: each gives the same as the definition, faster, or None where it does not
-know how.
+`own_chain`, `own_flow`, `own_gradient` and `own_steps`: each gives the same as the definition, faster, or None
+where it does not know how.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from numpy_diffusion.models.tasks import Dropout, Gradient, Take, Task
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.predictions import Prediction
+from numpy_diffusion.process.probability_flow import Plan
 
 LABEL_DROPOUT: Final = 0.1  # Ho and Salimans 2022, table 1: the best of 0.1, 0.2 and 0.5
 
@@ -111,6 +112,13 @@ class Network(Trainable):
         self, x: np.ndarray, table: Coefficients, seed: int, first: int, stops: Sequence[int]
     ) -> Iterator[tuple[int, np.ndarray]] | None:
         """The loop of `sampling.chain` in one kernel: (k, y) after each row k of `stops`, the last row among them."""
+        return None
+
+    def own_flow(
+        self, x: np.ndarray, plan: Plan, signs: np.ndarray | None, stops: Sequence[int]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]] | None:
+        """The path of `evaluation.likelihood` from x [N, ...] in one kernel: at each node of `stops`, the last among
+        them, x there and the integral of div f [N] up to it; `signs` [K, N, ...] estimate it, None for the exact."""
         return None
 
     def own_gradient(self, task: Task) -> Gradient | None:

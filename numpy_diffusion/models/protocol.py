@@ -81,6 +81,9 @@ class Members(Model, Protocol):
     def own_chain(self, x: np.ndarray, table: Any, seed: int, first: int, stops: Any) -> Iterator[Any] | None:
         """The reverse chain in the model's own kernel; see `models.network.Network.own_chain`."""
 
+    def own_flow(self, x: np.ndarray, plan: Any, signs: Any, stops: Any) -> Iterator[Any] | None:
+        """The probability flow in the model's own kernel; see `models.network.Network.own_flow`."""
+
 
 @dataclass(frozen=True, eq=False)
 class Units:
@@ -145,6 +148,7 @@ class Described:
     jvp: Callable[..., tuple[np.ndarray, np.ndarray]] | None
     nothing: Condition | None
     own_chain: Callable[..., Iterator[Any] | None] | None
+    own_flow: Callable[..., Iterator[Any] | None] | None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -208,6 +212,7 @@ def members(model: Any) -> Described:
         member("jvp"),
         Condition(labels=null) if nothing is None and null is not None else nothing,
         member("own_chain"),
+        member("own_flow"),
     )
 
 

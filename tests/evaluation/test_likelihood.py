@@ -15,6 +15,7 @@ from numpy_diffusion.evaluation import likelihood
 from numpy_diffusion.evaluation.likelihood import log_prob
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian, GaussianMixture
+from numpy_diffusion.process.probability_flow import plan
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training.loop import train
 
@@ -84,8 +85,8 @@ def at_the_end(data: Gaussian, schedule: Schedule, x: np.ndarray) -> np.ndarray:
 def test_the_path_of_a_gaussian_ends_where_the_closed_form_says() -> None:
     data = gaussian(5, 3)
     x = 2.0 * np.random.default_rng(0).normal(size=(50, 3))
-    plan, bar = likelihood._plan(LINEAR, None), SimpleNamespace(advance=lambda steps=1: None)
-    xT, integral = likelihood._integrated(data.eps(LINEAR).jvp, plan, x, likelihood._basis(x.shape), bar)
+    nodes, bar = plan(LINEAR), SimpleNamespace(advance=lambda steps=1: None)
+    xT, integral = likelihood._integrated(data.eps(LINEAR).jvp, nodes, x, likelihood._basis(x.shape), bar)
     np.testing.assert_allclose(xT, at_the_end(data, LINEAR, x), rtol=0, atol=1e-9)
     total = LINEAR.alpha_bar[-1] * data.eigenvalues[0] + 1.0 - LINEAR.alpha_bar[-1]
     expected = 0.5 * np.log(total / data.eigenvalues[0]).sum()  # log |dx_T / dx_0|, the same for all points
