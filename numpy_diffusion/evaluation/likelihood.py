@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -19,17 +19,17 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion._progress import Bar
-from numpy_diffusion.models.protocol import Described, Model, check_schedule, members
+from numpy_diffusion.models.protocol import Described, Model, check_predicts_eps, check_schedule, members
 from numpy_diffusion.noise import STREAM_HUTCHINSON, words
 from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
 from numpy_diffusion.process.probability_flow import NODES, SWEEPS, Plan, plan
 from numpy_diffusion.process.schedules import Schedule
 
-Jvp = Callable[..., tuple[np.ndarray, np.ndarray]]
-
 REPORTS = 50  # how often a path comes back from the kernel to move its progress bar
 BLOCK = 2**20  # numbers that a layer of the network may hold in one call: the samples of a block follow from it
 WIDTH = 256  # numbers a sample that a layer holds, where the sample itself has fewer
+KEPT = 2**27  # numbers that a network may keep for its way back, 1 GB: all its layers' of a block of samples
+LAYERS = 4096  # how many it keeps for each of a sample's, about what a U-Net of 128 channels does
 
 
 def log_prob(
@@ -48,11 +48,13 @@ def log_prob(
     Parameters
     ----------
     model : has jvp(x, t, tangent) -> (eps, J tangent), float64: x [N, ...], t an int, tangent and J tangent
-        [K, N, ...], J the Jacobian of each sample's eps by its x.  `MLP` and the oracles have it.
+        [K, N, ...], J the Jacobian of each sample's eps by its x.  `MLP` and the oracles have it.  Or vjp(x, t) ->
+        (eps, pull) with pull(z) = J^T z, [N, ...] each, as all networks have: z . J^T z is z . J z
     x : [N, ...]
     prior : density of x_T in the model's units, over the D numbers of a sample; N(0, I) unless given
     probes : None for the exact divergence, which costs D tangents a step; or how many random signs a sample estimate
-        it, without bias, the same along the whole path (Hutchinson 1990; Grathwohl et al. 2019)
+        it, without bias, the same along the whole path (Hutchinson 1990; Grathwohl et al. 2019).  Of images D is
+        large, and a few probes are what can be had
     seed : of the probes
     steps : how many steps of the schedule to take, evenly spaced, or which, T among them; all unless given
     progress : show a bar on standard error, if it takes longer than a second
@@ -64,8 +66,8 @@ def log_prob(
 
     Raises
     ------
-    ValueError : a model without jvp, or whose jvp returns another shape, NaN or infinity; a prior of another
-        dimension; an argument out of its range
+    ValueError : a model without jvp and vjp, or whose answers have another shape, NaN or infinity; one that does not
+        predict eps; a prior of another dimension; an argument out of its range
 
     Examples
     --------
@@ -78,11 +80,12 @@ def log_prob(
     """
     nodes = plan(check_schedule(model, schedule), steps)
     known = members(model)
-    if not callable(known.jvp):
+    if not callable(known.jvp) and not callable(known.vjp):
         raise ValueError(
-            "model: expected one with a method jvp(x, t, tangent) -> (eps, J tangent), as MLP and the oracles have, "
-            f"got {type(model).__name__}"
+            "model: expected one with a method jvp(x, t, tangent) -> (eps, J tangent) or vjp(x, t) -> (eps, pull), "
+            f"as networks and the oracles have, got {type(model).__name__}"
         )
+    check_predicts_eps(model)
     own = known.own_shape
     x = _checks.array("x", x, None if own is None else ("N", *own), np.float64, min_ndim=2)
     units, D = known.units.spread(x.shape[1:]), math.prod(x.shape[1:])
@@ -90,7 +93,7 @@ def log_prob(
     seed = _checks.seed(seed)
     tangents = D if probes is None else _checks.integer("probes", probes, 1)
 
-    size = max(1, BLOCK // (tangents * max(D, WIDTH)))
+    size = max(1, KEPT // (LAYERS * D) if known.jvp is None else BLOCK // (tangents * max(D, WIDTH)))
     blocks = [np.arange(first, min(first + size, len(x))) for first in range(0, len(x), size)]
     found = np.empty(len(x))
     with Bar("likelihood", len(blocks) * (len(nodes.t) - 1), "steps", show=progress) as bar:
@@ -108,7 +111,6 @@ def _followed(
 
     signs [K, N, ...] estimate the divergence; None for the exact one.
     """
-    assert known.jvp is not None
     n = len(nodes.t) - 1
     stops = [*range(len(nodes.start), n, -(-n // REPORTS)), n]
     found = None if known.own_flow is None else known.own_flow(x, nodes, signs, stops)
@@ -119,16 +121,17 @@ def _followed(
             low, end = stop, there
         if all(np.isfinite(values).all() for values in end):  # else it is said below at which step
             return end
-    return _integrated(known.jvp, nodes, x, _basis(x.shape) if signs is None else signs, bar)
+    return _integrated(known, nodes, x, _basis(x.shape) if signs is None else signs, bar)
 
 
 def _integrated(
-    jvp: Jvp, nodes: Plan, x: np.ndarray, tangents: np.ndarray, bar: Bar
+    known: Described, nodes: Plan, x: np.ndarray, tangents: np.ndarray, bar: Bar
 ) -> tuple[np.ndarray, np.ndarray]:
     """x_T [N, ...] and the integral of div f [N] along the path from x [N, ...]."""
     path = [x] * len(nodes.start)
-    for _ in range(SWEEPS):  # Picard's iteration over the first nodes
-        f, div_f = zip(*(_f(jvp, nodes, j, xj, tangents) for j, xj in enumerate(path, 1)), strict=True)
+    for sweep in range(SWEEPS):  # Picard's iteration over the first nodes
+        last = sweep == SWEEPS - 1
+        f, div_f = zip(*(_f(known, nodes, j, xj, tangents, last) for j, xj in enumerate(path, 1)), strict=True)
         path = [x + _sum(w, f) for w in nodes.start]
     past_f = deque([np.zeros_like(x), *f], maxlen=NODES)
     past_div = deque([np.zeros(len(x)), *div_f], maxlen=NODES)
@@ -137,23 +140,36 @@ def _integrated(
 
     for j, (predict, correct) in enumerate(zip(nodes.predict, nodes.correct, strict=True), NODES):
         guess = x + _sum(predict, past_f)
-        past_f.append(_f(jvp, nodes, j, guess, tangents[:1])[0])
+        past_f.append(_f(known, nodes, j, guess, tangents, traced=False)[0])
         x = x + _sum(correct, past_f)
-        past_f[-1], div = _f(jvp, nodes, j, x, tangents)
+        past_f[-1], div = _f(known, nodes, j, x, tangents)
         past_div.append(div)
         integral = integral + _sum(correct, past_div)
         bar.advance()
     return x, integral
 
 
-def _f(jvp: Jvp, nodes: Plan, j: int, x: np.ndarray, tangents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """f [N, ...] at node j and its divergence [N]: the trace of J is the sum of z . J z over the tangents z."""
+def _f(
+    known: Described, nodes: Plan, j: int, x: np.ndarray, tangents: np.ndarray, traced: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """f [N, ...] at node j and, where `traced`, its divergence [N]: the trace of J is the sum of z . J z over the
+    tangents z, and that of z . J^T z."""
     t, tanh = int(nodes.t[j]), nodes.tanh[j]
-    eps, along = jvp(x.copy(), t, tangents.copy())  # copies, to which it may write
-    eps = _checks.array(f"model.jvp: eps at t = {t}", eps, x.shape, np.float64)
-    along = _checks.array(f"model.jvp: J tangent at t = {t}", along, tangents.shape, np.float64)
-    trace = (tangents * along).reshape(len(tangents), len(x), -1).sum(axis=(0, 2))
-    return eps - tanh * x, trace - x[0].size * tanh
+    if known.jvp is not None:
+        asked = tangents if traced else tangents[:1]
+        eps, along = known.jvp(x.copy(), t, asked.copy())  # copies, to which it may write
+        eps = _checks.array(f"model.jvp: eps at t = {t}", eps, x.shape, np.float64)
+        along = _checks.array(f"model.jvp: J tangent at t = {t}", along, asked.shape, np.float64)
+    else:
+        assert known.vjp is not None
+        asked = tangents if traced else tangents[:0]
+        eps, pull = known.vjp(x.copy(), t)
+        eps = _checks.array(f"model.vjp: eps at t = {t}", eps, x.shape, np.float64)
+        name = f"model.vjp: J^T tangent at t = {t}"
+        along = np.array([_checks.array(name, pull(z.copy()), x.shape, np.float64) for z in asked])
+    D = x[0].size
+    trace = (asked * along.reshape(asked.shape)).reshape(len(asked), len(x), D).sum(axis=(0, 2))
+    return eps - tanh * x, trace - D * tanh
 
 
 def _sum(weights: np.ndarray, values: Iterable[np.ndarray]) -> Any:

@@ -19,6 +19,7 @@ from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.protocol import Pullback
 from numpy_diffusion.models.tasks import Dropout, Gradient, Take, Task
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.coefficients import Coefficients
@@ -166,6 +167,23 @@ class Network(Trainable):
             )
         outputs = self._outputs(x, t, self._condition(told, fields), backend)
         return outputs[:, : self.shape[0]], 0.5 * (outputs[:, self.shape[0] :] + 1.0)
+
+    def vjp(self, x: ArrayLike, t: ArrayLike, **told: Any) -> tuple[np.ndarray, Pullback]:
+        """eps [N, ...], and what takes c [N, ...] to J^T c, J each sample's derivative of eps by its x.
+
+        In float64 whatever the weights' dtype, by the NumPy definition and its backward pass.
+        """
+        x = _checks.array("x", x, ("N", *self.shape), np.float64)
+        t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
+        params = parameters.views(self.buffer.astype(np.float64, copy=False), self.shapes)
+        outputs, caches = self.forward(params, x, t, self.checked(Condition(**told), len(x)))
+
+        def pull(cotangent: np.ndarray) -> np.ndarray:
+            doutputs = np.zeros_like(outputs)
+            doutputs[:, : self.shape[0]] = _checks.array("cotangent", cotangent, x.shape, np.float64)
+            return self.backward(params, doutputs, caches)[0]
+
+        return outputs[:, : self.shape[0]], pull
 
     def _condition(self, told: ArrayLike | None, fields: dict[str, Any]) -> Condition:
         """What a call tells the network: fields by name, and the first of those that it takes by its place."""

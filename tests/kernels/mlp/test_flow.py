@@ -15,6 +15,7 @@ from numpy_diffusion.evaluation import likelihood
 from numpy_diffusion.kernels.backend import backend
 from numpy_diffusion.kernels.mlp import flow
 from numpy_diffusion.kernels.vector.double import LANES
+from numpy_diffusion.models.protocol import members
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.process.probability_flow import plan
 from numpy_diffusion.process.schedules import Schedule
@@ -67,7 +68,7 @@ def test_the_path_is_the_definitions_to_rounding(
     )
     signs = likelihood._signs(seed, np.arange(n), probes, (dim,)) if probes else None
     tangents = likelihood._basis(x.shape) if signs is None else signs
-    xT, integral = likelihood._integrated(model.jvp, nodes, x, tangents, BAR)
+    xT, integral = likelihood._integrated(members(model), nodes, x, tangents, BAR)
     stops = sorted({min(steps, 4), steps})
     found = list(model.own_flow(x, nodes, signs, stops))
     assert len(found) == len(stops)
