@@ -39,6 +39,10 @@ def chain(model, schedule, n, options):
     return lambda: nd.sample(model, schedule, n, seed=SEED, **options)
 
 
+def log_prob(model, schedule, x, steps):
+    return lambda: nd.log_prob(model, schedule, x, steps=steps, progress=False)
+
+
 def start(n, dim):
     """The x_T that `chain` starts from, for the others to start from it too: [n, dim]."""
     return noise.normal(SEED, noise.STREAM_START, np.arange(n), 0, dim)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+import numpy_diffusion as nd
 from numpy_diffusion.layers import time_embedding
 
 NAMES = ("NumPy",)
@@ -60,6 +61,16 @@ def chain(name, model, steps, n):
             if c[k] > 0.0:
                 x += c[k] * rng.standard_normal((n, dim), dtype=np.float32)
         return x
+
+    return run
+
+
+def log_prob(name, model, schedule, x, steps):
+    """This project's own definition: layers and integration in NumPy, float64."""
+
+    def run():
+        with nd.backend("numpy"):
+            return nd.log_prob(model, schedule, x, steps=steps, progress=False)
 
     return run
 
