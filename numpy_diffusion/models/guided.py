@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
-from numpy_diffusion.models.protocol import Model, check_callable, in_words, members
+from numpy_diffusion.models.protocol import Model, Pullback, check_callable, in_words, members
 from numpy_diffusion.models.wrapper import Wrapper, doubled
 
 
@@ -32,8 +32,8 @@ def guided(model: Model, labels: ArrayLike | Condition, scale: float, null: int 
 
     Returns
     -------
-    eps = model(x, t), with what the model has of shape, shift, scale, learn_variance and jvp.  A learned variance is
-    that of the class: it is not guided
+    eps = model(x, t), with what the model has of shape, shift, scale, learn_variance, jvp and vjp.  A learned
+    variance is that of the class: it is not guided
 
     Raises
     ------
@@ -93,6 +93,18 @@ class Guided(Wrapper):
         tangents = tangent if self.w == 0.0 else np.concatenate([tangent, tangent], axis)
         answer, along = self._asked.jvp(*self._batch(x, t), tangents, **self._told(len(x), told))
         return self._mixed(answer), self._mixed(along, axis)
+
+    def vjp_of_model(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, Pullback]:
+        """eps, and back from it: each of the two answers by its share."""
+        answer, pull = self._asked.vjp(*self._batch(x, t), **self._told(len(x), told))
+        if self.w == 0.0:
+            return answer, pull
+
+        def back(cotangent: np.ndarray) -> np.ndarray:
+            both = pull(np.concatenate([(1.0 + self.w) * cotangent, -self.w * cotangent]))
+            return both[: len(x)] + both[len(x) :]
+
+        return self._mixed(answer), back
 
     def doubled(self) -> Guided:
         away_from = None if self.away_from is None else self.away_from.doubled()

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.protocol import Pullback
 from numpy_diffusion.process.predictions import Prediction
 
 
@@ -16,8 +17,8 @@ from numpy_diffusion.process.predictions import Prediction
 class Wrapper:
     """A model that asks another; its members are that one's (see `protocol.Members`).
 
-    A subclass says what becomes of the answers: `__call__`, `eps_and_fraction`, and `jvp_of_model` if there is a
-    derivative.  It passes on what the model is told, so that wrappers nest in any order.
+    A subclass says what becomes of the answers: `__call__`, `eps_and_fraction`, and `jvp_of_model` and `vjp_of_model`
+    if there is a derivative.  It passes on what the model is told, so that wrappers nest in any order.
     """
 
     model: Any
@@ -78,6 +79,14 @@ class Wrapper:
         return None if self._member("jvp") is None else self.jvp_of_model
 
     def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
+        raise NotImplementedError
+
+    @property
+    def vjp(self) -> Callable[..., tuple[np.ndarray, Pullback]] | None:
+        """eps and what takes a cotangent back through it, where the model has its own."""
+        return None if self._member("vjp") is None else self.vjp_of_model
+
+    def vjp_of_model(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, Pullback]:
         raise NotImplementedError
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
+from numpy_diffusion.kernels.backend import chosen
 from numpy_diffusion.layers import fourier_features, time_embedding
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
@@ -19,6 +20,7 @@ from numpy_diffusion.networks.mlp.config import MLPConfig
 from numpy_diffusion.networks.registry import register
 from numpy_diffusion.noise import STREAM_WEIGHTS, normal
 from numpy_diffusion.process.coefficients import Coefficients
+from numpy_diffusion.process.probability_flow import Plan
 
 if TYPE_CHECKING:
     from numpy_diffusion.networks.mlp.compiled import Kernels
@@ -139,6 +141,17 @@ class MLP(Network):
         if self.buffer.dtype != np.float32 or table.learned.any():
             return None
         return self._kernels().chain(x, table, self.embed(table.t), seed, first, stops)
+
+    def own_flow(
+        self, x: np.ndarray, plan: Plan, signs: np.ndarray | None, stops: Sequence[int]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]] | None:
+        """The probability flow in its kernel, in float64 whatever the weights' dtype, as `jvp` is."""
+        if chosen() == "numpy":
+            return None
+        from numpy_diffusion.networks.mlp.compiled import flow
+
+        params = parameters.views(self.buffer.astype(np.float64, copy=False), self.shapes)
+        return flow(params, self.config, x, plan, signs, stops)
 
     def own_steps(self, task: Task) -> Take:
         return self._kernels().steps(task, self.embed(np.arange(task.schedule.T + 1)))
