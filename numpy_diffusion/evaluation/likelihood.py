@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion._progress import Bar
 from numpy_diffusion.models.protocol import Model, check_schedule, members
-from numpy_diffusion.noise import STREAM_HUTCHINSON, words
+from numpy_diffusion.noise import STREAM_HUTCHINSON, WORD_RANGE, words
 from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import check_start, chosen_steps
@@ -52,6 +52,7 @@ def log_prob(
     probes: int | None = None,
     seed: int = 0,
     steps: int | ArrayLike | None = None,
+    first: int = 0,
     progress: bool = True,
 ) -> np.ndarray:
     """log p(x) of the model by its probability-flow ODE, in nats, in the data's own units.
@@ -66,6 +67,8 @@ def log_prob(
         it, without bias, the same along the whole path (Hutchinson 1990; Grathwohl et al. 2019)
     seed : of the probes
     steps : how many steps of the schedule to take, evenly spaced, or which, T among them; all unless given
+    first : number of the first sample, whose probes are those of its number; to split the work, best at multiples of
+        `rows_at_once`
     progress : show a bar on standard error, if it takes longer than a second
 
     Returns
@@ -99,17 +102,30 @@ def log_prob(
     units, D = known.units.spread(x.shape[1:]), math.prod(x.shape[1:])
     _check_prior(prior, D)
     seed = _checks.seed(seed)
-    tangents = D if probes is None else _checks.integer("probes", probes, 1)
+    first = _checks.integer("first", first, 0, WORD_RANGE - len(x))
+    if probes is not None:
+        _checks.integer("probes", probes, 1)
 
-    size = max(1, BLOCK // (tangents * max(D, WIDTH)))
-    blocks = [np.arange(first, min(first + size, len(x))) for first in range(0, len(x), size)]
+    size = rows_at_once(D, probes)
+    blocks = [np.arange(low, min(low + size, len(x))) for low in range(0, len(x), size)]
     found = np.empty(len(x))
     with Bar("likelihood", len(blocks) * (len(plan.t) - 1), "steps", show=progress) as bar:
         for rows in blocks:
-            along = _basis(x[rows].shape) if probes is None else _signs(seed, rows, probes, x.shape[1:])
+            along = _basis(x[rows].shape) if probes is None else _signs(seed, first + rows, probes, x.shape[1:])
             xT, integral = _integrated(known.jvp, plan, units.to_model(x[rows]), along, bar)
             found[rows] = _log_prior(prior, xT.reshape(len(rows), -1), schedule) + integral
     return found - units.log_scale
+
+
+def rows_at_once(D: int, probes: int | None = None) -> int:
+    """How many samples of D numbers each call of the model has, but for the last: with work that is split at
+    multiples of it, the model is asked the same as by one call for all.
+
+    >>> rows_at_once(2), rows_at_once(2, probes=1)
+    (2048, 4096)
+    """
+    tangents = D if probes is None else probes
+    return max(1, BLOCK // (tangents * max(D, WIDTH)))
 
 
 class _Plan(NamedTuple):
