@@ -67,6 +67,7 @@ examples:
   numpy-diffusion sample runs/spiral -o x.csv --method ddim --steps 50
   numpy-diffusion sample runs/spiral -n 4096 --first 4096 -o more.npy    (the next 4096 of the same seed)
   numpy-diffusion sample runs/mnist -n 64 --label 7 --guidance 3 -o sevens.png
+  numpy-diffusion sample runs/spiral -n 100000000 -o x.npy --client tcp://host:8786
 
 Sample i of a seed is the same, to the bit, whatever -n is and on any number of threads.  Of images the x_0 that the
 network sees is kept in -1..1 at every step."""
@@ -206,6 +207,9 @@ def _sample_options(parser: argparse.ArgumentParser) -> None:
     _place(parser, "-o", "--output", metavar="FILE", required=True, help=purpose)
     purpose = f"samples to draw (default: {SAMPLES[0]} points, {SAMPLES[1]} images)"
     parser.add_argument("-n", type=int, default=argparse.SUPPRESS, help=purpose)
+    parser.add_argument(
+        "--client", metavar="ADDRESS", help="of a Dask scheduler whose workers draw, into an .npy file"
+    )
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
     defaults = _defaults(samplers.sample) | {"steps": "all", "start": "T", "label": "all in turn", "guidance": 1.0}
     _option(parser, defaults, "seed", int, "of the samples")
@@ -216,9 +220,7 @@ def _sample_options(parser: argparse.ArgumentParser) -> None:
     _option(parser, defaults, "eta", float, "DDIM's noise, 0..1")
     _option(parser, defaults, "churn", float, "noise that euler and heun put back")
     _option(parser, defaults, "first", int, "number of the first sample")
-    _option(
-        parser, defaults, "label", int, "number of the class to draw, from 0 on; one more than there are: no class"
-    )
+    _option(parser, defaults, "label", int, "number of the class, from 0 on; one more than there are: no class")
     _option(parser, defaults, "guidance", float, "classifier-free guidance: how strongly to ask for the class")
 
 

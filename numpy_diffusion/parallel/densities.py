@@ -13,6 +13,7 @@ from numpy_diffusion.evaluation import bound as bounds
 from numpy_diffusion.evaluation import likelihood, setting
 from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models.protocol import Model
+from numpy_diffusion.noise import WORD_RANGE
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian, GaussianMixture
 from numpy_diffusion.parallel.engine import module, name, placed, task
 from numpy_diffusion.process.schedules import Schedule
@@ -58,7 +59,7 @@ def log_prob(
         model, schedule, point, prior=prior, probes=probes, seed=seed, steps=[schedule.T], progress=False
     )
     check_start("T", schedule.T, chosen_steps(schedule, steps))
-    _checks.integer("first", first, 0)
+    _checks.integer("first", first, 0, WORD_RANGE - len(x))
     options = {"prior": prior, "probes": probes, "seed": seed, "steps": steps}
     settings = schedule, first, chosen(), options
     return _of_each("log_prob", _log_prob, x, model, settings, client, likelihood.rows_at_once(D, probes))
@@ -97,7 +98,8 @@ def bound(
     ValueError : as for `nd.bound`, of the arguments at the call; an x0 that is no dask array or of unknown length
     """
     x0 = _dask_array("x0", x0)
-    setting.checked(model, schedule, np.zeros((1, *x0.shape[1:]), x0.dtype), variance, prior, "x0", first)
+    setting.checked(model, schedule, np.zeros((1, *x0.shape[1:]), x0.dtype), variance, prior)
+    _checks.integer("first", first, 0, WORD_RANGE - len(x0))
     options = {"variance": variance, "prior": prior, "form": _checks.choice("form", form, bounds.FORMS)}
     options |= {"seed": _checks.seed(seed), "draws": _checks.integer("draws", draws, 1)}
     return _of_each("bound", _bound, x0, model, (schedule, first, chosen(), options), client)

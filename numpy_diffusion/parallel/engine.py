@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -33,6 +34,20 @@ def module(name: str) -> Any:
         ) from None
 
 
+def connected(address: str) -> Any:
+    """A client of the scheduler at an address, for a `with`.
+
+    Raises
+    ------
+    OSError : there is none
+    """
+    distributed = module("distributed")
+    try:
+        return distributed.Client(address, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise OSError(f"client: expected the address of a Dask scheduler, got {address!r}: {error}") from None
+
+
 def client_of(value: Any) -> Any:
     """The client, or a ValueError that says what it is."""
     return _checks.instance("client", value, module("distributed").Client)
@@ -48,7 +63,9 @@ def placed(what: str, model: Any, client: Any) -> Any:
     key = f"{what}-{hashlib.sha256(module('cloudpickle').dumps(model)).hexdigest()[:32]}"
     if client is None:
         return module("dask").delayed(model, name=key, traverse=False)
-    return client_of(client).submit(itself, model, key=key)
+    with warnings.catch_warnings():  # Dask would have a large model scattered, which is lost with who holds it
+        warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+        return client_of(client).submit(itself, model, key=key)
 
 
 def name(what: str, *of: Any) -> str:

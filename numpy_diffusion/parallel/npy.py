@@ -51,6 +51,11 @@ def _content(x: Any, client: Any) -> Iterator[bytes]:
     for k in range(x.numblocks[0]):
         asked.append(client.compute(x.blocks[k]))
         while len(asked) > AHEAD * max(1, sum(client.nthreads().values())):
-            yield asked.popleft().result().tobytes()
+            yield _bytes(asked.popleft(), x.dtype)
     while asked:
-        yield asked.popleft().result().tobytes()
+        yield _bytes(asked.popleft(), x.dtype)
+
+
+def _bytes(chunk: Any, dtype: np.dtype) -> bytes:
+    """Of a chunk that was asked for; where Dask joined several, their order in a number may be another."""
+    return chunk.result().astype(dtype, copy=False).tobytes()
