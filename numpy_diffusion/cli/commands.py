@@ -102,14 +102,14 @@ def _preview(run: Run) -> None:
 def _sample(options: Options) -> int:
     run, path = _trained(options["run"]), Path(options["output"])
     forms = (".npy", ".png") if run.model.takes_images else (".npy", ".csv")
-    _check_output(path, forms if options["client"] is None else forms[:1])
+    _check_output(path, forms[:1] if "client" in options else forms)
     options["n"] = n = _checks.integer("n", options.get("n", SAMPLES[run.model.takes_images]), 1)
     model = _asked_for(run.model, run.schedule, options, n)
     if "start" in options:
         start = _checks.integer("--start", options["start"], 1, run.schedule.T)
         options["steps"] = evenly(_checks.integer("--steps", options.get("steps", start), 1, start), start)
     options["schedule"] = run.schedule
-    if options["client"] is not None:
+    if "client" in options:
         with connected(options["client"]) as client:
             x = parallel.sample(model, **_for(parallel.sample, options | {"client": client}))
             parallel.to_npy(x, path, client=client)

@@ -207,11 +207,9 @@ def _sample_options(parser: argparse.ArgumentParser) -> None:
     _place(parser, "-o", "--output", metavar="FILE", required=True, help=purpose)
     purpose = f"samples to draw (default: {SAMPLES[0]} points, {SAMPLES[1]} images)"
     parser.add_argument("-n", type=int, default=argparse.SUPPRESS, help=purpose)
-    parser.add_argument(
-        "--client", metavar="ADDRESS", help="of a Dask scheduler whose workers draw, into an .npy file"
-    )
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
     defaults = _defaults(samplers.sample) | {"steps": "all", "start": "T", "label": "all in turn", "guidance": 1.0}
+    _option(parser, {"client": "none"}, "client", str, "address of a Dask scheduler, whose workers draw an .npy file")
     _option(parser, defaults, "seed", int, "of the samples")
     _option(parser, defaults, "method", str, "Algorithm 1, DDIM, or a solver of the ODE", choices=METHODS)
     _option(parser, defaults, "steps", int, "steps of the chain to take, evenly spaced")
