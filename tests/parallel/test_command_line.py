@@ -18,6 +18,7 @@ FEW = {
 }
 
 
+@pytest.mark.parametrize("client", [1], indirect=True)
 @pytest.mark.parametrize("data", FEW)
 def test_the_file_is_that_of_one_process(
     client: Any, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -58,6 +58,7 @@ def test_bound_is_that_of_one_process(chunks: Any, form: Any) -> None:
     assert digest(found) == digest(nd.bound(network(), SCHEDULE, X, 3, **options).totals)
 
 
+@pytest.mark.parametrize("client", [1], indirect=True)
 def test_bound_on_workers_is_that_of_one_process(client: Any) -> None:
     found = nd.parallel.bound(network(), SCHEDULE, lazy(90), 3, client=client)
     expected = nd.bound(network(), SCHEDULE, X, 3)
@@ -83,6 +84,7 @@ def fitted(conditional: bool, seed: int = 0) -> nd.DiffusionDensity:
     return density.fit(rows, np.arange(200) % 2)
 
 
+@pytest.mark.parametrize("client", [1], indirect=True)
 @pytest.mark.parametrize("conditional", [False, True])
 def test_score_samples_is_that_of_one_process(client: Any, conditional: bool) -> None:
     density, x = fitted(conditional), np.concatenate([X] * 4)

@@ -49,6 +49,7 @@ def test_equal_models_have_one_key_and_others_another() -> None:
     assert engine.placed("model", other, None).key != keys[0]
 
 
+@pytest.mark.parametrize("client", [1], indirect=True)
 def test_a_large_model_comes_without_a_warning(client: Any, recwarn: pytest.WarningsRecorder) -> None:
     """Of Dask's, that it be scattered, and so lost with the workers that it was scattered to."""
     model = engine.placed("model", np.zeros(2**22, np.float32), client)

@@ -15,12 +15,14 @@ from numpy_diffusion.parallel import npy
 arrays = pytest.importorskip("dask.array", reason="Dask is not installed")
 
 
+@pytest.mark.parametrize("client", [1], indirect=True)
 def test_the_file_is_that_of_numpy(client: Any, tmp_path: Path) -> None:
     nd.parallel.to_npy(nd.parallel.sample(network(), SCHEDULE, 300, chunk=7), tmp_path / "x.npy", client=client)
     np.save(tmp_path / "whole.npy", nd.sample(network(), SCHEDULE, 300))
     assert (tmp_path / "x.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
+@pytest.mark.parametrize("client", [1], indirect=True)
 @pytest.mark.parametrize("shape", [(5,), (5, 4), (5, 4, 3)])
 def test_chunks_on_any_axis_come_in_the_order_of_the_file(
     client: Any, tmp_path: Path, shape: tuple[int, ...]
@@ -62,6 +64,7 @@ def test_few_chunks_are_asked_for_at_once() -> None:
     assert (client.most, client.open) == (npy.AHEAD * 3 + 1, 0)
 
 
+@pytest.mark.parametrize("client", [1], indirect=True)
 def test_a_failure_leaves_the_old_file(client: Any, tmp_path: Path) -> None:
     def fails(x: np.ndarray, t: int) -> np.ndarray:
         return np.full_like(x, np.nan)
@@ -75,6 +78,7 @@ def test_a_failure_leaves_the_old_file(client: Any, tmp_path: Path) -> None:
     assert path.read_text() == "old"
 
 
+@pytest.mark.parametrize("client", [1], indirect=True)
 def test_what_is_wrong_is_said(client: Any, tmp_path: Path) -> None:
     x = arrays.ones(3)
     with pytest.raises(ValueError, match=r"^x: expected a dask array, got ndarray$"):

@@ -113,6 +113,7 @@ def test_nothing_is_drawn_before_it_is_asked_for_and_then_no_more() -> None:
     assert asked == [10]
 
 
+@pytest.mark.parametrize("client", [1], indirect=True)
 def test_the_model_travels_once(client: Any) -> None:
     """A task names it: what goes to a worker with each is a twentieth of the network."""
     model = nd.MLP(2, 128, 3)
@@ -162,6 +163,7 @@ def test_a_worker_that_is_killed_is_not_missed(client: Any, tmp_path: Path) -> N
     assert digest(x) == digest(nd.sample(lambda x, t: x * np.float32(0.5), SCHEDULE, 120, 9, **options))
 
 
+@pytest.mark.parametrize("client", [1], indirect=True)
 def test_what_does_not_fit_into_memory_goes_to_disk(client: Any, tmp_path: Path) -> None:
     whole = digest(nd.sample(network(), SCHEDULE, 300, 1))
     x = nd.parallel.sample(network(), SCHEDULE, 300, 1, client=client, chunk=77)
