@@ -1,7 +1,7 @@
 """Samples and likelihoods on many machines by Dask, with the bits of one process.
 
     x = nd.parallel.sample(model, schedule, n=10_000_000, client=client)
-    x.to_zarr("x.zarr")
+    x.to_zarr("/data/x.zarr")
 
 Each function is one of `numpy_diffusion` and gives a lazy dask array, whose chunks are drawn or measured when they
 are needed: by the workers of `client`, or by Dask's threads where there is none.  The noise of a sample is that of

@@ -13,8 +13,8 @@ from numpy_diffusion.cli.commands import main
 from numpy_diffusion.parallel import samples
 
 FEW = {
-    "moons": "--steps 3 --batch 16 --width 8 --depth 1 --n 64 --T 20",
-    "digits": "--channels 4,8 --layers-per-block 1 --steps 1 --batch 3 --T 5",
+    "moons": "--steps 3 --batch 16 --width 8 --depth 1 --n 64 --T 20 --backend numpy",
+    "digits": "--channels 4,8 --layers-per-block 1 --steps 1 --batch 3 --T 5 --backend numpy",
 }
 
 
