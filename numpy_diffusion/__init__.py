@@ -10,7 +10,7 @@ import importlib
 from typing import Any
 
 from numpy_diffusion import _notebook as _notebook
-from numpy_diffusion import oracles
+from numpy_diffusion import oracles, parallel
 from numpy_diffusion._compile import compile_kernels
 from numpy_diffusion._version import __version__ as __version__
 from numpy_diffusion.data import captions, datasets, drawings, image_datasets
@@ -112,6 +112,7 @@ __all__ = [
     "metrics",
     "optimal_variance",
     "oracles",
+    "parallel",
     "q_posterior",
     "q_sample",
     "q_step",

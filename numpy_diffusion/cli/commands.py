@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from numpy_diffusion import _checks, _files
+from numpy_diffusion import _checks, _files, parallel
 from numpy_diffusion._compile import compile_kernels
 from numpy_diffusion.cli import labs, networks, sources, streams, tables
 from numpy_diffusion.cli.options import DATA, DEFAULTS, FORM, SAMPLES, SCHEDULES, Options, parser
@@ -22,6 +22,7 @@ from numpy_diffusion.cli.streams import PROGRAM, say, tell
 from numpy_diffusion.models.converted import clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.parallel.engine import connected
 from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.pipelines.unclip import UnCLIP
 from numpy_diffusion.process.forward import q_trajectory
@@ -102,13 +103,20 @@ def _preview(run: Run) -> None:
 
 def _sample(options: Options) -> int:
     run, path = _trained(options["run"]), Path(options["output"])
-    _check_output(path, (".npy", ".png") if run.model.takes_images else (".npy", ".csv"))
+    forms = (".npy", ".png") if run.model.takes_images else (".npy", ".csv")
+    _check_output(path, forms[:1] if "client" in options else forms)
     options["n"] = n = _checks.integer("n", options.get("n", SAMPLES[run.model.takes_images]), 1)
     model = _asked_for(run.model, run.schedule, options, n)
     if "start" in options:
         start = _checks.integer("--start", options["start"], 1, run.schedule.T)
         options["steps"] = evenly(_checks.integer("--steps", options.get("steps", start), 1, start), start)
-    _write(path, sample(model, **_for(sample, options | {"schedule": run.schedule})), _columns(run.model))
+    options["schedule"] = run.schedule
+    if "client" in options:
+        with connected(options["client"]) as client:
+            x = parallel.sample(model, **_for(parallel.sample, options | {"client": client}))
+            parallel.to_npy(x, path, client=client)
+        return 0
+    _write(path, sample(model, **_for(sample, options)), _columns(run.model))
     return 0
 
 

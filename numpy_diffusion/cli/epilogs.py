@@ -39,6 +39,7 @@ examples:
   numpy-diffusion sample runs/spiral -o x.csv --method ddim --steps 50
   numpy-diffusion sample runs/spiral -n 4096 --first 4096 -o more.npy    (the next 4096 of the same seed)
   numpy-diffusion sample runs/mnist -n 64 --label 7 --guidance 3 -o sevens.png
+  numpy-diffusion sample runs/spiral -n 100000000 -o x.npy --client tcp://host:8786
 
 Sample i of a seed is the same, to the bit, whatever -n is and on any number of threads.  Of images the x_0 that the
 network sees is kept in -1..1 at every step."""

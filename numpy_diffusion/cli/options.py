@@ -154,6 +154,7 @@ def _sample_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", type=int, default=argparse.SUPPRESS, help=purpose)
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
     defaults = _defaults(samplers.sample) | {"steps": "all", "start": "T", "label": "all in turn", "guidance": 1.0}
+    _option(parser, {"client": "none"}, "client", str, "address of a Dask scheduler, whose workers draw an .npy file")
     _option(parser, defaults, "seed", int, "of the samples")
     _option(parser, defaults, "method", str, "Algorithm 1, DDIM, or a solver of the ODE", choices=METHODS)
     _option(parser, defaults, "steps", int, "steps of the chain to take, evenly spaced")
@@ -162,9 +163,7 @@ def _sample_options(parser: argparse.ArgumentParser) -> None:
     _option(parser, defaults, "eta", float, "DDIM's noise, 0..1")
     _option(parser, defaults, "churn", float, "noise that euler and heun put back")
     _option(parser, defaults, "first", int, "number of the first sample")
-    _option(
-        parser, defaults, "label", int, "number of the class to draw, from 0 on; one more than there are: no class"
-    )
+    _option(parser, defaults, "label", int, "number of the class, from 0 on; one more than there are: no class")
     _option(parser, defaults, "guidance", float, "classifier-free guidance: how strongly to ask for the class")
 
 

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion._progress import Bar
 from numpy_diffusion.models.protocol import Described, Model, check_predicts_eps, check_schedule, members
-from numpy_diffusion.noise import STREAM_HUTCHINSON, words
+from numpy_diffusion.noise import STREAM_HUTCHINSON, WORD_RANGE, words
 from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
 from numpy_diffusion.process.probability_flow import NODES, SWEEPS, Plan, plan
 from numpy_diffusion.process.schedules import Schedule
@@ -41,6 +41,7 @@ def log_prob(
     probes: int | None = None,
     seed: int = 0,
     steps: int | ArrayLike | None = None,
+    first: int = 0,
     progress: bool = True,
 ) -> np.ndarray:
     """log p(x) of the model by its probability-flow ODE, in nats, in the data's own units.
@@ -57,6 +58,8 @@ def log_prob(
         large, and a few probes are what can be had
     seed : of the probes
     steps : how many steps of the schedule to take, evenly spaced, or which, T among them; all unless given
+    first : number of the first sample, whose probes are those of its number; to split the work, best at multiples of
+        `rows_at_once`
     progress : show a bar on standard error, if it takes longer than a second
 
     Returns
@@ -91,17 +94,27 @@ def log_prob(
     units, D = known.units.spread(x.shape[1:]), math.prod(x.shape[1:])
     _check_prior(prior, D)
     seed = _checks.seed(seed)
-    tangents = D if probes is None else _checks.integer("probes", probes, 1)
+    first = _checks.integer("first", first, 0, WORD_RANGE - len(x))
+    if probes is not None:
+        _checks.integer("probes", probes, 1)
 
-    size = max(1, KEPT // (LAYERS * D) if known.jvp is None else BLOCK // (tangents * max(D, WIDTH)))
-    blocks = [np.arange(first, min(first + size, len(x))) for first in range(0, len(x), size)]
+    size = rows_at_once(known, D, probes)
+    blocks = [np.arange(low, min(low + size, len(x))) for low in range(0, len(x), size)]
     found = np.empty(len(x))
     with Bar("likelihood", len(blocks) * (len(nodes.t) - 1), "steps", show=progress) as bar:
         for rows in blocks:
-            signs = None if probes is None else _signs(seed, rows, probes, x.shape[1:])
+            signs = None if probes is None else _signs(seed, first + rows, probes, x.shape[1:])
             xT, integral = _followed(known, nodes, units.to_model(x[rows]), signs, bar)
             found[rows] = _log_prior(prior, xT.reshape(len(rows), -1), schedule) + integral
     return found - units.log_scale
+
+
+def rows_at_once(known: Described, D: int, probes: int | None = None) -> int:
+    """How many samples of D numbers each call of the model has, but for the last: with work that is split at
+    multiples of it, the model is asked the same as by one call for all.
+    """
+    tangents = D if probes is None else probes
+    return max(1, KEPT // (LAYERS * D) if known.jvp is None else BLOCK // (tangents * max(D, WIDTH)))
 
 
 def _followed(

@@ -110,6 +110,10 @@ class Guided(Wrapper):
         away_from = None if self.away_from is None else self.away_from.doubled()
         return replace(super().doubled(), condition=self.condition.doubled(), away_from=away_from)
 
+    def rows(self, index: slice) -> Guided:
+        away_from = None if self.away_from is None else self.away_from.rows(index)
+        return replace(super().rows(index), condition=self.condition.rows(index), away_from=away_from)
+
     @property
     def _asked(self) -> Any:
         """The model for what `_batch` makes of a batch."""

@@ -30,6 +30,10 @@ class Wrapper:
         """For a batch and the same once more behind it."""
         return replace(self, model=doubled(self.model))
 
+    def rows(self, index: slice) -> Self:
+        """For some of the samples that this one is for, where it is told something of each."""
+        return replace(self, model=rows(self.model, index))
+
     def _member(self, name: str) -> Any:
         return getattr(self.model, name, None)
 
@@ -88,6 +92,11 @@ class Wrapper:
 
     def vjp_of_model(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, Pullback]:
         raise NotImplementedError
+
+
+def rows(model: Any, index: slice) -> Any:
+    """The model for some of the samples that it is for: another only if it is told something of each."""
+    return model.rows(index) if isinstance(model, Wrapper) else model
 
 
 def doubled(model: Any) -> Any:
