@@ -1,0 +1,32 @@
+// What Python wrote into the page: the schedule, the network, its units, and the data where it is known.
+
+function numbersOf(text, kind) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return new kind(bytes.buffer);
+}
+
+// { schedule, name, network, units, data }, data null where it is not known.
+function contentsOf(written) {
+  const { beta, name } = written.schedule, { layers, weights, ...structure } = written.network;
+  return {
+    schedule: scheduleOf(numbersOf(beta, Float64Array)),
+    name,
+    network: perceptron({ ...structure, layers: layersOf(layers, numbersOf(weights, Float32Array)) }),
+    units: written.units,
+    data: written.data && dataOf(written.data),
+  };
+}
+
+// Weight and bias of each layer, one behind the other in `weights`.
+function layersOf(shapes, weights) {
+  let place = 0;
+  const taken = (count) => Float64Array.from(weights.subarray(place, (place += count)));
+  return shapes.map(([rows, columns]) => ({ rows, columns, weight: taken(rows * columns), bias: taken(rows) }));
+}
+
+function dataOf({ cloud, mixture: exact }) {
+  const points = numbersOf(cloud, Float32Array);
+  if (exact === null) return { cloud: points, finite: true, exactEps: finiteData(points) };
+  const [means, covariances, logWeights] = exact.map((text) => numbersOf(text, Float64Array));
+  return { cloud: points, finite: false, exactEps: mixture({ means, covariances, logWeights }) };
+}
