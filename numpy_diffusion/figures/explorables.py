@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ POINTS: Final = 2000  # of the data that the page shows, and whose exact score i
 
 PARTS: Final = Path(__file__).parent / "explorable"
 MATHEMATICS: Final = ("philox", "schedules", "solvers", "chain", "mlp", "oracle", "contents")  # in the order of need
-PICTURES: Final = ("plane", "alpha_bar", "run", "player", "drawing", "view")
+PICTURES: Final = ("plane", "alpha_bar", "run", "player", "drawing", "settings", "words", "view")
 
 
 def explorable(
@@ -42,9 +43,9 @@ def explorable(
 ) -> Path:
     """A page in which the reader runs the chain: one HTML file that holds the network and needs nothing else.
 
-    It has a slider over t and plays both ways; it draws trajectories, and the exact score beside the learned one; the
-    solver, its steps, the schedule, the seed and the data, also the reader's own, can be chosen.  Its noise is that of
-    `noise`: the same seed gives the samples of `nd.sample` but for rounding.
+    It has a slider over t and plays both ways; it draws trajectories, and the exact score beside the learned one.
+    Solver, steps, schedule, seed and data, also the reader's own, can be chosen.  Its noise is that of `noise`: the
+    same seed gives the samples of `nd.sample` but for rounding.
 
     Parameters
     ----------
@@ -71,10 +72,11 @@ def explorable(
         raise ValueError(f"model: expected a network of points in the plane, MLP(dim=2, ...), got {in_words(model)}")
     _checks.instance("title", title, str)
     units = known.units.spread((2,))
+    shift, scale = np.asarray(units.shift), np.asarray(units.scale)
     contents = {
         "schedule": {"name": schedule.name, "beta": _text(schedule.beta)},
         "network": _network(known.perceptron),
-        "units": {"shift": units.shift.tolist(), "scale": units.scale.tolist()},
+        "units": {"shift": shift.tolist(), "scale": scale.tolist()},
         "data": None if data is None else _data(data, units),
     }
     place = target(path, ".html")
@@ -91,10 +93,7 @@ def page(title: str, contents: dict[str, Any]) -> str:
         "script": script(*MATHEMATICS, *PICTURES),
         "contents": json.dumps(contents, allow_nan=False).replace("<", "\\u003c"),  # so that nothing ends the element
     }
-    text = _part("template.html")
-    for name, part in filled.items():
-        text = text.replace(f"{{{{{name}}}}}", part)
-    return text
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: filled[place[1]], _part("template.html"))
 
 
 def script(*names: str) -> str:
@@ -123,7 +122,7 @@ def _network(perceptron: Perceptron) -> dict[str, Any]:
 
 
 def _data(data: ArrayLike | FiniteData | GaussianMixture, units: Units) -> dict[str, Any]:
-    """Points to show, and the mixture that they come from, null where it is the points themselves; in model's units."""
+    """Points to show, and the mixture that they come from, null where it is they themselves; in the model's units."""
     if isinstance(data, GaussianMixture):
         _checks.array("data: means", data.means, ("K", 2))
         scale = units.divisor

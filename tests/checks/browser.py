@@ -30,8 +30,10 @@ OPTIONS = [
     "--no-first-run",
     "--hide-scrollbars",
 ]
-PATIENCE = 30.0  # seconds for an answer
-KEYS = {"Space": (" ", " "), "Enter": ("Enter", "\r")}  # the others write no text
+PATIENCE = 20.0  # seconds for an answer
+TEXTS = {"Space": (" ", " "), "Enter": ("Enter", "\r")}  # name and text of the keys that write something
+CODES = {"Space": 32, "Enter": 13, "Tab": 9, "Backspace": 8, "End": 35, "Home": 36}
+CODES |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
 
 class Browser:
@@ -117,9 +119,7 @@ class Browser:
     def open(self, page: Path, width: int, height: int, *, dark: bool = False, touch: bool = False) -> None:
         """The file as a window of this size shows it, once it is loaded."""
         self.errors, self.requests = [], []
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Page.navigate", url=page.resolve().as_uri())
@@ -140,11 +140,10 @@ class Browser:
 
     def press(self, key: str, shift: bool = False) -> None:
         """A key, by its name in the protocol: Space, Enter, ArrowLeft, Home, Tab, ..."""
-        name, text = KEYS.get(key, (key, ""))
-        modifiers = 8 if shift else 0
-        self.call("Input.dispatchKeyEvent", type="keyDown", key=name, code=key, text=text, modifiers=modifiers,
-                  windowsVirtualKeyCode=VIRTUAL.get(key, 0))  # fmt: skip
-        self.call("Input.dispatchKeyEvent", type="keyUp", key=name, code=key, modifiers=modifiers)
+        name, text = TEXTS.get(key, (key, ""))
+        told = {"key": name, "code": key, "modifiers": 8 if shift else 0, "windowsVirtualKeyCode": CODES[key]}
+        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **told)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **told)
 
     def drag(self, places: list[tuple[float, float]]) -> None:
         """The pointer down at the first place, over the others, and up; from the window's upper left corner."""
@@ -167,14 +166,16 @@ class Browser:
         rectangle = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
         return self.evaluate(f"(({{x, y, width, height}}) => [x, y, width, height])({rectangle})")
 
+    def focusable(self) -> list[tuple[str, str]]:
+        """Role and name, as a screen reader is told them, of everything that can have the focus."""
+        nodes = self.call("Accessibility.getFullAXTree")["nodes"]
+        found = [node for node in nodes if any(one["name"] == "focusable" for one in node.get("properties", []))]
+        return [(node["role"]["value"], node["name"]["value"]) for node in found]
+
     def picture(self, path: Path) -> None:
         """The whole page as a PNG."""
         found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(found["data"]))
-
-
-VIRTUAL = {"Space": 32, "Enter": 13, "Tab": 9, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39,
-           "ArrowDown": 40, "Backspace": 8}  # fmt: skip
 
 
 def _high(end: int) -> int:

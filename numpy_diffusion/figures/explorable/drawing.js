@@ -12,6 +12,10 @@ class Drawing {
     canvas.addEventListener("pointermove", (event) => this.move(event));
     for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => this.lift());
     canvas.addEventListener("keydown", (event) => this.key(event));
+    const actions = { "two-points": () => this.twoPoints(), ring: () => this.ring(), undo: () => this.undo() };
+    for (const [id, action] of Object.entries({ ...actions, clear: () => this.set([]) })) {
+      document.getElementById(id).addEventListener("click", action);
+    }
   }
 
   get active() {
@@ -19,6 +23,7 @@ class Drawing {
   }
 
   set active(on) {
+    if (on && !this.active) this.plane.canvas.scrollIntoView({ block: "nearest" }); // a telephone shows the controls
     this.plane.canvas.classList.toggle("drawing", on);
   }
 

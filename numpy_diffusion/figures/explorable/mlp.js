@@ -14,7 +14,7 @@ function perceptron({ octaves, embedding, residual, layers }) {
   const [input, output] = [layers[0], layers[layers.length - 1]];
   const hidden = layers.slice(1, -1), width = input.rows, features = input.columns - embedding;
   const waves = new Float64Array(features * LANES);
-  const y = new Float64Array(width * LANES), h = new Float64Array(width * LANES), eps = new Float64Array(2 * LANES);
+  const [y, h, eps] = [width, width, 2].map((size) => new Float64Array(size * LANES));
   const embedded = new Float64Array(width); // the input layer's bias, and what t adds to it
 
   return function model(x, t, answers) {
@@ -39,7 +39,7 @@ function perceptron({ octaves, embedding, residual, layers }) {
   };
 }
 
-// [x, sin(w_0 u), cos(w_0 u), sin(w_1 u), ...] of a point, u along the axes and the diagonals, as one lane of `waves`.
+// [x, sin(w_0 u), cos(w_0 u), sin(w_1 u), ...] of a point, u along axes and diagonals, as one lane of `waves`.
 function featuresOf(x0, x1, octaves, waves, lane) {
   const round = Math.fround, diagonal = round(1 / Math.sqrt(2));
   const [d0, d1] = [round(diagonal * x0), round(diagonal * x1)];

@@ -1,7 +1,8 @@
 // The exact answer: E[eps | x_t] of data that is a mixture of Gaussians N(means[k], covariances[k]), or of finitely
 // many points, whose covariances are zero (`numpy_diffusion.oracles`).  Then x_t is a mixture too, of
 //     N(sqrt(alpha_bar) means[k], S_k),  S_k = alpha_bar covariances[k] + (1 - alpha_bar) I,
-// and eps* = -sqrt(1 - alpha_bar) grad log q(x_t) = sqrt(1 - alpha_bar) sum_k r_k S_k^-1 (x_t - sqrt(alpha_bar) means[k])
+// and eps* = -sqrt(1 - alpha_bar) grad log q(x_t)
+//          = sqrt(1 - alpha_bar) sum_k r_k S_k^-1 (x_t - sqrt(alpha_bar) means[k]),
 // with r_k the probability of component k given x_t.
 
 const NEGLIGIBLE = 40; // exp(-40) is below the rounding of a double

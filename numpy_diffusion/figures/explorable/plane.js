@@ -106,7 +106,7 @@ class Plane {
     const some = (_, k) => k % stride === 0;
     this.context.strokeStyle = colour;
     const heads = now.subarray(0, 2 * (noisy ? HEADS.noisy : HEADS.smooth));
-    this.ways(heads.length, [...states.slice(0, passed + 1).filter(some), now], 0.55, 1.2);
+    this.ways(heads.length, [...states.slice(0, passed + 1).filter(some), now], noisy ? 0.3 : 0.5, 1.2);
     this.ways(heads.length, [now, ...states.slice(passed + 1).filter(some)], 0.14, 1);
     this.dots(heads, colourOf("paper"), 4.4, 1);
     this.dots(heads, colour, 3.2, 1);
@@ -130,8 +130,8 @@ class Plane {
     const count = this.side < 480 ? 11 : 17, cell = this.side / count;
     this.cell = cell;
     const at = (k) => (k + 0.5) * cell;
-    const pairs = Array.from({ length: count * count }, (_, k) => this.toModel(at(k % count), at(Math.floor(k / count))));
-    return Float32Array.from(pairs.flat());
+    const pair = (_, k) => this.toModel(at(k % count), at(Math.floor(k / count)));
+    return Float32Array.from(Array.from({ length: count * count }, pair).flat());
   }
 
   // An arrow of -eps at each place; the longer it is, the more it is shortened.  Faint where hardly any x_t lies.
@@ -163,6 +163,14 @@ class Plane {
     this.context.moveTo(x1 - head * (ux - 0.6 * uy), y1 - head * (uy + 0.6 * ux));
     this.context.lineTo(x1, y1);
     this.context.lineTo(x1 - head * (ux + 0.6 * uy), y1 - head * (uy - 0.6 * ux));
+  }
+
+  invite(text) {
+    this.context.font = "16px system-ui, sans-serif";
+    this.context.textAlign = "center";
+    this.context.fillStyle = colourOf("soft");
+    this.context.fillText(text, this.side / 2, 0.4 * this.side);
+    this.context.textAlign = "left";
   }
 
   // The cross with which points are set by keys.

@@ -23,7 +23,8 @@ function scheduleOf(beta) {
 // cosine's s.
 function scheduleOfFamily(family, T, { betaStart = 1e-4, betaEnd = 0.02, offset = 0.008 } = {}) {
   const beta = new Float64Array(T + 1);
-  const [start, end] = [betaStart, betaEnd].map((value) => (T === 1000 ? value : Math.min((value * 1000) / T, BETA_MAX)));
+  const scaled = (value) => (T === 1000 ? value : Math.min((value * 1000) / T, BETA_MAX));
+  const [start, end] = [scaled(betaStart), scaled(betaEnd)];
   beta.set(T === 1 && family !== "cosine" ? [end] : betasOf[family](T, start, end, offset), 1);
   return scheduleOf(beta);
 }
