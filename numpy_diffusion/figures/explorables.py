@@ -20,9 +20,7 @@ from numpy_diffusion import _checks
 from numpy_diffusion._files import PathLike, os_errors_about, write
 from numpy_diffusion.figures.style import target
 from numpy_diffusion.models.perceptron import Perceptron
-from numpy_diffusion.models.protocol import Units, check_schedule, in_words, members
-from numpy_diffusion.oracles.finite_data import FiniteData
-from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
+from numpy_diffusion.models.protocol import check_schedule, in_words, members
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.sampling.samplers import Model
 
@@ -38,7 +36,7 @@ def explorable(
     schedule: Schedule,
     path: PathLike,
     *,
-    data: ArrayLike | FiniteData | GaussianMixture | None = None,
+    data: ArrayLike | None = None,
     title: str = "Diffusion, step by step",
 ) -> Path:
     """A page in which the reader runs the chain: one HTML file that holds the network and needs nothing else.
@@ -52,8 +50,8 @@ def explorable(
     model : a trained `MLP` of points in the plane
     schedule : of the model
     path : of the .html file to write
-    data : what the exact score is that of: points [N, 2], the first 2000 of which count, or a `FiniteData` or
-        `GaussianMixture` of an oracle; without it the exact score is only that of points which the reader draws
+    data : points [N, 2], the first 2000 of which count: the exact score is theirs; without them it is only that of
+        points which the reader draws
     title : of the page
 
     Returns
@@ -71,13 +69,12 @@ def explorable(
     if known.perceptron is None or known.own_shape != (2,):
         raise ValueError(f"model: expected a network of points in the plane, MLP(dim=2, ...), got {in_words(model)}")
     _checks.instance("title", title, str)
-    units = known.units.spread((2,))
-    shift, scale = np.asarray(units.shift), np.asarray(units.scale)
+    shift, scale = (np.broadcast_to(value, 2) for value in (known.units.shift, known.units.scale))
     contents = {
         "schedule": {"name": schedule.name, "beta": _text(schedule.beta)},
         "network": _network(known.perceptron),
         "units": {"shift": shift.tolist(), "scale": scale.tolist()},
-        "data": None if data is None else _data(data, units),
+        "data": None if data is None else _text(known.units.to_model(_points(data)), "<f4"),
     }
     place = target(path, ".html")
     with os_errors_about("path", place):
@@ -121,15 +118,5 @@ def _network(perceptron: Perceptron) -> dict[str, Any]:
     }
 
 
-def _data(data: ArrayLike | FiniteData | GaussianMixture, units: Units) -> dict[str, Any]:
-    """Points to show, and the mixture that they come from, null where it is they themselves; in the model's units."""
-    if isinstance(data, GaussianMixture):
-        _checks.array("data: means", data.means, ("K", 2))
-        scale = units.divisor
-        covariances = data.covariances / np.multiply.outer(scale, scale)
-        mixture = [units.to_model(data.means), covariances[:, [0, 0, 1], [0, 1, 1]], np.log(data.weights)]
-        cloud = units.to_model(data.sample(POINTS, seed=0))
-        return {"cloud": _text(cloud, "<f4"), "mixture": [_text(values) for values in mixture]}
-    points = data.x0 if isinstance(data, FiniteData) else _checks.array("data", data, ("N", 2), np.float64)[:POINTS]
-    _checks.array("data: x0", points, ("N", 2))
-    return {"cloud": _text(units.to_model(points), "<f4"), "mixture": None}
+def _points(data: ArrayLike) -> np.ndarray:
+    return _checks.array("data", data, ("N", 2), np.float64)[:POINTS]

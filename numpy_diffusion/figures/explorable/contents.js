@@ -5,7 +5,7 @@ function numbersOf(text, kind) {
   return new kind(bytes.buffer);
 }
 
-// { schedule, name, network, units, data }, data null where it is not known.
+// { schedule, name, network, units, data }, data [2 K] in the model's units, null where it is not known.
 function contentsOf(written) {
   const { beta, name } = written.schedule, { layers, weights, ...structure } = written.network;
   return {
@@ -13,7 +13,7 @@ function contentsOf(written) {
     name,
     network: perceptron({ ...structure, layers: layersOf(layers, numbersOf(weights, Float32Array)) }),
     units: written.units,
-    data: written.data && dataOf(written.data),
+    data: written.data === null ? null : numbersOf(written.data, Float32Array),
   };
 }
 
@@ -22,11 +22,4 @@ function layersOf(shapes, weights) {
   let place = 0;
   const taken = (count) => Float64Array.from(weights.subarray(place, (place += count)));
   return shapes.map(([rows, columns]) => ({ rows, columns, weight: taken(rows * columns), bias: taken(rows) }));
-}
-
-function dataOf({ cloud, mixture: exact }) {
-  const points = numbersOf(cloud, Float32Array);
-  if (exact === null) return { cloud: points, finite: true, exactEps: finiteData(points) };
-  const [means, covariances, logWeights] = exact.map((text) => numbersOf(text, Float64Array));
-  return { cloud: points, finite: false, exactEps: mixture({ means, covariances, logWeights }) };
 }

@@ -46,10 +46,8 @@ class Settings {
     for (const family of FAMILIES) element("family").add(new Option(family, family));
     element("noisy-end").textContent = `t = ${schedule.T}, noise`;
     const told = "to follow it to t = 0 is to end on one of them. A network that cannot do so draws new points.";
-    let exact = `The exact score is known of points that you draw: ${told}`;
-    if (data?.finite) exact = `The exact score is that of ${inWords(data.cloud.length / 2)} data points: ${told}`;
-    else if (data) exact = "The exact score is that of the mixture of Gaussians from which the data comes.";
-    element("exact-told").textContent = exact;
+    const whose = data === null ? "the points that you draw" : `${inWords(data.length / 2)} data points`;
+    element("exact-told").textContent = `The exact score is that of ${whose}: ${told}`;
     for (const only of document.querySelectorAll("[data-needs-data]")) only.hidden = data === null;
   }
 

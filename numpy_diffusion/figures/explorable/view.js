@@ -43,7 +43,7 @@ class View {
     this.drawn = this.drawing.points;
     this.drawing.active = own;
     this.chosen = now.family === "own" ? this.schedule : scheduleOfFamily(now.family, this.schedule.T, now.shape);
-    this.cloud = own ? this.drawn : (this.data?.cloud.subarray(0, 2 * points) ?? new Float32Array(0));
+    this.cloud = own ? this.drawn : (this.data?.subarray(0, 2 * points) ?? new Float32Array(0));
     this.noise = normal(seed, STREAM_JUMP, this.cloud.length / 2, this.schedule.T); // one eps for every t
     this.learned = this.asLearned();
     this.exact = this.asExact(own);
@@ -67,8 +67,9 @@ class View {
 
   // eps by the exact answer; null where no data is known.
   asExact(own) {
-    if (own ? this.drawn.length === 0 : this.data === null) return null;
-    const exactEps = own ? finiteData(this.drawn) : this.data.exactEps, { alphaBar } = this.chosen;
+    const points = own ? this.drawn : this.data, { alphaBar } = this.chosen;
+    if (points === null || points.length === 0) return null;
+    const exactEps = finiteData(points);
     return (x, t, eps) => exactEps(x, alphaBar[t], eps);
   }
 
