@@ -127,6 +127,7 @@ def test_points_drawn_by_pointer_have_their_exact_chain(opened):
     ends = [(part - 0.5) * 2 * 3.2 for part in (0.3, 0.7)]  # the picture reaches to 3.2
     scale = network().scale
     np.testing.assert_allclose(points[[0, -1], 0] * scale[0] / scale.max(), ends, atol=0.2)
+    np.testing.assert_allclose(points[:, 1] * scale[1] / scale.max(), 0.64, atol=0.05)  # above the middle
     model = nd.oracles.FiniteData(points).eps(SCHEDULE)
     expected = nd.sample(model, SCHEDULE, 1000, 0, method="ddim", steps=50, progress=False)
     np.testing.assert_allclose(found_samples(opened), members(network()).units.to_data(expected), rtol=0, atol=1e-4)

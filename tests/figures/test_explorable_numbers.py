@@ -160,16 +160,17 @@ def test_samples_are_those_of_python(told, solver, options, steps):
 
 def test_exact_samples_of_drawn_points_are_those_of_python():
     points, n = np.float32([[-1.0, 0.0], [1.0, 0.5], [0.2, -0.7]]), 100
-    expression = f"""(() => {{
+    expression = """(() => {
         const schedule = scheduleOfFamily("sigmoid", 100), exact = finiteData(Float32Array.from(points));
         const model = (x, t, eps) => exact(x, schedule.alphaBar[t], eps);
-        const rows = tableOf("ddim", schedule, 20), seed = 1;
-        return {CHAIN};
-    }})()"""
+        const states = [...chainOf(model, tableOf("ddim", schedule, 20), n, 1n)];
+        return [states[10], states[20]].map((state) => Array.from(state));
+    })()"""
     found = value(expression, points=points.ravel(), n=n)
-    model = nd.oracles.FiniteData(points).eps(SCHEDULE)
-    expected = nd.sample(model, SCHEDULE, n, 1, method="ddim", steps=20, progress=False)
-    np.testing.assert_allclose(np.reshape(found, (-1, 2)), expected, rtol=0, atol=1e-4)
+    model, options = nd.oracles.FiniteData(points).eps(SCHEDULE), {"method": "ddim", "steps": 20, "keep": [50, 0]}
+    expected = nd.sample(model, SCHEDULE, n, 1, **options, progress=False)
+    for state, t in zip(found, (50, 0), strict=True):
+        np.testing.assert_allclose(np.reshape(state, (-1, 2)), expected[t], rtol=0, atol=1e-4)
 
 
 def test_with_another_schedule_the_network_is_asked_where_it_saw_as_much_noise(told):

@@ -1,6 +1,6 @@
 // The page: what its controls say becomes a chain, and where the chain is becomes a picture.
 
-const TELLING = 0.96; // alpha_bar at which the page opens: the data shows, and so does the noise
+const TELLING = 0.98; // alpha_bar at which the page opens: the data shows, and so does the noise
 const BUDGET = { playing: 24, still: 60 }; // milliseconds of a frame for the chain
 const SETTLED = 400; // milliseconds after which it is said where things stand
 const COMPARED = 300; // points at which network and exact answer are compared
