@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import select
@@ -180,6 +179,8 @@ class Browser:
 
 def _high(end: int) -> int:
     """A pipe's end under a number above those that the browser takes it from; closed where a program is started."""
+    import fcntl  # here, since Windows has none
+
     moved = fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10)
     os.close(end)
     return moved

@@ -26,7 +26,7 @@ function drawAlphaBar(canvas, schedule, own, t, steps) {
   context.textAlign = "right";
   context.fillText("0", right, height - 6);
   context.textAlign = "center";
-  context.fillText("ᾱ by t; ticks: steps taken", (left + right) / 2, height - 6);
+  context.fillText(width < 260 ? "ᾱ" : "ᾱ by t; ticks: steps taken", (left + right) / 2, height - 6);
   context.textAlign = "left";
 
   const shown = Math.max(1, Math.ceil(steps.length / 100)); // more ticks would run together

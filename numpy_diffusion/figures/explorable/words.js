@@ -55,7 +55,7 @@ function differenceOf(one, other, x, t) {
 }
 
 function toData(x, { shift, scale }) {
-  return x.map((u, i) => shift[i % 2] + scale[i % 2] * u);
+  return Float64Array.from(x, (u, i) => shift[i % 2] + scale[i % 2] * u);
 }
 
 function momentsOf(values) {
