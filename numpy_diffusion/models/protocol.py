@@ -17,6 +17,7 @@ import numpy as np
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.perceptron import Perceptron
 from numpy_diffusion.process.predictions import Prediction
 from numpy_diffusion.process.schedules import Schedule
 
@@ -89,6 +90,10 @@ class Members(Model, Protocol):
     def own_flow(self, x: np.ndarray, plan: Any, signs: Any, stops: Any) -> Iterator[Any] | None:
         """The probability flow in the model's own kernel; see `models.network.Network.own_flow`."""
 
+    @property
+    def perceptron(self) -> Perceptron | None:
+        """Its layers in plain numbers, of a network that is a plain perceptron: so that others can run it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Units:
@@ -155,6 +160,7 @@ class Described:
     nothing: Condition | None
     own_chain: Callable[..., Iterator[Any] | None] | None
     own_flow: Callable[..., Iterator[Any] | None] | None
+    perceptron: Perceptron | None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -225,6 +231,7 @@ def members(model: Any) -> Described:
         Condition(labels=null) if nothing is None and null is not None else nothing,
         member("own_chain"),
         member("own_flow"),
+        member("perceptron"),
     )
 
 
