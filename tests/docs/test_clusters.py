@@ -31,5 +31,5 @@ def test_its_functions_are_those_of_the_package() -> None:
 def test_its_number_and_its_option_are_so() -> None:
     text = PAGE.read_text()
     assert f"{samples.NUMBERS:,} numbers" in text
-    for source in ("numpy_diffusion/cli/options.py", "examples/which_schedule.py"):
+    for source in ("numpy_diffusion/cli/epilogs.py", "examples/which_schedule.py"):
         assert "--client" in (ROOT / source).read_text()
