@@ -4,8 +4,8 @@
     python benchmarks/answers.py after.json         at another, on the same machine
     diff before.json after.json
 
-Each job runs on 1, 2 and 5 threads, which must not matter.  Between processors the sums may differ: NumPy's own
-functions, and the width of the registers, round otherwise.
+Each job runs on 1, 2 and 5 threads, which must not matter.  The width of the registers must not either, as
+`widths.py` shows; but between kinds of processors NumPy's own functions may round otherwise.
 """
 
 from __future__ import annotations

@@ -30,8 +30,17 @@ def q_sample(x0, t, schedule):
     return lambda: nd.q_sample(x0, t, schedule, seed=SEED)
 
 
+def q_sample_into(x0, t, schedule):
+    out = np.empty_like(x0), np.empty_like(x0)
+    return lambda: nd.q_sample(x0, t, schedule, seed=SEED, out=out)
+
+
 def chain(model, schedule, n, options):
     return lambda: nd.sample(model, schedule, n, seed=SEED, **options)
+
+
+def log_prob(model, schedule, x, steps):
+    return lambda: nd.log_prob(model, schedule, x, steps=steps, progress=False)
 
 
 def start(n, dim):

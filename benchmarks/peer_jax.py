@@ -50,6 +50,26 @@ def q_sample(name, x0, t, schedule):
     return run
 
 
+def q_sample_into(name, x0, t, schedule):
+    """What is donated is written to again."""
+    signal, sigma = _tables(schedule)
+    x0, t, key = jnp.array(x0), jnp.array(t), _key()
+    xt, eps = jnp.zeros_like(x0), jnp.zeros_like(x0)
+
+    @partial(jax.jit, donate_argnums=(1, 2), keep_unused=True)
+    def noised(key, xt, eps):
+        key, sub = jax.random.split(key)
+        eps = jax.random.normal(sub, x0.shape, jnp.float32)
+        return key, signal[t, None] * x0 + sigma[t, None] * eps, eps
+
+    def run():
+        nonlocal key, xt, eps
+        key, xt, eps = jax.block_until_ready(noised(key, xt, eps))
+        return np.asarray(xt), np.asarray(eps)
+
+    return run
+
+
 def chain(name, model, steps, n):
     params, depth, dim = _parameters(model), model.config.depth, model.shape[0]
     w_in = params["input.weight"]

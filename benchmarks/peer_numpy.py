@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+import numpy_diffusion as nd
 from numpy_diffusion.layers import time_embedding
 
 NAMES = ("NumPy",)
@@ -21,6 +22,21 @@ def q_sample(name, x0, t, schedule):
     def run():
         eps = rng.standard_normal(x0.shape, dtype=np.float32)
         return signal[t, None] * x0 + sigma[t, None] * eps, eps
+
+    return run
+
+
+def q_sample_into(name, x0, t, schedule):
+    rng = np.random.default_rng(0)
+    signal = np.sqrt(schedule.alpha_bar).astype(np.float32)
+    sigma = np.sqrt(1.0 - schedule.alpha_bar).astype(np.float32)
+    xt, eps, scaled = (np.empty_like(x0) for _ in range(3))
+
+    def run():
+        rng.standard_normal(out=eps, dtype=np.float32)
+        np.multiply(sigma[t, None], eps, out=scaled)
+        np.multiply(signal[t, None], x0, out=xt)
+        return np.add(xt, scaled, out=xt), eps
 
     return run
 
@@ -45,6 +61,16 @@ def chain(name, model, steps, n):
             if c[k] > 0.0:
                 x += c[k] * rng.standard_normal((n, dim), dtype=np.float32)
         return x
+
+    return run
+
+
+def log_prob(name, model, schedule, x, steps):
+    """This project's own definition: layers and integration in NumPy, float64."""
+
+    def run():
+        with nd.backend("numpy"):
+            return nd.log_prob(model, schedule, x, steps=steps, progress=False)
 
     return run
 

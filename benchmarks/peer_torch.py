@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from numpy_diffusion.layers import time_embedding
+from numpy_diffusion.process import probability_flow
 
 NAMES = ("PyTorch eager", "PyTorch compiled")
 
@@ -50,6 +51,29 @@ def q_sample(name, x0, t, schedule):
     return run
 
 
+def q_sample_into(name, x0, t, schedule):
+    signal, sigma = _tables(schedule)
+    x0, t = torch.tensor(x0), torch.tensor(t)
+    xt, eps = torch.empty_like(x0), torch.empty_like(x0)
+
+    def eager(x0, t, xt, eps):
+        torch.randn(eps.shape, out=eps)
+        torch.mul(signal[t, None], x0, out=xt).addcmul_(sigma[t, None], eps)
+
+    def fused(x0, t, xt, eps):  # what the compiler is given: it makes one loop of both
+        eps.copy_(torch.randn_like(eps))
+        xt.copy_(signal[t, None] * x0 + sigma[t, None] * eps)
+
+    noised = eager if name == "PyTorch eager" else _maybe_compiled(name, fused)
+
+    def run():
+        with torch.inference_mode():
+            noised(x0, t, xt, eps)
+            return [values.numpy() for values in (xt, eps)]
+
+    return run
+
+
 def chain(name, model, steps, n):
     params, depth, dim = _parameters(model), model.config.depth, model.shape[0]
     w_in = params["input.weight"]
@@ -72,6 +96,61 @@ def chain(name, model, steps, n):
             for k in range(len(a)):
                 x = step(x, bias[k], a[k], b[k], c[k], bool(noisy[k]))
             return x.numpy()
+
+    return run
+
+
+def log_prob(name, model, schedule, x, steps):
+    """The same nodes and weights in float64; the tangents go forward through the layers beside the points."""
+    nodes, dim, depth = probability_flow.plan(schedule, steps), model.shape[0], model.config.depth
+    params = {key: values.double() for key, values in _parameters(model).items()}
+    w_x = params["input.weight"][:, :dim].contiguous()
+    embedding = torch.tensor(time_embedding.forward(nodes.t, params["input.weight"].shape[1] - dim, np.float64))
+    bias = torch.nn.functional.linear(embedding, params["input.weight"][:, dim:], params["input.bias"])
+    x0 = torch.tensor(x)
+
+    def evaluate(x, bias, tanh, traced: bool):
+        g = torch.nn.functional.linear(x, w_x, bias)
+        h, v = torch.nn.functional.silu(g), None
+        if traced:
+            s = torch.sigmoid(g)
+            v = (s + h * (1.0 - s)) * w_x.T[:, None, :]
+        for layer in range(depth):
+            weight = params[f"hidden.{layer}.weight"]
+            g = torch.nn.functional.linear(h, weight, params[f"hidden.{layer}.bias"])
+            y = torch.nn.functional.silu(g)
+            if traced:
+                s = torch.sigmoid(g)
+                along = (s + y * (1.0 - s)) * (v @ weight.T)
+                v = along + v if model.config.residual else along
+            h = y + h if model.config.residual else y
+        f = torch.nn.functional.linear(h, params["output.weight"], params["output.bias"])[:, :dim] - tanh * x
+        return f, (v * params["output.weight"][:dim, None, :]).sum((0, 2)) - dim * tanh if traced else None
+
+    evaluate = _maybe_compiled(name, evaluate)
+
+    def asked(j, x, traced=True):
+        return evaluate(x, bias[j], torch.tensor(nodes.tanh[j]), traced)
+
+    def summed(weights, values):
+        return sum(float(w) * value for w, value in zip(weights, values, strict=True))
+
+    def run():
+        with torch.inference_mode():
+            path = [x0] * len(nodes.start)
+            for sweep in range(probability_flow.SWEEPS):
+                last = sweep == probability_flow.SWEEPS - 1
+                f, div = zip(*(asked(j, at, last) for j, at in enumerate(path, 1)), strict=True)
+                path = [x0 + summed(w, f) for w in nodes.start]
+            f, div = [torch.zeros_like(x0), *f], [torch.zeros(len(x0), dtype=torch.float64), *div]
+            x, integral = path[-1], summed(nodes.start[-1], div[1:])
+            for j, (predict, correct) in enumerate(zip(nodes.predict, nodes.correct, strict=True), len(f)):
+                f = [*f[1:], asked(j, x + summed(predict, f), False)[0]]
+                x = x + summed(correct, f)
+                f[-1], newest = asked(j, x)
+                div = [*div[1:], newest]
+                integral = integral + summed(correct, div)
+            return (integral - 0.5 * (x**2 + np.log(2.0 * np.pi)).sum(1)).numpy()
 
     return run
 

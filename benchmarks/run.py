@@ -31,7 +31,7 @@ import works
 
 QUICK = {"rounds": 3, "least": 0.02}
 FULL = {"rounds": 9, "least": 0.2}
-LONG = ("1000 steps, 8192", "(x 2)", "(x 4)", "in colour", "ddpm-cifar10")  # titles that --quick leaves out
+LONG = "1000 steps, 8192", "log_prob", "(x 2)", "(x 4)", "in colour", "ddpm-cifar10"  # titles that --quick leaves out
 
 
 def main() -> None:
@@ -68,10 +68,12 @@ def _jobs() -> dict[str, Callable[[], works.Work]]:
     return (
         {
             "q_sample with noise, 4096 x 768": lambda: works.q_sample(peers),
+            "q_sample into out=, 4096 x 768": lambda: works.q_sample(peers, into=True),
             "Algorithm 1, 1000 steps, 64 points": lambda: works.chain(peers, 64, 3.0),
             "Algorithm 1, 1000 steps, 1024 points": lambda: works.chain(peers, 1024, 1.3),
             "Algorithm 1, 1000 steps, 8192 points": lambda: works.chain(peers, 8192, 1.3),
             "DDIM, 50 steps, 8192 points": lambda: works.chain(peers, 8192, 1.3, method="ddim", steps=50),
+            "log_prob, 100 steps, 10000 points": lambda: works.log_prob(peers, 10_000),
             "training step with Adam, batch 256": lambda: works.train(peers, 256, 3.0),
             "training step with Adam, batch 2048": lambda: works.train(peers, 2048, 1.5),
             "convolution 3 x 3, 64 channels": lambda: unet_works.convolution(unet_peers, 64),

@@ -13,6 +13,7 @@ import timing
 
 import numpy_diffusion as nd
 from numpy_diffusion.models.trainable import Trainable
+from numpy_diffusion.process.probability_flow import NODES, SWEEPS
 from numpy_diffusion.sampling.solvers import coefficients
 
 OURS = "numpy_diffusion"
@@ -109,11 +110,14 @@ def _model() -> nd.MLP:
     return model
 
 
-def q_sample(peers: list[ModuleType], n: int = 4096, dim: int = 768) -> Work:
+def q_sample(peers: list[ModuleType], n: int = 4096, dim: int = 768, into: bool = False) -> Work:
+    """The jump; with `into` into arrays that are there, of every contestant."""
     rng, schedule = np.random.default_rng(0), nd.Schedule.linear(T=1000)
     x0, t = rng.standard_normal((n, dim), dtype=np.float32), rng.integers(1, 1001, n)
-    runs = {OURS: ours.q_sample(x0, t, schedule)}
-    runs |= {name: peer.q_sample(name, x0, t, schedule) for peer in peers for name in peer.NAMES}
+    runs = {OURS: (ours.q_sample_into if into else ours.q_sample)(x0, t, schedule)}
+    for peer in peers:
+        jump = peer.q_sample_into if into else peer.q_sample
+        runs |= {name: jump(name, x0, t, schedule) for name in peer.NAMES}
     runs = timing.noting_first(runs, first := {})
     signal, sigma = np.sqrt(schedule.alpha_bar[t])[:, None], np.sqrt(1.0 - schedule.alpha_bar[t])[:, None]
     for name, run in runs.items():
@@ -122,7 +126,8 @@ def q_sample(peers: list[ModuleType], n: int = 4096, dim: int = 768) -> Work:
         np.testing.assert_allclose(
             [eps.mean(), eps.var()], [0.0, 1.0], atol=5.0 * np.sqrt(2.0 / eps.size), err_msg=name
         )
-    return Work(f"q_sample with noise, {n} x {dim}", runs, first, 1, 5.0, bytes=4.0 * x0.nbytes)
+    title = f"q_sample {'into out=' if into else 'with noise'}, {n} x {dim}"
+    return Work(title, runs, first, 1, 5.0, bytes=4.0 * x0.nbytes)
 
 
 def chain(peers: list[ModuleType], n: int, target: float, **options: object) -> Work:
@@ -147,6 +152,22 @@ def _same_chain(model: nd.MLP, schedule: nd.Schedule, peers: list[ModuleType]) -
             np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
+def log_prob(peers: list[ModuleType], n: int, steps: int = 100) -> Work:
+    """Exact likelihoods in float64, of 4 x 128; of the peers those that have it."""
+    model, schedule = nd.MLP(dim=2, width=128, depth=4, seed=0), nd.Schedule.linear(T=1000)
+    drawn(model)
+    x = np.random.default_rng(0).standard_normal((n, 2))
+    runs = {OURS: ours.log_prob(model, schedule, x, steps)}
+    for peer in peers:
+        if hasattr(peer, "log_prob"):
+            runs |= {name: peer.log_prob(name, model, schedule, x, steps) for name in peer.NAMES}
+    runs = timing.noting_first(runs, first := {})
+    expected = runs[OURS]()
+    for name, run in runs.items():
+        np.testing.assert_allclose(run(), expected, rtol=0, atol=1e-9, err_msg=name)
+    return Work(f"log_prob, {steps} steps, {n} points", runs, first, 1, 2.0, flops=n * _flow_flops(model, steps))
+
+
 def train(peers: list[ModuleType], batch: int, target: float) -> Work:
     model, schedule, rng = _model(), nd.Schedule.linear(T=1000), np.random.default_rng(0)
     data = nd.datasets.spiral(8192, seed=0)
@@ -168,6 +189,16 @@ def _forward_flops(model: nd.MLP) -> float:
     """Of one sample in a chain: the products alone, without what the steps' embeddings add beforehand."""
     dim, width, depth = (getattr(model.config, name) for name in ("dim", "width", "depth"))
     return 2.0 * (depth * width**2 + 2 * dim * width)
+
+
+def _flow_flops(model: nd.MLP, steps: int) -> float:
+    """Of one sample's path: two forward passes a step and one along each coordinate, and the sweeps over the start.
+
+    Each counts twice, as a register holds half as many numbers of float64, and the peak is float32's.
+    """
+    first, dim = NODES - 1, model.config.dim
+    passes = (SWEEPS + dim) * first + (2 + dim) * (steps - first)
+    return 2.0 * passes * _forward_flops(model)
 
 
 def _train_flops(model: nd.MLP) -> float:

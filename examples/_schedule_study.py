@@ -7,7 +7,7 @@ import functools
 import io
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ from tqdm.auto import tqdm
 
 import numpy_diffusion as nd
 from numpy_diffusion.data import drawings
+from numpy_diffusion.kernels.backend import chosen
+from numpy_diffusion.parallel.engine import task
 
 SCHEDULES = ("linear", "cosine", "quadratic", "sigmoid")
 IMAGES = {"spiral": drawings.spiral, "airplane": drawings.airplane, "tank": drawings.tank}
@@ -39,20 +41,39 @@ COLUMNS = (*Case._fields, *RESULTS)
 Row = dict[str, Any]
 
 
-def study(cases: list[Case], path: Path) -> dict[Case, Row]:
-    """The rows of all cases: those in the file, and the others measured and appended to it one by one."""
+def study(cases: list[Case], path: Path, client: Any = None) -> dict[Case, Row]:
+    """The rows of all cases: those in the file, and the others measured and appended to it one by one, here or by the
+    workers of a client of Dask's."""
     rows = stored(path)
     missing = [case for case in cases if case not in rows]
     with tqdm(total=len(cases), initial=len(cases) - len(missing), desc="study", unit=" runs") as bar:
-        for case in missing:
-            bar.set_postfix_str(f"{case.data}, {case.schedule}, T = {case.T}")
-            began = time.perf_counter()
-            row = case._asdict() | measured(case)
-            row["seconds"] = round(time.perf_counter() - began, 3)
+        for row in map(timed, missing) if client is None else on_workers(missing, client):
             append(path, [row[name] for name in COLUMNS])
+            case = Case(*(row[name] for name in Case._fields))
             rows[case] = row
+            bar.set_postfix_str(f"{case.data}, {case.schedule}, T = {case.T}")
             bar.update()
     return rows
+
+
+def on_workers(cases: list[Case], client: Any) -> Iterator[Row]:
+    """The rows in the order in which they are done, each by one thread of a worker: the same rows."""
+    from distributed import as_completed  # here, since who has no cluster needs no Dask
+
+    client.upload_file(__file__)  # the workers have the package and not this folder
+    for _, row in as_completed(client.map(timed_in_a_task, cases, key="study"), with_results=True):
+        yield row
+
+
+def timed_in_a_task(case: Case) -> Row:
+    with task(chosen()):
+        return timed(case)
+
+
+def timed(case: Case) -> Row:
+    began = time.perf_counter()
+    row = case._asdict() | measured(case)
+    return row | {"seconds": round(time.perf_counter() - began, 3)}
 
 
 def stored(path: Path) -> dict[Case, Row]:

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 
 from numpy_diffusion.data import pictures as images
 from numpy_diffusion.figures import style
+from numpy_diffusion.parallel.engine import connected
 
 LENGTHS, SEEDS = (10, 50, 200, 1000), 5
 LINEAR, SIGMOID = SCHEDULES.index("linear"), SCHEDULES.index("sigmoid")
@@ -38,6 +39,7 @@ Grids = dict[str, np.ndarray]  # of each measure, [seed, T, data, schedule, resc
 def main() -> None:
     parser = _common.parser(__doc__, steps=2500, meaning="training steps of each run")
     parser.add_argument("--quick", action="store_true", help="one seed, T = 10 and 50, a tenth of the steps")
+    parser.add_argument("--client", metavar="ADDRESS", help="of a Dask scheduler, whose workers make the runs")
     options = parser.parse_args()
     lengths, number, steps = LENGTHS, SEEDS, options.steps
     if options.quick:
@@ -45,8 +47,9 @@ def main() -> None:
     seeds = range(options.seed, options.seed + number)
     cases = [Case(*case, steps) for case in itertools.product(seeds, lengths, IMAGES, SCHEDULES, (0, 1))]
     path = options.out / "which_schedule.csv"
+    client = None if options.client is None else connected(options.client)
     try:
-        rows = study(cases, path)
+        rows = study(cases, path, client)
     except KeyboardInterrupt:
         sys.exit(f"interrupted; the same command goes on from {path}")
     shape = (number, len(lengths), len(IMAGES), len(SCHEDULES), 2)

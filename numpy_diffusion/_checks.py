@@ -19,6 +19,8 @@ PACKAGE = str(Path(__file__).parent)
 GRAY = 0.25  # below this and above 0 an image's darkest value raises doubts
 RANGE_ROUNDING = 1e-5  # what an image's values may be outside -1..1
 FELT = 1e-4  # of a standard deviation: a rounding that would be felt
+STRONGEST = 1e6  # guidance: a million times what float32 rounds of an answer is a twentieth of it
+MOST_LAYERS = 10_000  # of a network, one behind the other
 ROUNDING = 1e-9  # what a sum of weights, a covariance's symmetry and its least eigenvalue may be off, relative
 
 
@@ -36,6 +38,14 @@ def integer(name: str, value: Any, low: int | None = None, high: int | None = No
     return number
 
 
+def size(name: str, value: Any, low: int = 1) -> int:
+    """An option of a network as an integer of at least `low`; of layers, which all have names, not endlessly many.
+
+    A width of which there is too much ends in one array that cannot be; a number of layers would be counted up to.
+    """
+    return integer(name, value, low, MOST_LAYERS if "layers" in name or name == "depth" else None)
+
+
 def real(name: str, value: Any, low: float | None = None, high: float | None = None) -> float:
     """`value` as a finite Python float within low..high, or a ValueError that says what was expected."""
     bounds = _bounds(low, high)
@@ -49,6 +59,11 @@ def real(name: str, value: Any, low: float | None = None, high: float | None = N
     if outside or not np.isfinite(number):
         raise ValueError(f"{name}: expected a finite number{bounds}, got {number}")
     return number
+
+
+def guidance(name: str, value: Any) -> float:
+    """w of classifier-free guidance: from -1 to what amplifies more than rounding."""
+    return real(name, value, -1.0, STRONGEST)
 
 
 def seed(value: Any) -> int:

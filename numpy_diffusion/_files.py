@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -88,10 +88,15 @@ def at_work_in(name: str, folder: PathLike) -> Iterator[None]:
 
 def write(path: Path, content: bytes) -> None:
     """Give the file this content: at every moment, and after a loss of power, it is the old one or the new."""
+    write_parts(path, [content])
+
+
+def write_parts(path: Path, content: Iterable[bytes]) -> None:
+    """`write` with content that comes in parts, as it may not fit into memory."""
     building = temporary(path)
     try:
         with open(building, "wb") as file:
-            file.write(content)
+            file.writelines(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(building, path)

@@ -81,7 +81,7 @@ class Bar:
         """A bar is not worth the work: where nobody reads standard error any more, it is hidden."""
         try:
             yield
-        except (OSError, ValueError):  # of a pipe or terminal that is gone; of a file that was closed
+        except (OSError, ValueError, AttributeError):  # of what is gone; was closed; can be written, but not flushed
             self._show = False
 
 

@@ -34,8 +34,10 @@ def peer(request: pytest.FixtureRequest, works: ModuleType) -> ModuleType:
 
 
 def test_a_peer_gives_the_same_answers(works: ModuleType, peer: ModuleType) -> None:
-    works.q_sample([peer], 300, 20)
+    for into in (False, True):
+        works.q_sample([peer], 300, 20, into)
     works.chain([peer], 40, 1.0, method="ddim", steps=10).runs[peer.NAMES[0]]()
+    works.log_prob([peer], 20, 6)
     works.train([peer], 48, 1.0).runs[peer.NAMES[0]]()
 
 

@@ -13,15 +13,16 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from numpy_diffusion import _checks, _files
+from numpy_diffusion import _checks, _files, parallel
 from numpy_diffusion._compile import compile_kernels
-from numpy_diffusion.cli import launched, networks, sources, streams, tables
+from numpy_diffusion.cli import labs, launched, networks, sources, streams, tables
 from numpy_diffusion.cli.options import DATA, DEFAULTS, FORM, SAMPLES, SCHEDULES, Options, parser
 from numpy_diffusion.cli.signals import INTERRUPTED, as_ctrl_c
 from numpy_diffusion.cli.streams import PROGRAM, say, tell
 from numpy_diffusion.models.converted import clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.parallel.engine import connected
 from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.pipelines.unclip import UnCLIP
 from numpy_diffusion.process.forward import q_trajectory
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with as_ctrl_c() as status, warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
         try:
-            options = vars(parser(_train, _sample, _figure, _info, _text2image, _dalle2, _compile).parse_args(argv))
+            commands = _train, _sample, _figure, _info, _text2image, _dalle2, labs.check, _compile
+            options = vars(parser(*commands).parse_args(argv))
             done = options.pop("command")(options)
             return status.interrupted if done == INTERRUPTED else done
         except KeyboardInterrupt:
@@ -96,7 +98,8 @@ def _asked_to_train(options: Options) -> Options:
         schedule = getattr(Schedule, known["schedule"])(T=known["T"])
     else:
         schedule = stored.schedule
-    known |= {"model": model, "schedule": schedule, "data_name": sources.lasting(source)}
+    form = {name: known[name] for name in FORM if known[name] != FORM[name]}
+    known |= {"model": model, "schedule": schedule, "data_name": {"name": sources.lasting(source)} | form}
     known |= {"x0": data.x0, "labels": data.labels}
     if model.null_label is None:  # of a resumed run there may be what another network was trained with
         known |= {"labels": None, "label_dropout": options.get("label_dropout")}
@@ -113,13 +116,20 @@ def _preview(run: Run) -> None:
 
 def _sample(options: Options) -> int:
     run, path = _trained(options["run"]), Path(options["output"])
-    _check_output(path, (".npy", ".png") if run.model.takes_images else (".npy", ".csv"))
+    forms = (".npy", ".png") if run.model.takes_images else (".npy", ".csv")
+    _check_output(path, forms[:1] if "client" in options else forms)
     options["n"] = n = _checks.integer("n", options.get("n", SAMPLES[run.model.takes_images]), 1)
     model = _asked_for(run.model, run.schedule, options, n)
     if "start" in options:
         start = _checks.integer("--start", options["start"], 1, run.schedule.T)
         options["steps"] = evenly(_checks.integer("--steps", options.get("steps", start), 1, start), start)
-    _write(path, sample(model, **_for(sample, options | {"schedule": run.schedule})), _columns(run.model))
+    options["schedule"] = run.schedule
+    if "client" in options:
+        with connected(options["client"]) as client:
+            x = parallel.sample(model, **_for(parallel.sample, options | {"client": client}))
+            parallel.to_npy(x, path, client=client)
+        return 0
+    _write(path, sample(model, **_for(sample, options)), _columns(run.model))
     return 0
 
 
@@ -209,8 +219,9 @@ def _figure(options: Options) -> int:
     if output is None and not animations:
         output = Path(options["run"]) / "figure.png"
     known = _settings(run.config) | {"n": SHOWN_IMAGES if images else SHOWN, "seed": seed}
-    known |= {"data": options["data"] or known["data"]}
-    form = FORM | {name: options[name] for name in FORM if name in options}
+    if options["data"] is not None:
+        known |= FORM | {"data": options["data"]}
+    form = {name: options.get(name, known[name]) for name in FORM}
     header = None if images or known["data"] is None else sources.header(known["data"], **form)
     names: Options = {"names": header} if header is not None and len(header) == 2 else {}
     if output is not None and images:
@@ -280,6 +291,7 @@ def _settings(config: Options) -> Options:
     """The settings in a run's config.json by the names of the options."""
     data, schedule = config["data"], config["schedule"]
     known = {"data": data["name"], "n": data["shape"][0], "schedule": schedule["name"], "T": schedule["T"]}
+    known |= {name: data[name] for name in FORM if name in data}
     if len(data["shape"]) == 4:
         known |= {"colour": data["shape"][1] == 3, "size": data["shape"][3]}
     training = {name: value for name, value in config["training"].items() if name != "warmup"}  # `train` knows it

@@ -101,6 +101,7 @@ def bound(
     prior: Gaussian | None = None,
     form: Form = "posterior",
     draws: int = 1,
+    first: int = 0,
     progress: bool = True,
 ) -> Bound:
     """The variational bound on -log p(x_0), estimated from data.
@@ -110,12 +111,13 @@ def bound(
     model : eps = model(x, t); its `shift` and `scale` are undone, and their Jacobian is part of the reconstruction
     x0 : [N, ...] data in its own units; dtype uint8 is 8-bit data, whose totals are of probabilities (Ho et al.
         eq 13; a model whose shift is 0 and scale 1 sees 0..255 as -1..1)
-    seed : of the noise; that of sample i at step t is the same for every N
+    seed : of the noise; that of sample first + i at step t is the same for every N
     variance : of p(x_{t-1} | x_t): "beta", "beta_tilde" (with its value at t = 2 for its 0 at t = 1), "learned", or
         an array [T + 1] or [T + 1, ...] by t, positive from t = 1 on
     prior : p(x_T) in the model's units, with a regular covariance; N(0, I) unless given
     form : "posterior", or "article", whose total has the same expectation
     draws : of the noise, for each sample and step
+    first : number of the first sample, to split the work
     progress : show a bar on standard error, if it takes longer than a second
 
     Raises
@@ -130,7 +132,7 @@ def bound(
     >>> bool(abs(found.total - exact.total) < 5.0 * found.total_error)
     True
     """
-    setting = checked(model, schedule, x0, variance, prior)
+    setting = checked(model, schedule, x0, variance, prior, first=first)
     draws = _checks.integer("draws", draws, 1, WORD_RANGE // (schedule.T + 1))
     terms = _terms(_checks.choice("form", form, FORMS), setting, _checks.seed(seed), draws)
     terms = counted(terms, "bound", schedule.T + 1, "terms", show=progress)
@@ -183,7 +185,7 @@ def _posterior_terms(setting: Setting, seed: int, draws: int) -> Terms:
     """Each term for each sample and draw [N * draws], in the order t = 1..T, prior."""
     schedule, u = setting.schedule, np.repeat(setting.u, draws, axis=0)
     for t in range(1, schedule.T + 1):
-        eps = forward_noise(seed, STREAM_BOUND, draws, t, schedule, u.shape)
+        eps = forward_noise(seed, STREAM_BOUND, draws, t, schedule, u.shape, setting.first)
         xt = np.sqrt(schedule.alpha_bar[t]) * u + np.exp(0.5 * log_noise(schedule, t)) * eps
         if t == 1:
             yield RECONSTRUCTION, -log_step(setting, u, xt, 1)

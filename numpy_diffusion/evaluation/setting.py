@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.evaluation.eight_bits import log_bin
 from numpy_diffusion.models.protocol import Described, Units, check_eps, check_schedule, members
-from numpy_diffusion.noise import normal
+from numpy_diffusion.noise import WORD_RANGE, normal
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.reverse import step_mean
@@ -33,6 +33,7 @@ class Setting(NamedTuple):
     units: Units  # with a number for each coordinate
     u: np.ndarray  # float64 [N, *shape]
     eight_bits: bool  # whether the data are the integers 0..255
+    first: int  # number of the first sample, for its noise
 
 
 class Step(NamedTuple):
@@ -52,6 +53,7 @@ def checked(
     variance: Variance | ArrayLike,
     prior: Gaussian | None,
     name: str = "x0",
+    first: int = 0,
 ) -> Setting:
     """The arguments that bound and trajectories share, checked; the data, called `name`, in the model's units."""
     check_schedule(model, schedule)
@@ -75,7 +77,8 @@ def checked(
     if eight_bits and units.are_the_datas:
         units = Units(MIDDLE_OF_8_BITS, MIDDLE_OF_8_BITS)
     units = units.spread(shape)
-    return Setting(known, schedule, found, prior, units, units.to_model(x), eight_bits)
+    first = _checks.integer("first", first, 0, WORD_RANGE - len(x))
+    return Setting(known, schedule, found, prior, units, units.to_model(x), eight_bits, first)
 
 
 def forward_steps(setting: Setting, seed: int, stream: int, draws: int) -> Iterator[Step]:
@@ -86,7 +89,7 @@ def forward_steps(setting: Setting, seed: int, stream: int, draws: int) -> Itera
     x, schedule = np.repeat(setting.u, draws, axis=0), setting.schedule
     D = x[0].size
     for t in range(1, schedule.T + 1):
-        z = forward_noise(seed, stream, draws, t, schedule, x.shape)
+        z = forward_noise(seed, stream, draws, t, schedule, x.shape, setting.first)
         xt = np.sqrt(schedule.alpha[t]) * x + np.sqrt(schedule.beta[t]) * z
         log_q = log_normal(z, 0.0, 0.0) - 0.5 * D * np.log(schedule.beta[t])
         yield Step(t, x, xt, log_q, log_step(setting, x, xt, t))
@@ -94,15 +97,16 @@ def forward_steps(setting: Setting, seed: int, stream: int, draws: int) -> Itera
 
 
 def forward_noise(
-    seed: int, stream: int, draws: int, t: int, schedule: Schedule, shape: tuple[int, ...]
+    seed: int, stream: int, draws: int, t: int, schedule: Schedule, shape: tuple[int, ...], first: int = 0
 ) -> np.ndarray:
-    """Standard normals [N * draws, ...] = `shape`; draw d of sample i is the same for every N and `draws`.
+    """Standard normals [N * draws, ...] = `shape` of the samples from `first` on; draw d of a sample is the same for
+    every N and `draws`.
 
     The generator knows a sample and a step, and no draws: draw d of step t takes d (T + 1) + t for the step.
     """
     sample, number = np.divmod(np.arange(shape[0]), draws)
     steps = number * (schedule.T + 1) + t
-    return normal(seed, stream, sample, steps, math.prod(shape[1:])).reshape(shape).astype(np.float64)
+    return normal(seed, stream, first + sample, steps, math.prod(shape[1:])).reshape(shape).astype(np.float64)
 
 
 def predicted(setting: Setting, xt: np.ndarray, t: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,10 +12,11 @@ def round_up(n, multiple):
     return -(-n // multiple) * multiple
 
 
-def aligned(size):
-    """Zeros, float32 [size], that start on a cache line of 64 bytes: a register never straddles two."""
-    memory = np.zeros(size + 16, np.float32)
-    start = -(memory.ctypes.data // 4) % 16
+def aligned(size, dtype=np.float32):
+    """Zeros [size] that start on a cache line of 64 bytes: a register never straddles two."""
+    a_line = 64 // np.dtype(dtype).itemsize
+    memory = np.zeros(size + a_line, dtype)
+    start = -(memory.ctypes.data * a_line // 64) % a_line
     return memory[start : start + size]
 
 

@@ -95,10 +95,11 @@ def _draw_short_rows(low, high, t, first, stream, k0, k1, eps):
                     eps[n, k * quads + j] = z[k, n - low]
 
 
-def noised(x, signal, sigma, t, first, stream, key):
-    """xt and eps, float32 [N, D], and whether x is finite: signal, sigma float32 [N], t int64 [N], row n of sample
-    first + n."""
-    xt, eps = np.empty((2, *x.shape), np.float32)  # one piece: the C library hands it out again without clearing
+def noised(x, signal, sigma, t, first, stream, key, out=None):
+    """xt and eps, float32 [N, D], in `out` where they have a place there, and whether x is finite: signal, sigma
+    float32 [N], t int64 [N], row n of sample first + n."""
+    # one piece where there is none: the C library hands it out again without clearing
+    xt, eps = np.empty((2, *x.shape), np.float32) if out is None else out
     finite = np.empty(-(-len(x) // CHUNK), np.bool_)
     words = np.uint32(key[0]), np.uint32(key[1])
     run(_noised, Noising(x, signal, sigma, t, first, np.uint32(stream), words, xt, eps, finite))

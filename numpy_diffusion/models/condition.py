@@ -101,8 +101,8 @@ class Condition:
         return self._with(spread)
 
     def rows(self, index: np.ndarray | slice) -> Condition:
-        """Some of the samples, where there is a row for each."""
-        return self._with(lambda _, value: value[index])
+        """Some of the samples; what is the same for all of them stays."""
+        return self._with(lambda name, value: value if value.ndim == AXES[name] else value[index])
 
     def followed_by(self, other: Condition) -> Condition:
         """The rows of both, one behind the other; both have the same fields.  Errors as for `fitted`."""

@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
-from numpy_diffusion.models.protocol import Model, Units, check_callable, check_eps, check_schedule, in_words, members
+from numpy_diffusion.models.protocol import (
+    Model,
+    Pullback,
+    Units,
+    check_callable,
+    check_eps,
+    check_schedule,
+    in_words,
+    members,
+)
 from numpy_diffusion.models.wrapper import Wrapper
 from numpy_diffusion.process.columns import column
 from numpy_diffusion.process.predictions import PREDICTIONS, Prediction, eps_from
@@ -34,7 +43,7 @@ def as_eps(model: Model, schedule: Schedule, prediction: Prediction) -> AsEps:
 
     Returns
     -------
-    eps = model(x, t), with what the model has of shape, shift, scale, learn_variance, jvp and a condition
+    eps = model(x, t), with what the model has of shape, shift, scale, learn_variance, jvp, vjp and a condition
 
     Raises
     ------
@@ -94,6 +103,16 @@ class AsEps(Wrapper):
         moved = _along(lambda dx, d_predicted: self._eps(dx, t, d_predicted), tangent, along, np.ndim(x))
         return self._eps(x, t, predicted), moved
 
+    def vjp_of_model(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, Pullback]:
+        """eps, and back from it: by x itself, and by the prediction."""
+        predicted, pull = self.model.vjp(np.array(x), t, **told)
+
+        def back(cotangent: np.ndarray) -> np.ndarray:
+            none = np.zeros_like(cotangent)
+            return self._eps(cotangent, t, none) + pull(self._eps(none, t, cotangent))
+
+        return self._eps(x, t, predicted), back
+
     def _eps(self, x: np.ndarray, t: Any, predicted: np.ndarray) -> np.ndarray:
         if self.in_float64:
             x, predicted = np.asarray(x, np.float64), np.asarray(predicted, np.float64)
@@ -117,7 +136,7 @@ def clipped(model: Model, schedule: Schedule, low: ArrayLike = -1.0, high: Array
 
     Returns
     -------
-    eps = model(x, t), with what the model has of shape, shift, scale, learn_variance, jvp and a condition
+    eps = model(x, t), with what the model has of shape, shift, scale, learn_variance, jvp, vjp and a condition
 
     Raises
     ------
@@ -179,6 +198,18 @@ class Clipped(Wrapper):
         out = self._excess(x, t, eps) != 0.0
         of_x0 = _along(lambda dx, d_eps: x0_from_eps(dx, d_eps, t, self.schedule), tangent, along, np.ndim(x))
         return self._clip(x, t, eps), along + out * self._ratio(t, eps) * of_x0
+
+    def vjp_of_model(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, Pullback]:
+        """eps, and back from it: where x_0 stays at an end, to x alone."""
+        eps, pull = self.model.vjp(np.array(x), t, **told)
+        ends = (self._excess(x, t, eps) != 0.0) * self._ratio(t, eps)
+
+        def back(cotangent: np.ndarray) -> np.ndarray:
+            held, none = ends * cotangent, np.zeros_like(cotangent)
+            of_eps = x0_from_eps(none, held, t, self.schedule)
+            return x0_from_eps(held, none, t, self.schedule) + pull(cotangent + of_eps)
+
+        return self._clip(x, t, eps), back
 
     def _clip(self, x: np.ndarray, t: Any, eps: np.ndarray) -> np.ndarray:
         eps = _checks.array("eps", eps, np.shape(x))

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
-from numpy_diffusion.models.protocol import Model, check_callable, in_words, members
+from numpy_diffusion.models.protocol import Model, Pullback, check_callable, in_words, members
 from numpy_diffusion.models.wrapper import Wrapper, doubled
 
 
@@ -26,19 +26,19 @@ def guided(model: Model, labels: ArrayLike | Condition, scale: float, null: int 
     model : eps = model(x, t, labels=ints [N]), such as a `UNet` with classes; or with other fields of a `Condition`
     labels : the class of all samples, or one for each: int or int array [n]; or a whole `Condition`.  `sample` splits
         nothing, so rows of it follow the samples; to draw from sample `first` on, pass the rows from there on
-    scale : w, at least -1.  0 is the class as it is, at half the price, and -1 no class.  Others, diffusers among
-        them, count from no class: their guidance_scale is 1 + w, so that theirs of 7.5 is 6.5 here
+    scale : w, from -1 to a million.  0 is the class as it is, at half the price, and -1 no class.  Others, diffusers
+        among them, count from no class: their guidance_scale is 1 + w, so that theirs of 7.5 is 6.5 here
     null : the label of "no class", or the `Condition` that says nothing; the model's own unless given
 
     Returns
     -------
-    eps = model(x, t), with what the model has of shape, shift, scale, learn_variance and jvp.  A learned variance is
-    that of the class: it is not guided
+    eps = model(x, t), with what the model has of shape, shift, scale, learn_variance, jvp and vjp.  A learned
+    variance is that of the class: it is not guided
 
     Raises
     ------
-    ValueError : labels that are no integers or not one for each sample, scale below -1 or not finite, a null that
-        is missing or of another shape
+    ValueError : labels that are no integers or not one for each sample, scale out of its range, a null that is
+        missing or of another shape
 
     Examples
     --------
@@ -50,7 +50,7 @@ def guided(model: Model, labels: ArrayLike | Condition, scale: float, null: int 
     """
     check_callable(model, "eps = model(x, t, labels)")
     condition = labels if isinstance(labels, Condition) else _of_labels(labels)
-    w = _checks.real("scale", scale, -1.0)
+    w = _checks.guidance("scale", scale)
     if null is None:
         nothing = members(model).nothing
     else:
@@ -94,9 +94,25 @@ class Guided(Wrapper):
         answer, along = self._asked.jvp(*self._batch(x, t), tangents, **self._told(len(x), told))
         return self._mixed(answer), self._mixed(along, axis)
 
+    def vjp_of_model(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, Pullback]:
+        """eps, and back from it: each of the two answers by its share."""
+        answer, pull = self._asked.vjp(*self._batch(x, t), **self._told(len(x), told))
+        if self.w == 0.0:
+            return answer, pull
+
+        def back(cotangent: np.ndarray) -> np.ndarray:
+            both = pull(np.concatenate([(1.0 + self.w) * cotangent, -self.w * cotangent]))
+            return both[: len(x)] + both[len(x) :]
+
+        return self._mixed(answer), back
+
     def doubled(self) -> Guided:
         away_from = None if self.away_from is None else self.away_from.doubled()
         return replace(super().doubled(), condition=self.condition.doubled(), away_from=away_from)
+
+    def rows(self, index: slice) -> Guided:
+        away_from = None if self.away_from is None else self.away_from.rows(index)
+        return replace(super().rows(index), condition=self.condition.rows(index), away_from=away_from)
 
     @property
     def _asked(self) -> Any:

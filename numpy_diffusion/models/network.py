@@ -2,8 +2,8 @@
 
 A new network is a subclass of `Network` that brings a definition (`forward`, `backward`) and its first weights; this
 file has what all share, above what `Parameterised` gives.  What it may bring besides are kernels, `own_outputs`,
-`own_chain`, `own_gradient` and `own_steps`: each gives the same as the definition, faster, or None where it does not
-know how.
+`own_chain`, `own_flow`, `own_gradient` and `own_steps`: each gives the same as the definition, faster, or None
+where it does not know how.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.protocol import Pullback
 from numpy_diffusion.models.tasks import Dropout, Gradient, Take, Task
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.predictions import Prediction
+from numpy_diffusion.process.probability_flow import Plan
 
 LABEL_DROPOUT: Final = 0.1  # Ho and Salimans 2022, table 1: the best of 0.1, 0.2 and 0.5
 
@@ -113,6 +115,13 @@ class Network(Trainable):
         """The loop of `sampling.chain` in one kernel: (k, y) after each row k of `stops`, the last row among them."""
         return None
 
+    def own_flow(
+        self, x: np.ndarray, plan: Plan, signs: np.ndarray | None, stops: Sequence[int]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]] | None:
+        """The path of `evaluation.likelihood` from x [N, ...] in one kernel: at each node of `stops`, the last among
+        them, x there and the integral of div f [N] up to it; `signs` [K, N, ...] estimate it, None for the exact."""
+        return None
+
     def own_gradient(self, task: Task) -> Gradient | None:
         """The losses and their gradient, for batches of the task."""
         return None
@@ -158,6 +167,23 @@ class Network(Trainable):
             )
         outputs = self._outputs(x, t, self._condition(told, fields), backend)
         return outputs[:, : self.shape[0]], 0.5 * (outputs[:, self.shape[0] :] + 1.0)
+
+    def vjp(self, x: ArrayLike, t: ArrayLike, **told: Any) -> tuple[np.ndarray, Pullback]:
+        """eps [N, ...], and what takes c [N, ...] to J^T c, J each sample's derivative of eps by its x.
+
+        In float64 whatever the weights' dtype, by the NumPy definition and its backward pass.
+        """
+        x = _checks.array("x", x, ("N", *self.shape), np.float64)
+        t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
+        params = parameters.views(self.buffer.astype(np.float64, copy=False), self.shapes)
+        outputs, caches = self.forward(params, x, t, self.checked(Condition(**told), len(x)))
+
+        def pull(cotangent: np.ndarray) -> np.ndarray:
+            doutputs = np.zeros_like(outputs)
+            doutputs[:, : self.shape[0]] = _checks.array("cotangent", cotangent, x.shape, np.float64)
+            return self.backward(params, doutputs, caches)[0]
+
+        return outputs[:, : self.shape[0]], pull
 
     def _condition(self, told: ArrayLike | None, fields: dict[str, Any]) -> Condition:
         """What a call tells the network: fields by name, and the first of those that it takes by its place."""

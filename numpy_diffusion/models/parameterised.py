@@ -36,6 +36,8 @@ class Parameterised(ABC):
     params : the named parameters, views of `buffer`
     """
 
+    _laid_out: Any = None  # the parameters as kernels read them, of a network that keeps them so
+
     def __init__(self, config: Any, shapes: parameters.Shapes, *, seed: int = 0, dtype: Any = np.float32) -> None:
         if dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype: expected float32 or float64, got {dtype}")
@@ -72,6 +74,10 @@ class Parameterised(ABC):
     def copy(self) -> Self:
         """Another of the same structure and weights, and whatever else this one has."""
         return copy.deepcopy(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle needs: the parameters once, and not in the form of the kernels as well."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("params", "_laid_out")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy's parameters are views of its own buffer."""

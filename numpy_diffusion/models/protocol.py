@@ -17,8 +17,11 @@ import numpy as np
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.perceptron import Perceptron
 from numpy_diffusion.process.predictions import Prediction
 from numpy_diffusion.process.schedules import Schedule
+
+Pullback = Callable[[np.ndarray], np.ndarray]
 
 
 class Model(Protocol):
@@ -74,12 +77,22 @@ class Members(Model, Protocol):
     def jvp(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         """eps, and its derivative by x along the tangent, [N, ...] or [K, N, ...]; for exact likelihoods."""
 
+    def vjp(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, Pullback]:
+        """eps, and what takes c [N, ...] to J^T c, J the derivative of eps by x; for likelihoods without a `jvp`."""
+
     @property
     def nothing(self) -> Condition | None:
         """What a conditional model is told where it is told nothing, for guidance; or `null_label`, of classes."""
 
     def own_chain(self, x: np.ndarray, table: Any, seed: int, first: int, stops: Any) -> Iterator[Any] | None:
         """The reverse chain in the model's own kernel; see `models.network.Network.own_chain`."""
+
+    def own_flow(self, x: np.ndarray, plan: Any, signs: Any, stops: Any) -> Iterator[Any] | None:
+        """The probability flow in the model's own kernel; see `models.network.Network.own_flow`."""
+
+    @property
+    def perceptron(self) -> Perceptron | None:
+        """Its layers in plain numbers, of a network that is a plain perceptron: so that others can run it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +156,11 @@ class Described:
     in_float64: bool
     eps_and_fraction: Callable[..., tuple[np.ndarray, np.ndarray]] | None
     jvp: Callable[..., tuple[np.ndarray, np.ndarray]] | None
+    vjp: Callable[..., tuple[np.ndarray, Pullback]] | None
     nothing: Condition | None
     own_chain: Callable[..., Iterator[Any] | None] | None
+    own_flow: Callable[..., Iterator[Any] | None] | None
+    perceptron: Perceptron | None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -166,6 +182,11 @@ def check_callable(model: Any, call: str = "eps = model(x, t)") -> None:
 def check_eps(model: Any) -> None:
     """ValueError where the model is none of eps."""
     check_callable(model)
+    check_predicts_eps(model)
+
+
+def check_predicts_eps(model: Any) -> None:
+    """ValueError where the model says that it predicts something else."""
     if (predicts := getattr(model, "predicts", None)) not in (None, "eps"):
         raise ValueError(
             f"model: expected one that predicts eps, got one that predicts {predicts}, of which "
@@ -206,8 +227,11 @@ def members(model: Any) -> Described:
         bool(member("in_float64")),
         member("eps_and_fraction") if member("learn_variance", False) else None,
         member("jvp"),
+        member("vjp"),
         Condition(labels=null) if nothing is None and null is not None else nothing,
         member("own_chain"),
+        member("own_flow"),
+        member("perceptron"),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.protocol import Pullback
 from numpy_diffusion.process.predictions import Prediction
 
 
@@ -16,8 +17,8 @@ from numpy_diffusion.process.predictions import Prediction
 class Wrapper:
     """A model that asks another; its members are that one's (see `protocol.Members`).
 
-    A subclass says what becomes of the answers: `__call__`, `eps_and_fraction`, and `jvp_of_model` if there is a
-    derivative.  It passes on what the model is told, so that wrappers nest in any order.
+    A subclass says what becomes of the answers: `__call__`, `eps_and_fraction`, and `jvp_of_model` and `vjp_of_model`
+    if there is a derivative.  It passes on what the model is told, so that wrappers nest in any order.
     """
 
     model: Any
@@ -28,6 +29,10 @@ class Wrapper:
     def doubled(self) -> Self:
         """For a batch and the same once more behind it."""
         return replace(self, model=doubled(self.model))
+
+    def rows(self, index: slice) -> Self:
+        """For some of the samples that this one is for, where it is told something of each."""
+        return replace(self, model=rows(self.model, index))
 
     def _member(self, name: str) -> Any:
         return getattr(self.model, name, None)
@@ -79,6 +84,19 @@ class Wrapper:
 
     def jvp_of_model(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         raise NotImplementedError
+
+    @property
+    def vjp(self) -> Callable[..., tuple[np.ndarray, Pullback]] | None:
+        """eps and what takes a cotangent back through it, where the model has its own."""
+        return None if self._member("vjp") is None else self.vjp_of_model
+
+    def vjp_of_model(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, Pullback]:
+        raise NotImplementedError
+
+
+def rows(model: Any, index: slice) -> Any:
+    """The model for some of the samples that it is for: another only if it is told something of each."""
+    return model.rows(index) if isinstance(model, Wrapper) else model
 
 
 def doubled(model: Any) -> Any:

@@ -248,7 +248,7 @@ class LatentPipeline:
 
     def denoiser(self, states: np.ndarray, guidance: float) -> Model:
         """eps of latents that are told these states, and away from those of an empty text."""
-        guidance = _checks.real("guidance", guidance, -1.0)
+        guidance = _checks.guidance("guidance", guidance)
         nothing = Condition(states=of_texts.nothing(self.tokenizer, self.text_encoder))
         model = guided(self.unet, Condition(states=states), guidance, nothing)
         return as_eps(model, self.schedule, self.prediction)

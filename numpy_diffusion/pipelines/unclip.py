@@ -128,8 +128,8 @@ class UnCLIP:
         ------
         ValueError : an argument out of its range, a text that the tokenizer does not take
         """
-        _checks.real("prior_guidance", prior_guidance, -1.0)
-        _checks.real("decoder_guidance", decoder_guidance, -1.0)
+        _checks.guidance("prior_guidance", prior_guidance)
+        _checks.guidance("decoder_guidance", decoder_guidance)
         chains = dict(prior=prior_steps, decoder=decoder_steps, upsampler=upsampler_steps)
         for name, steps in chains.items():  # all before the first is gone down
             getattr(self, f"{name}_stage").chosen(steps, f"{name}_steps")
@@ -159,7 +159,7 @@ class UnCLIP:
 
         Arguments and errors as for `stages`, and so for all others.
         """
-        _checks.real("guidance", guidance, -1.0)
+        _checks.guidance("guidance", guidance)
         stage, told = self.prior_stage, self.encoded(texts, n)
         who = Who(seed, first, progress).checked(len(told.embedding))
         return unclip_chains.embeddings(self.prior, stage, told, guidance, stage.chosen(steps), who)
@@ -202,7 +202,7 @@ class UnCLIP:
 
     def denoiser(self, embedding: np.ndarray, texts: str | Sequence[str] | None, guidance: float) -> Model:
         """eps of pictures of these embeddings [n, D] and texts, and away from those of no embedding and no text."""
-        _checks.real("guidance", guidance, -1.0)
+        _checks.guidance("guidance", guidance)
         nothing = of_texts.encoded_nothing(self.tokenizer, self.text_encoder)
         none = of_texts.Encoded(*(np.repeat(values, len(embedding), axis=0) for values in nothing))
         told = none if texts is None else self.encoded(texts, len(embedding))

@@ -60,7 +60,7 @@ def from_noise(
 
 def asked(n: int, guidance: float, eta: float, who: Who) -> Who:
     """Who is drawn, checked with how, before x_T is sought, which takes longer than all else; ValueError if not."""
-    _checks.real("guidance", guidance, -1.0)
+    _checks.guidance("guidance", guidance)
     _checks.real("eta", eta, 0.0, 1.0)
     return who.checked(n)
 

@@ -16,7 +16,14 @@ from numpy_diffusion.process.schedules import Schedule
 
 
 def q_sample(
-    x0: ArrayLike, t: ArrayLike, schedule: Schedule, seed: int = 0, *, first: int = 0, backend: Backend | None = None
+    x0: ArrayLike,
+    t: ArrayLike,
+    schedule: Schedule,
+    seed: int = 0,
+    *,
+    first: int = 0,
+    out: tuple[np.ndarray, np.ndarray] | None = None,
+    backend: Backend | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Jump to x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (article eqs 5-6, Ho et al. eq 4).
 
@@ -26,15 +33,17 @@ def q_sample(
     t : int in 1..T, or an int array [N]
     seed : of the noise; sample first + n at step t gets the same eps whatever else is in the call
     first : number of the first sample
+    out : the pair of arrays that xt and eps are to lie in, as NumPy's functions of two results take it: like x0,
+        C-contiguous, none in another's memory.  Who loops reuses them: fresh memory costs as much as the jump
     backend : "numba", or "numpy" to step through the definition; that of `nd.backend` unless given
 
     Returns
     -------
-    xt, eps : [N, ...], in x0's dtype
+    xt, eps : [N, ...], in x0's dtype; those of `out` where it is given
 
     Raises
     ------
-    ValueError : x0 empty, NaN or infinite; t outside 1..T or of another length
+    ValueError : x0 empty, NaN or infinite; t outside 1..T or of another length; `out` no such pair
 
     Examples
     --------
@@ -45,7 +54,8 @@ def q_sample(
     x0 = _checks.array("x0", x0, min_ndim=2, finite=False)
     t = _checks.steps("t", t, 1, _checks.instance("schedule", schedule, Schedule).T, len(x0))
     seed, first = _checked_source(seed, first, len(x0))
-    return _noised("x0", x0, t, schedule.alpha_bar[t], seed, first, STREAM_JUMP, chosen(backend))
+    out = None if out is None else _checked_out(out, x0)
+    return _noised("x0", x0, t, schedule.alpha_bar[t], seed, first, STREAM_JUMP, chosen(backend), out)
 
 
 def q_step(
@@ -140,6 +150,21 @@ def _checked_source(seed: Any, first: Any, n: int) -> tuple[int, int]:
     return _checks.seed(seed), _checks.integer("first", first, 0, WORD_RANGE - n)
 
 
+def _checked_out(out: Any, x0: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`out`; a ValueError where it is no pair of arrays that both results can be written to."""
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise ValueError(f"out: expected a pair of arrays (xt, eps), got {type(out).__name__}")
+    for array in out:
+        if not isinstance(array, np.ndarray) or (array.shape, array.dtype) != (x0.shape, x0.dtype):
+            got = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
+            raise ValueError(f"out: expected arrays of {x0.dtype} {list(x0.shape)}, as x0, got {got}")
+        if not (array.flags.c_contiguous and array.flags.writeable and array.flags.aligned):
+            raise ValueError("out: expected C-contiguous arrays that can be written to, got another")
+    if any(np.may_share_memory(a, b) for a, b in ((out[0], out[1]), (out[0], x0), (out[1], x0))):
+        raise ValueError("out: expected two arrays with memory of their own, got some of the other's or of x0's")
+    return out
+
+
 def _step(
     x: np.ndarray, t: np.ndarray, schedule: Schedule, seed: int, first: int, backend: Backend
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -156,6 +181,7 @@ def _noised(
     first: int,
     stream: int,
     backend: Backend,
+    out: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """sqrt(kept) x + sqrt(1 - kept) eps by the chosen backend; a ValueError about `name` where x is not finite.
 
@@ -163,17 +189,24 @@ def _noised(
     """
     if backend == "numpy" or x.dtype != np.float32:
         _checks.array(name, x)
-        return noised(x, np.sqrt(kept), np.sqrt(1.0 - kept), t, first, stream, seed)
+        found = noised(x, np.sqrt(kept), np.sqrt(1.0 - kept), t, first, stream, seed)
+        if out is None:
+            return found
+        for array, values in zip(out, found, strict=True):
+            array[...] = values
+        return out
     from numpy_diffusion.kernels import noising
 
     signal, sigma, steps = (
         np.broadcast_to(values, len(x)).astype(dtype)
         for values, dtype in ((np.sqrt(kept), np.float32), (np.sqrt(1.0 - kept), np.float32), (t, np.int64))
     )
-    xt, eps, finite = noising.noised(x.reshape(len(x), -1), signal, sigma, steps, first, stream, split_seed(seed))
+    flat = x.reshape(len(x), -1)
+    pair = None if out is None else [np.asarray(array).reshape(flat.shape) for array in out]
+    xt, eps, finite = noising.noised(flat, signal, sigma, steps, first, stream, split_seed(seed), pair)
     if not finite:
         _checks.array(name, x)
-    return xt.reshape(x.shape), eps.reshape(x.shape)
+    return (xt.reshape(x.shape), eps.reshape(x.shape)) if out is None else out
 
 
 def noised(

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from numpy_diffusion import _files
+from numpy_diffusion import _checks, _files
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.networks import registry
@@ -264,7 +264,8 @@ def _model_and_schedule(folder: Path, text: str) -> tuple[Trainable, Schedule | 
         known = config["schedule"]
         if known is None and isinstance(model, Network):
             raise ValueError("schedule: expected that of a network that predicts noise, got none")
-        name, T = ("", 0) if known is None else (known["name"], known["T"])
+        name = "" if known is None else _checks.instance("schedule: name", known["name"], str)
+        T = 0 if known is None else _checks.integer("schedule: T", known["T"], 1)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
     shapes: tensors.Shapes = {**model.shapes, **{name: values.shape for name, values in model.measured.items()}}

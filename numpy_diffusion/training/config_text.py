@@ -21,6 +21,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "data": {"name": str | None, "shape": list, "sha256": str},
     "training": {"steps": int, "learning_rate": int | float, "warmup": int},
 }
+WORDS: Final = ("separator", "decimal")  # of a table of text, in "data", where they are not the usual ones
 
 
 def describe(model: Trainable, schedule: Schedule | None, data: dict[str, Any], training: dict[str, Any]) -> str:
@@ -103,6 +104,9 @@ def _check(path: Path, config: dict[str, Any]) -> None:
         for name, kind in fields.items():
             if name not in found or not isinstance(found[name], kind) or isinstance(found[name], bool):
                 raise ValueError(f"{path}: {part}: expected {name} as a run has it, got {found.get(name)!r:.80}")
+    for name in WORDS:
+        if not isinstance(word := config["data"].get(name, ""), str):
+            raise ValueError(f"{path}: data: expected {name} as a word, got {word!r:.80}")
     lists = {"shape": config["data"]["shape"], "finished_at": config["training"].get("finished_at", [])}
     for name, numbers in lists.items():
         if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.protocol import Units
 from numpy_diffusion.models.trainable import Trainable
 
+DataName = str | Mapping[str, str] | None  # what it is called; or this as "name", with what belongs to it
+
 PICTURES: Final = (1, 3)  # channels
 
 
@@ -24,7 +27,7 @@ class Data(NamedTuple):
     values: np.ndarray  # in the network's units, float32 [N, ...]
     condition: Condition  # with a row for each
 
-    def origin(self, name: str | None) -> dict[str, Any]:
+    def origin(self, name: DataName) -> dict[str, Any]:
         """What config.json says of it: any other value, scaling, order or condition is told by the checksum."""
         total = hashlib.sha256()
         measured = dict(self.model.measured)
@@ -32,12 +35,20 @@ class Data(NamedTuple):
             measured["scale"] = np.asarray(Units(scale=measured["scale"]).divisor)
         for values in (*measured.values(), self.values):
             total.update(values.tobytes())
-        found = {"name": None if name is None else _checks.instance("data_name", name, str)}
+        found: dict[str, Any] = {"name": None} | _said(name)
         found |= {"shape": list(self.values.shape)}
         for field, values in self.condition.arguments().items():
             total.update(values.tobytes())
             found |= {field: np.bincount(values).tolist() if field == "labels" else list(values.shape)}
         return found | {"sha256": total.hexdigest()}
+
+
+def _said(name: DataName) -> dict[str, str]:
+    if name is None:
+        return {}
+    if isinstance(name, Mapping):
+        return {key: _checks.instance(f"data_name: {key}", value, str) for key, value in name.items()}
+    return {"name": _checks.instance("data_name", name, str)}
 
 
 def data(model: Network, x0: ArrayLike, condition: Condition) -> Data:

@@ -14,7 +14,7 @@ from numpy_diffusion.models.shares import Ranks
 from numpy_diffusion.models.tasks import State
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints, config_text
-from numpy_diffusion.training.inputs import Data
+from numpy_diffusion.training.inputs import Data, DataName
 from numpy_diffusion.training.ranks import check_alike, digest, together
 from numpy_diffusion.training.step import start
 
@@ -23,7 +23,7 @@ Tell = Callable[[Any, np.ndarray], object]  # is told of a checkpoint: the avera
 
 
 def first_checkpoint(
-    data: Data, schedule: Schedule | None, training: dict[str, Any], data_name: str | None
+    data: Data, schedule: Schedule | None, training: dict[str, Any], data_name: DataName
 ) -> checkpoints.Checkpoint:
     """What stands in the folder before the first step; training: the settings, as JSON has them."""
     text = config_text.describe(data.model, schedule, data.origin(data_name), training)

@@ -23,6 +23,7 @@ from numpy_diffusion.models.tasks import State
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints, sameness
+from numpy_diffusion.training.inputs import DataName
 from numpy_diffusion.training.keeping import Tell, beginning, first_checkpoint, keep_state, restored
 from numpy_diffusion.training.losses import Weighting
 from numpy_diffusion.training.ranks import check_alike, over, stopping, together
@@ -58,7 +59,7 @@ def train(
     resume: bool = False,
     checkpoint_every: int = 1000,
     after_checkpoint: Callable[[Run], object] | None = None,
-    data_name: str | None = None,
+    data_name: DataName = None,
     progress: bool = True,
     backend: Backend | None = None,
     comm: Any = None,
@@ -99,7 +100,8 @@ def train(
     checkpoint_every : steps between two writes to `out`
     after_checkpoint : called with the run so far every checkpoint_every steps and after the last, whether there is an
         `out` or not: to draw samples from run.model, the averaged network, which is a copy
-    data_name : what `numpy-diffusion` calls this data; kept in config.json
+    data_name : what `numpy-diffusion` calls this data; or a mapping with that as "name", and with the words
+        "separator" and "decimal" by which it reads a table of text; kept in config.json
     progress : show a bar on standard error, with the mean loss of the last 100 steps
     backend : "numba", or "numpy" for the definitions, which round otherwise; that of `nd.backend` unless given
     comm : an MPI communicator such as mpi4py's MPI.COMM_WORLD, whose processes all call this with the same arguments

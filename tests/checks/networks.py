@@ -44,6 +44,7 @@ def check_network(network: Network, folder: Path) -> None:
         drawn = np.random.default_rng(number).normal(size=values.shape)
         values[:] = drawn / np.sqrt(max(values[0].size, 2))
     check_gradients(network)
+    check_pullback(network)
     check_answers(network)
     check_kernels(network)
     check_parts_and_threads(network)
@@ -134,6 +135,24 @@ def check_gradients(network: Network) -> None:
 
     assert wrong(projected_errors(loss, {"x": x, **double.params}, {"x": dx, **grads})) == []
     assert set(grads) == set(double.params)
+
+
+def check_pullback(network: Network) -> None:
+    """eps in float64 whatever the weights' dtype, and back from it: c . J z by central differences is z . J^T c."""
+    x, t, condition = shown(network)
+    x, told_fields, double = x.astype(np.float64), condition.arguments(), as_double(network)
+    eps, pull = network.vjp(x, t, **told_fields)
+    assert eps.dtype == np.float64
+    np.testing.assert_array_equal(eps, double(x, t, **told_fields))
+    z, c = np.random.default_rng(6).normal(size=(2, *x.shape))
+    ahead, behind = (double(x + h * z, t, **told_fields) for h in (1e-5, -1e-5))
+    back = pull(c)
+    for n in range(N):
+        along, size = (c[n] * (ahead - behind)[n]).sum() / 2e-5, np.linalg.norm(c[n]) * np.linalg.norm(back[n])
+        assert abs((back[n] * z[n]).sum() - along) <= 1e-7 * size
+    np.testing.assert_array_equal(pull(2.0 * c), 2.0 * back)  # it may be asked again
+    with pytest.raises(ValueError, match=r"^cotangent: expected shape"):
+        pull(c[:1])
 
 
 def check_answers(network: Network) -> None:

@@ -18,7 +18,7 @@ from numpy_diffusion.kernels.vector import registers
 FLAT = settings(deadline=None, max_examples=40)
 WIDTHS = sorted(registers.SHAPES)  # the compiler splits registers that are wider than this machine's
 EACH = pytest.mark.parametrize("width", [*WIDTHS, "plain"])  # "plain" are the loops
-ROUNDING = 2.0**-24
+ROUNDING, ROUNDING_DOUBLE = 2.0**-24, 2.0**-53
 GAP = st.integers(0, 5)
 UNTOUCHED = np.float32(-77.0)
 
@@ -53,9 +53,9 @@ def place(start: int, distance: int, rows: int, columns: int) -> np.ndarray:
     return start + distance * np.arange(rows)[:, None] + np.arange(columns)
 
 
-def numbers(rng: np.random.Generator, size: int, whole: bool = False) -> np.ndarray:
+def numbers(rng: np.random.Generator, size: int, whole: bool = False, dtype: Any = np.float32) -> np.ndarray:
     """Small whole numbers, whose sums are exact, or normals."""
-    return (rng.integers(-9, 10, size) if whole else rng.normal(size=size)).astype(np.float32)
+    return (rng.integers(-9, 10, size) if whole else rng.normal(size=size)).astype(dtype)
 
 
 def assert_nothing_else_written(array: np.ndarray, block: np.ndarray) -> None:
@@ -67,19 +67,28 @@ def assert_nothing_else_written(array: np.ndarray, block: np.ndarray) -> None:
 class Factors:
     """A and B of a product of `depth` terms, A lying by k or by i, and the exact product with its rounding."""
 
-    def __init__(self, draw: st.DataObject, rows: int, lanes: int, b_rows: int = 0, whole: bool = False) -> None:
+    def __init__(
+        self,
+        draw: st.DataObject,
+        rows: int,
+        lanes: int,
+        b_rows: int = 0,
+        whole: bool = False,
+        dtype: Any = np.float32,
+    ) -> None:
         self.rng = np.random.default_rng(draw.draw(st.integers(0, 10_000), "seed"))
         self.depth = depth = draw.draw(st.integers(0, 40), "depth")
         self.a0, self.b0, gap = draw.draw(GAP), draw.draw(GAP), draw.draw(GAP)
         by_k = draw.draw(st.booleans(), "A by k")
         self.ak, self.ai = (rows + gap, 1) if by_k else (1, depth + gap)
         where = self.a0 + self.ak * np.arange(depth)[:, None] + self.ai * np.arange(rows)
-        self.A = numbers(self.rng, self.a0 + max(depth * self.ak, rows * self.ai), whole)
-        self.B = numbers(self.rng, self.b0 + lanes * max(depth, b_rows), whole)
-        self.a = self.A[where].astype(np.float64)
-        self.b = self.B[place(self.b0, lanes, depth, lanes)].astype(np.float64)
+        self.A = numbers(self.rng, self.a0 + max(depth * self.ak, rows * self.ai), whole, dtype)
+        self.B = numbers(self.rng, self.b0 + lanes * max(depth, b_rows), whole, dtype)
+        wider, self.rounding = (np.float64, ROUNDING) if dtype == np.float32 else (np.longdouble, ROUNDING_DOUBLE)
+        self.a = self.A[where].astype(wider)
+        self.b = self.B[place(self.b0, lanes, depth, lanes)].astype(wider)
 
     def product(self, start: np.ndarray | float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-        """start + A^T B; and what float32 may do to it: each of the partial sums is rounded once, and no more."""
+        """start + A^T B; and what rounding may do to it: each of the partial sums is rounded once, and no more."""
         sizes = np.abs(start) + np.abs(self.a).T @ np.abs(self.b)
-        return start + self.a.T @ self.b, self.depth * ROUNDING * sizes
+        return start + self.a.T @ self.b, self.depth * self.rounding * sizes

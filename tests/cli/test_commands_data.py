@@ -22,6 +22,13 @@ def test_a_table_with_semicolons_and_decimal_commas_is_trained_on(capsys: Any, t
     status, _, err = call(capsys, f"train --data {{}} --out {{}} {FEW} --separator ; --decimal ,", table, run)
     assert (status, err) == (0, "")
     np.testing.assert_allclose(load_run(run).model.shift, [0.0, 3.25 / 3.0], atol=1e-6)
+    for line in ("train --out {} --resume --steps 9 --quiet", "figure {}"):  # neither is told again
+        assert call(capsys, line, run)[::2] == (0, "")
+    assert "x.csv" in (told := call(capsys, "info {}", run)[1])
+    assert "separator ;, decimal ,, shape [3, 2]" in told
+    other = tmp_path / "other.csv"
+    other.write_text("1.5,2\n0,1\n")
+    assert call(capsys, "figure {} --data {}", run, other)[::2] == (0, "")
     message = failure(capsys, f"train --data moons --out {{}} {FEW} --separator ;", tmp_path / "other")
     assert message == "--separator, --decimal: expected none for moons, which is no table of text"
 

@@ -116,7 +116,7 @@ class Planted:
         ("x.npy", b"hello, world", "expected numbers in"),
         ("x.npy", header("{'descr':"), "expected numbers in"),
         ("x.npy", header("[" * 400), "expected numbers in"),
-        ("x.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (3, -2)}"), "expected numbers in"),
+        ("x.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (3, -2)}"), "expected"),
         ("x.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000, 2)}"), "expected"),
         ("x.npy", TABLE, r"expected numbers in .*x\.npy, one point a row: "),
         ("x.npy", np.array([Planted()]), "expected numbers in .*pickle"),

@@ -13,8 +13,13 @@ from checks.gaussians import gaussian, mixture
 
 from numpy_diffusion.evaluation import likelihood
 from numpy_diffusion.evaluation.likelihood import log_prob
+from numpy_diffusion.kernels.backend import backend
+from numpy_diffusion.models.guided import guided
+from numpy_diffusion.models.protocol import members
 from numpy_diffusion.networks.mlp.mlp import MLP
+from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian, GaussianMixture
+from numpy_diffusion.process.probability_flow import plan
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training.loop import train
 
@@ -84,8 +89,8 @@ def at_the_end(data: Gaussian, schedule: Schedule, x: np.ndarray) -> np.ndarray:
 def test_the_path_of_a_gaussian_ends_where_the_closed_form_says() -> None:
     data = gaussian(5, 3)
     x = 2.0 * np.random.default_rng(0).normal(size=(50, 3))
-    plan, bar = likelihood._plan(LINEAR, None), SimpleNamespace(advance=lambda steps=1: None)
-    xT, integral = likelihood._integrated(data.eps(LINEAR).jvp, plan, x, likelihood._basis(x.shape), bar)
+    nodes, bar = plan(LINEAR), SimpleNamespace(advance=lambda steps=1: None)
+    xT, integral = likelihood._integrated(members(data.eps(LINEAR)), nodes, x, likelihood._basis(x.shape), bar)
     np.testing.assert_allclose(xT, at_the_end(data, LINEAR, x), rtol=0, atol=1e-9)
     total = LINEAR.alpha_bar[-1] * data.eigenvalues[0] + 1.0 - LINEAR.alpha_bar[-1]
     expected = 0.5 * np.log(total / data.eigenvalues[0]).sum()  # log |dx_T / dx_0|, the same for all points
@@ -238,6 +243,72 @@ def test_the_bar_counts_every_step(capsys: pytest.CaptureFixture[str], monkeypat
     assert "60/60" in shown(capsys, monkeypatch, lambda **bar: exactly(data, LINEAR, x, steps=20, **bar))
 
 
+# Back instead of along ---------------------------------------------------------------------------------------------
+
+IMAGES = dict(
+    sample_size=4,
+    in_channels=1,
+    out_channels=1,
+    block_out_channels=(4, 8),
+    layers_per_block=1,
+    norm_num_groups=2,
+    down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+    up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    attention_head_dim=2,
+)
+
+
+def unet() -> UNet:
+    """With all weights drawn, the last convolution's too."""
+    model = UNet(**IMAGES, seed=1)
+    for number, values in enumerate(model.params.values()):
+        if not values.any():
+            values[:] = 0.1 * np.random.default_rng(number).normal(size=values.shape)
+    return model
+
+
+@pytest.mark.parametrize("probes", [None, 3])
+def test_a_model_that_goes_back_has_the_same_density_as_one_that_goes_along(probes: int | None) -> None:
+    model, x = network(3), np.random.default_rng(1).normal(size=(7, 3))
+    with backend("numpy"):
+        expected = log_prob(model, LINEAR, x, steps=20, probes=probes)
+    found = log_prob(SimpleNamespace(vjp=model.vjp), LINEAR, x, steps=20, probes=probes)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11)
+
+
+def test_the_trace_of_a_unet_is_that_of_its_central_differences() -> None:
+    """By unit vectors exactly, by probes on average: within five standard errors."""
+    model, nodes = unet(), plan(LINEAR, 10)
+    x = np.random.default_rng(2).normal(size=(1, 1, 4, 4))
+    double = UNet(**IMAGES, dtype=np.float64)
+    double.buffer[:] = model.buffer
+    t, D, h = int(nodes.t[6]), 16, 1e-5
+    basis = likelihood._basis(x.shape)
+    ahead, behind = (double((x + s * h * basis)[:, 0], t) for s in (1.0, -1.0))
+    exact = ((ahead - behind) / (2.0 * h)).reshape(D, D).trace() - D * nodes.tanh[6]
+    _, div = likelihood._f(members(model), nodes, 6, x, basis)
+    np.testing.assert_allclose(div, exact, rtol=1e-7)
+    n = 400
+    each = likelihood._f(
+        members(model), nodes, 6, np.repeat(x, n, axis=0), likelihood._signs(0, np.arange(n), 1, (1, 4, 4))
+    )[1]
+    assert each.std() > 1e-3
+    assert abs(each.mean() - exact) < 5.0 * each.std() / math.sqrt(n)
+
+
+def test_probes_of_a_unet_follow_from_the_seed_and_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not from the blocks that the samples are taken in; guided by a label it has a density too."""
+    x = np.random.default_rng(3).normal(size=(5, 1, 4, 4))
+    whole = log_prob(unet(), LINEAR, x, steps=5, probes=2, seed=4)
+    monkeypatch.setattr(likelihood, "KEPT", 2 * 16 * likelihood.LAYERS)
+    np.testing.assert_allclose(log_prob(unet(), LINEAR, x, steps=5, probes=2, seed=4), whole, rtol=1e-11)
+    assert (log_prob(unet(), LINEAR, x, steps=5, probes=2, seed=5) != whole).all()
+    model: Any = UNet(**IMAGES, num_class_embeds=3, seed=1)
+    model.buffer[:] = 0.2 * np.random.default_rng(6).normal(size=model.buffer.size)
+    one, two = (log_prob(guided(model, label, 0.5), LINEAR, x, steps=5, probes=1) for label in (0, 1))
+    assert (one != two).all()
+
+
 # What is refused --------------------------------------------------------------------------------------------------
 
 MODEL = gaussian(8, 2).eps(LINEAR)
@@ -245,6 +316,10 @@ MODEL = gaussian(8, 2).eps(LINEAR)
 
 def answering(eps: Any, along: Any) -> SimpleNamespace:
     return SimpleNamespace(jvp=lambda x, t, tangent: (eps, along))
+
+
+def pulling(eps: Any, back: Any) -> SimpleNamespace:
+    return SimpleNamespace(vjp=lambda x, t: (eps, lambda cotangent: back))
 
 
 @pytest.mark.parametrize(
@@ -255,6 +330,9 @@ def answering(eps: Any, along: Any) -> SimpleNamespace:
         ({"model": answering(np.zeros((3, 1)), np.zeros((2, 3, 2)))}, r"model.jvp: eps at t = 1: expected shape"),
         ({"model": answering(np.zeros((3, 2)), np.zeros((3, 2)))}, r"model.jvp: J tangent at t = 1: expected shape"),
         ({"model": answering(np.full((3, 2), np.nan), np.zeros((2, 3, 2)))}, "model.jvp: eps at t = 1: expected fin"),
+        ({"model": pulling(np.zeros((3, 1)), np.zeros((3, 2)))}, r"model.vjp: eps at t = 1: expected shape"),
+        ({"model": pulling(np.zeros((3, 2)), np.zeros((3, 1)))}, r"model.vjp: J\^T tangent at t = 1: expected shape"),
+        ({"model": SimpleNamespace(vjp=abs, predicts="x0")}, "model: expected one that predicts eps, got one that"),
         ({"schedule": "linear"}, "schedule: expected a Schedule, got"),
         ({"x": np.zeros((3, 3))}, "x: expected shape"),
         ({"x": np.zeros(2)}, "x: expected shape"),

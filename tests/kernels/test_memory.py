@@ -10,13 +10,18 @@ from numpy_diffusion.kernels.memory import aligned, blocks, round_up
 from numpy_diffusion.kernels.vector.registers import LANES
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("size", [1, 15, 16, 1000])
-def test_aligned_memory_is_zero_and_starts_on_a_cache_line(size: int) -> None:
-    memory = aligned(size)
+def test_aligned_memory_is_zero_and_starts_on_a_cache_line(size: int, dtype: type) -> None:
+    memory = aligned(size, dtype)
     assert memory.shape == (size,)
-    assert memory.dtype == np.float32
+    assert memory.dtype == dtype
     assert memory.ctypes.data % 64 == 0
     assert not memory.any()
+
+
+def test_aligned_memory_is_float32_unless_told() -> None:
+    assert aligned(3).dtype == np.float32
 
 
 @pytest.mark.parametrize("form", [round_up, jit(lambda n, multiple: round_up(n, multiple))])

@@ -228,7 +228,7 @@ def test_a_unet_is_guided() -> None:
     [
         *[("model", value) for value in (None, 3, "unet")],
         *[("labels", value) for value in (None, 1.5, -1, [0, -1], [[0], [1]], [], "7", [0, math.nan], True)],
-        *[("scale", value) for value in (-1.5, math.nan, math.inf, "3", None, True)],
+        *[("scale", value) for value in (-1.5, 1e7, math.nan, math.inf, "3", None, True)],
         *[("null", value) for value in (-1, 1.5, "none", True)],
     ],
     ids=str,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.guided import guided
-from numpy_diffusion.models.protocol import members
+from numpy_diffusion.models.protocol import Pullback, members
 from numpy_diffusion.models.wrapper import Wrapper
 from numpy_diffusion.sampling.samplers import sample
 
@@ -48,6 +48,10 @@ class Waves:
 
     def jvp(self, x: np.ndarray, t: Any, tangent: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         return self(x, t, **told), np.cos(self.angle(x, t, **told)) * (tangent @ self.W.T)
+
+    def vjp(self, x: np.ndarray, t: Any, **told: Any) -> tuple[np.ndarray, Pullback]:
+        slope = np.cos(self.angle(x, t, **told))
+        return self(x, t, **told), lambda cotangent: (cotangent * slope) @ self.W
 
 
 class Bare:
@@ -166,6 +170,12 @@ def test_any_order_is_its_formula(order: list[Any], seed: int, each: bool) -> No
         slope = (ahead - behind) / 2e-6
         np.testing.assert_allclose(found, slope, rtol=0, atol=1e-6 * max(1.0, np.abs(expected).max()))
         near(model.jvp(x, t, tangent, **left)[1], found)
+    eps, pull = model.vjp(x, t, **left)
+    near(eps, expected)
+    cotangent = rng.normal(size=(N, D))
+    size = (np.abs(cotangent) * np.abs(along)).sum(axis=2)
+    mixed = (cotangent * along).sum(axis=2) - (pull(cotangent) * tangents).sum(axis=2)  # c . J z = J^T c . z
+    assert (np.abs(mixed) <= 1e-9 * (1.0 + size)).all()
 
 
 # --- what is passed on -----------------------------------------------------------------------------------------
@@ -189,14 +199,16 @@ def test_members_are_those_of_the_model(name: str) -> None:
     assert found.units.scale is Waves.scale
     assert found.learn_variance
     assert found.jvp is not None
+    assert found.vjp is not None
     assert found.nothing is (None if name in ("guided", "all") else NOTHING)  # what it is told is decided
-    assert found.own_chain is None  # the model's kernel knows nothing of the wrapper
+    assert (found.own_chain, found.own_flow) == (None, None)  # the model's kernels know nothing of the wrapper
 
 
 @pytest.mark.parametrize("name", ["as_eps", "clipped", "guided", "all"])
 def test_members_that_the_model_does_not_have_are_not_there(name: str) -> None:
     found = members(wrapped(Bare())[name])
     assert (found.own_shape, found.units.are_the_datas, found.nothing, found.jvp) == (None, True, None, None)
+    assert found.vjp is None
     assert found.eps_and_fraction is None
     assert not found.learn_variance
 

@@ -267,6 +267,44 @@ def test_nothing_that_was_given_is_changed() -> None:
     assert t.tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(70, 3), (5, 2, 7, 9)])
+def test_out_is_what_comes_back_and_holds_the_same_bits(backend: Any, dtype: Any, shape: tuple[int, ...]) -> None:
+    x, t = np.random.default_rng(25).normal(size=shape).astype(dtype), 1 + np.arange(shape[0])
+    expected = q_sample(x, t, LINEAR, 26, first=3, backend=backend)
+    out = np.full_like(x, 7.0), np.full_like(x, 7.0)
+    found = q_sample(x, t, LINEAR, 26, first=3, out=out, backend=backend)
+    for array, given_array, bits in zip(found, out, expected, strict=True):
+        assert array is given_array
+        np.testing.assert_array_equal(array, bits)
+
+
+X0, ROOM = np.zeros((3, 4), np.float32), np.zeros((2, 3, 4), np.float32)
+BAD_OUT = {
+    "not a pair": X0,
+    "one": (ROOM[0],),
+    "three": (*ROOM, ROOM[0]),
+    "no array": (ROOM[0], [[0.0] * 4] * 3),
+    "shape": (ROOM[0], np.zeros((4, 3), np.float32)),
+    "dtype": (ROOM[0], np.zeros((3, 4))),
+    "order": (ROOM[0], np.zeros((4, 3), np.float32).T),
+    "strides": (ROOM[0], np.zeros((3, 8), np.float32)[:, ::2]),
+    "read-only": (ROOM[0], np.broadcast_to(np.float32(0), (3, 4))),
+    "one for both": (ROOM[0], ROOM[0]),
+    "x0 itself": (ROOM[0], X0),
+    "overlapping": (ROOM[0], ROOM.reshape(6, 4)[2:5]),
+}
+
+
+@pytest.mark.parametrize("out", BAD_OUT.values(), ids=BAD_OUT)
+def test_an_out_that_cannot_be_written_to_is_refused_before_it_is(out: Any) -> None:
+    with pytest.raises(ValueError, match=r"^out: expected .*, got "):
+        q_sample(X0, 1, LINEAR, out=out)
+    assert not ROOM.any()
+    assert not X0.any()
+
+
 def test_what_comes_back_may_be_changed_without_changing_what_was_given() -> None:
     x = np.ones((3, 2), np.float32)
     for kept in q_trajectory(x, SCHEDULES["linear 2"]).values():

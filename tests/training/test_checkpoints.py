@@ -405,6 +405,8 @@ def test_arrays_that_do_not_fit_are_refused_with_a_right_checksum_too(folder, ki
         lambda c: c["network"]["config"].update(colour=3),
         lambda c: c.pop("network"),
         lambda c: c.update(schedule=None),
+        lambda c: c["schedule"].update(T="20"),
+        lambda c: c["schedule"].update(name=20),
         lambda c: c.update(data=[]),
         lambda c: c["data"].pop("name"),
         lambda c: c["data"].update(shape=[]),
@@ -413,6 +415,8 @@ def test_arrays_that_do_not_fit_are_refused_with_a_right_checksum_too(folder, ki
         lambda c: c["training"].pop("warmup"),
         lambda c: c["training"].update(steps=True),
         lambda c: c["training"].update(finished_at="60"),
+        lambda c: c["data"].update(separator=5),
+        lambda c: c["data"].update(decimal=[]),
     ],
 )
 def test_a_config_that_is_not_that_of_a_run_is_refused_with_a_right_checksum_too(folder, change):

@@ -19,12 +19,13 @@ from numba.extending import register_jitable
 from numpy_diffusion.kernels._jit import jit, part_jit
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.threads import share
-from numpy_diffusion.kernels.vector.attention import exp_columns, inner_tile, scaled_tile
-from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.vector.attention import INNER_ROWS, exp_columns, inner_tile, scaled_tile
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_VECTOR
 from numpy_diffusion.kernels.vector.tile import tile, transpose
 
 HIDDEN = np.float32(-1e30)  # the score of what must not be seen
 BLOCK = max(ROWS, VECTOR)  # channels that are turned back together
+COLUMNS = max(LANES, WIDEST_VECTOR)  # queries that the sums over them take at a time
 PAD = 16  # numbers between the rows of a whole P^T, lest a column of them fall on the same lines of the first cache
 
 
@@ -71,7 +72,7 @@ def forward_scratch(pixels, keys, C):
 @register_jitable
 def backward_scratch(pixels, C):
     """The scratch of a gradient over so many pixels and channels."""
-    columns = round_up(pixels, LANES)
+    columns = round_up(pixels, COLUMNS)
     image = round_up(C, VECTOR) * columns
     factors = BLOCK * LANES
     shares = factors + LANES
@@ -84,7 +85,7 @@ def backward_scratch(pixels, C):
 @register_jitable
 def matrices(pixels, keys):
     """The two matrices of a gradient over so many pixels and keys."""
-    apart = round_up(pixels, LANES) + PAD
+    apart = round_up(pixels, COLUMNS) + PAD
     one = round_up(keys, ROWS) * apart
     return Matrices(apart, 0, one, 2 * one)
 
@@ -171,15 +172,15 @@ def _combine(arena, at, C, d, K, table, b0, ldb, to, pixels, scratch, factors):
 def _gather(turned, a0, columns, table, b0, ldb, d, K, arena, to, C):
     """arena[to + r * C + c] = sum over p of turned[a0 + c * columns + p] * table[b0 + r * ldb + p]."""
     for r in range(0, K, 2):
-        for c in range(0, d, ROWS):
+        for c in range(0, d, INNER_ROWS):
             at, left, right = to + r * C + c, a0 + c * columns, b0 + r * ldb
-            if c + ROWS <= d and r + 2 <= K:
+            if c + INNER_ROWS <= d and r + 2 <= K:
                 inner_tile(turned, left, columns, table, right, ldb, arena, at, C, columns)
                 continue
-            inner_tile(turned, left, columns, table, right, ldb, turned, 0, ROWS, columns)
+            inner_tile(turned, left, columns, table, right, ldb, turned, 0, INNER_ROWS, columns)
             for i in range(min(2, K - r)):
-                for j in range(min(ROWS, d - c)):
-                    arena[at + i * C + j] = turned[i * ROWS + j]
+                for j in range(min(INNER_ROWS, d - c)):
+                    arena[at + i * C + j] = turned[i * INNER_ROWS + j]
 
 
 @part_jit
@@ -191,7 +192,7 @@ def backward(worker, q, k, v, o, do, dq, dk, dv, at, heads, causal):
     """
     arena, scratch, C = worker.arena, worker.scratch, q.channels
     L, K = q.height * q.width, k.height * k.width
-    d, columns, place, kept = C // heads, round_up(L, LANES), backward_scratch(L, C), matrices(L, K)
+    d, columns, place, kept = C // heads, round_up(L, COLUMNS), backward_scratch(L, C), matrices(L, K)
     apart, exps, slopes = kept.apart, at + kept.exps, at + kept.slopes
     scratch[place.factors : place.factors + LANES] = scale(d)
     _turn(arena, q, scale(d), columns, scratch, place.turned_q)

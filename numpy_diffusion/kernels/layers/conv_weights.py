@@ -16,7 +16,7 @@ from numba.extending import register_jitable
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers.images import image, pitch, pixel
 from numpy_diffusion.kernels.memory import round_up
-from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_LANES, WIDEST_ROWS, WIDEST_VECTOR
 from numpy_diffusion.kernels.vector.runs import narrow_runs_tile, runs_tile
 from numpy_diffusion.kernels.vector.tile import move, prefetch_to_read, prefetch_to_write
 
@@ -136,15 +136,17 @@ def _tiles(worker, tables, dy, weights, window, place, block, c, tap, C, depth, 
     scratch, taps, J = worker.scratch, window.k * window.k, image(tables[0], dy).channels
     for panel in range(block.low, block.high):
         narrow, b0 = J - panel * LANES <= VECTOR, place.slopes + (panel - block.low) * place.pixels * LANES
-        height = CHANNELS if narrow else ROWS
+        height, whole = CHANNELS if narrow else ROWS, _in_tiles(C, J, panel)
         for first in range(0, min(CHANNELS, C - c), height):
             c0, a0 = window.weight + ((panel * taps + tap) * C + c + first) * LANES, place.values + first
-            if c + first + height > C:  # what lies behind the last channel is another tap's
+            if c + first >= whole:
+                done = 0
                 for number in range(block.begin, block.end):
                     n, _, rows = _segment(number, block, image(tables[0], dy).height)
                     pixels = rows * image(tables[n], dy).width
-                    _some(scratch, a0, b0, pixels, weights, c0, C - c - first)
-                    a0, b0 = a0 + pixels * CHANNELS, b0 + pixels * LANES
+                    _some(scratch, a0 + done * CHANNELS, b0 + done * LANES, pixels, weights, c0,
+                          min(height, C - c - first))  # fmt: skip
+                    done += pixels
             elif narrow:
                 narrow_runs_tile(scratch, a0, 0, CHANNELS, 1, scratch, b0, 0, LANES,
                                  weights, c0, LANES, weights, c0, LANES, 1, depth)  # fmt: skip
@@ -153,6 +155,17 @@ def _tiles(worker, tables, dy, weights, window, place, block, c, tap, C, depth, 
                 prefetch_to_write(weights, soon, ROWS * LANES)
                 runs_tile(scratch, a0, 0, CHANNELS, 1, scratch, b0, 0, LANES,
                           weights, c0, LANES, weights, c0, LANES, 1, depth)  # fmt: skip
+
+
+@inline_jit
+def _in_tiles(C, J, panel):
+    """How many of C channels fill tiles of the widest registers, for a panel's output channels.
+
+    What lies behind the last one is another tap's.  The others' sums are made apart, and their bits are others: so
+    it must be the same ones on every machine.
+    """
+    narrow = J - panel * LANES // WIDEST_LANES * WIDEST_LANES <= WIDEST_VECTOR
+    return C // (2 * WIDEST_ROWS) * (2 * WIDEST_ROWS) if narrow else C // WIDEST_ROWS * WIDEST_ROWS
 
 
 @jit

@@ -21,7 +21,7 @@ from numba.extending import register_jitable
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers.images import NOWHERE, image, pitch, pixel
 from numpy_diffusion.kernels.threads import share
-from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_LANES, WIDEST_ROWS, WIDEST_VECTOR
 from numpy_diffusion.kernels.vector.runs import runs_tile
 from numpy_diffusion.kernels.vector.sandwich import make_sandwich
 from numpy_diffusion.kernels.vector.tile import move, prefetch_to_read, prefetch_to_write, tile
@@ -48,8 +48,8 @@ add_weights = make_sandwich(VECTOR, _transposed(G), add=True)
 
 
 def suits(C, J):
-    """Whether these numbers of channels, in and out, fill registers."""
-    return C % VECTOR == 0 and J % LANES == 0
+    """Whether these numbers of channels, in and out, fill the widest registers: the same ones on every machine."""
+    return C % WIDEST_VECTOR == 0 and J % WIDEST_LANES == 0
 
 
 class Scratch(NamedTuple):
@@ -79,7 +79,7 @@ def scratch_from(at, squares, C):
 @register_jitable
 def squares_at_a_time(C):
     """Squares of a block in the gradient."""
-    return max(ROWS, min(SQUARES, BUDGET // C))
+    return max(WIDEST_ROWS, min(SQUARES, BUDGET // C))
 
 
 def forward_scratch_size(C):

@@ -19,19 +19,20 @@ WEIGHT, BIAS = 4, 5  # where [J, K] and [J] start in the flat parameters
 
 
 class Network(NamedTuple):
-    """An MLP as its kernels see it: `table` int64 [matrices, 6] and `weights` float32, flat, with room behind."""
+    """An MLP as its kernels see it: `table` int64 [matrices, 6] and `weights`, flat, with room behind: float32, or
+    float64 for a likelihood."""
 
     table: np.ndarray
     weights: np.ndarray
     octaves: int  # of sines and cosines beside each coordinate
 
 
-def network(shapes, parameters, octaves):
+def network(shapes, parameters, octaves, dtype=np.float32):
     """The network of weight matrices with these (J, K), whose flat parameters are weight, bias, weight, bias, ..."""
     table, start = np.zeros((len(shapes), 6), np.int64), 0
     for row, (j, k) in zip(table, shapes, strict=True):
         row[:] = j, k, round_up(j, VECTOR), round_up(k, VECTOR), start, start + j * k
         start += j * k + j
-    weights = aligned(start + ROWS * int(table[:, K].max()))
+    weights = aligned(start + ROWS * int(table[:, K].max()), dtype)
     weights[:start] = parameters
     return Network(table, weights, octaves)

@@ -11,6 +11,7 @@ from numpy_diffusion.kernels.vector.registers import (
     LANES,
     ROWS,
     VECTOR,
+    WIDEST_VECTOR,
     accumulate,
     address,
     along,
@@ -23,6 +24,14 @@ from numpy_diffusion.kernels.vector.registers import (
     slots,
     store,
 )
+
+
+def inner_rows(vector):
+    """Rows of the inner tile, whose sums fill the registers of `vector` numbers: 16 of 32 registers, or 8 of 16."""
+    return 8 if vector == WIDEST_VECTOR else 2
+
+
+INNER_ROWS = inner_rows(VECTOR)
 
 
 def make_exp_columns(vector):
@@ -92,13 +101,14 @@ def make_scaled_tile(rows, vector):
     return scaled_tile
 
 
-def make_inner_tile(rows, vector):
+def make_inner_tile(rows):
     """The intrinsic inner_tile(A, a0, lda, B, b0, ldb, C, c0, ldc, depth), the sum along the registers:
 
         C[j, i] = sum over n of A[i, n] * B[j, n],    i < rows, j < 2,
 
-    with A[i, n] at a0 + i * lda + n, B and C likewise; depth is a multiple of `vector`.  Each sum has a register of
-    its own, and at the end these come together by halves until each place holds one of the sums.
+    with A[i, n] at a0 + i * lda + n, B and C likewise; depth is a multiple of WIDEST_VECTOR.  Each sum is kept in so
+    many places, on narrower machines in several registers, so that its bits are the same; at the end these come
+    together by halves until each place holds one of the sums.
     """
 
     @intrinsic
@@ -108,6 +118,7 @@ def make_inner_tile(rows, vector):
 
         def codegen(context, builder, signature, args):
             a, b, c = (address(context, builder, signature, args, at) for at in (0, 3, 6))
+            vector = WIDEST_VECTOR
             register = ir.VectorType(ir.FloatType(), vector)
             sums = slots(builder, [ir.Constant(register, [0.0] * vector)] * (2 * rows))
             starts = [builder.gep(a, [builder.mul(size(i), args[2])]) for i in range(rows)]
@@ -118,13 +129,10 @@ def make_inner_tile(rows, vector):
                 for right, half in ((first, sums[:rows]), (second, sums[rows:])):
                     for value, slot in zip(left, half, strict=True):
                         builder.store(fma(builder, value, right, builder.load(slot)), slot)
-            sums = [builder.load(slot) for slot in sums]
-            totals = [_totals(builder, sums[k : k + vector]) for k in range(0, 2 * rows, vector)]
-            for k, total in enumerate(totals):
-                for i in range(0, vector, rows):
-                    j, first = divmod(k * vector + i, rows)
-                    part = builder.shuffle_vector(total, total, mask(list(range(i, i + min(rows, vector)))))
-                    store(builder, builder.gep(c, [builder.mul(size(j), args[8])]), first, part)
+            total = _totals(builder, [builder.load(slot) for slot in sums] * (vector // (2 * rows)))
+            for j in range(2):
+                part = builder.shuffle_vector(total, total, mask(list(range(j * rows, (j + 1) * rows))))
+                store(builder, builder.gep(c, [builder.mul(size(j), args[8])]), 0, part)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -180,7 +188,7 @@ def plain_inner_tile(A, a0, lda, B, b0, ldb, C, c0, ldc, depth):
     """The sums along the registers as a loop."""
     a, b, c = A.ravel(), B.ravel(), C.ravel()
     for j in range(2):
-        for i in range(ROWS):
+        for i in range(INNER_ROWS):
             total = np.float32(0)
             for n in range(depth):
                 total += a[a0 + i * lda + n] * b[b0 + j * ldb + n]
@@ -191,4 +199,4 @@ if config.DISABLE_JIT:  # stepping through kernels with a debugger
     exp_columns, scaled_tile, inner_tile = plain_exp_columns, plain_scaled_tile, plain_inner_tile
 else:
     exp_columns, scaled_tile = make_exp_columns(VECTOR), make_scaled_tile(ROWS, VECTOR)
-    inner_tile = make_inner_tile(ROWS, VECTOR)
+    inner_tile = make_inner_tile(INNER_ROWS)

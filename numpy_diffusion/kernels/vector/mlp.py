@@ -17,6 +17,7 @@ from numpy_diffusion.kernels.vector.registers import (
     like,
     load,
     product,
+    real,
     size,
     store,
 )
@@ -70,7 +71,7 @@ def _silu_pair(builder, u, v):
     of two denominators is finite; there the sigmoid is 1e-18 from 0 or 1.
     """
     one = like(u, 1.0)
-    clipped = [_clip_low(builder, value, SILU_RANGE) for value in (u, v)]
+    clipped = [_clip_low(builder, value, real(u.type).range) for value in (u, v)]
     exps = [exp_minus(builder, value) for value in clipped]
     below = [builder.fadd(one, e) for e in exps]
     inverse = builder.fdiv(one, builder.fmul(*below))

@@ -1,12 +1,19 @@
 """Vector registers, and the words of which all code for them is made.
 
 A processor's vector register holds VECTOR float32 numbers, and one fused multiply-add instruction works on all
-of them.  Each function below emits a few LLVM instructions into the code that `builder` is at: an address, a load,
-a sum of products.  The intrinsics of this folder are put together from them, and of nothing else.
+of them; or half as many of float64.  Each function below emits a few LLVM instructions into the code that `builder`
+is at, for the numbers that it is given: an address, a load, a sum of products.  The intrinsics of this folder are put
+together from them, and of nothing else.
+
+Every sum has one order, whatever VECTOR is, so that all machines with fused multiply-adds give the same bits.  Most
+sums have a place of a register to themselves, and take their terms there one by one.  Those that are split, along a
+row of numbers, over the samples of a batch or by the way a convolution is done, are split on every machine as on
+registers of 512 bits, by WIDEST_ROWS, WIDEST_VECTOR and WIDEST_LANES; what is only moved goes by ROWS, VECTOR, LANES.
 """
 
 import math
 import os
+from typing import NamedTuple
 
 import numpy as np
 from llvmlite import binding, ir
@@ -29,7 +36,7 @@ def register_bits():
 
 ROWS, VECTOR = SHAPES[register_bits()]
 LANES = 2 * VECTOR
-WIDEST_ROWS, WIDEST_VECTOR = SHAPES[512]  # what decides the order of a sum is the same on every machine
+WIDEST_ROWS, WIDEST_VECTOR = SHAPES[512]  # what decides the order of sums, on every machine
 WIDEST_LANES = 2 * WIDEST_VECTOR
 
 
@@ -48,14 +55,14 @@ def load(builder, pointer, offset, register):
     """A register of the numbers from pointer[offset] on, wherever they lie."""
     place = builder.bitcast(builder.gep(pointer, [size(offset)]), register.as_pointer())
     value = builder.load(place)
-    value.align = 4
+    value.align = real(register).bits // 8
     return value
 
 
 def store(builder, pointer, offset, value):
     """pointer[offset...] = a register."""
     place = builder.bitcast(builder.gep(pointer, [size(offset)]), value.type.as_pointer())
-    builder.store(value, place).align = 4
+    builder.store(value, place).align = real(value.type).bits // 8
 
 
 def mask(places):
@@ -65,19 +72,19 @@ def mask(places):
 
 def broadcast(builder, scalar, vector):
     """A register with `scalar` in each of its places."""
-    undefined = ir.Constant(ir.VectorType(ir.FloatType(), vector), ir.Undefined)
+    undefined = ir.Constant(ir.VectorType(scalar.type, vector), ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(first, undefined, mask([0] * vector))
 
 
 def like(register, value):
-    """A register of the same width with `value`, rounded to float32, in each place."""
-    return ir.Constant(register.type, [float(np.float32(value))] * register.type.count)
+    """A register of the same width with `value`, rounded to its numbers, in each place."""
+    return ir.Constant(register.type, [float(real(register.type).rounded(value))] * register.type.count)
 
 
 def fma(builder, a, b, c):
     """a * b + c, rounded once."""
-    name = f"llvm.fma.v{a.type.count}f32"
+    name = f"llvm.fma.v{a.type.count}f{real(a.type).bits}"
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(a.type, [a.type] * 3), name)
     return builder.call(function, [a, b, c])
 
@@ -104,7 +111,7 @@ def along(builder, pointer, distance, n):
 
 def accumulate(builder, vector, arows, ak, b, ldb, depth, sums):
     """Add the sum over k of arows[i][k * ak] * b[k * ldb + n] to the slots of each row i."""
-    register = ir.VectorType(ir.FloatType(), vector)
+    register = ir.VectorType(b.type.pointee, vector)
     with cgutils.for_range(builder, depth) as loop:
         acolumn = builder.mul(loop.index, ak)
         brow = builder.gep(b, [builder.mul(loop.index, ldb)])
@@ -118,18 +125,52 @@ def accumulate(builder, vector, arows, ak, b, ldb, depth, sums):
 SILU_RANGE = 41.5  # 60 ln 2, rounded down
 # 2**r for |r| <= 1/2, exact at 0, its highest relative error the lowest of all such polynomials: 9e-8
 EXP2 = (1.32647273e-3, 9.67151271e-3, 5.55073374e-2, 2.40222421e-1, 6.93146978e-1, 1.0)
+# likewise for float64: 3e-17
+EXP2_DOUBLE = (
+    4.4347624386825244e-10,
+    7.07378403883573e-9,
+    1.0178199636717665e-7,
+    1.321543527718275e-6,
+    1.5252733492952222e-5,
+    1.5403530457123798e-4,
+    1.333355814677483e-3,
+    9.618129107594109e-3,
+    5.5504108664820084e-2,
+    2.402265069591013e-1,
+    6.931471805599453e-1,
+    1.0,
+)
+
+
+class Real(NamedTuple):
+    """What is to be known of a kind of number."""
+
+    rounded: type  # that rounds to it
+    bits: int
+    mantissa: int  # how many of the bits are the fraction's
+    range: float  # to which exp's argument is kept: the product of two such exponentials is finite
+    exp2: tuple[float, ...]
+
+
+SINGLE, DOUBLE = Real(np.float32, 32, 23, SILU_RANGE, EXP2), Real(np.float64, 64, 52, 350.0, EXP2_DOUBLE)
+
+
+def real(register):
+    """Of the numbers of a register's type."""
+    return DOUBLE if isinstance(register.element, ir.DoubleType) else SINGLE
 
 
 def exp_minus(builder, u):
-    """exp(-u) for u above -SILU_RANGE; for u above SILU_RANGE, exp(-SILU_RANGE), about 2**-60."""
-    high = like(u, SILU_RANGE)
+    """exp(-u) for u above -range; for u above the range, exp(-range), about 2**-60 in float32."""
+    kind = real(u.type)
+    high = like(u, kind.range)
     u = builder.select(builder.fcmp_ordered(">", u, high), high, u)
-    scale, magic = like(u, -1.0 / math.log(2.0)), like(u, 1.5 * 2.0**23)
+    scale, magic = like(u, -1.0 / math.log(2.0)), like(u, 1.5 * 2.0**kind.mantissa)
     m = fma(builder, u, scale, magic)
     r = fma(builder, u, scale, builder.fneg(builder.fsub(m, magic)))
-    y = like(u, EXP2[0])
-    for coefficient in EXP2[1:]:
+    y = like(u, kind.exp2[0])
+    for coefficient in kind.exp2[1:]:
         y = fma(builder, y, r, like(u, coefficient))
-    integers = ir.VectorType(ir.IntType(32), u.type.count)
-    exponent = builder.shl(builder.bitcast(m, integers), ir.Constant(integers, [23] * u.type.count))
+    integers = ir.VectorType(ir.IntType(kind.bits), u.type.count)
+    exponent = builder.shl(builder.bitcast(m, integers), ir.Constant(integers, [kind.mantissa] * u.type.count))
     return builder.bitcast(builder.add(builder.bitcast(y, integers), exponent), u.type)

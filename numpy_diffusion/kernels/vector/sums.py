@@ -1,4 +1,7 @@
-"""Sums over a row of numbers: those of a layer norm, along the registers."""
+"""Sums over a row of numbers: those of a layer norm, along the registers.
+
+Each sum is kept in WIDEST_VECTOR places, on narrower machines in several registers, so that its bits are the same.
+"""
 
 import numpy as np
 from llvmlite import ir
@@ -7,66 +10,68 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from numpy_diffusion.kernels._jit import inline_jit
-from numpy_diffusion.kernels.vector.registers import VECTOR, address, broadcast, fma, like, load, mask, size
+from numpy_diffusion.kernels.vector.registers import (
+    WIDEST_VECTOR,
+    address,
+    broadcast,
+    fma,
+    like,
+    load,
+    mask,
+    size,
+)
 
 
-def make_total(vector):
-    """The intrinsic total(A, a0, n): the sum of n numbers from A[a0] on, n a multiple of `vector`.
+@intrinsic
+def _total(typingctx, A, a0, n):
+    """The sum of n numbers from A[a0] on, n a multiple of WIDEST_VECTOR.
 
-    Each place of a register sums its own, and at the end the places come together by halves.
+    Each place sums its own, and at the end the places come together by halves.
     """
+    signature = types.float32(A, types.intp, types.intp)
 
-    @intrinsic
-    def total(typingctx, A, a0, n):
-        signature = types.float32(A, types.intp, types.intp)
+    def codegen(context, builder, signature, args):
+        a = address(context, builder, signature, args, 0)
 
-        def codegen(context, builder, signature, args):
-            a = address(context, builder, signature, args, 0)
+        def step(builder, at, so_far):
+            return builder.fadd(so_far, load(builder, builder.gep(a, [at]), 0, so_far.type))
 
-            def step(builder, at, so_far):
-                return builder.fadd(so_far, load(builder, builder.gep(a, [at]), 0, so_far.type))
+        return _summed(builder, args[2], step)
 
-            return _summed(builder, vector, args[2], step)
-
-        return signature, codegen
-
-    return total
+    return signature, codegen
 
 
-def make_product_total(vector):
-    """The intrinsic product_total(A, a0, a, B, b0, b, n): the sum of (A[i] - a) (B[i] - b), likewise of n numbers."""
+@intrinsic
+def _product_total(typingctx, A, a0, a, B, b0, b, n):
+    """The sum of (A[i] - a) (B[i] - b), likewise of n numbers."""
+    number, place = types.float32, types.intp
+    signature = number(A, place, number, B, place, number, place)
 
-    @intrinsic
-    def product_total(typingctx, A, a0, a, B, b0, b, n):
-        number, place = types.float32, types.intp
-        signature = number(A, place, number, B, place, number, place)
+    def codegen(context, builder, signature, args):
+        starts = [address(context, builder, signature, args, at) for at in (0, 3)]
+        less = [broadcast(builder, args[at], WIDEST_VECTOR) for at in (2, 5)]
 
-        def codegen(context, builder, signature, args):
-            starts = [address(context, builder, signature, args, at) for at in (0, 3)]
-            less = [broadcast(builder, args[at], vector) for at in (2, 5)]
+        def step(builder, at, so_far):
+            left, right = (
+                builder.fsub(load(builder, builder.gep(start, [at]), 0, so_far.type), offset)
+                for start, offset in zip(starts, less, strict=True)
+            )
+            return fma(builder, left, right, so_far)
 
-            def step(builder, at, so_far):
-                left, right = (
-                    builder.fsub(load(builder, builder.gep(start, [at]), 0, so_far.type), offset)
-                    for start, offset in zip(starts, less, strict=True)
-                )
-                return fma(builder, left, right, so_far)
+        return _summed(builder, args[6], step)
 
-            return _summed(builder, vector, args[6], step)
-
-        return signature, codegen
-
-    return product_total
+    return signature, codegen
 
 
-def _summed(builder, vector, n, step):
-    """The sum over the places of a register that starts at zero and takes `step` for each register of n numbers."""
-    slot = cgutils.alloca_once_value(builder, ir.Constant(ir.VectorType(ir.FloatType(), vector), [0.0] * vector))
+def _summed(builder, n, step):
+    """The sum over places that start at zero and take `step` for each WIDEST_VECTOR of n numbers."""
+    places = WIDEST_VECTOR
+    slot = cgutils.alloca_once_value(builder, ir.Constant(ir.VectorType(ir.FloatType(), places), [0.0] * places))
     builder.store(like(builder.load(slot), 0.0), slot)
-    with cgutils.for_range(builder, builder.udiv(n, size(vector))) as loop:
-        at = builder.mul(loop.index, size(vector))
+    with cgutils.for_range(builder, builder.udiv(n, size(places))) as loop:
+        at = builder.mul(loop.index, size(places))
         builder.store(step(builder, at, builder.load(slot)), slot)
-    value, places = builder.load(slot), vector
+    value = builder.load(slot)
     while places > 1:
         places //= 2
         low, high = (builder.shuffle_vector(value, value, mask(list(range(at, at + places)))) for at in (0, places))
@@ -95,19 +100,19 @@ def plain_product_total(A, a0, a, B, b0, b, n):
 if config.DISABLE_JIT:  # stepping through kernels with a debugger
     total, product_total = plain_total, plain_product_total
 else:
-    total, product_total = make_total(VECTOR), make_product_total(VECTOR)
+    total, product_total = _total, _product_total
 
 
 @inline_jit
 def row_total(A, a0, n):
     """The sum of any n numbers from A[a0] on."""
-    whole = n // VECTOR * VECTOR
+    whole = n // WIDEST_VECTOR * WIDEST_VECTOR
     return total(A, a0, whole) + plain_total(A, a0 + whole, n - whole)
 
 
 @inline_jit
 def row_product_total(A, a0, a, B, b0, b, n):
     """The sum of (A[i] - a) (B[i] - b) over any n numbers from A[a0] and B[b0] on."""
-    whole = n // VECTOR * VECTOR
+    whole = n // WIDEST_VECTOR * WIDEST_VECTOR
     first = product_total(A, a0, a, B, b0, b, whole)
     return first + plain_product_total(A, a0 + whole, a, B, b0 + whole, b, n - whole)

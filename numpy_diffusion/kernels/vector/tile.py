@@ -38,8 +38,9 @@ from numpy_diffusion.kernels.vector.registers import (
 def make_tile(rows, vector):
     """The intrinsic tile(A, a0, ak, ai, B, b0, ldb, C, c0, ldc, depth) for `rows` x 2 registers of `vector` numbers.
 
-    A, B, C are contiguous float32 arrays of any shape.  A[k, i] lies at a0 + k * ak + i * ai, B[k, n] at
-    b0 + k * ldb + n, C[i, n] at c0 + i * ldc + n, all counted in numbers.  Nothing is checked.
+    A, B, C are contiguous arrays of any shape, all float32, or float64 with half the `vector`.  A[k, i] lies at
+    a0 + k * ak + i * ai, B[k, n] at b0 + k * ldb + n, C[i, n] at c0 + i * ldc + n, all counted in numbers.
+    Nothing is checked.
     """
 
     @intrinsic
@@ -49,7 +50,7 @@ def make_tile(rows, vector):
 
         def codegen(context, builder, signature, args):
             a, b, c = (address(context, builder, signature, args, at) for at in (0, 4, 7))
-            zeros = [ir.Constant(ir.FloatType(), 0.0)] * rows
+            zeros = [ir.Constant(a.type.pointee, 0.0)] * rows
             sums = product(builder, vector, a, args[2:4], b, args[6], args[10], zeros)
             for i in range(rows):
                 row = builder.gep(c, [builder.mul(size(i), args[9])])

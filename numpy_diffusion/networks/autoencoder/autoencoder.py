@@ -84,10 +84,10 @@ class AutoencoderKL(Trainable):
     batch = 16
     learning_rate = 1e-3
     config: AutoencoderConfig
+    _laid_out: Weights | None  # the weights as the kernels read them
 
     def __init__(self, *, seed: int = 0, dtype: Any = np.float32, **options: Any) -> None:
         config = checked(options)
-        self._laid_out: Weights | None = None  # the weights as the kernels read them
         self.scaling_factor = config.scaling_factor
         super().__init__(config, (config.in_channels, *config.image_size), shapes(config), seed=seed, dtype=dtype)
 

@@ -57,10 +57,10 @@ class CLIPVisionWithProjection(Parameterised):
     """
 
     config: CLIPVisionConfig
+    _laid_out: Weights | None  # the weights as the kernels read them
 
     def __init__(self, *, seed: int = 0, dtype: Any = np.float32, **options: Any) -> None:
         config = encoder.configured(CLIPVisionConfig, options)
-        self._laid_out: Weights | None = None  # the weights as the kernels read them
         self.shape = (config.num_channels, config.image_size, config.image_size)
         super().__init__(config, shapes(config), seed=seed, dtype=dtype)
 

@@ -48,7 +48,7 @@ def check_config(config: Config, sizes: tuple[str, ...]) -> None:
     ValueError : a field out of its range, heads that do not divide hidden_size
     """
     for name in sizes:
-        object.__setattr__(config, name, _checks.integer(name, getattr(config, name), 1))
+        object.__setattr__(config, name, _checks.size(name, getattr(config, name)))
     object.__setattr__(config, "layer_norm_eps", _checks.real("layer_norm_eps", config.layer_norm_eps, 0.0))
     _checks.choice("hidden_act", config.hidden_act, get_args(Activation))
     if config.hidden_size % config.num_attention_heads:

@@ -1,4 +1,4 @@
-"""The MLP in its kernels: its outputs, a whole chain, and whole training steps, each in one call."""
+"""The MLP in its kernels: its outputs, a whole chain, whole training steps, and a likelihood, each in one call."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpy_diffusion.kernels.mlp import flow as flow_kernel
 from numpy_diffusion.kernels.mlp import forward, layout, shared, train, workspace
+from numpy_diffusion.layers import fourier_features, time_embedding
+from numpy_diffusion.models.parameters import Parameters
 from numpy_diffusion.models.shares import Share, add_up
 from numpy_diffusion.models.tasks import State, Take, Task
+from numpy_diffusion.networks.mlp.config import MLPConfig
 from numpy_diffusion.noise import STREAM_BATCH, STREAM_REVERSE, STREAM_TRAIN, integers, split_seed
 from numpy_diffusion.process.coefficients import Coefficients
+from numpy_diffusion.process.probability_flow import SWEEPS, Plan
 
 
 class Kernels(NamedTuple):
@@ -130,3 +135,27 @@ class Kernels(NamedTuple):
 def kernels(shapes: list[tuple[int, ...]], parameters: np.ndarray, octaves: int, residual: bool) -> Kernels:
     """The kernels with a copy of the parameters [P]; `shapes` are those of the weight matrices, first to last."""
     return Kernels(layout.network(shapes, parameters, octaves), residual)
+
+
+def flow(
+    params: Parameters,
+    config: MLPConfig,
+    x: np.ndarray,
+    plan: Plan,
+    signs: np.ndarray | None,
+    stops: Sequence[int],
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The probability flow from x [N, D], see `Network.own_flow`, by parameters in float64."""
+    weight, features = params["input.weight"], fourier_features.size(config.dim, config.octaves)
+    embedded = time_embedding.forward(plan.t, config.embedding, np.float64)
+    flat = np.concatenate([values.ravel() for values in params.values()])
+    shapes = [values.shape for name, values in params.items() if name.endswith("weight")]
+    network = layout.network(shapes, flat, config.octaves, np.float64)
+    bias = np.zeros((len(plan.t), network.table[0, layout.JP]))
+    # no BLAS: its sums may depend on the number of threads
+    bias[:, : len(weight)] = np.einsum("ke,je->kj", embedded, weight[:, features:]) + params["input.bias"]
+    ode = flow_kernel.Flow(network, config.residual, bias, plan.tanh, plan.start, plan.predict, plan.correct, SWEEPS)
+    state, tangents = flow_kernel.start(x, plan.predict.shape[1]), flow_kernel.directions(signs, config.dim)
+    for low, high in zip([0, *stops], stops, strict=False):
+        flow_kernel.advance(ode, low, high, tangents, state)
+        yield flow_kernel.rows(state, len(x))

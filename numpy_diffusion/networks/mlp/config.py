@@ -31,7 +31,7 @@ class MLPConfig:
 
     def __post_init__(self) -> None:
         for name, low in (("dim", 1), ("width", 1), ("depth", 0), ("embedding", 2)):
-            object.__setattr__(self, name, _checks.integer(name, getattr(self, name), low))
+            object.__setattr__(self, name, _checks.size(name, getattr(self, name), low))
         object.__setattr__(self, "octaves", _checks.integer("octaves", self.octaves, 0, OCTAVES_MAX))
         if self.embedding % 2:
             raise ValueError(f"embedding: expected an even number, got {self.embedding}")

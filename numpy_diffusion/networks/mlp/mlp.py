@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
+from numpy_diffusion.kernels.backend import chosen
 from numpy_diffusion.layers import fourier_features, time_embedding
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.perceptron import Perceptron
 from numpy_diffusion.models.shares import ALONE, Ranks, Share, share
 from numpy_diffusion.models.tasks import Dropout, Take, Task
 from numpy_diffusion.networks.mlp import definition
@@ -20,6 +22,7 @@ from numpy_diffusion.networks.mlp.config import MLPConfig
 from numpy_diffusion.networks.registry import register
 from numpy_diffusion.noise import STREAM_WEIGHTS, normal
 from numpy_diffusion.process.coefficients import Coefficients
+from numpy_diffusion.process.probability_flow import Plan
 
 if TYPE_CHECKING:
     from numpy_diffusion.networks.mlp.compiled import Kernels
@@ -127,6 +130,15 @@ class MLP(Network):
         outputs, along = definition.jvp(params, self.config, x, t, tangent)
         return outputs[:, : self.shape[0]], along[..., : self.shape[0]]
 
+    @property
+    def perceptron(self) -> Perceptron:
+        """The layers in plain numbers, without the variance's head."""
+        names = [name.removesuffix(".weight") for name in self.params if name.endswith("weight")]
+        layers = [(self.params[f"{name}.weight"], self.params[f"{name}.bias"]) for name in names]
+        weight, bias = layers.pop()
+        layers.append((weight[: self.config.dim], bias[: self.config.dim]))
+        return Perceptron(self.config.octaves, self.config.embedding, self.config.residual, tuple(layers))
+
     def embed(self, t: np.ndarray) -> np.ndarray:
         """The embedding of the steps t [K]: [K, embedding]."""
         return time_embedding.forward(t, self.config.embedding, self.buffer.dtype)
@@ -149,6 +161,17 @@ class MLP(Network):
 
     def share(self, batch: int, ranks: Ranks = ALONE) -> Share:
         return share(batch, self.groups(batch), ranks, UNIT)
+
+    def own_flow(
+        self, x: np.ndarray, plan: Plan, signs: np.ndarray | None, stops: Sequence[int]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]] | None:
+        """The probability flow in its kernel, in float64 whatever the weights' dtype, as `jvp` is."""
+        if chosen() == "numpy":
+            return None
+        from numpy_diffusion.networks.mlp.compiled import flow
+
+        params = parameters.views(self.buffer.astype(np.float64, copy=False), self.shapes)
+        return flow(params, self.config, x, plan, signs, stops)
 
     def own_steps(self, task: Task) -> Take:
         own = self.share(task.batch, task.ranks)

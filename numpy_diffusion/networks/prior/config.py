@@ -46,7 +46,7 @@ class PriorConfig:
     def __post_init__(self) -> None:
         for name in SIZES:
             if name not in OPEN or getattr(self, name) is not None:
-                object.__setattr__(self, name, _checks.integer(name, getattr(self, name), 1))
+                object.__setattr__(self, name, _checks.size(name, getattr(self, name)))
         for name, (value, why) in FIXED.items():
             given: Any = getattr(self, name)
             if isinstance(given, bool) or not isinstance(given, type(value)) or given != value:

@@ -66,6 +66,7 @@ class PriorTransformer(Network):
     learning_rate = 1e-3
     predicts = "x0"
     config: PriorConfig
+    _laid_out: Weights | None  # the weights as the kernels read them
 
     def __init__(self, *, seed: int = 0, dtype: Any = np.float32, **options: Any) -> None:
         for name in options.keys() - PriorConfig.__dataclass_fields__.keys():
@@ -74,7 +75,6 @@ class PriorTransformer(Network):
         self._nothing = Condition(
             embedding=np.zeros(config.text_dim), states=np.zeros((1, config.embedding_dim)), mask=[False]
         )
-        self._laid_out: Weights | None = None  # the weights as the kernels read them
         super().__init__(config, (config.embedding_dim,), shapes(config), seed=seed, dtype=dtype)
 
     def initialise(self, seed: int) -> None:

@@ -143,7 +143,7 @@ def filled_in(
         if not (full[name] is None or isinstance(full[name], (str, int, float))) or full[name] not in values:
             expected = " or ".join(map(repr, values))
             raise ValueError(f"{name}: expected {expected}, got {full[name]!r}")
-    return full | {name: _checks.integer(name, full[name], 1) for name in integers}
+    return full | {name: _checks.size(name, full[name]) for name in integers}
 
 
 def _defaults(kind: type[Config]) -> dict[str, Any]:
@@ -211,9 +211,9 @@ def _checked_condition(full: dict[str, Any]) -> dict[str, Any]:
     for name in ("attention_head_dim", "transformer_layers_per_block"):
         value = full[name]
         if not isinstance(value, (list, tuple)):
-            found[name] = _checks.integer(name, value, 1)
+            found[name] = _checks.size(name, value)
             continue
-        found[name] = tuple(_checks.integer(name, n, 1) for n in value)
+        found[name] = tuple(_checks.size(name, n) for n in value)
         if len(value) != blocks:
             raise ValueError(f"{name}: expected a number, or one for each of {blocks} blocks, got {len(value)}")
     heads, what = found["attention_head_dim"], "the number of heads"

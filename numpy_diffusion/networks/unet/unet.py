@@ -78,12 +78,12 @@ class UNet(Network):
     batch = 32
     learning_rate = 1e-3
     config: Config
+    _laid_out: Weights | None  # the weights as the kernels read them
 
     def __init__(self, *, seed: int = 0, dtype: Any = np.float32, **options: Any) -> None:
         config = checked(options)
         learns = config.out_channels == 2 * config.in_channels
         shape = (min(config.in_channels, config.out_channels), *config.image_size)
-        self._laid_out: Weights | None = None  # the weights as the kernels read them
         super().__init__(config, shape, shapes(config), learn_variance=learns, seed=seed, dtype=dtype)
 
     def initialise(self, seed: int) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
+from checks import widths
 from checks.image_kernels import FLAT, PARTS, SEED, SIDE, Memory, close, drawn, in_shares
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,3 +51,22 @@ def test_nothing_in_the_scratch_overlaps(pixels, keys, C):
     for places in (attention.forward_scratch(pixels, keys, C), attention.backward_scratch(pixels, C)):
         assert list(places) == sorted(set(places))
         assert places.end <= attention.scratch_size(pixels, keys, C)
+
+
+def digest() -> str:
+    """Of the gradients by k and v, which alone sum along the registers, of numbers of pixels that fill none."""
+    code = hashlib.sha256()
+    for C, heads, pixels in ((12, 1, 35), (40, 5, 15), (20, 2, 3)):
+        memory = Memory(*[(1, pixels, C, 0)] * 8, vector=attention.matrices(pixels, pixels).end)
+        for row, values in enumerate(drawn(C, *[(C, 1, pixels)] * 5)):
+            memory.put(row, values)
+        q, k, v, do, o, *slopes = memory.images
+        worker = memory.worker(attention.scratch_size(pixels, pixels, C))
+        attention.backward(worker, q, k, v, o, do, *slopes, memory.vector.at, heads, False)
+        for row in (5, 6, 7):
+            code.update(memory.got(row).tobytes())
+    return code.hexdigest()
+
+
+def test_any_width_of_register_gives_the_same_bits():
+    assert widths.digests(__file__) == [digest()] * 2

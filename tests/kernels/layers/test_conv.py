@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.layers import conv, images, resample, winograd
 from numpy_diffusion.kernels.layers.images import NO_IMAGE, NOWHERE, SAMPLES
-from numpy_diffusion.kernels.vector.registers import LANES, VECTOR
+from numpy_diffusion.kernels.vector.registers import LANES, WIDEST_LANES, WIDEST_VECTOR
 from numpy_diffusion.layers import conv as conv_layer
 
-FILLED = st.sampled_from([VECTOR, 2 * VECTOR, 3 * VECTOR]), st.sampled_from([LANES, 2 * LANES])  # channels in and out
+FILLED = (  # channels in and out
+    st.sampled_from([WIDEST_VECTOR, 2 * WIDEST_VECTOR, 3 * WIDEST_VECTOR]),
+    st.sampled_from([WIDEST_LANES, 2 * WIDEST_LANES]),
+)
 EVEN = st.integers(1, 6).map(lambda n: 2 * n)
 BY_SQUARES = st.just((3, 1, (1, 1)))
 NONE = 0  # the row of no image

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
+from checks import widths
 from checks.image_kernels import SEED, Memory, close, drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,3 +52,17 @@ def test_wide_layers_are_done_some_panels_at_a_time():
     assert place.panels * place.pixels * LANES <= conv_weights.BUDGET
     assert place.end == place.slopes + place.panels * place.pixels * LANES
     assert conv_weights.scratch_for(1000, 8).pixels == 1000
+
+
+def digest() -> str:
+    """Of channels that fill a tile of every width, of some and of none."""
+    code = hashlib.sha256()
+    for C, J in ((1, 2), (12, 12), (24, 40), (20, 48), (40, 33)):
+        values = drawn(C, *((n, channels) for n in (70, 130) for channels in (C, J)))
+        found = gradient(list(zip(values[::2], values[1::2], strict=True)), together=True)
+        code.update(found.transpose(1, 0, 2).reshape(C, -1)[:, :J].tobytes())
+    return code.hexdigest()
+
+
+def test_any_width_of_register_gives_the_same_bits():
+    assert widths.digests(__file__) == [digest()] * 2

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.layers import winograd
-from numpy_diffusion.kernels.vector.registers import LANES, VECTOR
+from numpy_diffusion.kernels.vector.registers import LANES, VECTOR, WIDEST_LANES, WIDEST_VECTOR
 
 FLAT = settings(deadline=None, max_examples=30)
 
@@ -53,7 +53,7 @@ def test_nothing_in_the_scratch_overlaps(at, squares, C):
     assert place.du + winograd.PATCH * C * LANES <= place.end
 
 
-def test_only_channels_that_fill_registers_suit():
-    assert winograd.suits(VECTOR, LANES)
-    assert not winograd.suits(VECTOR + 1, LANES)
-    assert not winograd.suits(VECTOR, LANES + VECTOR)
+def test_only_channels_that_fill_the_widest_registers_suit():
+    assert winograd.suits(WIDEST_VECTOR, WIDEST_LANES)
+    assert not winograd.suits(WIDEST_VECTOR // 2, WIDEST_LANES)
+    assert not winograd.suits(WIDEST_VECTOR, WIDEST_LANES + WIDEST_VECTOR)

@@ -21,6 +21,7 @@ def test_every_matrix_has_room_for_its_inputs_and_its_gradients(bounds: tuple[in
     work = workspace(table, weights, np.array(bounds))
     samples = len(work.t)
     assert samples == WIDEST_LANES * (bounds[-1] - bounds[0])
+    assert len(work.loss) * WIDEST_LANES == samples
     for (start, end), (_, k) in zip(itertools.pairwise([*work.inputs_at, work.inputs.size]), shapes, strict=True):
         assert end - start == -(-k // LANES) * LANES * samples
     for (start, end), (j, _) in zip(itertools.pairwise([*work.grads_at, work.grads.size]), shapes, strict=True):

@@ -6,10 +6,10 @@ import numpy as np
 
 from numpy_diffusion.kernels.layers import conv, winograd
 from numpy_diffusion.kernels.unet.packing import pack, unpack
-from numpy_diffusion.kernels.vector.registers import LANES, VECTOR
+from numpy_diffusion.kernels.vector.registers import WIDEST_LANES, WIDEST_VECTOR
 from numpy_diffusion.networks.unet.layout import layout
 
-SHAPES = {"norm.weight": (5,), "conv.weight": (2 * LANES, VECTOR, 3, 3), "linear.weight": (7, 5)}
+SHAPES = {"norm.weight": (5,), "conv.weight": (2 * WIDEST_LANES, WIDEST_VECTOR, 3, 3), "linear.weight": (7, 5)}
 
 
 def test_packed_parameters_are_panels_with_u_behind_them() -> None:
@@ -26,8 +26,9 @@ def test_packed_parameters_are_panels_with_u_behind_them() -> None:
     for name, values in wanted.items():
         at = where.weights.at[name]
         np.testing.assert_array_equal(packed[at : at + values.size], values)
-    alone = np.concatenate([wanted["conv.weight"], np.zeros(winograd.PATCH * 2 * LANES * VECTOR, np.float32)])
-    winograd.transform(alone, 0, wanted["conv.weight"].size, VECTOR, 2 * LANES, 0, 1)
+    J, C = SHAPES["conv.weight"][:2]
+    alone = np.concatenate([wanted["conv.weight"], np.zeros(winograd.PATCH * J * C, np.float32)])
+    winograd.transform(alone, 0, wanted["conv.weight"].size, C, J, 0, 1)
     np.testing.assert_array_equal(
         packed[where.weights.squares_at["conv.weight"] :], alone[wanted["conv.weight"].size :]
     )

@@ -13,6 +13,7 @@ from checks.tiles import (
     GAP,
     ROUNDING,
     UNTOUCHED,
+    WIDTHS,
     Factors,
     assert_nothing_else_written,
     kernels,
@@ -23,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.vector import attention as simd
-from numpy_diffusion.kernels.vector.registers import SILU_RANGE
+from numpy_diffusion.kernels.vector.registers import SILU_RANGE, WIDEST_VECTOR
 
 
 @functools.cache
@@ -33,7 +34,7 @@ def compiled(width: int | str) -> SimpleNamespace:
         width,
         exp_columns=(lambda _, vector: simd.make_exp_columns(vector), simd.plain_exp_columns),
         scaled_tile=(simd.make_scaled_tile, simd.plain_scaled_tile),
-        inner_tile=(simd.make_inner_tile, simd.plain_inner_tile),
+        inner_tile=(lambda _, vector: simd.make_inner_tile(simd.inner_rows(vector)), simd.plain_inner_tile),
     )
 
 
@@ -114,7 +115,7 @@ def test_inner_tile_is_the_product_along_the_registers(
     width: int | str, data: st.DataObject, blocks: int, whole: bool
 ) -> None:
     tiles, rng = compiled(width), np.random.default_rng(data.draw(st.integers(0, 10_000), "seed"))
-    rows, depth = tiles.rows, blocks * tiles.vector
+    rows, depth = simd.inner_rows(tiles.vector), blocks * WIDEST_VECTOR
     a0, b0, c0 = (data.draw(GAP) for _ in range(3))
     lda, ldb, ldc = depth + data.draw(GAP), depth + data.draw(GAP), rows + data.draw(GAP)
     A, B = numbers(rng, a0 + rows * lda, whole), numbers(rng, b0 + 2 * ldb, whole)
@@ -124,3 +125,15 @@ def test_inner_tile_is_the_product_along_the_registers(
     allowed = depth * ROUNDING * (np.abs(b) @ np.abs(a).T)
     assert (np.abs(C[written] - b @ a.T) <= (0.0 if whole else allowed)).all()
     assert_nothing_else_written(C, written)
+
+
+def test_sums_along_the_registers_are_the_same_to_the_bit_for_every_width() -> None:
+    rng, depth, found = np.random.default_rng(1), 20 * WIDEST_VECTOR, []
+    A, B = numbers(rng, 8 * depth), numbers(rng, 2 * depth)
+    for width in WIDTHS:
+        C = np.zeros((2, 8), np.float32)
+        compiled(width).inner_tile(A, 0, depth, B, 0, depth, C, 0, 8, depth)
+        found.append(C[:, :2].copy())
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+    assert (found[0] != 0).all()

@@ -32,6 +32,7 @@ def test_defaults_are_filled_in_and_private_names_left_out() -> None:
         ("out_channels", 4),
         ("latent_channels", 1.5),
         ("layers_per_block", True),
+        ("layers_per_block", 10**20),
         ("scaling_factor", 0.0),
         ("scaling_factor", float("nan")),
         ("norm_num_groups", 3),

@@ -14,7 +14,8 @@ from numpy_diffusion.networks.clip.vision_config import SIZES, CLIPVisionConfig,
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
-        *((name, 0, f"{name}: expected an integer of at least 1, got 0") for name in SIZES),
+        *((name, 0, f"{name}: expected an integer of at least 1, got 0") for name in SIZES if "layers" not in name),
+        ("num_hidden_layers", 0, "num_hidden_layers: expected an integer in 1..10000, got 0"),
         ("num_attention_heads", 4, "num_attention_heads: expected a divisor of hidden_size 6, got 4"),
         ("patch_size", 3, "patch_size: expected a divisor of image_size 4, got 3"),
         (

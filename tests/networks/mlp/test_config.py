@@ -20,7 +20,8 @@ def test_defaults() -> None:
     [
         (dict(dim=0), "dim: expected an integer of at least 1, got 0"),
         (dict(dim=2, width=0), "width: expected an integer of at least 1, got 0"),
-        (dict(dim=2, depth=-1), "depth: expected an integer of at least 0, got -1"),
+        (dict(dim=2, depth=-1), "depth: expected an integer in 0..10000, got -1"),
+        (dict(dim=2, depth=10**20), "depth: expected an integer in 0..10000, got 1"),
         (dict(dim=2, embedding=5), "embedding: expected an even number, got 5"),
         (dict(dim=2, octaves=-1), "octaves: expected an integer in 0..16, got -1"),
         (dict(dim=2, octaves=1.5), "octaves: expected an integer in 0..16, got float 1.5"),

@@ -17,7 +17,8 @@ from numpy_diffusion.networks.prior.config import PriorConfig, block_name, shape
     [
         ("num_attention_heads", 0, "num_attention_heads: expected an integer of at least 1, got 0"),
         ("attention_head_dim", 4.0, "attention_head_dim: expected an integer of at least 1, got float 4.0"),
-        ("num_layers", None, "num_layers: expected an integer of at least 1, got NoneType None"),
+        ("num_layers", None, "num_layers: expected an integer in 1..10000, got NoneType None"),
+        ("num_layers", 10**20, "num_layers: expected an integer in 1..10000, got 1"),
         ("embedding_dim", -1, "embedding_dim: expected an integer of at least 1, got -1"),
         ("num_embeddings", True, "num_embeddings: expected an integer of at least 1, got True"),
         ("time_embed_dim", 0, "time_embed_dim: expected an integer of at least 1, got 0"),
