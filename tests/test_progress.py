@@ -79,12 +79,15 @@ def test_a_log_file_gets_few_states(capsys: pytest.CaptureFixture[str], clock: l
     assert len(capsys.readouterr().err.strip("\r\n").split("\r")) <= 4
 
 
-def test_no_standard_error_is_no_hindrance(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> None:
+def test_no_standard_error_is_no_hindrance(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, clock: list[float]
+) -> None:
     monkeypatch.setattr(sys, "stderr", None)
     with Bar("training", 100, "steps", show=True) as bar:
         clock[0] += 5.0
         bar.to(100)
         _progress.say("compiling")
+    assert capsys.readouterr().out == ""  # where print sends what has no file
 
 
 class Line:

@@ -19,12 +19,11 @@ NAME = "läuft-\udcff"  # letters that ASCII lacks, and a byte that is no letter
 
 
 @pytest.fixture
-def gone(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.TextIOWrapper]:
-    """Standard output into a pipe whose reader has seen enough."""
+def gone() -> Iterator[io.TextIOWrapper]:
+    """A stream into a pipe whose reader has seen enough."""
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w") as stream:
-        monkeypatch.setattr(sys, "stdout", stream)
         yield stream
 
 
@@ -52,6 +51,7 @@ def test_a_reader_who_has_gone_is_no_error(capsys: pytest.CaptureFixture[str], g
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(commands, "_info", told)
+        patch.setattr(sys, "stdout", gone)  # here, since pytest sets its own before it calls a test
         assert main(["info", "x"]) == 0
     assert done == [0, 1, 2]
     gone.flush()
