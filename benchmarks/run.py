@@ -31,12 +31,8 @@ import works
 
 QUICK = {"rounds": 3, "least": 0.02}
 FULL = {"rounds": 9, "least": 0.2}
-LONG = (
-    "1000 steps, 8192",
-    "log_prob",
-    "(x 2)",
-    "(x 4)",
-)  # of titles: what --quick leaves out, unless --only asks for it
+# Of titles: what --quick leaves out, unless --only asks for it.
+LONG = ("1000 steps, 8192", "log_prob", "(x 2)", "(x 4)")
 
 
 def main() -> None:
