@@ -165,7 +165,7 @@ def log_prob(peers: list[ModuleType], n: int, steps: int = 100) -> Work:
     expected = runs[OURS]()
     for name, run in runs.items():
         np.testing.assert_allclose(run(), expected, rtol=0, atol=1e-9, err_msg=name)
-    return Work(f"log_prob, {steps} steps, {n} points", runs, first, 1, 2.0, flops=n * _flow_flops(model, steps))
+    return Work(f"log_prob, {steps} steps, {n} points", runs, first, 1, 2.5, flops=n * _flow_flops(model, steps))
 
 
 def train(peers: list[ModuleType], batch: int, target: float) -> Work:

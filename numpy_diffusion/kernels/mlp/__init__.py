@@ -1,1 +1,1 @@
-"""The kernels of the MLP, twins of `networks.mlp.definition`: its outputs, a whole chain, whole training steps."""
+"""The kernels of the MLP, twins of `networks.mlp.definition`: outputs, chains, training steps, likelihoods."""
