@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,25 @@ def test_a_file_has_what_was_written_and_nothing_is_left_beside_it(tmp_path: Pat
         _files.write(path, content)
         assert path.read_bytes() == content
         assert list(tmp_path.iterdir()) == [path]
+
+
+def test_parts_are_written_as_they_come_and_show_when_all_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def parts(fail: bool) -> Iterator[bytes]:
+        yield b"ne"
+        assert path.read_bytes() == b"old"
+        if fail:
+            raise RuntimeError
+        yield b"w"
+
+    with pytest.raises(RuntimeError):
+        _files.write_parts(path, parts(True))
+    assert path.read_bytes() == b"old"
+    _files.write_parts(path, parts(False))
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])

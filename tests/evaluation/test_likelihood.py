@@ -162,6 +162,7 @@ def test_the_probes_follow_from_the_seed_and_the_sample() -> None:
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     np.testing.assert_array_equal(exactly(data, LINEAR, x[:3], steps=20, probes=1, seed=1), first[:3])
+    np.testing.assert_array_equal(exactly(data, LINEAR, x[2:], steps=20, probes=1, seed=1, first=2), first[2:])
     signs = likelihood._signs(0, np.arange(2000), 4, (3,)) * 2.0
     np.testing.assert_array_equal(np.abs(signs), 1.0)
     flat = signs.transpose(1, 0, 2).reshape(2000, 12)

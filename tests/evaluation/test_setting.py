@@ -133,6 +133,7 @@ def test_a_learned_variance_is_not_the_same_for_every_x() -> None:
 def test_draws_are_those_of_fewer_and_more_draws_and_no_two_alike() -> None:
     one, three = (forward_noise(0, 9, draws, 5, SCHEDULE, (4 * draws, 2)) for draws in (1, 3))
     np.testing.assert_array_equal(three[::3], one)
+    np.testing.assert_array_equal(forward_noise(0, 9, 3, 5, SCHEDULE, (6, 2), first=2), three[6:])
     later = forward_noise(0, 9, 3, 6, SCHEDULE, (12, 2))
     assert len(np.unique(np.concatenate([three, later]))) == 48
 

@@ -15,6 +15,7 @@ from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.protocol import members
+from numpy_diffusion.models.wrapper import rows
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian, GaussianMixture
 from numpy_diffusion.process.predictions import v_from_x0_and_eps
@@ -205,6 +206,21 @@ def test_labels_follow_the_rows_and_a_slice_of_them_the_first() -> None:
     whole = sample(guided(Network(SHORT), labels, 1.0), SHORT, 12, 4)
     part = sample(guided(Network(SHORT), labels[5:9], 1.0), SHORT, 4, 4, first=5)
     np.testing.assert_array_equal(part, whole[5:9])
+
+
+def test_rows_are_those_of_some_of_the_samples() -> None:
+    """And a model that is told nothing of each, or the same, is itself."""
+
+    def network(x: np.ndarray, t: Any, labels: np.ndarray) -> np.ndarray:
+        return np.zeros(x.shape) + labels[:, None]
+
+    schedule, x = Schedule.linear(T=10), np.zeros((2, 1))
+    each = guided(network, [5, 6, 7, 8], 0.5, null=Condition(labels=[1, 2, 3, 4]))
+    for model in (each, clipped(as_eps(each, schedule, "eps"), schedule, -100.0, 100.0)):
+        np.testing.assert_allclose(rows(model, slice(1, 3))(x, 5), [[1.5 * 6 - 1.0], [1.5 * 7 - 1.5]])
+    for_all = guided(network, 5, 0.5, null=9)
+    np.testing.assert_array_equal(rows(for_all, slice(1, 3))(x, 5), for_all(x, 5))
+    assert rows(network, slice(1, 3)) is network
 
 
 def test_a_unet_is_guided() -> None:

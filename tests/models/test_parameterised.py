@@ -60,6 +60,15 @@ def test_a_copy_has_its_own_buffer() -> None:
     assert plane.buffer[-1] == 5.0
 
 
+def test_a_pickle_has_the_parameters_once() -> None:
+    """And not what a network keeps of them beside, in the order of its kernels."""
+    plane = Plane(5000)
+    plane._laid_out = plane.buffer.copy()
+    assert len(pickle.dumps(plane)) < 1.1 * plane.buffer.nbytes
+    assert pickle.loads(pickle.dumps(plane))._laid_out is None
+    assert plane.copy()._laid_out is None
+
+
 def test_it_says_what_was_chosen() -> None:
     assert repr(Plane(3)) == "Plane(rows=3): 8 parameters"
     assert repr(Plane(2000, columns=3)) == "Plane(rows=2000, columns=3): 6,003 parameters"
