@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from numpy_diffusion.evaluation.exercise import Case, Exercise, Slip
+from numpy_diffusion.evaluation.exercise import Case, Exercise, Slip, Sum
 from numpy_diffusion.process.schedules import BETA_END, BETA_MAX, BETA_START, Schedule
 
 LENGTHS = (1000, 50, 10)  # the last with a beta that has to be clipped
@@ -138,6 +138,11 @@ def _jump_cases() -> list[Case]:
     return [Case(name, (x0, np.array(t), eps, alpha_bar.copy())) for name, t in times.items()]
 
 
+def _sums(x0: np.ndarray, t: np.ndarray, eps: np.ndarray, alpha_bar: np.ndarray) -> list[Sum]:
+    same = len(set(t.tolist())) == 1
+    return [Sum(f"t = {t[0]}", ..., {"x_0": x0, "eps": eps})] if same else []
+
+
 Q_SAMPLE = Exercise(
     "q_sample(x0, t, eps, alpha_bar)",
     ("x_t",),
@@ -170,4 +175,5 @@ Q_SAMPLE = Exercise(
              lambda x0, t, eps, ab: np.sqrt(ab[t]) * x0 + np.sqrt(1.0 - ab[t]) * eps),
     ),
     _jump_cases,
+    _sums,
 )  # fmt: skip
