@@ -18,7 +18,7 @@ from numpy_diffusion._compile import compile_kernels
 from numpy_diffusion.cli import labs, launched, networks, sources, streams, tables
 from numpy_diffusion.cli.options import DATA, DEFAULTS, FORM, SAMPLES, SCHEDULES, Options, parser
 from numpy_diffusion.cli.signals import INTERRUPTED, as_ctrl_c
-from numpy_diffusion.cli.streams import PROGRAM, say, tell
+from numpy_diffusion.cli.streams import say, tell
 from numpy_diffusion.models.converted import clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.network import Network
@@ -69,12 +69,7 @@ def _train(options: Options) -> int:
 def _trained_on(comm: Any, options: Options) -> int:
     """Train on the processes of the communicator, or on this one where there is none; the first tells."""
     ranks = over(comm)
-    run = train(**together(ranks, lambda: _asked_to_train(options)), comm=comm)
-    if ranks.rank == 0:
-        tell(f"{run.path}: {checkpoints.progress(run.losses, run.steps)}")
-        if run.interrupted:
-            say(f"interrupted; to go on: {PROGRAM} train --out {run.path} --resume")
-    return INTERRUPTED if run.interrupted else 0
+    return launched.told(train(**together(ranks, lambda: _asked_to_train(options)), comm=comm), ranks)
 
 
 def _asked_to_train(options: Options) -> Options:

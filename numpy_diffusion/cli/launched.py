@@ -8,9 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from numpy_diffusion.cli.streams import say
+from numpy_diffusion.cli.signals import INTERRUPTED
+from numpy_diffusion.cli.streams import PROGRAM, say, tell
 from numpy_diffusion.kernels.backend import chosen
+from numpy_diffusion.models.shares import Ranks
+from numpy_diffusion.training import checkpoints
 from numpy_diffusion.training.ranks import over, texts
+from numpy_diffusion.training.run import Run
 
 # What MPICH, Intel MPI and Slurm's pmi2 (PMI), Open MPI and Slurm's pmix (PMIX) give each process that they start.
 TOLD: Final = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
@@ -36,6 +40,15 @@ def on_ranks(train: Callable[[Any], int]) -> int:
         if comm.Get_rank() == 0:
             raise
     return 2
+
+
+def told(run: Run, ranks: Ranks) -> int:
+    """The exit status of a run, of which the first process tells."""
+    if ranks.rank == 0:
+        tell(f"{run.path}: {checkpoints.progress(run.losses, run.steps)}")
+        if run.interrupted:
+            say(f"interrupted; to go on: {PROGRAM} train --out {run.path} --resume")
+    return INTERRUPTED if run.interrupted else 0
 
 
 def communicator() -> Any:
