@@ -63,8 +63,8 @@ def schedule(name: str) -> Exercise:
             ),
             Slip(
                 "one_too_many_unscaled",
-                "The spacing has T + 1 values from t = 0 on, and the betas are those of T = 1000 at every T: beta_0 = "
-                "0 stands before beta_1, and both ends are multiplied by 1000 / T.",
+                "The spacing has T + 1 values from t = 0 on, and the betas are those of T = 1000 at every T: beta_0 "
+                "= 0 stands before beta_1, and both ends are multiplied by 1000 / T.",
                 lambda T: np.linspace(BETA_START, BETA_END, T + 1),
             ),
             Slip(
