@@ -66,12 +66,11 @@ def _of_term(name: str, found: Sequence[tuple[str, float, float]]) -> str:
     for how, values in relations.items():
         if _close(ours, values).all():
             return f"The factor of {name} {how}."
-    others = (
-        "" if wrong.all() else "  It is right elsewhere." if wrong.sum() == 1 else "  It is right at some others."
-    )
-    return (
-        f"The factor of {name} is {round(factor, 12):.6g} at {place}, where {round(other, 12):.6g} is right.{others}"
-    )
+    shown, expected = (f"{round(number, 12) + 0.0:.6g}" for number in (factor, other))  # no minus before a zero
+    said = f"The factor of {name} is {shown} at {place}, where {expected} is right."
+    if wrong.all():
+        return said
+    return f"{said}  It is right {'elsewhere' if wrong.sum() == 1 else 'at some others'}."
 
 
 def _close(a: np.ndarray, b: np.ndarray) -> np.ndarray:

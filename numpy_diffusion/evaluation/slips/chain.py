@@ -62,6 +62,12 @@ def schedule(name: str) -> Exercise:
                 lambda T: np.linspace(*_scaled(T), T + 1),
             ),
             Slip(
+                "one_too_many_unscaled",
+                "The spacing has T + 1 values from t = 0 on, and the betas are those of T = 1000 at every T: beta_0 "
+                "= 0 stands before beta_1, and both ends are multiplied by 1000 / T.",
+                lambda T: np.linspace(BETA_START, BETA_END, T + 1),
+            ),
+            Slip(
                 "zero_to_end",
                 "The betas rise from beta_0 = 0 on: they rise from beta_1 = 1e-4 (times 1000 / T).",
                 lambda T: np.linspace(0.0, _scaled(T)[1], T + 1),
