@@ -16,6 +16,9 @@ from numpy_diffusion._version import __version__ as __version__
 from numpy_diffusion.data import captions, datasets, drawings, image_datasets
 from numpy_diffusion.evaluation import metrics
 from numpy_diffusion.evaluation.bound import bound
+from numpy_diffusion.evaluation.forward_check import check_forward, check_schedule
+from numpy_diffusion.evaluation.gradient_check import check_gradient
+from numpy_diffusion.evaluation.labs import check_lab
 from numpy_diffusion.evaluation.likelihood import log_prob
 from numpy_diffusion.evaluation.optimal_variance import optimal_variance
 from numpy_diffusion.evaluation.sampler_check import check_sampler
@@ -85,7 +88,11 @@ __all__ = [
     "better_of_two",
     "bound",
     "captions",
+    "check_forward",
+    "check_gradient",
+    "check_lab",
     "check_sampler",
+    "check_schedule",
     "clipped",
     "compile_kernels",
     "datasets",

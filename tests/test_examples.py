@@ -22,6 +22,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 OF_A_MODEL = [".png", "_loss.png", ".gif", ".html"]
 LATENT_ENDINGS = ["", "_decoded_rows", "_latent_rows", "_latents", "_there_and_back"]
 WRITTEN = {
+    "nano": ["nano.png"],
     "spiral": [f"spiral{ending}" for ending in OF_A_MODEL],
     "airplane_and_tank": [f"{name}{ending}" for name in ("airplane", "tank") for ending in OF_A_MODEL],
     "own_image": [f"own_image{ending}" for ending in OF_A_MODEL],
@@ -42,6 +43,7 @@ WRITTEN = {
 }
 GALLERY = gallery()
 OF_POINTS = ["spiral", "airplane_and_tank"]
+WITHOUT_OPTIONS = ["nano"]  # in a hundred lines; run in test_nano.py
 OF_TEXTS = ["latent_scenes", "pixel_or_latent", "dalle2", "dalle2_tricks"]  # run in files of their own
 OF_IMAGES = {  # with what makes them short
     "digits": GALLERY.SHORT["digits"][2:],
@@ -78,7 +80,10 @@ def test_every_example_is_listed():
 
 @pytest.mark.parametrize(
     "name",
-    sorted(set(WRITTEN) - {"own_image", "which_schedule", "bound", "density", *OF_POINTS, *OF_IMAGES, *OF_TEXTS}),
+    sorted(
+        set(WRITTEN)
+        - {"own_image", "which_schedule", "bound", "density", *OF_POINTS, *OF_IMAGES, *OF_TEXTS, *WITHOUT_OPTIONS}
+    ),
 )  # these run below
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_example_writes_what_it_says_under_out(tmp_path, monkeypatch, capsys, name):
@@ -145,7 +150,7 @@ def test_example_on_images_writes_what_it_says(tmp_path, monkeypatch, capsys, na
     assert last.get(name, f"out/{name}.png") in said
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("name", sorted(set(WRITTEN) - set(WITHOUT_OPTIONS)))
 def test_help_tells_the_options(tmp_path, monkeypatch, capsys, name):
     with pytest.raises(SystemExit) as ended:
         run_here(tmp_path, monkeypatch, name, "--help")

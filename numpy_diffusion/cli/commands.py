@@ -15,7 +15,7 @@ import numpy as np
 
 from numpy_diffusion import _checks, _files
 from numpy_diffusion._compile import compile_kernels
-from numpy_diffusion.cli import networks, sources, streams, tables
+from numpy_diffusion.cli import labs, networks, sources, streams, tables
 from numpy_diffusion.cli.options import DATA, DEFAULTS, FORM, SAMPLES, SCHEDULES, Options, parser
 from numpy_diffusion.cli.signals import INTERRUPTED, as_ctrl_c
 from numpy_diffusion.cli.streams import PROGRAM, say, tell
@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with as_ctrl_c() as status, warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
         try:
-            options = vars(parser(_train, _sample, _figure, _info, _text2image, _dalle2, _compile).parse_args(argv))
+            commands = _train, _sample, _figure, _info, _text2image, _dalle2, labs.check, _compile
+            options = vars(parser(*commands).parse_args(argv))
             done = options.pop("command")(options)
             return status.interrupted if done == INTERRUPTED else done
         except KeyboardInterrupt:

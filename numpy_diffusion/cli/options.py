@@ -10,6 +10,17 @@ from typing import Any, Final
 
 from numpy_diffusion._version import __version__
 from numpy_diffusion.cli import sources
+from numpy_diffusion.cli.epilogs import (
+    CHECK_EXAMPLES,
+    COMPILE_EXAMPLES,
+    DALLE_EXAMPLES,
+    EXAMPLES,
+    FIGURE_EXAMPLES,
+    SAMPLE_EXAMPLES,
+    TEXT_EXAMPLES,
+    TRAIN_EXAMPLES,
+)
+from numpy_diffusion.cli.labs import NAMES
 from numpy_diffusion.cli.networks import FEW, MODELS, OCTAVES, UNET
 from numpy_diffusion.cli.streams import PROGRAM
 from numpy_diffusion.kernels.backend import BACKENDS
@@ -34,73 +45,6 @@ SAMPLES: Final = (4096, 40)  # points, images
 PICTURES: Final = 4  # of a text
 GUIDANCE: Final = "classifier-free guidance: how strongly to ask for the text"
 
-EXAMPLES: Final = """\
-examples:
-  numpy-diffusion train --data spiral --out runs/spiral
-  numpy-diffusion train --data digits --out runs/digits
-  numpy-diffusion sample runs/spiral -n 4096 -o x.npy
-  numpy-diffusion figure runs/spiral -o spiral.png --gif spiral.gif
-  numpy-diffusion info runs/spiral
-  numpy-diffusion text2image runs/scenes/pipeline "a big red plane on the left" -o plane.png
-  numpy-diffusion dalle2 runs/dalle2/pipeline "a small green tank at the bottom" -o tank.png
-  numpy-diffusion compile
-
-Each command has its own --help.  Exit status: 0, 2 after an error, 130 after Ctrl-C
-and 128 + n after another signal n that asks to end, as Slurm and docker send."""
-
-TRAIN_EXAMPLES: Final = """\
-examples:
-  numpy-diffusion train --data airplane --out runs/airplane
-  numpy-diffusion train --data photo.png --n 20000 --out runs/photo
-  numpy-diffusion train --data points.csv --steps 20000 --schedule cosine --out runs/points
-  numpy-diffusion train --data mnist --channels 32,64,64 --preview --out runs/mnist
-  numpy-diffusion train --data photos/ --mirror --steps 20000 --out runs/photos
-  numpy-diffusion train --out runs/points --resume
-
-Ctrl-C keeps what was trained, as do SIGTERM and SIGHUP.  --resume takes every setting from the run's folder and ends
-with the weights, to the bit, that the run would have had without the interruption; a setting given along with it must
-be what it was.  Only --steps may be more, where the run is finished: it then goes on."""
-
-SAMPLE_EXAMPLES: Final = """\
-examples:
-  numpy-diffusion sample runs/spiral -n 4096 -o x.npy
-  numpy-diffusion sample runs/spiral -o x.csv --method ddim --steps 50
-  numpy-diffusion sample runs/spiral -n 4096 --first 4096 -o more.npy    (the next 4096 of the same seed)
-  numpy-diffusion sample runs/mnist -n 64 --label 7 --guidance 3 -o sevens.png
-
-Sample i of a seed is the same, to the bit, whatever -n is and on any number of threads.  Of images the x_0 that the
-network sees is kept in -1..1 at every step."""
-
-FIGURE_EXAMPLES: Final = """\
-examples:
-  numpy-diffusion figure runs/spiral                                      (writes runs/spiral/figure.png)
-  numpy-diffusion figure runs/spiral --gif spiral.gif --html spiral.html  (the page has a slider over t)"""
-
-TEXT_EXAMPLES: Final = """\
-examples:
-  numpy-diffusion text2image runs/scenes/pipeline "a big red plane on the left" -n 8 -o planes.png
-  numpy-diffusion text2image stable-diffusion-v1-5 "a red plane" -n 1 --guidance 6.5 -o plane.png
-
-RUN is a folder that examples/latent_scenes.py or LatentPipeline.to_diffusers wrote, or diffusers'
-StableDiffusionPipeline.  Picture i of a seed and a text is the same, to the bit, whatever -n is."""
-
-DALLE_EXAMPLES: Final = """\
-examples:
-  numpy-diffusion dalle2 runs/dalle2/pipeline "a small green tank at the bottom" -n 8 -o tanks.png
-  numpy-diffusion dalle2 runs/dalle2/pipeline "a red star" --stage 0 --decoder-guidance 1 -o star.png
-  numpy-diffusion dalle2 karlo-v1-alpha "a red star" -n 1 --prior-guidance 3 --decoder-guidance 7 -o star.png
-
-RUN is a folder that UnCLIP.to_diffusers wrote, or diffusers' UnCLIPPipeline.  Picture i of a seed and a text is the
-same, to the bit, whatever -n is."""
-
-COMPILE_EXAMPLES: Final = """\
-Else each kernel is compiled when it is first needed.  Numba keeps them beside the package's source, or in the folder
-that NUMBA_CACHE_DIR names: for instance when the image of a container is built.
-
-examples:
-  numpy-diffusion compile
-  NUMBA_CACHE_DIR=/opt/kernels numpy-diffusion compile"""
-
 Options = dict[str, Any]
 Command = Callable[[Options], int]
 
@@ -117,6 +61,7 @@ def parser(
     info: Command,
     text2image: Command,
     dalle2: Command,
+    check: Command,
     compile_all: Command,
 ) -> argparse.ArgumentParser:
     """The parser of the whole command line; what it finds names one of the commands as `command`."""
@@ -137,6 +82,7 @@ def parser(
     _latent_options(_command(commands, "text2image", text2image, purpose, TEXT_EXAMPLES))
     purpose = "draw pictures of a text by DALL-E 2: prior, decoder, upsamplers"
     _dalle_options(_command(commands, "dalle2", dalle2, purpose, DALLE_EXAMPLES))
+    _check_options(_command(commands, "check", check, "check the functions of a lab of the course", CHECK_EXAMPLES))
     _command(commands, "compile", compile_all, "compile all kernels now, once for this machine", COMPILE_EXAMPLES)
     return parser
 
@@ -259,6 +205,11 @@ def _figure_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of data, noise and samples (default: 0)")
 
 
+def _check_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("lab", metavar="LAB", choices=NAMES, help=f"which: {', '.join(NAMES)}")
+    _place(parser, "file", metavar="FILE", help="Python file with your functions; it is run")
+
+
 def _command(commands: Any, name: str, run: Callable[[Options], int], purpose: str, epilog: str) -> _Parser:
     parser = commands.add_parser(
         name,
@@ -268,7 +219,7 @@ def _command(commands: Any, name: str, run: Callable[[Options], int], purpose: s
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    if name not in ("train", "compile"):
+    if name not in ("train", "check", "compile"):
         _place(parser, "run", metavar="RUN", help="the run's folder")
     parser.set_defaults(command=run)
     return parser

@@ -16,12 +16,13 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, assert_never, get_args
+from typing import Any, assert_never, get_args
 
 import numpy as np
 
 from numpy_diffusion import _checks
 from numpy_diffusion.evaluation.sampler_report import DataName, Distance, Report, Row, order, verdict
+from numpy_diffusion.evaluation.sampler_slips import Kind, check_steps
 from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian, GaussianMixture
 from numpy_diffusion.process.forward import q_sample
@@ -31,7 +32,6 @@ from numpy_diffusion.process.steps import chosen_steps
 
 Step = Callable[[Any, np.ndarray, int, int, Schedule, np.ndarray], Any]
 
-Kind = Literal["ddim", "ancestral"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 STEPS = (8, 16, 32, 64, 128)
 PROBES = 4  # random rows that an affine map must foretell
@@ -78,6 +78,11 @@ def check_sampler(
     n : samples on the mixture
     seed : of the mixture's samples
 
+    Returns
+    -------
+    a `Report`: print it; its `right` is True or False, and its `sentence` names the known slip whose every step is
+    the sampler's, where a kind was declared
+
     Raises
     ------
     ValueError : an argument out of its range, a step that returns another shape, NaN or infinity
@@ -98,7 +103,9 @@ def check_sampler(
             f"step: expected a callable step(eps_model, x, t, s, schedule, z), got {type(step).__name__}"
         )
     schedule = Schedule.linear() if schedule is None else _checks.instance("schedule", schedule, Schedule)
-    reference = None if kind is None else _reference(_checks.choice("kind", kind, KINDS), variance)
+    kind = None if kind is None else _checks.choice("kind", kind, KINDS)
+    v = _fraction(variance) if kind == "ancestral" else 0.0
+    reference = None if kind is None else _reference(kind, v)
     numbers = sorted(set(_checks.steps("steps", np.atleast_1d(steps), 1, schedule.T).tolist()))
     tolerance, n = _checks.real("tolerance", tolerance, 1e-10), _checks.integer("n", n, 2, 2**20)
     rows: list[Row] = []
@@ -111,18 +118,22 @@ def check_sampler(
             found = verdict(off, tolerance) if affine else "not affine in x and z: noise of its own, or a clip?"
             before = Row(name, number, error, order(error, number, before), off, found)
             rows.append(before)
-    return Report(f"{kind or ''}{f', {variance}' if kind == 'ancestral' else ''}", tuple(rows))
+    slip = sentence = ""
+    if kind is not None and any(row.verdict != "right" for row in rows):
+        likely = check_steps(step, reference, schedule, GAUSSIAN, kind, v, tolerance)
+        slip, sentence = likely.slip, likely.sentence
+    return Report(f"{kind or ''}{f', {variance}' if kind == 'ancestral' else ''}", tuple(rows), slip, sentence)
 
 
 # --- the references, as the papers print them --------------------------------------------------------------------
 
 
-def _reference(kind: Kind, variance: FixedVariance | float) -> Step:
+def _reference(kind: Kind, v: float) -> Step:
     match kind:
         case "ddim":
             return _ddim
         case "ancestral":
-            return partial(_ancestral, v=_fraction(variance))
+            return partial(_ancestral, v=v)
         case _:
             assert_never(kind)
 

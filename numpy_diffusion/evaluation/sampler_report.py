@@ -49,10 +49,15 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """What `check_sampler` found; `print(report)` shows it as a table."""
+    """What `check_sampler` found; `print(report)` shows it as a table, and the likely slip below it.
+
+    `slip` is the name of the known slip that every step has, "" where there is none; `sentence` tells of it.
+    """
 
     kind: str
     rows: tuple[Row, ...]
+    slip: str = ""
+    sentence: str = ""
 
     @property
     def right(self) -> bool:
@@ -72,7 +77,7 @@ class Report:
             own += f"{error.covariance:12.1e}{_cell(error.covariance_error or None, 10, '.0e')}"
             gaps = f"{_cell(off and off.mean, 12, '.1e')}{_cell(off and off.covariance, 12, '.1e')}"
             lines.append(f"{data:8}{steps:6}{own}{_cell(order, 7, '.2f')}{gaps}  {verdict}")
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join([*(line.rstrip() for line in lines), *([self.sentence] if self.sentence else [])])
 
 
 def verdict(off: Distance | None, tolerance: float) -> str:

@@ -17,7 +17,7 @@ def command(_: options.Options) -> int:
 
 
 def parsed(line: str) -> dict[str, Any]:
-    found = vars(options.parser(*[command] * 7).parse_args(shlex.split(line)))
+    found = vars(options.parser(*[command] * 8).parse_args(shlex.split(line)))
     assert found.pop("command") is command
     del found["COMMAND"]
     return found
@@ -30,6 +30,7 @@ def parsed(line: str) -> dict[str, Any]:
         ("sample RUN -o x.npy", {"run": "RUN", "output": "x.npy", "progress": True}),
         ("figure RUN", {"run": "RUN", "output": None, "gif": None, "html": None, "data": None, "seed": 0}),
         ("info RUN", {"run": "RUN"}),
+        ("check lab5 mine.py", {"lab": "lab5", "file": "mine.py"}),
         ("compile", {}),
     ],
 )

@@ -291,12 +291,13 @@ def test_the_table():
     assert " ".join(lines[0].split()) == "distance from the data from the exact ancestral, beta"
     names = "data steps mean std.err. covariance std.err. order mean covariance verdict"
     assert " ".join(lines[1].split()) == names
-    assert [line.split()[:2] for line in lines[2:]] == [
+    assert [line.split()[:2] for line in lines[2:-1]] == [
         [name, number] for name in ("Gaussian", "mixture") for number in ("8", "20")
     ]
     assert all(line.endswith("times the tolerance") for line in lines[2:4])
     assert [line.split()[6] for line in lines[2:4]] == ["-", lines[3].split()[6]]
     assert float(lines[3].split()[6]) > 0.5
+    assert lines[-1] == "The variance is beta_tilde: another one was asked for."
     bare = str(check_sampler(ddim, kind=None, **QUICK)).splitlines()
     assert "exact" not in bare[0]
     assert all(line.endswith("-           -") for line in bare[2:])

@@ -1,0 +1,69 @@
+"""Each slip of a sampler is found under its own name, step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from numpy_diffusion.evaluation.sampler_check import GAUSSIAN, check_sampler
+from numpy_diffusion.evaluation.sampler_slips import check_steps
+from numpy_diffusion.evaluation.slips import sampler
+from numpy_diffusion.process.schedules import Schedule
+
+KINDS = [("ddim", 0.0), ("ancestral", 1.0), ("ancestral", 0.5), ("ancestral", 0.0)]
+THE_SAME = {1.0: {"without_logarithms"}, 0.5: {"noise_at_the_end", "noise_by_t"}}  # as the right one with this v
+THE_SAME |= {0.0: THE_SAME[1.0] | THE_SAME[0.5]}
+
+
+def listed(kind, v):
+    if kind == "ddim":
+        return sampler.ddim, sampler.OF_DDIM
+    same = THE_SAME[v]
+    slips = [slip for slip in sampler.of_ancestral(v) if slip.name not in same]
+    return (lambda *given: sampler.ancestral(*given, v=v)), slips
+
+
+@pytest.mark.parametrize(("kind", "v"), KINDS)
+def test_slips_are_told_apart(kind, v):
+    right, slips = listed(kind, v)
+    for slip in slips:
+        found = check_steps(slip.function, right, Schedule.linear(), GAUSSIAN, kind, v, 1e-6)
+        assert not found.right
+        assert found.slip == slip.name
+    assert check_steps(right, right, Schedule.linear(), GAUSSIAN, kind, v, 1e-6).right
+
+
+def test_a_short_schedule_is_not_asked_for_more_steps_than_it_has():
+    found = check_steps(sampler.ddim, sampler.ddim, Schedule.linear(10), GAUSSIAN, "ddim", 0.0, 1e-6)
+    assert [row.case for row in found.rows] == ["no step skipped", "8 steps of 10"]
+
+
+def test_the_report_of_the_chain_ends_with_the_sentence():
+    slip = next(slip for slip in sampler.OF_DDIM if slip.name == "sign")
+    found = check_sampler(slip.function, kind="ddim", steps=(8,), n=16)
+    assert (found.slip, found.sentence) == ("sign", slip.sentence)
+    assert str(found).endswith(f"\n{slip.sentence}")
+    right = check_sampler(sampler.ddim, kind="ddim", steps=(8,), n=16)
+    assert (right.slip, right.sentence) == ("", "")
+    undeclared = check_sampler(slip.function, kind=None, steps=(8,), n=16)
+    assert (undeclared.slip, undeclared.sentence) == ("", "")
+
+
+def test_noise_of_its_own_is_told():
+    rng = np.random.default_rng(0)
+
+    def step(eps_model, x, t, s, schedule, z):
+        return sampler.ancestral(eps_model, x, t, s, schedule, rng.normal(size=x.shape))
+
+    found = check_sampler(step, kind="ancestral", steps=(8,), n=16)
+    assert not found.right
+    assert found.slip == ""
+
+
+def test_what_is_right_where_no_step_is_skipped_is_told():
+    def step(eps_model, x, t, s, schedule, z):
+        return sampler.ddim(eps_model, x, t, s, schedule, z) + (t - s - 1)
+
+    assert check_sampler(step, kind="ddim", steps=(8,), n=16).sentence == (
+        "No known slip.  Right: no step skipped.  Wrong: 8 steps of 1000, 15 steps of 1000."
+    )
