@@ -39,7 +39,7 @@ extensions = [
 shutil.rmtree(DOCS / "course", ignore_errors=True)
 shutil.copytree(ROOT / "examples" / "course", DOCS / "course", ignore=shutil.ignore_patterns("__pycache__"))
 
-exclude_patterns = ["_build", "README.md", "course/solutions", "**/README.md", "auto_examples/*.ipynb"]
+exclude_patterns = ["_build", "README.md", "course/solutions", "auto_examples/*.ipynb"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
 
 # Pages and lectures: MyST, whose code cells are run once and kept until they change
@@ -51,6 +51,7 @@ nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_merge_streams = True
+nb_output_stderr = "remove"
 suppress_warnings = ["myst.mathjax"]  # MyST tells MathJax where to look
 
 # Mathematics: MathJax from the site itself, in one file and without fonts of its own

@@ -56,7 +56,9 @@ def page_of(path: Path) -> str:
 def lead_here(app: Sphinx, doctree: nodes.document) -> None:
     """Links to files and folders beside the site's own pages become links to their pages here."""
     document = app.env.current_document.docname
-    here = Path(app.env.doc2path(document)).resolve().parent
+    here = Path(app.env.doc2path(document)).parent
+    if here.name == "course":
+        here = ROOT / "examples" / "course"  # of which this is a copy
     found = linked(app).setdefault(document, set())
     for link in list(doctree.findall(_is_link)):
         target = link["reftarget"].split("#")[0]
