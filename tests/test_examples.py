@@ -28,6 +28,7 @@ WRITTEN = {
     "own_image": [f"own_image{ending}" for ending in OF_A_MODEL],
     "forward_chain": ["forward_chain.png"],
     "schedules": ["schedules.png"],
+    "explorable": ["explorable_spiral.html"],
     "bound": ["bound_terms.png", "bound_theory.png"],
     "density": ["density.png"],
     "check_your_sampler": ["check_your_sampler.png"],

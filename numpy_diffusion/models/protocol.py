@@ -17,6 +17,7 @@ import numpy as np
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.perceptron import Perceptron
 from numpy_diffusion.process.predictions import Prediction
 from numpy_diffusion.process.schedules import Schedule
 
@@ -80,6 +81,10 @@ class Members(Model, Protocol):
 
     def own_chain(self, x: np.ndarray, table: Any, seed: int, first: int, stops: Any) -> Iterator[Any] | None:
         """The reverse chain in the model's own kernel; see `models.network.Network.own_chain`."""
+
+    @property
+    def perceptron(self) -> Perceptron | None:
+        """Its layers in plain numbers, of a network that is a plain perceptron: so that others can run it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +150,7 @@ class Described:
     jvp: Callable[..., tuple[np.ndarray, np.ndarray]] | None
     nothing: Condition | None
     own_chain: Callable[..., Iterator[Any] | None] | None
+    perceptron: Perceptron | None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -208,6 +214,7 @@ def members(model: Any) -> Described:
         member("jvp"),
         Condition(labels=null) if nothing is None and null is not None else nothing,
         member("own_chain"),
+        member("perceptron"),
     )
 
 

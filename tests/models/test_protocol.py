@@ -40,8 +40,19 @@ def test_a_function_has_no_members() -> None:
 
 
 def test_none_is_as_good_as_missing() -> None:
-    names = "shape", "shift", "scale", "jvp", "nothing", "null_label", "own_chain", "eps_and_fraction", "in_float64"
-    bare, empty = members(model()), members(model(**dict.fromkeys(names)))
+    names = (
+        "shape",
+        "shift",
+        "scale",
+        "jvp",
+        "nothing",
+        "null_label",
+        "own_chain",
+        "eps_and_fraction",
+        "in_float64",
+        "perceptron",
+    )
+    bare, empty = members(model()), members(model(**dict.fromkeys([*names, "perceptron"])))
     for found in (bare, empty):
         assert found.units.are_the_datas
         assert not found.in_float64

@@ -13,6 +13,7 @@ from numpy_diffusion.layers import fourier_features, time_embedding
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
+from numpy_diffusion.models.perceptron import Perceptron
 from numpy_diffusion.models.tasks import Dropout, Take, Task
 from numpy_diffusion.networks.mlp import definition
 from numpy_diffusion.networks.mlp.config import MLPConfig
@@ -123,6 +124,15 @@ class MLP(Network):
         params = parameters.views(self.buffer.astype(np.float64, copy=False), self.shapes)
         outputs, along = definition.jvp(params, self.config, x, t, tangent)
         return outputs[:, : self.shape[0]], along[..., : self.shape[0]]
+
+    @property
+    def perceptron(self) -> Perceptron:
+        """The layers in plain numbers, without the variance's head."""
+        names = [name.removesuffix(".weight") for name in self.params if name.endswith("weight")]
+        layers = [(self.params[f"{name}.weight"], self.params[f"{name}.bias"]) for name in names]
+        weight, bias = layers.pop()
+        layers.append((weight[: self.config.dim], bias[: self.config.dim]))
+        return Perceptron(self.config.octaves, self.config.embedding, self.config.residual, tuple(layers))
 
     def embed(self, t: np.ndarray) -> np.ndarray:
         """The embedding of the steps t [K]: [K, embedding]."""
