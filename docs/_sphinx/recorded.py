@@ -101,9 +101,9 @@ def finished(app: Sphinx, document: str, source: list[str]) -> None:
 
 
 def _recorded(stem: str) -> str:
-    found = pictures(stem)
-    note = "This example takes minutes or more, and is not run when the site is built"
-    if not found:
-        return f"\n.. note::\n\n   {note}: see the command below.\n"
-    shown = "".join(f"\n.. image:: /../examples/gallery/{path.name}\n   :alt: {path.stem}\n" for path in found)
-    return f"\n.. note::\n\n   {note}.  What it drew, from the repository:\n{shown}"
+    """The note that an example was not run, and its recorded pictures."""
+    note = f"Not run when the site is built: ``python examples/{stem}.py`` runs it."
+    shown = "".join(
+        f"\n.. image:: /../examples/gallery/{path.name}\n   :alt: {path.stem}\n" for path in pictures(stem)
+    )
+    return f"\n.. note::\n\n   {note}{'  What it drew:' if shown else ''}\n{shown}"

@@ -101,7 +101,11 @@ def pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         if not _is_new(app, path):
             yield page_of(path), {"title": path.name, "body": _file(app, path), "parents": []}, "page.html"
     for path in sorted(folders):
-        yield page_of(path), {"title": path.name, "body": _folder(app, path, files | folders), "parents": []}, "page.html"
+        yield (
+            page_of(path),
+            {"title": path.name, "body": _folder(app, path, files | folders), "parents": []},
+            "page.html",
+        )
 
 
 def _below(folder: Path) -> Iterator[Path]:
