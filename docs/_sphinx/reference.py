@@ -1,7 +1,7 @@
 """The index of the reference: every public name of `nd`, grouped by the room that it lives in.
 
-It is made of `nd.__all__` and of the rooms' own docstrings, so that no name can be forgotten; autosummary makes a page
-of each name.
+It is made of `nd.__all__` and of the rooms' own docstrings, so that no name can be forgotten; autosummary makes a
+page of each name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Links to the repository's files lead to pages of the site: each file with its lines, each folder with its files.
 
-A page of Markdown links to `../numpy_diffusion/noise.py` as it does in the repository; Sphinx would offer the file for
-download, and know no folder at all.
+A page of Markdown links to `../numpy_diffusion/noise.py` as it does in the repository; Sphinx would offer the file
+for download, and know no folder at all.
 """
 
 from __future__ import annotations
