@@ -90,7 +90,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "show_memory": False,
-    "min_reported_time": 0,
+    "write_computation_times": False,  # whose page asks others for its scripts
     "remove_config_comments": True,
     "within_subsection_order": "recorded.in_order",
     "default_thumb_file": str(ROOT / "examples" / "gallery" / "spiral.png"),
