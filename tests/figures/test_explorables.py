@@ -92,3 +92,24 @@ def test_a_part_of_the_page_can_be_read(part):
 
 def test_every_script_is_in_the_page():
     assert {*explorables.MATHEMATICS, *explorables.PICTURES} == {part.stem for part in explorables.PARTS.glob("*.js")}
+
+
+TEXTS = [("ink", "paper"), ("soft", "paper"), ("soft", "panel"), ("on-accent", "accent"), ("ink", "warn")]
+SHAPES = [(name, "paper") for name in ("network", "exact", "data", "accent", "edge")] + [("edge", "panel")]
+
+
+def luminance(colour):
+    """Of #rrggbb (WCAG 2.2)."""
+    c = np.array([int(colour[k : k + 2], 16) / 255.0 for k in (1, 3, 5)])
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_shapes_stand_out(scheme):
+    """By 4.5 and by 3 (WCAG 2.2, 1.4.3 and 1.4.11)."""
+    blocks = re.findall(r":root \{(.*?)\}", (explorables.PARTS / "style.css").read_text(), flags=re.DOTALL)
+    colours = dict(re.findall(r"--([\w-]+): (#\w{6})", blocks[["light", "dark"].index(scheme)]))
+    for pairs, least in ((TEXTS, 4.5), (SHAPES, 3.0)):
+        for pair in pairs:
+            low, high = sorted(luminance(colours[name]) for name in pair)
+            assert (high + 0.05) / (low + 0.05) >= least, pair
