@@ -9,6 +9,9 @@ from typing import Any
 
 from numpy_diffusion.cli.commands import main
 
+ROOT = Path(__file__).parents[2]
+MADE_AT_BUILD = "api/", "auto_examples/"  # of the site, whose build fails where such a link is wrong
+
 
 def blocks(page: Path, language: str) -> list[str]:
     """The code in this language, block by block."""
@@ -47,7 +50,18 @@ def told(page: Path) -> str:
 def links(page: Path) -> list[tuple[str, Path]]:
     """Text and target of the links to files, pictures among them, each target from the root of the disk."""
     found = re.findall(r"\[([^\]]*)\]\(([^)#]+)\)", page.read_text())
-    return [(text.strip(), (page.parent / target).resolve()) for text, target in found if "://" not in target]
+    return [
+        (text.strip(), _source((page.parent / target).resolve()))
+        for text, target in found
+        if "://" not in target and not target.startswith(MADE_AT_BUILD)
+    ]
+
+
+def _source(path: Path) -> Path:
+    """Where a page of the site stands in the repository: the course is copied to it when it is built."""
+    return (
+        ROOT / "examples" / path.relative_to(ROOT / "docs") if path.is_relative_to(ROOT / "docs" / "course") else path
+    )
 
 
 def wrong_links(page: Path) -> list[str]:
