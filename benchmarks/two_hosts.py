@@ -23,7 +23,7 @@ import numpy as np
 import numpy_diffusion as nd
 
 HOSTS = {"10.77.0.1": "nd-one", "10.77.0.2": "nd-two"}  # namespaces by address
-PATIENCE = 5  # seconds
+PATIENCE = 20  # seconds
 ENTER = """#!/bin/sh
 # In the place of ssh: enter.sh [options] address command...
 while [ "${1#-}" != "$1" ]; do shift; done
