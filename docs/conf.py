@@ -107,6 +107,7 @@ html_copy_source = False
 html_theme_options = {
     "logo": {"text": "numpy_diffusion"},
     "navbar_align": "left",
+    "header_links_before_dropdown": 7,
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
