@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -130,3 +131,27 @@ def test_what_listens_no_more_is_no_hindrance(
             clock[0] += 25.0
             bar.to(step, loss="0.25")
         _progress.say("compiling")
+
+
+def test_a_lock_that_another_bar_left_taken_stops_none() -> None:
+    """As Ctrl-C may leave tqdm's own."""
+    lock, taken, done = tqdm.std.tqdm.get_lock(), threading.Event(), threading.Event()
+
+    def leave() -> None:
+        lock.acquire()
+        taken.set()
+        done.wait()
+        lock.release()
+
+    def show() -> None:
+        with Bar("sampling", 2, "steps", show=True) as bar:
+            bar.to(2)
+
+    leaving, showing = (threading.Thread(target=target, daemon=True) for target in (leave, show))
+    leaving.start()
+    taken.wait()
+    showing.start()
+    showing.join(10.0)
+    stopped = showing.is_alive()
+    done.set()
+    assert not stopped

@@ -49,13 +49,15 @@ def of_object(module: str, name: str) -> str | None:
 
 def page_of(path: Path) -> str:
     """The name of a file's or folder's page."""
-    place = path.resolve().relative_to(ROOT).as_posix()
-    return f"{FOLDER}/{place}/index" if path.is_dir() else f"{FOLDER}/{place}"
+    parts = [FOLDER, *path.resolve().relative_to(ROOT).parts]
+    return "/".join([*parts, "index"] if path.is_dir() else parts)
 
 
 def lead_here(app: Sphinx, doctree: nodes.document) -> None:
     """Links to files and folders beside the site's own pages become links to their pages here."""
     document = app.env.current_document.docname
+    if document.startswith("auto_examples/"):
+        return  # whose downloads are meant
     here = Path(app.env.doc2path(document)).parent
     if here.name == "course":
         here = ROOT / "examples" / "course"  # of which this is a copy
