@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -20,8 +20,12 @@ Item = TypeVar("Item")
 
 
 class _Tqdm(tqdm):
-    """With a lock of its own: Ctrl-C in the middle of taking tqdm's, which is two in Python, leaves one of them taken,
-    and whoever shows a bar from another thread waits for it for ever."""
+    """With locks of their own: where a stream fails or Ctrl-C comes while a bar is drawn, tqdm leaves the one lock of
+    all bars taken, and who shows a bar from another thread waits for ever."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        self._lock = threading.RLock()
+        super().__init__(*given, **more)
 
 
 _Tqdm.set_lock(threading.RLock())

@@ -133,15 +133,17 @@ def test_what_listens_no_more_is_no_hindrance(
         _progress.say("compiling")
 
 
-def test_a_lock_that_another_bar_left_taken_stops_none() -> None:
-    """As Ctrl-C may leave tqdm's own."""
-    lock, taken, done = tqdm.std.tqdm.get_lock(), threading.Event(), threading.Event()
+@pytest.mark.parametrize("kind", [tqdm.std.tqdm, _progress._Tqdm])
+def test_a_lock_that_another_bar_left_taken_stops_none(kind: type) -> None:
+    """As tqdm does where a stream fails or Ctrl-C comes while a bar is drawn."""
+    taken, done = threading.Event(), threading.Event()
 
     def leave() -> None:
-        lock.acquire()
+        other = kind(file=io.StringIO())
+        other._lock.acquire()
         taken.set()
         done.wait()
-        lock.release()
+        other._lock.release()
 
     def show() -> None:
         with Bar("sampling", 2, "steps", show=True) as bar:
