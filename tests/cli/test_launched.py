@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -99,6 +100,20 @@ def test_each_speaks_of_a_rank_that_is_gone(
     assert left == [2]
     expected = "numpy-diffusion: error: comm: rank 0 has not answered for 9 s: training ends here\n"
     assert capsys.readouterr().err == expected
+
+
+def test_a_call_of_mpi_that_does_not_come_back_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def end(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(launched.OverMPI, "since", time.monotonic() - 9.0)
+    monkeypatch.setattr(launched, "LOOK", 0.0)
+    monkeypatch.setattr(launched.os, "_exit", end)
+    with pytest.raises(SystemExit, match=r"^2$"):
+        launched._guard(8.0)
+    assert "the connection to the others is broken: training ends here" in capsys.readouterr().err
 
 
 class Node(ThreadComm):
