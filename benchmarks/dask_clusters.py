@@ -144,10 +144,9 @@ def kills() -> None:
         for number in range(KILLS):
             found, done, took = drawn(draw.uniform(0.0, whole))
             equal += (same := found == expected)
-            print(
-                f"kill {number + 1:2}: {done:2} of {OF_A_KILL // CHUNK} chunks drawn, whole after {took:.1f} s, {'equal' if same else 'DIFFERENT'}",
-                flush=True,
-            )
+            verdict = "equal" if same else "DIFFERENT"
+            drawn_by_then = f"{done:2} of {OF_A_KILL // CHUNK} chunks drawn"
+            print(f"kill {number + 1:2}: {drawn_by_then}, whole after {took:.1f} s, {verdict}", flush=True)
     print(f"{equal} of {KILLS} results complete and equal to those of one process ({whole:.1f} s without a kill)")
 
 
