@@ -144,10 +144,8 @@ def kills() -> None:
         for number in range(KILLS):
             found, done, took = drawn(draw.uniform(0.0, whole))
             equal += (same := found == expected)
-            drawn_by_then, verdict = (
-                f"{done:2} of {OF_A_KILL // CHUNK} chunks drawn",
-                "equal" if same else "DIFFERENT",
-            )
+            verdict = "equal" if same else "DIFFERENT"
+            drawn_by_then = f"{done:2} of {OF_A_KILL // CHUNK} chunks drawn"
             print(f"kill {number + 1:2}: {drawn_by_then}, whole after {took:.1f} s, {verdict}", flush=True)
     print(f"{equal} of {KILLS} results complete and equal to those of one process ({whole:.1f} s without a kill)")
 
