@@ -22,7 +22,15 @@ from sphinx.util import display
 
 ROOT = Path(__file__).parents[2]
 FOLDER = "code"  # of these pages in the site
-LEXERS = {".py": "python", ".cfg": "ini", ".toml": "toml", ".md": "markdown", ".json": "json", ".js": "javascript"}
+LEXERS = {
+    ".py": "python",
+    ".cfg": "ini",
+    ".toml": "toml",
+    ".md": "markdown",
+    ".json": "json",
+    ".js": "javascript",
+    ".cff": "yaml",
+}
 SKIPPED = {"__pycache__", "_build", "auto_examples", "generated"}
 
 
@@ -65,8 +73,8 @@ def lead_here(app: Sphinx, doctree: nodes.document) -> None:
     for link in list(doctree.findall(_is_link)):
         target = link["reftarget"].split("#")[0]
         path = (here / target).resolve() if target else here
-        if not target or "://" in target or not path.is_relative_to(ROOT) or not path.exists():
-            continue
+        if not target or "://" in target or not path.is_relative_to(ROOT) or not (path.is_dir() or _is_text(path)):
+            continue  # a picture is offered for download
         found.add(path)
         up = "../" * document.count("/")
         replaced = nodes.reference("", "", internal=True, refuri=f"{up}{page_of(path)}.html")
@@ -117,7 +125,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _is_text(path: Path) -> bool:
-    return path.suffix in LEXERS or path.name in ("run", "machines", "Makefile", "LICENSE")
+    return path.is_file() and (path.suffix in LEXERS or path.name in ("run", "machines", "Makefile", "LICENSE"))
 
 
 def _is_new(app: Sphinx, path: Path) -> bool:
