@@ -26,7 +26,7 @@ import numpy_diffusion as nd
 HOSTS = {"10.77.0.1": "nd-one", "10.77.0.2": "nd-two"}  # namespaces by address
 # Else MPICH sees by the machine's number that both hosts are one, and goes by its memory.
 BY_NETWORK = {"MPIR_CVAR_CH4_NETMOD": "ucx", "UCX_TLS": "tcp,self"}
-PATIENCE = 20  # seconds
+PATIENCE = 10  # seconds
 ENTER = """#!/bin/sh
 # In the place of ssh: enter.sh [options] address command...
 while [ "${1#-}" != "$1" ]; do shift; done
@@ -65,7 +65,7 @@ def part() -> None:
 
 def command(folder: Path, *more: str) -> list[str]:
     line = "-m numpy_diffusion train --quiet --data scenes --n 100 --channels 8,16 --attention none"
-    line += " --steps 300 --batch 32 --checkpoint-every 5"
+    line += " --steps 150 --batch 32 --checkpoint-every 5"
     return [sys.executable, *line.split(), "--out", str(folder), *more]
 
 
