@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from numpy_diffusion import _checks
+from numpy_diffusion.evaluation import factors
 
 TOLERANCE = 1e-6  # as a share of the largest number in the right answer
 
@@ -29,6 +30,14 @@ class Slip(NamedTuple):
     function: Function
 
 
+class Sum(NamedTuple):
+    """A part of the first result that is a sum of terms with the same factors in all of it."""
+
+    place: str
+    part: Any  # index into the result
+    terms: Mapping[str, np.ndarray]
+
+
 class Case(NamedTuple):
     """Arguments to call the function with, and what they are, in words."""
 
@@ -38,13 +47,14 @@ class Case(NamedTuple):
 
 @dataclass(frozen=True)
 class Exercise:
-    """A function to write: how it is called, what it gives, the right one, the known slips, and the cases."""
+    """A function to write: how it is called, what it gives, the right one, its slips, the cases, and its terms."""
 
     call: str  # such as "q_sample(x0, t, eps, alpha_bar)"
     results: tuple[str, ...]
     right: Function
     slips: tuple[Slip, ...]
     cases: Callable[[], Sequence[Case]]
+    sums: Callable[..., Iterable[Sum]] = lambda *arguments: ()  # of a case's arguments
 
     @property
     def name(self) -> str:
@@ -123,7 +133,8 @@ def check(exercise: Exercise, function: Function, tolerance: float = TOLERANCE) 
         theirs = [_outcome(slip.function, case, len(exercise.results)) for case in cases]
         if all(_same(*pair, tolerance) for pair in zip(found, theirs, strict=True)):
             return Report(rows, slip.name, slip.sentence)
-    return Report(rows, "", _of_the_numbers(found, expected, rows, tolerance))
+    told = "" if any(isinstance(one, _Failed) for one in found) else _of_terms(exercise, cases, found, expected)
+    return Report(rows, "", told or _of_the_numbers(found, expected, rows, tolerance))
 
 
 def _outcome(function: Function, case: Case, results: int) -> Outcome:
@@ -184,6 +195,19 @@ def _same(found: Outcome, theirs: Outcome, tolerance: float) -> bool:
     if isinstance(found, _Failed) or isinstance(theirs, _Failed):
         return isinstance(found, _Failed) and isinstance(theirs, _Failed) and found.kind == theirs.kind
     return all(_distance(a, b) <= tolerance for a, b in zip(found, theirs, strict=True))
+
+
+def _of_terms(
+    exercise: Exercise, cases: Sequence[Case], found: Sequence[Outcome], expected: Sequence[Outcome]
+) -> str:
+    """What `factors` says of the terms of the first result."""
+    places = []
+    for case, ours, right in zip(cases, found, expected, strict=True):
+        if isinstance(ours, _Failed) or isinstance(right, _Failed) or ours[0].shape != right[0].shape:
+            return ""
+        for place, part, terms in exercise.sums(*case.arguments):
+            places.append(factors.Place(place, ours[0][part], right[0][part], terms))
+    return factors.told(places)
 
 
 def _of_the_numbers(found: list[Outcome], expected: list[Outcome], rows: Sequence[Row], tolerance: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal, assert_never
 
 import numpy as np
 
-from numpy_diffusion.evaluation.exercise import Case, Exercise, Function, Report, check
+from numpy_diffusion.evaluation.exercise import Case, Exercise, Function, Report, Sum, check
 from numpy_diffusion.evaluation.slips import sampler as slips
 from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
 from numpy_diffusion.process.schedules import Schedule
@@ -43,6 +43,7 @@ def check_steps(
         _along(right),
         tuple(slip._replace(function=_along(slip.function)) for slip in wrong),
         lambda: [Case(name, _draws(data, own, chosen_steps(own, n).tolist())) for name, own, n in ways],
+        _sums,
     )
     return check(exercise, _along(step), tolerance)
 
@@ -53,6 +54,14 @@ def _draws(data: GaussianMixture, schedule: Schedule, times: list[int]) -> tuple
     signal, noise = (np.sqrt(a[times])[:, None, None] for a in (schedule.alpha_bar, 1.0 - schedule.alpha_bar))
     x = signal * data.sample(ROWS, 0) + noise * rng.normal(size=shape)
     return data.eps(schedule), schedule, times, x, rng.normal(size=shape)
+
+
+def _sums(model: Any, schedule: Schedule, times: list[int], x: np.ndarray, z: np.ndarray) -> list[Sum]:
+    ends = enumerate(zip(times, [*times[1:], 0], strict=True))
+    return [
+        Sum(f"the step from {t} to {s} of {schedule.T}", k, {"x_t": x[k], "eps": model(x[k], t), "z": z[k]})
+        for k, (t, s) in ends
+    ]
 
 
 def _along(step: Any) -> Function:

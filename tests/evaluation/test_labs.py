@@ -67,3 +67,16 @@ def test_a_broken_one_is_not_and_its_slip_is_named(task: str, name: str) -> None
     assert (found.slip, found.sentence) == (slip.name, slip.sentence)
     assert str(found).endswith(slip.sentence)
     assert time.process_time() - begun < 10.0  # about one on a machine that has nothing else to do
+
+
+def test_a_lab_is_right_when_all_of_it_is() -> None:
+    functions = load(FOLDER / "guided_eps.py")
+    report = labs.check_lab(6, {"guided_eps": functions["right_1"]})
+    assert [answer.right for answer in report.answers] == [True, False]
+    assert not report.right
+    functions = {"guided_eps": functions["right_1"], "importance_weighted": lambda log_w: log_w[5, 7]}
+    report = labs.check_lab(6, functions)
+    assert not report.right
+    assert "IndexError at line" in str(report)
+    with pytest.raises(ValueError, match=r"lab: expected an integer in 1\.\.6"):
+        labs.check_lab(7, {})

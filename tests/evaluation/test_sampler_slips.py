@@ -60,10 +60,33 @@ def test_noise_of_its_own_is_told():
     assert found.slip == ""
 
 
-def test_what_is_right_where_no_step_is_skipped_is_told():
+def test_what_is_no_sum_of_terms_is_told():
     def step(eps_model, x, t, s, schedule, z):
         return sampler.ddim(eps_model, x, t, s, schedule, z) + (t - s - 1)
 
     assert check_sampler(step, kind="ddim", steps=(8,), n=16).sentence == (
-        "No known slip.  Right: no step skipped.  Wrong: 8 steps of 1000, 15 steps of 1000."
+        "the step from 1000 to 875 of 1000: the answer is not made of x_t, eps, z alone."
     )
+
+
+def test_an_unknown_slip_is_told_by_its_factors():
+    def step(eps_model, x, t, s, schedule, z):
+        return sampler.ancestral(eps_model, x, t, s, schedule, 2.0 * z)
+
+    found = check_sampler(step, kind="ancestral", steps=(8,), n=16)
+    assert (found.right, found.slip) == (False, "")
+    assert found.sentence.startswith("The factor of z is ")
+    assert found.sentence.endswith(" is right.  It is right at some others.")  # where there is no noise
+
+
+def test_a_history_is_left_as_it_was():
+    class Counting:
+        calls = 0
+
+        def __call__(self, *given):
+            self.calls += 1
+            return sampler.ddim(*given)
+
+    step = Counting()
+    assert check_steps(step, sampler.ddim, Schedule.linear(), GAUSSIAN, "ddim", 0.0, 1e-6).right
+    assert step.calls == 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from numpy_diffusion.evaluation.exercise import Case, Exercise, Slip
+from numpy_diffusion.evaluation.exercise import Case, Exercise, Slip, Sum
 from numpy_diffusion.process.schedules import BETA_END, BETA_MAX, BETA_START, Schedule
 
 LENGTHS = (1000, 50, 10)  # the last with a beta that has to be clipped
@@ -60,6 +60,12 @@ def schedule(name: str) -> Exercise:
                 "one_too_many",
                 "The spacing has T + 1 values from t = 0 on: beta_1 is the first, and beta_0 = 0 stands before it.",
                 lambda T: np.linspace(*_scaled(T), T + 1),
+            ),
+            Slip(
+                "one_too_many_unscaled",
+                "The spacing has T + 1 values from t = 0 on, and the betas are those of T = 1000 at every T: beta_0 "
+                "= 0 stands before beta_1, and both ends are multiplied by 1000 / T.",
+                lambda T: np.linspace(BETA_START, BETA_END, T + 1),
             ),
             Slip(
                 "zero_to_end",
@@ -138,6 +144,11 @@ def _jump_cases() -> list[Case]:
     return [Case(name, (x0, np.array(t), eps, alpha_bar.copy())) for name, t in times.items()]
 
 
+def _sums(x0: np.ndarray, t: np.ndarray, eps: np.ndarray, alpha_bar: np.ndarray) -> list[Sum]:
+    same = len(set(t.tolist())) == 1
+    return [Sum(f"t = {t[0]}", ..., {"x_0": x0, "eps": eps})] if same else []
+
+
 Q_SAMPLE = Exercise(
     "q_sample(x0, t, eps, alpha_bar)",
     ("x_t",),
@@ -170,4 +181,5 @@ Q_SAMPLE = Exercise(
              lambda x0, t, eps, ab: np.sqrt(ab[t]) * x0 + np.sqrt(1.0 - ab[t]) * eps),
     ),
     _jump_cases,
+    _sums,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numpy_diffusion.evaluation.exercise import Case, Exercise, Slip
+from numpy_diffusion.evaluation.exercise import Case, Exercise, Slip, Sum
 
 
 def _guided(eps_label: Any, eps_null: Any, w: float) -> Any:
@@ -39,6 +39,7 @@ GUIDED = Exercise(
         Slip("no_guidance", "w has no effect.", lambda a, b, w: a),
     ),
     _guided_cases,
+    lambda a, b, w: [Sum(f"w = {w:g}", ..., {"eps_label": a, "eps_null": b})],
 )  # fmt: skip
 
 

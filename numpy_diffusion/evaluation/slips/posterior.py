@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numpy_diffusion.evaluation.exercise import Case, Exercise, Function, Slip
+from numpy_diffusion.evaluation.exercise import Case, Exercise, Function, Slip, Sum
 from numpy_diffusion.process.schedules import Schedule
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -72,6 +72,7 @@ POSTERIOR = Exercise(
                  (np.sqrt(ab[t]) * beta[t] * x0 / (1.0 - ab[t]) + np.sqrt(1.0 - beta[t]) * xt), beta[t])),
     ),
     _cases,
+    lambda x0, xt, t, beta, ab: [Sum(f"t = {t}", ..., {"x_0": x0, "x_t": xt})],
 )  # fmt: skip
 
 
