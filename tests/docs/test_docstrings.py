@@ -22,18 +22,14 @@ def made(docstrings: ModuleType, text: str) -> str:
 
 
 def test_signs_of_arithmetic_are_no_markup(docstrings: ModuleType) -> None:
-    assert (
-        made(docstrings, "|a - b| of [n, *shape] and x_, `*code*`") == r"\|a - b\| of [n, \*shape] and x\_, `*code*`"
-    )
+    assert made(docstrings, "|a - b|, [n, *shape], x_, `*code*`") == r"\|a - b\|, [n, \*shape], x\_, `*code*`"
     assert made(docstrings, ">>> f(*args) | x_") == ">>> f(*args) | x_"
 
 
 def test_what_stands_behind_a_name_comes_to_stand_below_it(docstrings: ModuleType) -> None:
-    text = (
-        "Parameters\n----------\nx0, xt : [N, ...]\nseed : of the noise;\n    the same\n\nExamples\n--------\na : b"
-    )
+    text = "Parameters\n----------\nx0, xt : [N, ...]\nseed : of noise;\n    the same\n\nNotes\n-----\na : b"
     assert made(docstrings, text) == (
-        "Parameters\n----------\nx0, xt\n    [N, ...]\nseed\n    of the noise;\n    the same\n\nExamples\n--------\na : b"
+        "Parameters\n----------\nx0, xt\n    [N, ...]\nseed\n    of noise;\n    the same\n\nNotes\n-----\na : b"
     )
 
 
