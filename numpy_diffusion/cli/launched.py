@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -33,6 +34,7 @@ def on_ranks(train: Callable[[Any], int]) -> int:
     if comm is None:
         return train(None)
     share_cores(comm)
+    _outlive_the_launchers_sign()
     threading.Thread(target=_guard, args=(patience() + LAST_WORDS,), daemon=True).start()
     try:
         return train(comm)
@@ -88,6 +90,13 @@ def share_cores(comm: Any) -> None:
     sharing = texts(over(here), own).count(own) if here.Get_size() > 1 else 1
     here.Free()
     numba.set_num_threads(max(1, min(numba.get_num_threads(), len(cores) // sharing)))
+
+
+def _outlive_the_launchers_sign() -> None:
+    """MPICH's launcher tells of a rank that died by SIGUSR1, which by default ends who gets it without a word."""
+    sign = getattr(signal, "SIGUSR1", None)  # Windows has none
+    if sign is not None and signal.getsignal(sign) is signal.SIG_DFL:
+        signal.signal(sign, signal.SIG_IGN)
 
 
 def _guard(seconds: float) -> None:

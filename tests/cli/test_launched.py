@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import signal
 import sys
 import time
 from types import SimpleNamespace
@@ -142,3 +143,20 @@ def test_threads_that_the_user_asks_for_are_left_alone(monkeypatch: pytest.Monke
     monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
     monkeypatch.setattr(numba, "set_num_threads", None)
     launched.share_cores(pair())
+
+
+def test_ranks_outlive_the_sign_that_another_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a handler of the user's own stays."""
+    monkeypatch.setenv("PMI_RANK", "0")
+    with_mpi(monkeypatch, pair())
+    monkeypatch.setattr(launched, "share_cores", lambda comm: None)
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        launched.on_ranks(lambda comm: 0)
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
+        signal.signal(signal.SIGUSR1, signal.default_int_handler)
+        launched.on_ranks(lambda comm: 0)
+        assert signal.getsignal(signal.SIGUSR1) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGUSR1, before)
