@@ -120,5 +120,4 @@ def _answer(task: Task, functions: Mapping[str, Any]) -> Answer:
     try:
         return Answer(task, task.check(*(functions[name] for name in task.names)), "")
     except Exception as error:  # of the student's function, whatever it is
-        at = exercise.line_of(error, functions[task.names[-1]])
-        return Answer(task, None, f"{type(error).__name__}{at}: {error}")
+        return Answer(task, None, exercise.told_of(error, functions[task.names[-1]]))
