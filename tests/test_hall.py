@@ -49,6 +49,8 @@ def test_the_pictures_can_be_drawn(hall, monkeypatch):
         left, right = hall.picture(entry).axes
         assert left.get_title().startswith("right: ")
         assert right.get_title().startswith("broken: ")
+        assert left.has_data()
+        assert right.has_data()
 
 
 def test_the_game_is_won_by_who_knows_the_lines(hall, capsys):

@@ -110,6 +110,12 @@ def test_it_draws_its_picture(nano, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     nano.plt.switch_backend("agg")
     nano.main(steps=20, n=50)
+    panels = nano.plt.gcf().axes
+    points = [axes.collections[0].get_offsets() for axes in panels]
     nano.plt.close("all")
+    titles = [f"{name}, $t = {t}$" for name in ("forward", "reverse") for t in (0, 30, 100, 250, 1000)]
+    assert [axes.get_title() for axes in panels] == titles
+    assert [each.shape for each in points] == [(50, 2)] * 10
+    assert all(0.5 < points[k].std() < 1.5 for k in (0, 4, 9))  # the data, and noise from both sides
     assert capsys.readouterr().out.startswith("out/nano.png: the loss fell from ")
     assert np.asarray(Image.open(tmp_path / "out" / "nano.png").convert("L")).std() > 5.0

@@ -7,6 +7,7 @@ case, the report says in a sentence what is wrong; else it says what can be said
 from __future__ import annotations
 
 import copy
+import inspect
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -143,23 +144,27 @@ def _outcome(function: Function, case: Case, results: int) -> Outcome:
         with np.errstate(all="ignore"):
             answer = function(*copy.deepcopy(case.arguments))
     except Exception as error:
-        return _Failed(type(error).__name__, f"{type(error).__name__}{line_of(error, function)}: {error}")
+        return _Failed(type(error).__name__, told_of(error, function))
     if answer is None:
         return _Failed("nothing", "it returns nothing, so a `return` is missing")
-    parts = (answer,) if results == 1 else answer
+    parts = (answer,) if results == 1 and not isinstance(answer, tuple) else answer
     if not isinstance(parts, tuple | list) or len(parts) != results:
-        return _Failed("number", f"expected {results} results, got {type(answer).__name__}")
+        wanted = "one result" if results == 1 else f"{results} results"
+        got = f"{len(parts)} in a {type(parts).__name__}" if isinstance(parts, tuple | list) else type(parts).__name__
+        return _Failed("number", f"expected {wanted}, got {got}")
     try:
         return tuple(np.asarray(part, np.float64) for part in parts)
     except (TypeError, ValueError):
         return _Failed("type", f"expected numbers, got {', '.join(type(part).__name__ for part in parts)}")
 
 
-def line_of(error: Exception, function: Function) -> str:
-    """Where in the function's file the error came up."""
-    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+def told_of(error: Exception, function: Function) -> str:
+    """The error of a student's function in words, and where in its file, or that of what it wraps, it came up."""
+    file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f" at line {lines[-1]}" if lines else ""
+    at = f" at line {lines[-1]}" if lines else ""
+    message = "not written yet" if isinstance(error, NotImplementedError) and not str(error) else str(error)
+    return f"{type(error).__name__}{at}" + (f": {message}" if message else "")
 
 
 def _rows(exercise: Exercise, case: Case, found: Outcome, expected: Outcome, tolerance: float) -> list[Row]:

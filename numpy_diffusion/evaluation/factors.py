@@ -28,7 +28,7 @@ def told(places: Sequence[Place]) -> str:
     for place in places:
         columns = np.stack([term.ravel() for term in place.terms.values()], axis=1)
         ours, theirs = _solved(columns, place.answer), _solved(columns, place.right)
-        if theirs is None:
+        if theirs is None or not np.isfinite(place.answer).all():
             return ""
         if ours is None:
             return f"{place.name}: the answer is not made of {', '.join(place.terms)} alone."

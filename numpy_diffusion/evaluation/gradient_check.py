@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ def check_gradient(
         lambda: [Case("central differences", (dy, *given.values()))],
     )
 
+    @wraps(backward)  # so that an error is told with its line in the file of `backward`
     def gradients(dy: np.ndarray, *given: np.ndarray) -> Any:
         return backward(dy, forward(*given)[1])
 

@@ -12,11 +12,13 @@ from numpy_diffusion import _checks
 from numpy_diffusion.evaluation import exercise, sampler_report
 from numpy_diffusion.evaluation.forward_check import check_forward, check_schedule
 from numpy_diffusion.evaluation.gradient_check import check_gradient
-from numpy_diffusion.evaluation.sampler_check import Kind, check_sampler
+from numpy_diffusion.evaluation.sampler_check import STEPS, Kind, check_sampler
 from numpy_diffusion.evaluation.slips.chain import ALPHA_BARS
 from numpy_diffusion.evaluation.slips.guidance import GUIDED, IMPORTANCE
 from numpy_diffusion.evaluation.slips.posterior import KL, POSTERIOR
 from numpy_diffusion.evaluation.slips.training import ADAM, LOSS
+
+SAMPLER_STEPS: Final = (*STEPS, 1000)  # the last skips none, and so comes by s = 1 too
 
 Report = exercise.Report | sampler_report.Report
 
@@ -34,7 +36,8 @@ def _of(asked: exercise.Exercise) -> Task:
 
 
 def _sampler(name: Kind) -> Task:
-    return Task((name,), f"{name}(eps_model, x, t, s, schedule, z)", partial(check_sampler, kind=name))
+    check = partial(check_sampler, kind=name, steps=SAMPLER_STEPS, n=1024)
+    return Task((name,), f"{name}(eps_model, x, t, s, schedule, z)", check)
 
 
 LABS: Final[dict[int, tuple[Task, ...]]] = {
@@ -120,5 +123,4 @@ def _answer(task: Task, functions: Mapping[str, Any]) -> Answer:
     try:
         return Answer(task, task.check(*(functions[name] for name in task.names)), "")
     except Exception as error:  # of the student's function, whatever it is
-        at = exercise.line_of(error, functions[task.names[-1]])
-        return Answer(task, None, f"{type(error).__name__}{at}: {error}")
+        return Answer(task, None, exercise.told_of(error, functions[task.names[-1]]))

@@ -53,6 +53,7 @@ def test_the_same_error_is_the_same_slip():
         (lambda x, a: None, "No answer: it returns nothing, so a `return` is missing."),
         (lambda x, a: "y", "No answer: expected numbers, got str."),
         (lambda x, a: undefined, "No answer: NameError at line "),  # noqa: F821
+        (lambda x, a: (a * x + 1.0, x), "No answer: expected one result, got 2 in a tuple."),
         (lambda x, a: (a * x + 1.0)[:2], "ones, y: expected shape [3], got [2]."),
         (lambda x, a: x * np.nan, "ones, y: NaN or infinite."),
         (lambda x, a: -2 * (a * x + 1.0), "Every number is -2 times the right one: a factor or a sign."),
@@ -72,6 +73,22 @@ def test_one_of_two_results_may_be_right():
     assert [row.verdict for row in report.rows] == ["right", "wrong"] * 2
     assert report.sentence == "No known slip.  Right: sum.  Wrong: product."
     assert check(TWO, lambda x, a: x).sentence.startswith("No answer: expected 2 results, got ndarray")
+    assert check(TWO, lambda x, a: (x, a, x)).sentence == "No answer: expected 2 results, got 3 in a tuple."
+
+
+def test_a_function_without_a_body_is_not_written_yet():
+    def line(x, a):
+        raise NotImplementedError
+
+    number = line.__code__.co_firstlineno + 1
+    assert check(LINE, line).sentence == f"No answer: NotImplementedError at line {number}: not written yet."
+
+
+def test_an_error_without_a_message_has_no_colon():
+    def line(x, a):
+        raise RuntimeError
+
+    assert check(LINE, line).sentence == f"No answer: RuntimeError at line {line.__code__.co_firstlineno + 1}."
 
 
 def test_a_function_that_is_not_one_is_told():

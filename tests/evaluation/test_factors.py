@@ -49,6 +49,6 @@ def test_the_wrong_factor_is_told(change, sentence):
 def test_what_is_no_sum_is_told():
     [place, *_] = places(lambda a, b: (a, b))
     assert told([place._replace(answer=np.sin(X))]) == "t = 1: the answer is not made of x, eps alone."
-    assert told([place._replace(answer=X * np.nan)]).startswith("t = 1: the answer is not made of")
+    assert told([place._replace(answer=X * np.nan)]) == ""  # of which nothing can be said
     assert told([place._replace(terms={"x": X, "eps": X})]) == ""  # terms that cannot be told apart
     assert told([]) == ""

@@ -44,6 +44,14 @@ def test_one_array_and_one_gradient():
     assert not check_gradient(silu.forward, lambda dy, cache: dy, {"x": ARRAYS["x"]}).right
 
 
+def test_an_error_is_told_with_its_line_in_the_file_of_backward():
+    def broken(dy, cache):
+        return dy @ cache
+
+    sentence = check_gradient(forward, broken, ARRAYS).sentence
+    assert f" at line {broken.__code__.co_firstlineno + 1}: " in sentence
+
+
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from checks.submissions import load
@@ -67,6 +68,18 @@ def test_a_broken_one_is_not_and_its_slip_is_named(task: str, name: str) -> None
     assert (found.slip, found.sentence) == (slip.name, slip.sentence)
     assert str(found).endswith(slip.sentence)
     assert time.process_time() - begun < 10.0  # about one on a machine that has nothing else to do
+
+
+def test_noise_left_out_at_step_1_is_seen_where_no_step_is_skipped() -> None:
+    """The chosen steps of a chain that skips some do not come by there."""
+    right = load(FOLDER / "ancestral.py")["right_1"]
+
+    def ancestral(eps_model: Any, x: Any, t: int, s: int, schedule: Any, z: Any) -> Any:
+        return right(eps_model, x, t, s, schedule, z if s > 1 else 0.0 * z)
+
+    found = TASKS["ancestral"].check(ancestral)
+    assert not found.right
+    assert found.sentence.startswith("The factor of z is 0 at the step from 2 to 1 of 20")
 
 
 def test_a_lab_is_right_when_all_of_it_is() -> None:

@@ -29,50 +29,62 @@ def _scaled(T: int) -> tuple[float, float]:
     return min(BETA_START * 1000.0 / T, BETA_MAX), min(BETA_END * 1000.0 / T, BETA_MAX)
 
 
+OF_LINEAR = (
+    Slip(
+        "unscaled",
+        "The betas are those of T = 1000 at every T, so a short chain does not end in noise: "
+        "multiply both ends by 1000 / T.",
+        _unscaled,
+    ),
+    Slip(
+        "unscaled_without_zero",
+        "beta_0 = 0 is missing, and the betas are those of T = 1000 at every T: beta[t] is beta_t, "
+        "and both ends are multiplied by 1000 / T.",
+        lambda T: _unscaled(T)[1:],
+    ),
+    Slip(
+        "unclipped",
+        "A beta of a short chain is above 1: both ends are at most 0.999.",
+        lambda T: np.append(0.0, np.linspace(BETA_START, BETA_END, T) * 1000.0 / T),
+    ),
+    Slip(
+        "clipped_late",
+        "The betas are clipped one by one: the two ends are, at 0.999, and the spacing is between them.",
+        lambda T: np.append(0.0, np.minimum(np.linspace(BETA_START, BETA_END, T) * 1000.0 / T, BETA_MAX)),
+    ),
+    Slip(
+        "end_not_reached",
+        "beta_T is not reached: the T betas include both ends, as np.linspace's do.",
+        lambda T: np.append(0.0, np.linspace(*_scaled(T), T, endpoint=False)),
+    ),
+    Slip(
+        "one_too_many",
+        "The spacing has T + 1 values from t = 0 on: beta_1 is the first, and beta_0 = 0 stands before it.",
+        lambda T: np.linspace(*_scaled(T), T + 1),
+    ),
+    Slip(
+        "one_too_many_unscaled",
+        "The spacing has T + 1 values from t = 0 on, and the betas are those of T = 1000 at every T: beta_0 "
+        "= 0 stands before beta_1, and both ends are multiplied by 1000 / T.",
+        lambda T: np.linspace(BETA_START, BETA_END, T + 1),
+    ),
+    Slip(
+        "zero_to_end",
+        "The betas rise from beta_0 = 0 on: they rise from beta_1 = 1e-4 (times 1000 / T).",
+        lambda T: np.linspace(0.0, _scaled(T)[1], T + 1),
+    ),
+    Slip(
+        "zero_to_end_unscaled",
+        "The betas rise from beta_0 = 0 on, and to the end of T = 1000 at every T: they rise from beta_1 = "
+        "1e-4, and both ends are multiplied by 1000 / T.",
+        lambda T: np.linspace(0.0, BETA_END, T + 1),
+    ),
+)
+
+
 def schedule(name: str) -> Exercise:
     """betas(T) of the schedule of this name."""
-    spaced: list[Slip] = []
-    if name == "linear":
-        spaced = [
-            Slip(
-                "unscaled",
-                "The betas are those of T = 1000 at every T, so a short chain does not end in noise: "
-                "multiply both ends by 1000 / T.",
-                _unscaled,
-            ),
-            Slip(
-                "unscaled_without_zero",
-                "beta_0 = 0 is missing, and the betas are those of T = 1000 at every T: beta[t] is beta_t, "
-                "and both ends are multiplied by 1000 / T.",
-                lambda T: _unscaled(T)[1:],
-            ),
-            Slip(
-                "unclipped",
-                "A beta of a short chain is above 1: both ends are at most 0.999.",
-                lambda T: np.append(0.0, np.linspace(BETA_START, BETA_END, T) * 1000.0 / T),
-            ),
-            Slip(
-                "end_not_reached",
-                "beta_T is not reached: the T betas include both ends, as np.linspace's do.",
-                lambda T: np.append(0.0, np.linspace(*_scaled(T), T, endpoint=False)),
-            ),
-            Slip(
-                "one_too_many",
-                "The spacing has T + 1 values from t = 0 on: beta_1 is the first, and beta_0 = 0 stands before it.",
-                lambda T: np.linspace(*_scaled(T), T + 1),
-            ),
-            Slip(
-                "one_too_many_unscaled",
-                "The spacing has T + 1 values from t = 0 on, and the betas are those of T = 1000 at every T: beta_0 "
-                "= 0 stands before beta_1, and both ends are multiplied by 1000 / T.",
-                lambda T: np.linspace(BETA_START, BETA_END, T + 1),
-            ),
-            Slip(
-                "zero_to_end",
-                "The betas rise from beta_0 = 0 on: they rise from beta_1 = 1e-4 (times 1000 / T).",
-                lambda T: np.linspace(0.0, _scaled(T)[1], T + 1),
-            ),
-        ]
+    spaced = OF_LINEAR if name == "linear" else ()
     others = [
         Slip(f"spacing_of_{other}", f"These are the betas of the {other} schedule.", _of(other))
         for other in NAMES

@@ -38,6 +38,11 @@ def _variance(change: Function) -> Function:
     return changed
 
 
+def _precisions(x0: Any, xt: Any, t: int, beta: Any, ab: Any) -> Pair:
+    mean, variance = _posterior(x0, xt, t, beta, ab)
+    return (mean, variance) if t > 1 else (np.nan * mean, variance)
+
+
 def _cases() -> list[Case]:
     schedule, rng = Schedule.linear(1000), np.random.default_rng(0)
     x0, xt = rng.normal(size=(4, 2)), rng.normal(size=(4, 2))
@@ -70,6 +75,8 @@ POSTERIOR = Exercise(
         Slip("late", "alpha_bar_{t-1} is taken at t: the step leads to t - 1.",
              lambda x0, xt, t, beta, ab: (
                  (np.sqrt(ab[t]) * beta[t] * x0 / (1.0 - ab[t]) + np.sqrt(1.0 - beta[t]) * xt), beta[t])),
+        Slip("precisions", "At t = 1 this divides by 1 - alpha_bar_0, which is 0: multiply the fractions "
+             "out.", _precisions),
     ),
     _cases,
     lambda x0, xt, t, beta, ab: [Sum(f"t = {t}", ..., {"x_0": x0, "x_t": xt})],

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from checks.slips import told_apart
 
+from numpy_diffusion.evaluation.exercise import check
 from numpy_diffusion.evaluation.slips import chain
 from numpy_diffusion.process.forward import q_sample
 from numpy_diffusion.process.schedules import Schedule
@@ -14,6 +15,17 @@ from numpy_diffusion.process.schedules import Schedule
 @pytest.mark.parametrize("exercise", [*map(chain.schedule, chain.NAMES), chain.ALPHA_BARS, chain.Q_SAMPLE])
 def test_slips_are_told_apart(exercise):
     told_apart(exercise)
+
+
+@pytest.mark.parametrize(
+    ("betas", "slip"),
+    [
+        (lambda T: np.append(0.0, np.clip(np.linspace(0.1 / T, 20.0 / T, T), 0.0, 0.999)), "clipped_late"),
+        (lambda T: np.linspace(0.0, 0.02, T + 1), "zero_to_end_unscaled"),
+    ],
+)
+def test_betas_of_a_second_reading_are_named(betas, slip):
+    assert check(chain.schedule("linear"), betas).slip == slip
 
 
 def test_the_jump_is_the_packages():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from checks.slips import told_apart
 
+from numpy_diffusion.evaluation.exercise import check
 from numpy_diffusion.evaluation.slips import posterior
 from numpy_diffusion.process.forward import q_posterior
 from numpy_diffusion.process.schedules import Schedule
@@ -14,6 +15,15 @@ from numpy_diffusion.process.schedules import Schedule
 @pytest.mark.parametrize("exercise", [posterior.POSTERIOR, posterior.KL])
 def test_slips_are_told_apart(exercise):
     told_apart(exercise)
+
+
+def test_precisions_added_up_as_they_stand_divide_by_zero_at_the_end():
+    def added(x0, xt, t, beta, alpha_bar):
+        alpha, noise = 1.0 - beta[t], 1.0 - alpha_bar[t - 1]
+        variance = 1.0 / (alpha / beta[t] + 1.0 / noise)
+        return (np.sqrt(alpha) / beta[t] * xt + np.sqrt(alpha_bar[t - 1]) / noise * x0) * variance, variance
+
+    assert check(posterior.POSTERIOR, added).slip == "precisions"
 
 
 @pytest.mark.parametrize("t", [1, 2, 17, 50])
