@@ -120,8 +120,7 @@ def started(ranks: int, *command: str, **more: Any) -> subprocess.Popen[str]:
     known = os.environ | {"PYTHONPATH": path, "NUMBA_NUM_THREADS": "1", "OMPI_ALLOW_RUN_AS_ROOT": "1"}
     known |= {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}
     streams = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    extra = more.pop("launcher", ())
-    line = [mpiexec(), "-n", str(ranks), *extra, sys.executable, *command]
+    line = [mpiexec(), "-n", str(ranks), sys.executable, *command]
     return subprocess.Popen(line, env=known | more.pop("env", {}), **streams | more)
 
 
