@@ -12,6 +12,7 @@ import ours
 from works import OURS, Work, times, trained
 
 import numpy_diffusion as nd
+from numpy_diffusion.models.shares import ALONE
 from numpy_diffusion.networks.clip import compiled, plan
 from numpy_diffusion.training import clip as clip_training
 from numpy_diffusion.training import inputs
@@ -66,7 +67,7 @@ def _texts(rng: np.random.Generator, n: int) -> np.ndarray:
 def _steps(model: nd.CLIP, data: np.ndarray, ids: np.ndarray, batch: int, most: int = 1_000_000) -> Callable[[], Any]:
     """run() takes one step; the rate falls over the steps that may be taken in all, which no benchmark notices."""
     settings = CommonSettings(most, batch, RATE, 0, 0.0, 0.999, 0, "numba")
-    advance = clip_training._steps(inputs.pictures(model, data, nd.Condition(tokens=ids)), settings)
+    advance = clip_training._steps(inputs.pictures(model, data, nd.Condition(tokens=ids)), settings, ALONE)
     state = training_step.start(model)
     return lambda: advance(state, 1)
 

@@ -12,6 +12,7 @@ from numpy_diffusion.kernels.layers import conv, images, winograd
 from numpy_diffusion.kernels.memory import aligned, round_up
 from numpy_diffusion.kernels.unet.calls import CallKind
 from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.shares import ALONE
 from numpy_diffusion.models.tasks import Adam, Task
 from numpy_diffusion.networks.autoencoder import compiled as autoencoder_compiled
 from numpy_diffusion.networks.unet import compiled as unet_compiled
@@ -71,7 +72,7 @@ def train_autoencoder(autoencoder, data, batch, rate, most=1_000_000):
         kl_weight=KL_WEIGHT,
     )
     state = training_step.start(autoencoder)
-    advance = autoencoder_training._steps(inputs.pictures(autoencoder, data), settings)
+    advance = autoencoder_training._steps(inputs.pictures(autoencoder, data), settings, ALONE)
     return lambda: advance(state, 1)
 
 

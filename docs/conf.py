@@ -98,14 +98,17 @@ sphinx_gallery_conf = {
 
 # Look
 
+html_context = {"default_mode": "auto"}
 html_theme = "pydata_sphinx_theme"
 html_title = "numpy_diffusion"
 html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "logo": {"text": "numpy_diffusion"},
     "navbar_align": "left",
+    "header_links_before_dropdown": 7,
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
@@ -114,7 +117,8 @@ html_theme_options = {
     "pygments_dark_style": "monokai",
     "back_to_top_button": False,
 }
-html_sidebars = {"index": []}
+html_sidebars = {page: [] for page in ("index", "explorable", "notation", "glossary")}
+html_extra_path = [str(path) for path in [DOCS / "_build" / "explorable"] if path.exists()]  # the Makefile makes them
 
 
 def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:

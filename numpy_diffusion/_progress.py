@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -16,6 +17,18 @@ DELAY: Final = 1.0  # seconds before a bar appears: what is done by then needs n
 BRIEF: Final = 20.0  # seconds between two states of a bar that no terminal shows, as in a log file
 
 Item = TypeVar("Item")
+
+
+class _Tqdm(tqdm):
+    """With locks of their own: where a stream fails or Ctrl-C comes while a bar is drawn, tqdm leaves the one lock of
+    all bars taken, and who shows a bar from another thread waits for ever."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        self._lock = threading.RLock()
+        super().__init__(*given, **more)
+
+
+_Tqdm.set_lock(threading.RLock())
 
 _told: ContextVar[bool] = ContextVar("told", default=True)
 _left_out = 0.0  # seconds that compilers have worked, which are no part of any rate
@@ -31,9 +44,9 @@ class Bar:
         self._show = show and _listens()
         self._left_out = _left_out
         seen = self._show and (getattr(sys.stderr, "isatty", bool)() or "ipykernel" in sys.modules)
-        self._bar = tqdm(disable=True)
+        self._bar = _Tqdm(disable=True)
         with self._as_long_as_it_can():
-            self._bar = tqdm(
+            self._bar = _Tqdm(
                 total=total,
                 initial=done,
                 desc=what,

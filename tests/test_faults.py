@@ -256,7 +256,7 @@ FAULTS = {
         start.noise, "first + np.arange(n)", "first + np.arange(n) // 2", check_samples_share_no_noise
     ),
     "two samples share the noise of training": Fault(
-        batch._noise, "np.arange(batch), step", "np.arange(batch) // 2, step", check_no_noise_is_shared
+        batch._noise, "samples, step, numbers", "samples // 2, step, numbers", check_no_noise_is_shared
     ),
     # gradients
     "wrong sign of the loss's gradient": Fault(

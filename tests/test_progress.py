@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -130,3 +131,29 @@ def test_what_listens_no_more_is_no_hindrance(
             clock[0] += 25.0
             bar.to(step, loss="0.25")
         _progress.say("compiling")
+
+
+@pytest.mark.parametrize("kind", [tqdm.std.tqdm, _progress._Tqdm])
+def test_a_lock_that_another_bar_left_taken_stops_none(kind: type) -> None:
+    """As tqdm does where a stream fails or Ctrl-C comes while a bar is drawn."""
+    taken, done = threading.Event(), threading.Event()
+
+    def leave() -> None:
+        other = kind(file=io.StringIO())
+        other._lock.acquire()
+        taken.set()
+        done.wait()
+        other._lock.release()
+
+    def show() -> None:
+        with Bar("sampling", 2, "steps", show=True) as bar:
+            bar.to(2)
+
+    leaving, showing = (threading.Thread(target=target, daemon=True) for target in (leave, show))
+    leaving.start()
+    taken.wait()
+    showing.start()
+    showing.join(10.0)
+    stopped = showing.is_alive()
+    done.set()
+    assert not stopped

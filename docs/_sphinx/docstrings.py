@@ -6,9 +6,10 @@ What is a sign of arithmetic in them would be markup there: [n, *shape], |a - b|
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 HEADED = re.compile(r"^(\s*)Attributes \((.+)\)$")  # with what all attributes have in common
 NAMED = re.compile(r"^(\s*)(\S[^:]*) :\s*(.*)$")  # name : what it is

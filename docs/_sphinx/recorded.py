@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from sphinx.application import Sphinx
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RECORDED = EXAMPLES / "gallery"
-WRITTEN_TO = Path(tempfile.gettempdir(), "numpy_diffusion_gallery")
+WRITTEN_TO = Path(__file__).parents[1] / "_build" / "gallery"
 RUN = r"[\\/](forward_chain|schedules|check_your_sampler)\.py$"
 ORDER = [  # from the article's first figure to its last chapter
     "nano", "forward_chain", "schedules", "spiral", "airplane_and_tank", "own_image", "bound", "density",
@@ -44,7 +44,7 @@ def in_order(name: str) -> tuple[int, str]:
 def arguments(gallery_conf: dict[str, Any], script_vars: dict[str, Any]) -> list[str]:
     """Pictures go to a folder that is empty when the script starts."""
     shutil.rmtree(WRITTEN_TO, ignore_errors=True)
-    return ["--out", str(WRITTEN_TO)]
+    return ["--out", os.path.relpath(WRITTEN_TO, EXAMPLES)]  # from where Sphinx-Gallery runs them
 
 
 def written(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:

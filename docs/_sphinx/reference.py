@@ -16,7 +16,7 @@ import numpy_diffusion as nd
 
 ORDER = [  # from the paper to whole systems
     "process", "models", "sampling", "training", "evaluation", "oracles", "networks", "pipelines", "interop", "data",
-    "figures", "kernels",
+    "figures", "parallel", "kernels",
 ]  # fmt: skip
 HEAD = """Reference
 =========

@@ -22,7 +22,15 @@ from sphinx.util import display
 
 ROOT = Path(__file__).parents[2]
 FOLDER = "code"  # of these pages in the site
-LEXERS = {".py": "python", ".cfg": "ini", ".toml": "toml", ".md": "markdown", ".json": "json", ".js": "javascript"}
+LEXERS = {
+    ".py": "python",
+    ".cfg": "ini",
+    ".toml": "toml",
+    ".md": "markdown",
+    ".json": "json",
+    ".js": "javascript",
+    ".cff": "yaml",
+}
 SKIPPED = {"__pycache__", "_build", "auto_examples", "generated"}
 
 
@@ -49,13 +57,15 @@ def of_object(module: str, name: str) -> str | None:
 
 def page_of(path: Path) -> str:
     """The name of a file's or folder's page."""
-    place = path.resolve().relative_to(ROOT).as_posix()
-    return f"{FOLDER}/{place}/index" if path.is_dir() else f"{FOLDER}/{place}"
+    parts = [FOLDER, *path.resolve().relative_to(ROOT).parts]
+    return "/".join([*parts, "index"] if path.is_dir() else parts)
 
 
 def lead_here(app: Sphinx, doctree: nodes.document) -> None:
     """Links to files and folders beside the site's own pages become links to their pages here."""
     document = app.env.current_document.docname
+    if document.startswith("auto_examples/"):
+        return  # whose downloads are meant
     here = Path(app.env.doc2path(document)).parent
     if here.name == "course":
         here = ROOT / "examples" / "course"  # of which this is a copy
@@ -63,8 +73,8 @@ def lead_here(app: Sphinx, doctree: nodes.document) -> None:
     for link in list(doctree.findall(_is_link)):
         target = link["reftarget"].split("#")[0]
         path = (here / target).resolve() if target else here
-        if not target or "://" in target or not path.is_relative_to(ROOT) or not path.exists():
-            continue
+        if not target or "://" in target or not path.is_relative_to(ROOT) or not (path.is_dir() or _is_text(path)):
+            continue  # a picture is offered for download
         found.add(path)
         up = "../" * document.count("/")
         replaced = nodes.reference("", "", internal=True, refuri=f"{up}{page_of(path)}.html")
@@ -115,7 +125,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _is_text(path: Path) -> bool:
-    return path.suffix in LEXERS or path.name in ("run", "machines", "Makefile", "LICENSE")
+    return path.is_file() and (path.suffix in LEXERS or path.name in ("run", "machines", "Makefile", "LICENSE"))
 
 
 def _is_new(app: Sphinx, path: Path) -> bool:

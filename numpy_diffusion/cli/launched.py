@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -13,12 +15,13 @@ from numpy_diffusion.cli.streams import PROGRAM, say, tell
 from numpy_diffusion.kernels.backend import chosen
 from numpy_diffusion.models.shares import Ranks
 from numpy_diffusion.training import checkpoints
-from numpy_diffusion.training.ranks import over, texts
+from numpy_diffusion.training.ranks import OverMPI, over, patience, texts
 from numpy_diffusion.training.run import Run
 
 # What MPICH, Intel MPI and Slurm's pmi2 (PMI), Open MPI and Slurm's pmix (PMIX) give each process that they start.
 TOLD: Final = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
 TASKS: Final = "SLURM_STEP_NUM_TASKS"
+LOOK: Final = 1.0  # seconds between two looks whether MPI still answers
 LAST_WORDS: Final = 2.0  # seconds in which the others say theirs, before the launcher ends them
 
 
@@ -31,6 +34,8 @@ def on_ranks(train: Callable[[Any], int]) -> int:
     if comm is None:
         return train(None)
     share_cores(comm)
+    _outlive_the_launchers_sign()
+    threading.Thread(target=_guard, args=(patience() + LAST_WORDS,), daemon=True).start()
     try:
         return train(comm)
     except ConnectionError as error:
@@ -85,6 +90,23 @@ def share_cores(comm: Any) -> None:
     sharing = texts(over(here), own).count(own) if here.Get_size() > 1 else 1
     here.Free()
     numba.set_num_threads(max(1, min(numba.get_num_threads(), len(cores) // sharing)))
+
+
+def _outlive_the_launchers_sign() -> None:
+    """MPICH's launcher tells of a rank that died by SIGUSR1, which by default ends who gets it without a word."""
+    sign = getattr(signal, "SIGUSR1", None)  # Windows has none
+    if sign is not None and signal.getsignal(sign) is signal.SIG_DFL:
+        signal.signal(sign, signal.SIG_IGN)
+
+
+def _guard(seconds: float) -> None:
+    """End this process where it has waited longer than it should: in a call of MPI that does not come back, as may
+    happen where the launcher itself is cut off."""
+    while True:
+        time.sleep(LOOK)
+        if (since := OverMPI.since) is not None and time.monotonic() - since > seconds:
+            say("error: comm: the connection to the others is broken: training ends here")
+            os._exit(2)
 
 
 def _leave() -> None:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from numpy_diffusion.models.shares import ALONE, Message, Ranks, add_up
 
 PATIENCE: Final = "NUMPY_DIFFUSION_MPI_SECONDS"  # how long a rank waits for the others
 SECONDS: Final = 600.0  # unless that says otherwise: the others may be compiling, or drawing at a checkpoint
-LOOKS: Final = 2000  # at what has come, before a waiting rank begins to sleep between them
+ACTIVE: Final = 1e-3  # seconds that a rank looks for what has come, before it sleeps in between
 NAP: Final = 1e-4  # seconds
 TAG: Final = 1
 
@@ -39,12 +39,15 @@ class OverMPI:
     ConnectionError : from `exchange`
     """
 
+    since: ClassVar[float | None] = None  # when this process began to wait, while it waits
+
     def __init__(self, comm: Any, seconds: float) -> None:
         self.rank, self.size, self._seconds = int(comm.Get_rank()), int(comm.Get_size()), seconds
         self._comm = comm.Dup()  # so that no message meets one of the caller's
 
     def exchange(self, sent: Sequence[Message], received: Sequence[Message]) -> None:
         waiting: list[tuple[int, Any]] = []
+        OverMPI.since = time.monotonic()
         try:
             waiting += [(other, self._comm.Irecv(numbers, source=other, tag=TAG)) for other, numbers in received]
             waiting += [(other, self._comm.Isend(numbers, dest=other, tag=TAG)) for other, numbers in sent]
@@ -52,16 +55,17 @@ class OverMPI:
         except RuntimeError as error:  # what mpi4py's exceptions are
             asked = ", ".join(sorted({str(other) for other, _ in waiting})) or "another"
             raise ConnectionError(f"comm: the connection to rank {asked} is broken: training ends here") from error
+        finally:
+            OverMPI.since = None
 
     def _wait(self, waiting: list[tuple[int, Any]]) -> None:
-        begun, looks = time.monotonic(), 0
+        begun = time.monotonic()
         while waiting:
             waiting[:] = [(other, request) for other, request in waiting if not request.Test()]
-            looks += 1
-            if looks < LOOKS:
-                continue
-            time.sleep(NAP)
-            if time.monotonic() - begun > self._seconds:
+            waited = time.monotonic() - begun
+            if waited > ACTIVE:
+                time.sleep(NAP)
+            if waiting and waited > self._seconds:
                 silent = ", ".join(sorted({str(other) for other, _ in waiting}))
                 raise ConnectionError(
                     f"comm: rank {silent} has not answered for {self._seconds:g} s: training ends here"
@@ -74,10 +78,11 @@ def over(comm: Any) -> Ranks:
         return ALONE
     if not all(hasattr(comm, name) for name in ("Get_rank", "Get_size", "Dup", "Isend", "Irecv")):
         raise ValueError(f"comm: expected a communicator of mpi4py, such as MPI.COMM_WORLD, got {comm!r:.80}")
-    return OverMPI(comm, _patience()) if comm.Get_size() > 1 else ALONE
+    return OverMPI(comm, patience()) if comm.Get_size() > 1 else ALONE
 
 
-def _patience() -> float:
+def patience() -> float:
+    """Seconds that a rank waits for the others, as the user says or as many as there are by default."""
     given = os.environ.get(PATIENCE, str(SECONDS))
     try:
         seconds = float(given)

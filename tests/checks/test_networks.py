@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from checks import networks
 
+from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.networks import registry
 from numpy_diffusion.networks.mlp.mlp import MLP
@@ -51,12 +52,13 @@ class _PlaceInTheBatch(MLP):
 class _StaleCopy(MLP):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state
+        self.params = parameters.views(self.buffer.copy(), self.shapes)
 
 
 class _SharedCopy(MLP):
     def __deepcopy__(self, memo: Any) -> Any:
         other = object.__new__(type(self))
-        other.__setstate__(vars(self))
+        other.__setstate__(self.__getstate__())
         return other
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import signal
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -116,6 +118,20 @@ def test_each_speaks_of_a_rank_that_is_gone(
     assert capsys.readouterr().err == expected
 
 
+def test_a_call_of_mpi_that_does_not_come_back_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def end(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(launched.OverMPI, "since", time.monotonic() - 9.0)
+    monkeypatch.setattr(launched, "LOOK", 0.0)
+    monkeypatch.setattr(launched.os, "_exit", end)
+    with pytest.raises(SystemExit, match=r"^2$"):
+        launched._guard(8.0)
+    assert "the connection to the others is broken: training ends here" in capsys.readouterr().err
+
+
 class Node(ThreadComm):
     """All ranks on one machine."""
 
@@ -142,3 +158,20 @@ def test_threads_that_the_user_asks_for_are_left_alone(monkeypatch: pytest.Monke
     monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
     monkeypatch.setattr(numba, "set_num_threads", None)
     launched.share_cores(pair())
+
+
+def test_ranks_outlive_the_sign_that_another_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a handler of the user's own stays."""
+    monkeypatch.setenv("PMI_RANK", "0")
+    with_mpi(monkeypatch, pair())
+    monkeypatch.setattr(launched, "share_cores", lambda comm: None)
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        launched.on_ranks(lambda comm: 0)
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
+        signal.signal(signal.SIGUSR1, signal.default_int_handler)
+        launched.on_ranks(lambda comm: 0)
+        assert signal.getsignal(signal.SIGUSR1) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGUSR1, before)

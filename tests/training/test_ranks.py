@@ -129,9 +129,9 @@ def test_the_others_end_where_one_dies_or_stands_still(how: signal.Signals, tmp_
         for left in mpi_jobs.processes(tmp_path / "run").values():
             os.kill(left, signal.SIGKILL)
     assert job.returncode != 0
-    said = [line for line in err.splitlines() if line.startswith("numpy-diffusion: error: comm: ")]
+    said = err.count("numpy-diffusion: error: comm: ")  # maybe behind the bar of another
     if stays or how == signal.SIGSTOP:
-        assert 1 <= len(said) <= 2, err
+        assert 1 <= said <= 2, err
         assert all("has not answered for 2 s" in line or "is broken" in line for line in said)
     np.testing.assert_array_equal(alone(tmp_path / "run", "--resume"), expected)
 
