@@ -69,7 +69,7 @@ def communicator() -> Any:
         return None
     try:
         from mpi4py import MPI
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:  # the latter where mpi4py finds no MPI
         raise ImportError(f"several processes need mpi4py: pip install 'numpy_diffusion[mpi]' ({error})") from None
     size = MPI.COMM_WORLD.Get_size()
     if tasks > 1 and size == 1:

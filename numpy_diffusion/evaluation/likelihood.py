@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion._progress import Bar
 from numpy_diffusion.models.protocol import Described, Model, check_predicts_eps, check_schedule, members
+from numpy_diffusion.models.wrapper import rows
 from numpy_diffusion.noise import STREAM_HUTCHINSON, WORD_RANGE, words
 from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
 from numpy_diffusion.process.probability_flow import NODES, SWEEPS, Plan, plan
@@ -102,10 +103,11 @@ def log_prob(
     blocks = [np.arange(low, min(low + size, len(x))) for low in range(0, len(x), size)]
     found = np.empty(len(x))
     with Bar("likelihood", len(blocks) * (len(nodes.t) - 1), "steps", show=progress) as bar:
-        for rows in blocks:
-            signs = None if probes is None else _signs(seed, first + rows, probes, x.shape[1:])
-            xT, integral = _followed(known, nodes, units.to_model(x[rows]), signs, bar)
-            found[rows] = _log_prior(prior, xT.reshape(len(rows), -1), schedule) + integral
+        for block in blocks:
+            signs = None if probes is None else _signs(seed, first + block, probes, x.shape[1:])
+            part = members(rows(model, slice(block[0], block[-1] + 1)))
+            xT, integral = _followed(part, nodes, units.to_model(x[block]), signs, bar)
+            found[block] = _log_prior(prior, xT.reshape(len(block), -1), schedule) + integral
     return found - units.log_scale
 
 

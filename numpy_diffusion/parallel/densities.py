@@ -13,6 +13,7 @@ from numpy_diffusion.evaluation import bound as bounds
 from numpy_diffusion.evaluation import likelihood, setting
 from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models.protocol import Model, members
+from numpy_diffusion.models.wrapper import rows
 from numpy_diffusion.noise import WORD_RANGE
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian, GaussianMixture
 from numpy_diffusion.parallel.engine import module, name, placed, task
@@ -56,14 +57,21 @@ def log_prob(
     D = math.prod(x.shape[1:])
     point = np.zeros((1, *x.shape[1:]))
     likelihood.log_prob(
-        model, schedule, point, prior=prior, probes=probes, seed=seed, steps=[schedule.T], progress=False
+        rows(model, slice(0, 1)),
+        schedule,
+        point,
+        prior=prior,
+        probes=probes,
+        seed=seed,
+        steps=[schedule.T],
+        progress=False,
     )
     check_start("T", schedule.T, chosen_steps(schedule, steps))
     _checks.integer("first", first, 0, WORD_RANGE - len(x))
     options = {"prior": prior, "probes": probes, "seed": seed, "steps": steps}
     settings = schedule, first, chosen(), options
-    rows = likelihood.rows_at_once(members(model), D, probes)
-    return _of_each("log_prob", _log_prob, x, model, settings, client, rows)
+    at_once = likelihood.rows_at_once(members(model), D, probes)
+    return _of_each("log_prob", _log_prob, x, model, settings, client, at_once)
 
 
 def bound(
@@ -126,8 +134,8 @@ def score_samples(density: Any, x: Any, *, client: Any = None) -> Any:
     """
     x = _dask_array("x", x)
     density.score_samples(np.zeros((1, *x.shape[1:])))
-    rows = likelihood.rows_at_once(members(density.models_[0]), math.prod(x.shape[1:]))
-    return _of_each("score_samples", _score_samples, x, density, chosen(), client, rows)
+    at_once = likelihood.rows_at_once(members(density.models_[0]), math.prod(x.shape[1:]))
+    return _of_each("score_samples", _score_samples, x, density, chosen(), client, at_once)
 
 
 def _dask_array(name: str, x: Any) -> Any:
@@ -139,11 +147,11 @@ def _dask_array(name: str, x: Any) -> Any:
     return x
 
 
-def _of_each(what: str, of_chunk: Any, x: Any, model: Any, settings: Any, client: Any, rows: int = 1) -> Any:
-    """A number for each sample of x, by tasks that have whole samples, and of these a multiple of `rows`."""
-    length = rows * max(1, max(x.chunks[0]) // rows)
+def _of_each(what: str, of_chunk: Any, x: Any, model: Any, settings: Any, client: Any, at_once: int = 1) -> Any:
+    """A number for each sample of x, by tasks that have whole samples, and of these a multiple of `at_once`."""
+    length = at_once * max(1, max(x.chunks[0]) // at_once)
     whole = dict.fromkeys(range(1, x.ndim), -1)
-    x = x.rechunk(whole if rows == 1 else whole | {0: length})
+    x = x.rechunk(whole if at_once == 1 else whole | {0: length})
     model, settings = placed("model", model, client), placed("settings", settings, client)
     return x.map_blocks(
         of_chunk,
@@ -158,15 +166,18 @@ def _of_each(what: str, of_chunk: Any, x: Any, model: Any, settings: Any, client
 
 def _log_prob(x: np.ndarray, model: Any, settings: Any, block_info: Any = None) -> np.ndarray:
     schedule, first, form, options = settings
+    low, high = _place(block_info)
     with task(form):
-        return likelihood.log_prob(model, schedule, x, first=first + _low(block_info), progress=False, **options)
+        part = rows(model, slice(low, high))
+        return likelihood.log_prob(part, schedule, x, first=first + low, progress=False, **options)
 
 
 def _bound(x: np.ndarray, model: Any, settings: Any, block_info: Any = None) -> np.ndarray:
     schedule, first, form, options = settings
+    low, high = _place(block_info)
     with task(form):
-        found = bounds.bound(model, schedule, x, first=first + _low(block_info), progress=False, **options)
-        return found.totals
+        part = rows(model, slice(low, high))
+        return bounds.bound(part, schedule, x, first=first + low, progress=False, **options).totals
 
 
 def _score_samples(x: np.ndarray, density: Any, form: Backend) -> np.ndarray:
@@ -174,7 +185,7 @@ def _score_samples(x: np.ndarray, density: Any, form: Backend) -> np.ndarray:
         return density.score_samples(x)
 
 
-def _low(block_info: Any) -> int:
-    """The place of a chunk's first sample in the array."""
-    low, _ = block_info[0]["array-location"][0]
-    return int(low)
+def _place(block_info: Any) -> tuple[int, int]:
+    """The places of a chunk's first sample in the array, and of the one behind its last."""
+    low, high = block_info[0]["array-location"][0]
+    return int(low), int(high)

@@ -41,8 +41,10 @@ def connected(address: str) -> Any:
     ------
     OSError : there is none
     """
-    distributed = module("distributed")
+    distributed, comm = module("distributed"), module("distributed.comm")
     try:
+        if comm.parse_address(address)[0] in ("tcp", "tls"):
+            comm.get_address_host_port(address)  # a client that finds out by itself does not let the process end
         return distributed.Client(address, set_as_default=False)
     except (OSError, ValueError) as error:
         raise OSError(f"client: expected the address of a Dask scheduler, got {address!r}: {error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ def to_npy(x: Any, path: _files.PathLike, *, client: Any) -> None:
     ------
     ImportError : Dask is missing
     ValueError : an x that is no dask array, a client that is none
-    OSError : the file cannot be written
+    OSError : the file cannot be written; the scheduler is gone, or a task has taken too many workers along
     """
     if not isinstance(x, module("dask.array").Array):
         raise ValueError(f"x: expected a dask array, got {type(x).__name__}")
@@ -58,4 +59,8 @@ def _content(x: Any, client: Any) -> Iterator[bytes]:
 
 def _bytes(chunk: Any, dtype: np.dtype) -> bytes:
     """Of a chunk that was asked for; where Dask joined several, their order in a number may be another."""
-    return chunk.result().astype(dtype, copy=False).tobytes()
+    try:
+        found = chunk.result()
+    except (CancelledError, module("distributed").scheduler.KilledWorker) as error:
+        raise OSError(f"client: expected each chunk from its workers, one did not come: {error}") from error
+    return found.astype(dtype, copy=False).tobytes()

@@ -15,7 +15,7 @@ from numpy_diffusion.models.tasks import State
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints, config_text
 from numpy_diffusion.training.inputs import Data, DataName
-from numpy_diffusion.training.ranks import check_alike, digest, together
+from numpy_diffusion.training.ranks import Stop, agreed, check_alike, digest, together
 from numpy_diffusion.training.step import start
 
 ARRAYS: Final = (*checkpoints.STATE, "losses")
@@ -52,8 +52,10 @@ def keep_state(
 ) -> int:
     """Write the checkpoint of this state, where there is a folder, and tell who asked: the step that is safe now.
 
-    Of several processes, whose states must be one, the first does that, and the others wait.
+    Of several processes, whose states must be one, the first does that, and the others wait.  Where who is told
+    raises a KeyboardInterrupt, to end the training here, all raise it.
     """
+    stop = Stop()
 
     def write() -> None:
         if ranks.rank > 0:
@@ -63,10 +65,15 @@ def keep_state(
         if out is not None:
             checkpoints.write(out, now)
         if after_checkpoint is not None:
-            after_checkpoint(now.model.copy(), losses[: state.step])
+            try:
+                after_checkpoint(now.model.copy(), losses[: state.step])
+            except KeyboardInterrupt:
+                stop.asked = True
 
     check_alike(ranks, lambda: {f"weights after step {state.step}": digest(state.parameters)})
     together(ranks, write)
+    if agreed(ranks, 0.0, stop).stop:
+        raise KeyboardInterrupt
     return state.step
 
 

@@ -183,7 +183,7 @@ class Agreed(NamedTuple):
 def agreed(ranks: Ranks, seconds: float, stop: Stop) -> Agreed:
     """The same on every rank."""
     if ranks.size == 1:
-        return Agreed(seconds, False)
+        return Agreed(seconds, stop.asked)
     numbers = np.array([seconds if ranks.rank == 0 else 0.0, stop.asked], np.float64)
     add_up(ranks, ranks.size, numbers)
     return Agreed(float(numbers[0]), bool(numbers[1]))

@@ -6,6 +6,7 @@ import builtins
 import signal
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -65,6 +66,20 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     with pytest.raises(ImportError, match=r"^several processes need mpi4py: pip install 'numpy_diffusion\[mpi\]' \("):
         launched.communicator()
+
+
+def test_an_mpi4py_that_finds_no_mpi_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It says so by a RuntimeError."""
+    (tmp_path / "mpi4py").mkdir()
+    (tmp_path / "mpi4py" / "__init__.py").write_text("")
+    (tmp_path / "mpi4py" / "MPI.py").write_text("raise RuntimeError('cannot load MPI library')")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mpi4py"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PMI_RANK", "0")
+    with pytest.raises(ImportError, match=r"^several processes need mpi4py: .* \(cannot load MPI library\)"):
+        launched.communicator()
+    del sys.modules["mpi4py"]
 
 
 def test_nobody_imports_mpi4py_without_need() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks.dask_arrays import SCHEDULE, digest, network
+from checks.dask_arrays import SCHEDULE, digest, images, network
 from checks.gaussians import mixture
 
 import numpy_diffusion as nd
@@ -40,6 +40,16 @@ def test_log_prob_is_that_of_one_process(chunks: Any, probes: int | None) -> Non
         assert all(length % 64 == 0 for length in found.chunks[0][:-1])
         expected = nd.log_prob(model, SCHEDULE, X, **options)
         assert digest(found.compute(scheduler="threads", num_workers=2)) == digest(expected)
+
+
+def test_what_a_model_is_told_of_each_sample_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(likelihood, "KEPT", 2 * 64 * likelihood.LAYERS)  # two images at once
+    model, x = nd.guided(images(), np.arange(7) % 3, 1.5), np.random.default_rng(2).uniform(-1.0, 1.0, (7, 1, 8, 8))
+    found = nd.parallel.bound(model, SCHEDULE, lazy(3, x))
+    assert digest(found) == digest(nd.bound(model, SCHEDULE, x).totals)
+    found = nd.parallel.log_prob(model, SCHEDULE, lazy(3, x), probes=1, steps=2)
+    assert found.chunks == ((2, 2, 2, 1),)
+    assert digest(found) == digest(nd.log_prob(model, SCHEDULE, x, probes=1, steps=2))
 
 
 def test_log_prob_on_workers_is_that_of_one_process(client: Any) -> None:

@@ -73,3 +73,11 @@ def test_definitions_need_no_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
     with engine.task("numpy"):
         assert chosen() == "numpy"
+
+
+def test_an_address_without_a_port_ends_the_process_with_a_sentence() -> None:
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    code = "from numpy_diffusion.parallel.engine import connected; connected('tcp://host0')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    expected = "OSError: client: expected the address of a Dask scheduler, got 'tcp://host0': missing port number"
+    assert expected in done.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -87,3 +89,22 @@ def test_what_is_wrong_is_said(client: Any, tmp_path: Path) -> None:
         nd.parallel.to_npy(x, tmp_path / "x.npy", client=None)
     with pytest.raises(OSError, match=r"^path: cannot write to .*/no/x\.npy: No such file or directory$"):
         nd.parallel.to_npy(x, tmp_path / "no" / "x.npy", client=client)
+
+
+@pytest.mark.parametrize("reason", ["scheduler-connection-lost", "workers died"])
+def test_a_chunk_that_does_not_come_is_said_in_a_sentence(reason: str) -> None:
+    """A scheduler that is gone, or a task with which too many workers have died."""
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed")
+    lost = (
+        CancelledError(reason)
+        if "died" not in reason
+        else distributed.scheduler.KilledWorker("x", SimpleNamespace(address="w"), 3)
+    )
+
+    class Future:
+        def result(self) -> np.ndarray:
+            raise lost
+
+    with pytest.raises(OSError, match=r"^client: expected each chunk from its workers, one did not come: ") as raised:
+        npy._bytes(Future(), np.dtype(np.float32))
+    assert reason in str(raised.value)

@@ -11,34 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks.dask_arrays import SCHEDULE, digest, network
+from checks.dask_arrays import SCHEDULE, digest, images, network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import numpy_diffusion as nd
-from numpy_diffusion.networks.unet.unet import UNet
 
 arrays = pytest.importorskip("dask.array", reason="Dask is not installed")
 cloudpickle = pytest.importorskip("cloudpickle", reason="Dask is not installed")
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
-
-UNET = {
-    "sample_size": 8,
-    "in_channels": 1,
-    "out_channels": 1,
-    "block_out_channels": (4, 8),
-    "down_block_types": ("DownBlock2D", "DownBlock2D"),
-    "up_block_types": ("UpBlock2D", "UpBlock2D"),
-    "norm_num_groups": 2,
-    "layers_per_block": 1,
-    "num_class_embeds": 4,
-}
-
-
-def images() -> UNet:
-    model = UNet(seed=1, **UNET)
-    model.buffer[:] = 0.1 * np.random.default_rng(4).normal(size=model.buffer.size)
-    return model
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])

@@ -158,6 +158,21 @@ def test_the_first_alone_writes_and_tells(tmp_path: Path) -> None:
     np.testing.assert_array_equal(nd.load(tmp_path / "run").buffer, runs[1].model.buffer)
 
 
+def test_all_stop_where_who_is_told_says_so() -> None:
+    """As one process does where `after_checkpoint` raises a KeyboardInterrupt."""
+
+    def enough(run: Any) -> None:
+        if run.step == 4:
+            raise KeyboardInterrupt
+
+    def job(comm: ThreadComm | None) -> Any:
+        return mpi_jobs.mlp(comm, checkpoint_every=2, after_checkpoint=enough)
+
+    alone = job(None)
+    assert (alone.step, alone.interrupted) == (4, True)
+    assert {mpi_jobs.digest(run) for run in on_comms(2, job)} == {mpi_jobs.digest(alone)}
+
+
 def test_all_end_where_the_first_cannot_write(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     said: list[str] = []
