@@ -118,19 +118,18 @@ def peak() -> float:
 
 
 def kills() -> None:
-    """One run after another, a worker of three killed at a moment drawn over the time that a run takes."""
+    """One run after another, a worker of three killed at a moment drawn over the time that a run takes.
+
+    Each has a cluster of its own: a LocalCluster may lose count of its workers when some are killed.
+    """
     model, schedule, draw = network(), nd.Schedule.linear(T=20), random.Random(0)
     expected = digest(nd.sample(model, schedule, OF_A_KILL, progress=False))
-    with cluster(3, 1) as machines, Client(machines) as client:
 
-        def drawn(moment: float) -> tuple[str, int, float]:
-            while (
-                len(client.nthreads()) < 2
-            ):  # the third may be on its way; a LocalCluster loses count of killed ones
-                time.sleep(0.1)
-            began = time.perf_counter()
+    def drawn(moment: float) -> tuple[str, int, float]:
+        with cluster(3, 1) as machines, Client(machines) as client:
+            client.wait_for_workers(3)
+            began, done = time.perf_counter(), 0
             x = client.persist(nd.parallel.sample(model, schedule, OF_A_KILL, client=client, chunk=CHUNK))
-            done = 0
             if moment < np.inf:
                 time.sleep(moment)
                 done = sum(future.done() for future in client.futures_of(x))
@@ -138,15 +137,13 @@ def kills() -> None:
             wait(x)
             return digest(x), done, time.perf_counter() - began
 
-        drawn(np.inf)
-        _, _, whole = drawn(np.inf)
-        equal = 0
-        for number in range(KILLS):
-            found, done, took = drawn(draw.uniform(0.0, whole))
-            equal += (same := found == expected)
-            verdict = "equal" if same else "DIFFERENT"
-            drawn_by_then = f"{done:2} of {OF_A_KILL // CHUNK} chunks drawn"
-            print(f"kill {number + 1:2}: {drawn_by_then}, whole after {took:.1f} s, {verdict}", flush=True)
+    _, _, whole = drawn(np.inf)
+    equal = 0
+    for number in range(KILLS):
+        found, done, took = drawn(draw.uniform(0.0, whole))
+        equal += (same := found == expected)
+        drawn_by_then, verdict = f"{done:2} of {OF_A_KILL // CHUNK} chunks drawn", "equal" if same else "DIFFERENT"
+        print(f"kill {number + 1:2}: {drawn_by_then}, whole after {took:.1f} s, {verdict}", flush=True)
     print(f"{equal} of {KILLS} results complete and equal to those of one process ({whole:.1f} s without a kill)")
 
 
