@@ -20,6 +20,10 @@ from numpy_diffusion.training.run import Run
 
 # What MPICH, Intel MPI and Slurm's pmi2 (PMI), Open MPI and Slurm's pmix (PMIX) give each process that they start.
 TOLD: Final = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
+SIZES: Final = (
+    "PMI_SIZE",
+    "OMPI_COMM_WORLD_SIZE",
+)  # how many there are, where MPICH's or Open MPI's launcher says it
 TASKS: Final = "SLURM_STEP_NUM_TASKS"
 LOOK: Final = 1.0  # seconds between two looks whether MPI still answers
 LAST_WORDS: Final = 2.0  # seconds in which the others say theirs, before the launcher ends them
@@ -65,7 +69,7 @@ def communicator() -> Any:
     ValueError : Slurm has started others, of which MPI does not know
     """
     tasks = int(os.environ.get(TASKS, "1"))
-    if tasks == 1 and not os.environ.keys() & set(TOLD):
+    if (tasks == 1 and not os.environ.keys() & set(TOLD)) or _of_one():
         return None
     try:
         from mpi4py import MPI
@@ -75,6 +79,12 @@ def communicator() -> Any:
     if tasks > 1 and size == 1:
         raise ValueError(f"srun: expected {tasks} processes that MPI knows of, got 1: see srun --mpi=list")
     return MPI.COMM_WORLD if size > 1 else None
+
+
+def _of_one() -> bool:
+    """Whether the launcher says that it has started this process alone, so that no mpi4py is asked for."""
+    said = [os.environ[name] for name in (*SIZES, TASKS) if name in os.environ]
+    return said[:1] == ["1"]
 
 
 def share_cores(comm: Any) -> None:

@@ -21,7 +21,7 @@ ALONE = ThreadComm(0, [[]])  # of one rank
 
 @pytest.fixture(autouse=True)
 def _nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*launched.TOLD, launched.TASKS, "NUMBA_NUM_THREADS"):
+    for name in (*launched.TOLD, *launched.SIZES, launched.TASKS, "NUMBA_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -59,6 +59,24 @@ def test_processes_that_mpi_does_not_know_of_are_refused(monkeypatch: pytest.Mon
     with_mpi(monkeypatch, ALONE)
     with pytest.raises(ValueError, match=r"^srun: expected 4 processes that MPI knows of, got 1: see"):
         launched.communicator()
+
+
+@pytest.mark.parametrize("size", [*launched.SIZES, launched.TASKS])
+def test_one_process_needs_no_mpi4py_where_the_launcher_says_that_it_is_one(
+    size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    monkeypatch.setenv("PMI_RANK", "0")
+    monkeypatch.setenv(size, "1")
+    assert launched.communicator() is None
+
+
+def test_ranks_of_a_launcher_in_a_step_of_one_task_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where mpiexec starts its own helpers by srun."""
+    for name, value in (("PMI_RANK", "0"), ("PMI_SIZE", "2"), (launched.TASKS, "1")):
+        monkeypatch.setenv(name, value)
+    with_mpi(monkeypatch, both := pair())
+    assert launched.communicator() is both
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
