@@ -21,9 +21,6 @@ from numpy_diffusion.training.run import Run
 # What MPICH, Intel MPI and Slurm's pmi2 (PMI), Open MPI and Slurm's pmix (PMIX) give each process that they start.
 TOLD: Final = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
 SIZES: Final = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")  # how many there are, where the launcher says it
-    "PMI_SIZE",
-    "OMPI_COMM_WORLD_SIZE",
-)  # how many there are, where MPICH's or Open MPI's launcher says it
 TASKS: Final = "SLURM_STEP_NUM_TASKS"
 LOOK: Final = 1.0  # seconds between two looks whether MPI still answers
 LAST_WORDS: Final = 2.0  # seconds in which the others say theirs, before the launcher ends them

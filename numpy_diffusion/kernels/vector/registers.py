@@ -6,9 +6,10 @@ is at, for the numbers that it is given: an address, a load, a sum of products. 
 together from them, and of nothing else.
 
 Every sum has one order, whatever VECTOR is, so that kernels give the same bits on all machines with fused
-multiply-adds.  Most sums have a place of a register to themselves, and take their terms there one by one.  Those that are split, along a
-row of numbers, over the samples of a batch or by the way a convolution is done, are split on every machine as on
-registers of 512 bits, by WIDEST_ROWS, WIDEST_VECTOR and WIDEST_LANES; what is only moved goes by ROWS, VECTOR, LANES.
+multiply-adds.  Most sums have a place of a register to themselves, and take their terms there one by one.  Those that
+are split, along a row of numbers, over the samples of a batch or by the way a convolution is done, are split on every
+machine as on registers of 512 bits, by WIDEST_ROWS, WIDEST_VECTOR and WIDEST_LANES; what is only moved goes by ROWS,
+VECTOR, LANES.
 """
 
 import math
