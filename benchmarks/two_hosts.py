@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from killed_ranks import processes
 
 import numpy_diffusion as nd
 
@@ -137,19 +138,6 @@ def broken(room: Path, expected: np.ndarray) -> str:
     subprocess.run(on_both(room, 1, *command(folder, "--resume")), check=True)
     np.testing.assert_array_equal(result(folder), expected)
     return "\n".join([*said, f"link down: all ended in {seconds:.1f} s, {kept} steps kept, resumed to the same bits"])
-
-
-def processes(folder: Path) -> list[str]:
-    """The ids of the ranks that train in a folder, on either host."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (path / "cmdline").read_bytes().split(b"\0")
-        except OSError:  # ended by now
-            continue
-        if str(folder).encode() in line and b"python" in line[0]:
-            found.append(path.name)
-    return found
 
 
 def with_dask(script: Path) -> None:
