@@ -6,13 +6,14 @@ import sys
 
 import numpy as np
 from checks.mpi_jobs import POINTS, SCHEDULE
-from mpi4py import MPI
 
 import numpy_diffusion as nd
 from numpy_diffusion.training import ranks
 
 
 def main(lie: str) -> None:
+    from mpi4py import MPI
+
     comm = MPI.COMM_WORLD
     wrong, x0 = comm.rank == 2, POINTS
     if lie == "version" and wrong:
