@@ -75,7 +75,7 @@ def train(
         set to the data's
     schedule : Schedule
     x0 : points [N, D], any units: the network gets (x0 - mean) / std, coordinate by coordinate; or images
-        [N, C, H, W] within -1..1, which it gets as they are; latents, of another C than 1 and 3, have no such range
+        [N, C, H, W] within -1..1, which it gets as they are; latents have no such range
     labels : of a network with classes, and of no other: the images' classes [N], 0..num_class_embeds - 2; or a
         `Condition` with a row for each sample, of a network that takes its fields
     steps, batch : how many steps, of how many samples each, drawn with replacement; 512 points or 32 images
