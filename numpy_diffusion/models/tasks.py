@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +45,7 @@ class Batch(NamedTuple):
 @dataclass
 class State:
     """What training changes: arrays [P] in the order of `Network.buffer`, the losses by t (see
-    `training.step_sampling`), and how many steps are done."""
+    `training.step_sampling`), and how many steps are done; and what no parameter's size exceeds."""
 
     parameters: np.ndarray
     m: np.ndarray
@@ -53,6 +53,45 @@ class State:
     average: np.ndarray
     history: np.ndarray
     step: int
+    reach: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reach = largest(self.parameters)
+
+    def replaced(self, parameters: np.ndarray, m: np.ndarray, v: np.ndarray, average: np.ndarray) -> Move:
+        """The move to these arrays in the place of its own."""
+        reach, *others = map(largest, (parameters, m, v, average))
+
+        def make() -> None:
+            self.parameters, self.m, self.v, self.average, self.reach = parameters, m, v, average, reach
+
+        return Move(bool(np.isfinite([reach, *others]).all()), make)
+
+
+class Move(NamedTuple):
+    """A change of a state that is worked out, but not made yet."""
+
+    finite: bool  # whether all numbers will be
+    make: Callable[[], None]
+
+
+class Taken(NamedTuple):
+    """Steps that are worked out; the state is as it was before them."""
+
+    losses: np.ndarray  # of the steps [count], float32
+    last: np.ndarray  # of the last one's samples [batch]
+    move: Move
+
+
+def largest(values: np.ndarray) -> float:
+    """The largest size of these numbers, NaN where there is one among them; without another array like them.
+
+    Examples
+    --------
+    >>> largest(np.array([-3.0, 2.0])), largest(np.array([1.0, np.nan, np.inf]))
+    (3.0, nan)
+    """
+    return float(np.maximum(values.max(), -values.min()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +130,6 @@ class Task:
 # batch, what the share adds to the gradient of the whole batch's mean.
 Gradient = Callable[[np.ndarray, Batch], tuple[np.ndarray, np.ndarray]]
 
-# Takes steps in place: state, how many, the steps t to draw from, lambda by t [T + 1], the bound's table [T + 1, 6]
-# -> the losses of the steps [count], and of the last one's samples t [batch] and loss [batch].
-Take = Callable[
-    [State, int, np.ndarray, np.ndarray, np.ndarray],
-    tuple[np.ndarray, np.ndarray, np.ndarray],
-]
+# Works steps out, of what state and how many at most, from the steps t to draw from, lambda by t [T + 1], and the
+# bound's table [T + 1, 6]; the state stays as it is.
+Take = Callable[[State, int, np.ndarray, np.ndarray, np.ndarray], Taken]

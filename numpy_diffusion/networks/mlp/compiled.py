@@ -12,9 +12,9 @@ from numpy_diffusion.kernels.mlp import forward, layout, shared, train, workspac
 from numpy_diffusion.layers import fourier_features, time_embedding
 from numpy_diffusion.models.parameters import Parameters
 from numpy_diffusion.models.shares import Share, add_up
-from numpy_diffusion.models.tasks import State, Take, Task
+from numpy_diffusion.models.tasks import State, Take, Taken, Task
 from numpy_diffusion.networks.mlp.config import MLPConfig
-from numpy_diffusion.noise import STREAM_BATCH, STREAM_REVERSE, STREAM_TRAIN, integers, split_seed
+from numpy_diffusion.noise import STREAM_BATCH, STREAM_REVERSE, STREAM_TRAIN, split_seed
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.probability_flow import SWEEPS, Plan
 
@@ -73,31 +73,31 @@ class Kernels(NamedTuple):
         )
         work = workspace.workspace(network.table, network.weights, -(-share.bounds // share.unit))
 
-        def take(
-            state: State, count: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray
-        ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        def take(state: State, most: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray) -> Taken:
             lambda_t, bound = weighting.astype(np.float32), table.astype(np.float32)
             problem = workspace.Problem(
                 network.table, network.octaves, data, chosen, signal, sigma, lambda_t, bound, embedding
             )
-            low, high = state.step, state.step + count
+            P, low, high = len(state.parameters), state.step, state.step + most
+            moved = state.m.copy(), state.v.copy(), state.average.copy()
+            work.weights[:P] = state.parameters
             if task.ranks.size > 1:
-                return self._shared_steps(task, share, problem, work, state, count)
-            work.weights[: len(state.parameters)] = state.parameters
-            found = train.steps(
-                problem,
-                work,
-                self.residual,
-                (state.m, state.v, state.average),
-                task.batch,
-                low + 1,
-                task.rates[low:high],
-                task.decays[low:high],
-                tuple(task.adam),
-                (*split_seed(task.seed), STREAM_BATCH, STREAM_TRAIN),
-            )
-            state.parameters[:], state.step = work.weights[: len(state.parameters)], high
-            return found, work.t[: task.batch], work.sample_loss[: task.batch]
+                found, of_samples = self._shared_steps(task, share, problem, work, moved, low, high)
+            else:
+                found = train.steps(
+                    problem,
+                    work,
+                    self.residual,
+                    moved,
+                    task.batch,
+                    low + 1,
+                    task.rates[low:high],
+                    task.decays[low:high],
+                    tuple(task.adam),
+                    (*split_seed(task.seed), STREAM_BATCH, STREAM_TRAIN),
+                )
+                of_samples = work.sample_loss[: task.batch]
+            return Taken(found, of_samples, state.replaced(work.weights[:P].copy(), *moved))
 
         return take
 
@@ -107,29 +107,30 @@ class Kernels(NamedTuple):
         share: Share,
         problem: workspace.Problem,
         work: workspace.Workspace,
-        state: State,
-        count: int,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Steps whose batches several processes share: each adds up its groups, then all of them theirs."""
+        moved: tuple[np.ndarray, ...],
+        low: int,
+        high: int,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Steps low + 1..high, whose batches several processes share: each adds up its groups, then all theirs.
+
+        Their losses, and those of the last one's samples.
+        """
         key, adam = (*split_seed(task.seed), STREAM_BATCH, STREAM_TRAIN), tuple(task.adam)
-        moved = state.m, state.v, state.average
-        P, found = len(state.parameters), []
-        work.weights[:P] = state.parameters
+        P, found = len(moved[0]), []
         of_units, own = -(-task.batch // share.unit), work.bounds[[0, -1]]
-        for step in range(state.step + 1, state.step + count + 1):
+        numbers = np.empty(P + of_units * (1 + share.unit), np.float32)
+        slope, losses, of_samples = np.split(numbers, [P, P + of_units])
+        for step in range(low + 1, high + 1):
             rate, decay = float(task.rates[step - 1]), float(task.decays[step - 1])
             now = shared.one_step(problem, work, self.residual, moved, task.batch, step, rate, decay, adam, key)
-            numbers = np.zeros(P + of_units * (1 + share.unit), np.float32)
-            slope, losses, of_samples = np.split(numbers, [P, P + of_units])
+            numbers[P:] = 0.0
             slope[:] = shared.gradient(now)
             losses[slice(*own)], of_samples[slice(*own * share.unit)] = work.loss, work.sample_loss
             add_up(task.ranks, share.groups, numbers)
             work.sums[0] = slope
             shared.descend(now)
             found.append(shared.total(losses) / np.float32(task.batch * problem.data.shape[1]))
-        state.parameters[:], state.step = work.weights[:P], state.step + count
-        drawn = integers(task.seed, STREAM_BATCH, np.arange(task.batch), state.step, [1, len(problem.steps)])
-        return np.array(found, np.float32), problem.steps[drawn[:, 1]], of_samples[: task.batch]
+        return np.array(found, np.float32), of_samples[: task.batch]
 
 
 def kernels(shapes: list[tuple[int, ...]], parameters: np.ndarray, octaves: int, residual: bool) -> Kernels:
