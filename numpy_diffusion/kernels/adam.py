@@ -9,7 +9,6 @@ from numba import get_num_threads
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.threads import kept, run, share
 
-BLOCK = 2048  # numbers: of five arrays they fill a core's first cache
 ROOT = np.float32(1.8e19)  # its square is the largest float32, or nearly
 
 
@@ -30,21 +29,14 @@ def adam_rule(step, rate, decay, beta1, beta2, epsilon, weight_decay):
 
 @jit
 def adam(gradient, parameters, m, v, average, rule):
-    """One step in place, of arrays of one length; block by block, so that each number comes from memory once.
-
-    Two loops, because LLVM gives up where it must tell more arrays apart than a few.
-    """
+    """One step in place, of arrays of one length; in one loop, so that each number comes from memory once."""
     new1, new2, m_scale, v_scale, epsilon, weight_decay, rate, new_average = rule
-    for low in range(0, parameters.shape[0], BLOCK):
-        block = slice(low, min(low + BLOCK, parameters.shape[0]))
-        slope, theta, first, second, mean = gradient[block], parameters[block], m[block], v[block], average[block]
-        for c in range(theta.shape[0]):
-            first[c] += new1 * (slope[c] - first[c])
-            second[c] += new2 * (slope[c] * slope[c] - second[c])
-        for c in range(theta.shape[0]):
-            update = first[c] * m_scale / (math.sqrt(second[c] * v_scale) + epsilon) + weight_decay * theta[c]
-            theta[c] -= rate * update
-            mean[c] += new_average * (theta[c] - mean[c])
+    for c in range(parameters.shape[0]):
+        m[c] += new1 * (gradient[c] - m[c])
+        v[c] += new2 * (gradient[c] * gradient[c] - v[c])
+        update = m[c] * m_scale / (math.sqrt(v[c] * v_scale) + epsilon) + weight_decay * parameters[c]
+        parameters[c] -= rate * update
+        average[c] += new_average * (parameters[c] - average[c])
 
 
 class Step(NamedTuple):

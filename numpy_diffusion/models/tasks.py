@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.shares import ALONE, Ranks
 from numpy_diffusion.process.schedules import Schedule
+
+ALMOST_INFINITE: Final = 1e37  # the largest float32 is 3.4e38
 
 
 class Adam(NamedTuple):
@@ -20,6 +23,26 @@ class Adam(NamedTuple):
     beta2: float = 0.999
     epsilon: float = 1e-8
     weight_decay: float = 0.0
+
+    def reach(self, before: float, rate: float) -> float:
+        """What no parameter's size exceeds after a step of this rate, if `before` is that before it.
+
+            |theta'| <= |1 - rate decay| |theta| + rate |m| / sqrt(v)
+            m^2 / v <= (1 - beta1)^2 / (1 - beta2) / (1 - beta1^2 / beta2)
+
+        the latter by the inequality of Cauchy and Schwarz, as m and v are such means of g and g^2.  Infinity where
+        float32 may not hold all that leads there.
+
+        Examples
+        --------
+        >>> round(Adam().reach(2.0, rate=1.0), 2), Adam(weight_decay=1e38).reach(2.0, rate=0.0)
+        (9.27, inf)
+        """
+        b1, b2, decay = self.beta1, self.beta2, self.weight_decay
+        farthest = (1.0 - b1) / math.sqrt((1.0 - b2) * (1.0 - b1**2 / b2))
+        update = farthest + decay * before
+        after = abs(1.0 - rate * decay) * before + rate * farthest
+        return after if max(update, rate * update, after) < ALMOST_INFINITE else math.inf
 
 
 class Dropout(NamedTuple):
@@ -59,13 +82,26 @@ class State:
         self.reach = largest(self.parameters)
 
     def replaced(self, parameters: np.ndarray, m: np.ndarray, v: np.ndarray, average: np.ndarray) -> Move:
-        """The move to these arrays in the place of its own."""
+        """The move to other arrays in the place of these."""
         reach, *others = map(largest, (parameters, m, v, average))
 
         def make() -> None:
             self.parameters, self.m, self.v, self.average, self.reach = parameters, m, v, average, reach
 
-        return Move(bool(np.isfinite([reach, *others]).all()), make)
+        return Move(all(map(math.isfinite, (reach, *others))), make)
+
+    def in_place(self, kernel: Callable[[], None], squares_are_finite: bool, rate: float, adam: Adam) -> Move:
+        """The move that a kernel makes of these arrays by Adam: what it leaves must be known before.
+
+        squares_are_finite : those of the gradient, which m and v are means of
+        """
+        reach = adam.reach(self.reach, rate)
+
+        def make() -> None:
+            kernel()
+            self.reach = reach
+
+        return Move(squares_are_finite and math.isfinite(reach), make)
 
 
 class Move(NamedTuple):

@@ -93,7 +93,7 @@ def advancing(worked_out: Callable[[State, int], tuple[Taken, np.ndarray]]) -> A
         done = 0
         while done < len(losses):
             taken, history = worked_out(state, len(losses) - done)
-            _check_finite(state.step, taken, history)
+            _check_finite(state, taken, history)
             first, done = done, done + len(taken.losses)
             losses[first:done] = taken.losses
             with in_one_piece():
@@ -103,13 +103,14 @@ def advancing(worked_out: Callable[[State, int], tuple[Taken, np.ndarray]]) -> A
     return advance
 
 
-def _check_finite(step: int, taken: Taken, history: np.ndarray) -> None:
+def _check_finite(state: State, taken: Taken, history: np.ndarray) -> None:
     advice = "training has diverged; a smaller learning_rate may help"
     if len(bad := np.flatnonzero(~np.isfinite(taken.losses))):
-        loss, number = taken.losses[bad[0]], step + 1 + bad[0]
+        loss, number = taken.losses[bad[0]], state.step + 1 + bad[0]
         raise FloatingPointError(f"loss: expected finite numbers, got {loss} at step {number}: {advice}")
-    if not (taken.move.finite and np.isfinite(largest(history))):
-        number = step + len(taken.losses)
+    known = history is state.history or np.isfinite(largest(history))
+    if not (taken.move.finite and known):
+        number = state.step + len(taken.losses)
         raise FloatingPointError(f"weights: expected finite numbers, got others by step {number}: {advice}")
 
 

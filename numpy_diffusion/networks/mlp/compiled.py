@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from numpy_diffusion.kernels.adam import squares_are_finite
 from numpy_diffusion.kernels.mlp import flow as flow_kernel
 from numpy_diffusion.kernels.mlp import forward, layout, shared, train, workspace
 from numpy_diffusion.layers import fourier_features, time_embedding
@@ -17,6 +18,8 @@ from numpy_diffusion.networks.mlp.config import MLPConfig
 from numpy_diffusion.noise import STREAM_BATCH, STREAM_REVERSE, STREAM_TRAIN, split_seed
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.probability_flow import SWEEPS, Plan
+
+LARGE: Final = 1_000_000  # parameters from which on a step is long beside its calls, and its arrays are in no cache
 
 
 class Kernels(NamedTuple):
@@ -64,7 +67,8 @@ class Kernels(NamedTuple):
     def steps(self, task: Task, share: Share, embedding: np.ndarray) -> Take:
         """Training steps in their one kernel, all buffers made once; embedding [T + 1, E] of the steps t.
 
-        Where processes share a batch, only the gradient of each step is in the kernel.
+        Where processes share a batch, only the gradient of each step is in the kernel, and where the arrays are so
+        large that a copy of them would be felt.
         """
         schedule, network = task.schedule, self.network
         data, signal, sigma, embedding = (
@@ -72,6 +76,7 @@ class Kernels(NamedTuple):
             for values in (task.data, np.sqrt(schedule.alpha_bar), np.sqrt(1.0 - schedule.alpha_bar), embedding)
         )
         work = workspace.workspace(network.table, network.weights, -(-share.bounds // share.unit))
+        key = (*split_seed(task.seed), STREAM_BATCH, STREAM_TRAIN)
 
         def take(state: State, most: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray) -> Taken:
             lambda_t, bound = weighting.astype(np.float32), table.astype(np.float32)
@@ -79,58 +84,47 @@ class Kernels(NamedTuple):
                 network.table, network.octaves, data, chosen, signal, sigma, lambda_t, bound, embedding
             )
             P, low, high = len(state.parameters), state.step, state.step + most
-            moved = state.m.copy(), state.v.copy(), state.average.copy()
             work.weights[:P] = state.parameters
-            if task.ranks.size > 1:
-                found, of_samples = self._shared_steps(task, share, problem, work, moved, low, high)
-            else:
-                found = train.steps(
-                    problem,
-                    work,
-                    self.residual,
-                    moved,
-                    task.batch,
-                    low + 1,
-                    task.rates[low:high],
-                    task.decays[low:high],
-                    tuple(task.adam),
-                    (*split_seed(task.seed), STREAM_BATCH, STREAM_TRAIN),
-                )
-                of_samples = work.sample_loss[: task.batch]
-            return Taken(found, of_samples, state.replaced(work.weights[:P].copy(), *moved))
+            if task.ranks.size > 1 or P >= LARGE:
+                return self._one_step(task, share, problem, work, state, key)
+            moved = state.m.copy(), state.v.copy(), state.average.copy()
+            rates, decays = task.rates[low:high], task.decays[low:high]
+            given = moved, task.batch, low + 1, rates, decays, tuple(task.adam), key
+            losses = train.steps(problem, work, self.residual, *given)
+            return Taken(losses, work.sample_loss[: task.batch], state.replaced(work.weights[:P].copy(), *moved))
 
         return take
 
-    def _shared_steps(
+    def _one_step(
         self,
         task: Task,
         share: Share,
         problem: workspace.Problem,
         work: workspace.Workspace,
-        moved: tuple[np.ndarray, ...],
-        low: int,
-        high: int,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Steps low + 1..high, whose batches several processes share: each adds up its groups, then all theirs.
-
-        Their losses, and those of the last one's samples.
-        """
-        key, adam = (*split_seed(task.seed), STREAM_BATCH, STREAM_TRAIN), tuple(task.adam)
-        P, found = len(moved[0]), []
-        of_units, own = -(-task.batch // share.unit), work.bounds[[0, -1]]
-        numbers = np.empty(P + of_units * (1 + share.unit), np.float32)
-        slope, losses, of_samples = np.split(numbers, [P, P + of_units])
-        for step in range(low + 1, high + 1):
-            rate, decay = float(task.rates[step - 1]), float(task.decays[step - 1])
-            now = shared.one_step(problem, work, self.residual, moved, task.batch, step, rate, decay, adam, key)
-            numbers[P:] = 0.0
-            slope[:] = shared.gradient(now)
+        state: State,
+        key: tuple[int, ...],
+    ) -> Taken:
+        """A step whose batch several processes may share: each adds up its groups, then all of them theirs."""
+        P, rate, decay = len(state.parameters), float(task.rates[state.step]), float(task.decays[state.step])
+        given = task.batch, state.step + 1, rate, decay, tuple(task.adam), key
+        now = shared.one_step(problem, work, self.residual, (state.m, state.v, state.average), *given)
+        slope, losses, of_samples = shared.gradient(now), work.loss, work.sample_loss
+        if task.ranks.size > 1:
+            of_units, own = -(-task.batch // share.unit), work.bounds[[0, -1]]
+            numbers = np.zeros(P + of_units * (1 + share.unit), np.float32)
+            numbers[:P] = slope
+            _, losses, of_samples = np.split(numbers, [P, P + of_units])
             losses[slice(*own)], of_samples[slice(*own * share.unit)] = work.loss, work.sample_loss
             add_up(task.ranks, share.groups, numbers)
-            work.sums[0] = slope
+            slope[:] = numbers[:P]
+        loss = shared.total(losses) / np.float32(task.batch * problem.data.shape[1])
+
+        def move() -> None:
             shared.descend(now)
-            found.append(shared.total(losses) / np.float32(task.batch * problem.data.shape[1]))
-        return np.array(found, np.float32), of_samples[: task.batch]
+            state.parameters[:] = work.weights[:P]
+
+        made = state.in_place(move, squares_are_finite(slope), rate, task.adam)
+        return Taken(np.array([loss], np.float32), of_samples[: task.batch], made)
 
 
 def kernels(shapes: list[tuple[int, ...]], parameters: np.ndarray, octaves: int, residual: bool) -> Kernels:
