@@ -55,7 +55,8 @@ def train(model, schedule, data, batch, steps, rate, condition=NOTHING, crop=Non
     rates, decays = np.full(most, rate), average_decays(0.999, 1, most)
     task = Task(schedule, data, condition, batch, Adam(), rates, decays, seed=0, crop=crop)
     advance = training_step.prepare(model, task, losses.weights(schedule), backend="numba")
-    return lambda: advance(state, steps)
+    found = np.empty(steps, np.float32)
+    return lambda: advance(state, found)
 
 
 def train_autoencoder(autoencoder, data, batch, rate, most=1_000_000):
@@ -73,7 +74,8 @@ def train_autoencoder(autoencoder, data, batch, rate, most=1_000_000):
     )
     state = training_step.start(autoencoder)
     advance = autoencoder_training._steps(inputs.pictures(autoencoder, data), settings, ALONE)
-    return lambda: advance(state, 1)
+    loss = np.empty(1, np.float32)
+    return lambda: advance(state, loss)
 
 
 def gradient(model, schedule, x0, t, eps, condition=NOTHING):
