@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.backend import BACKENDS
 from numpy_diffusion.models.tasks import Adam, State
+from numpy_diffusion.networks.mlp import compiled
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training.batch import draw
@@ -131,6 +132,18 @@ def test_any_split_of_the_steps_gives_the_same_bits(cuts: set[int], batch: int, 
             advance = prepare(MLP(**model.options, seed=5), LINEAR, **options)
     np.testing.assert_array_equal(np.concatenate(found), losses)
     for one, two in zip(arrays(state), arrays(whole), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("batch", [33, 250])
+def test_a_large_network_takes_the_same_steps_one_by_one(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its arrays lie, and without others like them."""
+    model = network(3, 5, 37, 2, 8, True)
+    expected, expected_losses = steps(model, 4, batch=batch, adam=Adam(weight_decay=0.1))
+    monkeypatch.setattr(compiled, "LARGE", model.buffer.size)
+    state, losses = steps(model, 4, batch=batch, adam=Adam(weight_decay=0.1))
+    np.testing.assert_array_equal(losses, expected_losses)
+    for one, two in zip(arrays(state), arrays(expected), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
