@@ -30,9 +30,9 @@ def read(folder: _files.PathLike) -> AutoencoderKL:
         ...
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
-    config, tensors = read_network(folder, (KIND,), _checked, shapes)
+    config, stored = read_network(folder, (KIND,), _checked, shapes)
     autoencoder = AutoencoderKL.empty(**vars(config))
-    autoencoder.fill(tensors)
+    autoencoder.read_from(stored)
     return autoencoder
 
 

@@ -30,8 +30,9 @@ from numpy_diffusion.interop.diffusers.safetensors_files import (
     header,
     naming,
     parsed,
-    tensor,
+    stored,
 )
+from numpy_diffusion.models.stored import Stored
 
 Config = TypeVar("Config")
 
@@ -69,8 +70,8 @@ def read_network(
     shapes: Callable[[Config], Shapes],
     library: Library = DIFFUSERS_LIBRARY,
     left_out: Callable[[Config], Shapes] = lambda config: {},
-) -> tuple[Config, Tensors]:
-    """A network's options and its weights, float32 and finite, by name.
+) -> tuple[Config, Stored]:
+    """A network's options and its weights, finite, where they are stored.
 
     Parameters
     ----------
@@ -97,8 +98,7 @@ def read_network(
             _checks.integer(library.layers, given.get(library.layers, 1), 1, max(len(entries), 1))
         expected = shapes(config)
         check_entries(path, entries, expected, left_out(config), os.fstat(file.fileno()).st_size - start)
-        tensors = {name: tensor(file, start, entries[name]) for name in expected}
-    return config, {name: _checks.array(f"{path}: {name}", values) for name, values in tensors.items()}
+        return config, stored(path, file, start, entries, expected)
 
 
 def check_weights(tensors: Tensors) -> None:

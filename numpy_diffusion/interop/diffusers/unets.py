@@ -37,9 +37,9 @@ def read(folder: _files.PathLike, kinds: tuple[str, ...] = KINDS) -> UNet:
         ...
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
-    config, tensors = read_network(folder, kinds, _checked, shapes)
+    config, stored = read_network(folder, kinds, _checked, shapes)
     model = UNet.empty(**vars(config))
-    model.fill(tensors)
+    model.read_from(stored)
     return model
 
 

@@ -17,6 +17,7 @@ from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import run, workspace
 from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Plan
 from numpy_diffusion.models.shares import Share
+from numpy_diffusion.models.stored import Stored
 from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig
 from numpy_diffusion.networks.autoencoder.program import decoder, encoder, shapes
 from numpy_diffusion.networks.unet import placement
@@ -70,9 +71,9 @@ def _training(config: AutoencoderConfig, batch: int, kl_weight: float) -> Plan:
     )
 
 
-def laid_out(config: AutoencoderConfig, buffer: np.ndarray, known: Weights | None) -> Weights:
+def laid_out(config: AutoencoderConfig, numbers: np.ndarray | Stored, known: Weights | None) -> Weights:
     """The parameters of an autoencoder as its kernels read them; see `packed`."""
-    return packed(_layout(config), buffer, known)
+    return packed(_layout(config), numbers, known)
 
 
 def _told(n: int, vectors: np.ndarray | None = None) -> workspace.Told:

@@ -142,7 +142,7 @@ class PriorTransformer(Network):
         from numpy_diffusion.networks.prior import compiled
         from numpy_diffusion.networks.unet.compiled import packed
 
-        self._laid_out = packed(compiled.kernels(self.config).layout, self.buffer, self._laid_out)
+        self._laid_out = packed(compiled.kernels(self.config).layout, self.numbers, self._laid_out)
         return compiled.predict(self.config, self._laid_out.laid_out, x, t, condition)
 
     def own_gradient(self, task: Task) -> Gradient:
