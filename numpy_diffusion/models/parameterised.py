@@ -77,11 +77,14 @@ class Parameterised(ABC):
         """All parameters for the kernels: `buffer`, or where they are stored."""
         return self.buffer if self._stored is None else self._stored
 
-    def read_from(self, stored: Stored) -> None:
-        """Take the parameters from where they are stored, of which nothing is copied before it has to be."""
+    def read_from(self, stored: Stored, laid_out: Any = None) -> None:
+        """Take the parameters from where they are stored, of which nothing is copied before it has to be.
+
+        laid_out : the same as kernels read them, where that is known
+        """
         self.__dict__.pop("buffer", None)
         self.__dict__.pop("params", None)
-        self._stored = stored
+        self._stored, self._laid_out = stored, laid_out
 
     @classmethod
     def empty(cls, **options: Any) -> Self:

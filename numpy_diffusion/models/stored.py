@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,3 +43,10 @@ class Stored:
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process gets the numbers."""
         return Stored, (np.array(self.numbers), self.starts)
+
+
+class Weights(NamedTuple):
+    """Parameters, [P] or where they are stored, and the same as the kernels read them."""
+
+    numbers: np.ndarray | Stored
+    laid_out: np.ndarray

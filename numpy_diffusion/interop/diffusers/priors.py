@@ -48,7 +48,7 @@ def read(folder: _files.PathLike) -> PriorTransformer:
         ...
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
-    config, stored = read_network(folder, (KIND,), _checked, _shapes, LIBRARY)
+    config, stored, _ = read_network(folder, (KIND,), _checked, _shapes, LIBRARY)
     units = stored.views({MEAN: (config.embedding_dim,), DEVIATION: (config.embedding_dim,)})
     shift, scale = (units[name].astype(np.float32) for name in (MEAN, DEVIATION))
     with naming(_files.as_path("folder", folder) / WEIGHTS):

@@ -133,9 +133,11 @@ def _check_entry(what: str, entry: Any, shape: tuple[int, ...], dtypes: dict[str
         raise ValueError(f"{what}: expected two integers as data_offsets, got {str(offsets)[:80]}")
 
 
-def stored(path: Path, file: BinaryIO, start: int, entries: dict[str, Any], shapes: Shapes) -> Stored:
+def stored(path: Path, file: BinaryIO, start: int, entries: dict[str, Any], shapes: Shapes, finite: bool) -> Stored:
     """The tensors of these shapes as they are in the file's pages; of several dtypes, or where a file cannot be
     mapped so that they are numbers, copied as float32.
+
+    finite : whether their numbers are known to be finite
 
     Raises
     ------
@@ -151,7 +153,7 @@ def stored(path: Path, file: BinaryIO, start: int, entries: dict[str, Any], shap
         pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         numbers = np.frombuffer(pages, dtype, (len(pages) - start) // width, start)
         found = Stored(numbers, {name: begin // width for name, begin in begins.items()}, pages)
-    if not all_finite(found.numbers):  # or some that is not read
+    if not finite and not all_finite(found.numbers):  # or some that is not read
         for name, values in found.views(shapes).items():
             _checks.array(f"{path}: {name}", values)
     found.let_go()

@@ -31,7 +31,7 @@ def read(folder: _files.PathLike) -> TextProjection:
         ...
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
-    config, stored = read_network(folder, (KIND,), _checked, shapes)
+    config, stored, _ = read_network(folder, (KIND,), _checked, shapes)
     model = TextProjection.empty(**vars(config))
     model.read_from(stored)
     return model

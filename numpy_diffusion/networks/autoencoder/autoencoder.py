@@ -23,7 +23,7 @@ from numpy_diffusion.noise import STREAM_LATENT, WORD_RANGE, normal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy_diffusion.networks.unet.compiled import Weights
+    from numpy_diffusion.models.stored import Weights
 
 MEASURED: Final = 256  # images at most, whose latents' deviation is measured
 

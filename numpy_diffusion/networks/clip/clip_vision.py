@@ -16,7 +16,7 @@ from numpy_diffusion.networks.clip.vision_config import CLIPVisionConfig, shapes
 from numpy_diffusion.noise import STREAM_WEIGHTS
 
 if TYPE_CHECKING:
-    from numpy_diffusion.networks.unet.compiled import Weights
+    from numpy_diffusion.models.stored import Weights
 
 
 class CLIPVisionWithProjection(Parameterised):

@@ -18,7 +18,7 @@ from numpy_diffusion.networks.unet import initial
 from numpy_diffusion.noise import STREAM_WEIGHTS, normal
 
 if TYPE_CHECKING:
-    from numpy_diffusion.networks.unet.compiled import Weights
+    from numpy_diffusion.models.stored import Weights
 
 DEVIATION = 0.02  # of the positions and of the learned token
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from numpy_diffusion.kernels.unet import packing, run, workspace
 from numpy_diffusion.kernels.unet.calls import Layout, Plan
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.shares import Share
-from numpy_diffusion.models.stored import Stored
+from numpy_diffusion.models.stored import Stored, Weights
 from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.layout import layout, used
 from numpy_diffusion.networks.unet.plan import plan
@@ -22,13 +21,6 @@ from numpy_diffusion.networks.unet.program import program, shapes
 from numpy_diffusion.noise import STREAM_DROPOUT, split_seed
 
 AT_ONCE = 2**24  # numbers of a file
-
-
-class Weights(NamedTuple):
-    """Parameters, [P] or where they are stored, and the same as the kernels read them."""
-
-    numbers: np.ndarray | Stored
-    laid_out: np.ndarray
 
 
 @functools.lru_cache(maxsize=16)

@@ -23,7 +23,7 @@ from numpy_diffusion.networks.unet.program import program, shapes, told_size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy_diffusion.networks.unet.compiled import Weights
+    from numpy_diffusion.models.stored import Weights
 
 
 @register
