@@ -1,6 +1,7 @@
 """Stable Diffusion 1.5 at its own size: a folder of drawn weights opened here and by diffusers, a process each.
 
     python benchmarks/full_size.py make FOLDER [--float16]          by diffusers and transformers, which it needs
+    python benchmarks/full_size.py keep FOLDER                      nd.keep_layouts, to be timed with what it keeps
     python benchmarks/full_size.py answers FOLDER [--parts ...]     of each part, against PyTorch's
     python benchmarks/full_size.py time FOLDER [--parts ...] [--rounds 3] [--contestants ...]
 
@@ -11,7 +12,8 @@ weights are drawn, so its pictures are noise; what is measured does not depend o
 Whole models do not fit into memory side by side.  So each contestant works in a process of its own, which opens the
 folder, makes the first call and repeats it; processes alternate, for `rounds` of them.  What is told of each:
 
-    opening     the whole pipeline opened, a text encoded, and the first step of the U-Net; without imports
+    opening     the whole pipeline opened, a text encoded, and the first step of the U-Net
+    imported    the same from the start of the process: with the imports
     unet1, 2    a step of the U-Net for one picture, and for two
     decoder     a latent 64 x 64 to a picture 512 x 512
     encoder     a picture to its latent's mean and variance
@@ -40,7 +42,7 @@ import numpy as np
 OURS = "numpy_diffusion"
 PEERS = ("PyTorch eager", "PyTorch channels_last")  # to compile this U-Net takes PyTorch many minutes
 PARTS = ("opening", "unet1", "unet2", "decoder", "encoder")
-TARGETS = {"opening": 2.0, "unet1": 1.5, "unet2": 1.5, "decoder": 1.5, "encoder": 1.5}
+TARGETS = {"opening": 2.0, "imported": 2.0, "unet1": 1.5, "unet2": 1.5, "decoder": 1.5, "encoder": 1.5}
 TEXT, STEP = "a big red plane", 500
 LATENT, PICTURE = (4, 64, 64), (3, 512, 512)
 SEED, LONG = 0, 2.0  # seconds after which a call is not repeated more than twice
@@ -48,7 +50,7 @@ SEED, LONG = 0, 2.0  # seconds after which a call is not repeated more than twic
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("make", "answers", "time", "measure"))
+    parser.add_argument("command", choices=("make", "keep", "answers", "time", "measure"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--float16", action="store_true", help="files of float16, as many people have them")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
@@ -59,6 +61,10 @@ def main() -> None:
     match given.command:
         case "make":
             make(given.folder, given.float16)
+        case "keep":
+            import numpy_diffusion as nd
+
+            nd.keep_layouts(given.folder)
         case "answers":
             compare(given.folder, given.parts)
         case "time":
@@ -235,12 +241,22 @@ def measure(folder: Path, name: str, parts: list[str], rounds: int, answers: Pat
                 runs[part]()
                 times.append(time.perf_counter() - start)
         found["seconds"][part] = times
+        if part == "opening":
+            found["seconds"]["imported"] = [time.time() - begun()]
         found["flops"][part] = 0.0 if part == "opening" else flops(part)
         print(f"  {name}: {part} " + " ".join(f"{t:.2f}" for t in times) + " s", file=sys.stderr, flush=True)
     if answers is not None:
         np.savez(answers, **{f"{part}{k}": values for part, some in arrays.items() for k, values in enumerate(some)})
     found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(found))
+
+
+def begun() -> float:
+    """When this process began, in seconds since 1970."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    lines = Path("/proc/stat").read_text().splitlines()
+    boot = next(int(line.split()[1]) for line in lines if line.startswith("btime"))
+    return boot + ticks / os.sysconf("SC_CLK_TCK")
 
 
 # The parent ------------------------------------------------------------------------------------------------------
@@ -302,13 +318,13 @@ def _print(told: dict[str, list[dict[str, Any]]], parts: list[str]) -> None:
     import timing
 
     peak = timing.peak_gflops() if OURS in told else 0.0
-    for part in parts:
+    for part in (*(("opening", "imported") if "opening" in parts else ()), *(p for p in parts if p != "opening")):
         seconds = {}
         for name, runs in told.items():
             times = [t for run in runs for t in (run["seconds"][part][1:] or run["seconds"][part])]
             seconds[name] = statistics.median(times)
         row = {"title": part, "seconds": seconds, "first call": {}, "target": TARGETS[part]}
-        if OURS in told and (flops := told[OURS][0]["flops"][part]):
+        if OURS in told and (flops := told[OURS][0]["flops"].get(part)):
             row["share of peak"] = flops / seconds[OURS] / 1e9 / peak
         table.print_row(row)
     print(f"\n{'peak memory in MB':<24}{'resident':>12}{'its own':>12}")

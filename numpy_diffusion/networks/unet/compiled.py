@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from numpy_diffusion.kernels.memory import aligned
+from numpy_diffusion.kernels.memory import aligned, in_small_pages
 from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import packing, run, workspace
 from numpy_diffusion.kernels.unet.calls import Layout, Plan
@@ -59,7 +59,7 @@ def packed(where: Layout, numbers: np.ndarray | Stored, known: Weights | None) -
 
 def _of_file(where: Layout, stored: Stored) -> np.ndarray:
     """Stored parameters as the kernels read them; of a file no more pages are held than those of a few of them."""
-    target, whole = aligned(where.weights.size), where.weights.read_from(stored.starts)
+    target, whole = in_small_pages(where.weights.size), where.weights.read_from(stored.starts)
     first = 0
     for last in range(1, len(whole.parts) + 1):
         some = whole.parts[first:last]
