@@ -51,12 +51,12 @@ class Parameterised(ABC):
     @functools.cached_property
     def buffer(self) -> np.ndarray:
         """All parameters in one array [P], made when it is first asked for."""
-        stored, self._stored = self._stored, None
         buffer = np.zeros(parameters.size(self.shapes), self.dtype)
-        if stored is not None:
-            given = stored.views(self.shapes)
+        if self._stored is not None:
+            given = self._stored.views(self.shapes)
             for name, values in parameters.views(buffer, self.shapes).items():
                 values[...] = given[name]
+            self.__dict__["buffer"], self._stored = buffer, None  # in this order, for another thread that calls it
         return buffer
 
     @functools.cached_property
