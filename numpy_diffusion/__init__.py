@@ -42,7 +42,7 @@ from numpy_diffusion.networks.unclip_decoder.unclip_decoder import UnCLIPDecoder
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.networks.unet.upsampler import Upsampler
 from numpy_diffusion.pipelines.ddpm import Pipeline
-from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
+from numpy_diffusion.pipelines.folders import keep_layouts, load_diffusers, save_diffusers
 from numpy_diffusion.pipelines.latent import LatentPipeline
 from numpy_diffusion.pipelines.unclip import UnCLIP
 from numpy_diffusion.pipelines.unclip_stage import Stage
@@ -104,6 +104,7 @@ __all__ = [
     "inpaint",
     "interpolate",
     "karras_steps",
+    "keep_layouts",
     "load",
     "load_diffusers",
     "load_run",

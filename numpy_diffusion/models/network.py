@@ -195,13 +195,13 @@ class Network(Trainable):
         return Condition(**{first: told}, **fields)
 
     def _outputs(self, x: ArrayLike, t: ArrayLike, condition: Condition, backend: Backend | None) -> np.ndarray:
-        x = _checks.array("x", x, ("N", *self.shape), self.buffer.dtype)
+        x = _checks.array("x", x, ("N", *self.shape), self.dtype)
         t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
         condition = self.checked(condition, len(x))
         outputs = None
-        if chosen(backend) == "numba" and self.buffer.dtype == np.float32:
+        if chosen(backend) == "numba" and self.dtype == np.float32:
             outputs = self.own_outputs(x, t, condition)
-        return self.forward(self.params, x, t, condition)[0] if outputs is None else outputs
+        return self.forward(self.readable, x, t, condition)[0] if outputs is None else outputs
 
     def checked(self, condition: Condition, n: int) -> Condition:
         """The condition with a row for each of n samples.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -16,12 +17,13 @@ import numpy as np
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models import parameters
+from numpy_diffusion.models.stored import Stored
 
 _empty = ContextVar("_empty", default=False)  # whether parameters stay zero when they are made
 
 
 class Parameterised(ABC):
-    """Named parameters in one buffer.
+    """Named parameters in one buffer; or in a file, as long as nobody asks for what could be written to.
 
     Parameters
     ----------
@@ -32,21 +34,57 @@ class Parameterised(ABC):
 
     Attributes
     ----------
-    buffer : all parameters in one array [P]
-    params : the named parameters, views of `buffer`
+    dtype : of the parameters
     """
 
     _laid_out: Any = None  # the parameters as kernels read them, of a network that keeps them so
+    _stored: Stored | None = None  # where they are in place of the buffer
 
     def __init__(self, config: Any, shapes: parameters.Shapes, *, seed: int = 0, dtype: Any = np.float32) -> None:
         if dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype: expected float32 or float64, got {dtype}")
-        self.config, self.shapes = config, shapes
-        self.buffer = np.zeros(parameters.size(shapes), dtype)
-        self.params = parameters.views(self.buffer, shapes)
+        self.config, self.shapes, self.dtype = config, shapes, np.dtype(dtype)
         seed = _checks.seed(seed)
         if not _empty.get():
             self.initialise(seed)
+
+    @functools.cached_property
+    def buffer(self) -> np.ndarray:
+        """All parameters in one array [P], made when it is first asked for."""
+        buffer = np.zeros(parameters.size(self.shapes), self.dtype)
+        if self._stored is not None:
+            given = self._stored.views(self.shapes)
+            for name, values in parameters.views(buffer, self.shapes).items():
+                values[...] = given[name]
+            self.__dict__["buffer"], self._stored = buffer, None  # in this order, for another thread that calls it
+        return buffer
+
+    @functools.cached_property
+    def params(self) -> parameters.Parameters:
+        """The parameters by name, views of `buffer`."""
+        return parameters.views(self.buffer, self.shapes)
+
+    @property
+    def readable(self) -> parameters.Parameters:
+        """The parameters by name for who does not write to them: `params`, or where they are stored if that is in
+        the same dtype."""
+        if self._stored is None or self._stored.numbers.dtype != self.dtype:
+            return self.params
+        return self._stored.views(self.shapes)
+
+    @property
+    def numbers(self) -> np.ndarray | Stored:
+        """All parameters for the kernels: `buffer`, or where they are stored."""
+        return self.buffer if self._stored is None else self._stored
+
+    def read_from(self, stored: Stored, laid_out: Any = None) -> None:
+        """Take the parameters from where they are stored, of which nothing is copied before it has to be.
+
+        laid_out : the same as kernels read them, where that is known
+        """
+        self.__dict__.pop("buffer", None)
+        self.__dict__.pop("params", None)
+        self._stored, self._laid_out = stored, laid_out
 
     @classmethod
     def empty(cls, **options: Any) -> Self:
@@ -80,12 +118,11 @@ class Parameterised(ABC):
         return {name: value for name, value in self.__dict__.items() if name not in ("params", "_laid_out")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy's parameters are views of its own buffer."""
+        """A copy's parameters are views of its own buffer, or stored where the first one's are."""
         self.__dict__ |= state
-        self.params = parameters.views(self.buffer, self.shapes)
 
     def __repr__(self) -> str:
         fields = {field.name: field.default for field in dataclasses.fields(self.config)}
         chosen = {name: value for name, value in vars(self.config).items() if value != fields[name]}
         arguments = ", ".join(f"{name}={value}" for name, value in chosen.items())
-        return f"{type(self).__name__}({arguments}): {self.buffer.size:,} parameters"
+        return f"{type(self).__name__}({arguments}): {parameters.size(self.shapes):,} parameters"

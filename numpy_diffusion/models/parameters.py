@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,6 +17,12 @@ def size(shapes: Shapes) -> int:
     return sum(math.prod(shape) for shape in shapes.values())
 
 
+def starts(shapes: Shapes) -> dict[str, int]:
+    """Where each name's numbers begin in a buffer."""
+    ends = itertools.accumulate(map(math.prod, shapes.values()), initial=0)
+    return dict(zip(shapes, ends, strict=False))
+
+
 def views(buffer: np.ndarray, shapes: Shapes) -> Parameters:
     """One view of `buffer` for each name, in the order of `shapes`.
 
@@ -25,9 +33,11 @@ def views(buffer: np.ndarray, shapes: Shapes) -> Parameters:
     >>> parameters["bias"].base[4]
     np.float64(7.0)
     """
-    named, start = {}, 0
-    for name, shape in shapes.items():
-        end = start + math.prod(shape)
-        named[name] = buffer[start:end].reshape(shape)
-        start = end
-    return named
+    return views_at(buffer, shapes, starts(shapes))
+
+
+def views_at(buffer: np.ndarray, shapes: Shapes, starts: Mapping[str, int]) -> Parameters:
+    """`views` of a buffer in which they begin elsewhere."""
+    return {
+        name: buffer[starts[name] : starts[name] + math.prod(shape)].reshape(shape) for name, shape in shapes.items()
+    }

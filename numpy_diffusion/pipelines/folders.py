@@ -7,7 +7,7 @@ from typing import get_args
 
 from numpy_diffusion import _files
 from numpy_diffusion.interop.diffusers import autoencoders, priors, schedulers, text_encoders, text_projections, unets
-from numpy_diffusion.interop.diffusers.files import CONFIG, read_options
+from numpy_diffusion.interop.diffusers.files import CONFIG, WEIGHTS, read_options
 from numpy_diffusion.interop.diffusers.text_encoders import Encoder
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.prior.prior import PriorTransformer
@@ -68,6 +68,31 @@ def _part(folder: Path) -> Network:
         case text_projections.KIND:
             return text_projections.read(folder)
     return unets.read(folder)
+
+
+def keep_layouts(folder: _files.PathLike) -> None:
+    """Keep what kernels read of the weights beside them, as large as they are, so that `load_diffusers` opens the
+    folder without a copy.
+
+    Done for U-Nets and autoencoders, in the folder and those right below it.  What is kept is for this version of the
+    package, this width of registers and these files: of others it is left aside with a warning, and made anew here.
+
+    Raises
+    ------
+    OSError : a folder or file that is missing or cannot be read, a place that cannot be written
+    ValueError : a file that is foreign, cut, altered or hostile, or an option that is not supported
+    """
+    folder = _files.as_path("folder", folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: expected a folder in diffusers' layout, found none")
+    for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
+        if not (place / WEIGHTS).exists():
+            continue
+        match read_options(place, CONFIG).get("_class_name"):
+            case autoencoders.KIND:
+                autoencoders.keep(place)
+            case kind if kind in unets.KINDS:
+                unets.keep(place)
 
 
 def save_diffusers(model: Writable, folder: _files.PathLike) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from numpy_diffusion.kernels._jit import jit
-from numpy_diffusion.kernels.memory import aligned, blocks, round_up
+from numpy_diffusion.kernels.memory import aligned, blocks, in_small_pages, round_up
 from numpy_diffusion.kernels.vector.registers import LANES
 
 
@@ -36,3 +36,10 @@ def test_round_up_gives_the_next_multiple(form) -> None:
 def test_blocks_hold_all_samples_and_none_is_empty() -> None:
     for n in range(1, 3 * LANES + 2):
         assert (blocks(n) - 1) * LANES < n <= blocks(n) * LANES
+
+
+def test_small_pages_are_zeros_that_can_be_written() -> None:
+    found = in_small_pages(5)
+    assert (found.dtype, found.tolist(), found.ctypes.data % 64) == (np.float32, [0.0] * 5, 0)
+    found[:] = 1.0
+    assert found.sum() == 5.0

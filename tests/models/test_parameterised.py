@@ -11,6 +11,7 @@ import pytest
 
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.parameterised import Parameterised
+from numpy_diffusion.models.stored import Stored
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,23 @@ def test_a_pickle_has_the_parameters_once() -> None:
     assert len(pickle.dumps(plane)) < 1.1 * plane.buffer.nbytes
     assert pickle.loads(pickle.dumps(plane))._laid_out is None
     assert plane.copy()._laid_out is None
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+def test_what_is_stored_elsewhere_is_copied_when_it_may_be_written_to(kind: Any) -> None:
+    numbers = np.array([9, 1, 2, 3, 4], kind)
+    plane, stored = Plane.empty(rows=1), Stored(numbers, {"row": 1, "matrix": 3})
+    plane.read_from(stored)
+    other = plane.copy()
+    assert plane.numbers is other.numbers is stored
+    assert np.shares_memory(plane.readable["row"], numbers) == (kind == np.float32)
+    other.params["matrix"][0, 0] = 5.0
+    assert other.numbers.tolist() == other.buffer.tolist() == [5.0, 4.0, 1.0, 2.0]
+    assert plane.readable["matrix"].tolist() == [[3.0, 4.0]]
+    assert plane.buffer.dtype == np.float32
+    assert pickle.loads(pickle.dumps(plane)).buffer.tolist() == [3.0, 4.0, 1.0, 2.0]
+    plane.read_from(stored)
+    assert plane.readable["row"].tolist() == [1.0, 2.0]
 
 
 def test_it_says_what_was_chosen() -> None:

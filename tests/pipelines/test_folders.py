@@ -12,14 +12,14 @@ from checks.clip import encoder, projecting, vision
 from checks.diffusers_folders import example
 from checks.text_projection import projection
 
-from numpy_diffusion.interop.diffusers import files, schedulers, unets
+from numpy_diffusion.interop.diffusers import files, layouts, schedulers, unets
 from numpy_diffusion.interop.diffusers.text_encoders import Encoder
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.text_projection.text_projection import TextProjection
 from numpy_diffusion.networks.unet.unet import UNet
 from numpy_diffusion.pipelines import ddpm
 from numpy_diffusion.pipelines.ddpm import Pipeline
-from numpy_diffusion.pipelines.folders import load_diffusers, save_diffusers
+from numpy_diffusion.pipelines.folders import keep_layouts, load_diffusers, save_diffusers
 from numpy_diffusion.process.schedules import Schedule
 
 PIPELINE = Pipeline(example(), Schedule.cosine(T=10), "v", 1.5, "beta_tilde")
@@ -133,3 +133,16 @@ def test_what_is_neither_is_not_saved(model: Any, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^model: expected a UNet, .*, LatentPipeline or UnCLIP, got "):
         save_diffusers(model, tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+
+
+def test_what_kernels_read_is_kept_beside_each_network_of_a_folder(folder: Path) -> None:
+    keep_layouts(folder)
+    assert [path.parent for path in folder.rglob(layouts.FILE)] == [folder / "unet"]
+    found = load_diffusers(folder)
+    assert isinstance(found, Pipeline)
+    assert found.unet._laid_out is not None
+    x = np.ones((1, *found.unet.shape), np.float32)
+    np.testing.assert_array_equal(found.unet(x, 3), PIPELINE.unet(x, 3))
+    keep_layouts(folder / "unet")
+    with pytest.raises(FileNotFoundError, match=r"expected a folder in diffusers' layout, found none"):
+        keep_layouts(folder / "nowhere")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 from numpy_diffusion import _checks, _files
-from numpy_diffusion.interop.diffusers.files import check_sides, read_network, write_network
+from numpy_diffusion.interop.diffusers import layouts
+from numpy_diffusion.interop.diffusers.files import WEIGHTS, check_sides, read_network, write_network
+from numpy_diffusion.kernels.unet.calls import Packing
+from numpy_diffusion.models.stored import Weights
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig, checked
 from numpy_diffusion.networks.autoencoder.program import shapes
@@ -30,10 +34,27 @@ def read(folder: _files.PathLike) -> AutoencoderKL:
         ...
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
-    config, tensors = read_network(folder, (KIND,), _checked, shapes)
+    config, stored, laid_out = read_network(folder, (KIND,), _checked, shapes, packing=_packing)
     autoencoder = AutoencoderKL.empty(**vars(config))
-    autoencoder.fill(tensors)
+    autoencoder.read_from(stored, None if laid_out is None else Weights(stored, laid_out))
     return autoencoder
+
+
+def keep(folder: Path) -> None:
+    """Keep beside the weights what the kernels read of them; errors as for `read`, and OSError where nothing can be
+    written."""
+    from numpy_diffusion.networks.autoencoder import compiled
+
+    layouts.remove(folder)
+    model = read(folder)
+    weights = compiled.laid_out(model.config, model.numbers, None)
+    layouts.write(folder / WEIGHTS, _packing(model.config), weights.laid_out)
+
+
+def _packing(config: AutoencoderConfig) -> Packing:
+    from numpy_diffusion.networks.autoencoder import compiled
+
+    return compiled.layout_of(config).weights
 
 
 def write(autoencoder: AutoencoderKL, folder: _files.PathLike) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from safetensors import numpy as safetensors
 
 from numpy_diffusion import _checks, _files
+from numpy_diffusion.interop.diffusers import layouts
 from numpy_diffusion.interop.diffusers.safetensors_files import (
     Options,
     Shapes,
@@ -30,8 +31,10 @@ from numpy_diffusion.interop.diffusers.safetensors_files import (
     header,
     naming,
     parsed,
-    tensor,
+    stored,
 )
+from numpy_diffusion.kernels.unet.calls import Packing
+from numpy_diffusion.models.stored import Stored
 
 Config = TypeVar("Config")
 
@@ -69,8 +72,9 @@ def read_network(
     shapes: Callable[[Config], Shapes],
     library: Library = DIFFUSERS_LIBRARY,
     left_out: Callable[[Config], Shapes] = lambda config: {},
-) -> tuple[Config, Tensors]:
-    """A network's options and its weights, float32 and finite, by name.
+    packing: Callable[[Config], Packing] | None = None,
+) -> tuple[Config, Stored, np.ndarray | None]:
+    """A network's options; its weights, finite, where they are stored; and what is kept of them for its kernels.
 
     Parameters
     ----------
@@ -79,6 +83,7 @@ def read_network(
     shapes : the configuration -> what each tensor must have
     library : the one that wrote the folder
     left_out : the configuration -> tensors of integers that may be there as well, and are not read
+    packing : the configuration -> how its kernels' layout is packed, of a network for which one may be kept
 
     Raises
     ------
@@ -97,8 +102,8 @@ def read_network(
             _checks.integer(library.layers, given.get(library.layers, 1), 1, max(len(entries), 1))
         expected = shapes(config)
         check_entries(path, entries, expected, left_out(config), os.fstat(file.fileno()).st_size - start)
-        tensors = {name: tensor(file, start, entries[name]) for name in expected}
-    return config, {name: _checks.array(f"{path}: {name}", values) for name, values in tensors.items()}
+        laid_out = None if packing is None else layouts.read(path, lambda: packing(config))
+        return config, stored(path, file, start, entries, expected, finite=laid_out is not None), laid_out
 
 
 def check_weights(tensors: Tensors) -> None:
@@ -123,6 +128,7 @@ def write_network(
     check_weights(tensors)
     with _files.os_errors_about("folder", folder):
         folder.mkdir(parents=True, exist_ok=True)
+        layouts.remove(folder)  # of other weights
         _files.write(folder / library.weights, safetensors.save(tensors, metadata={"format": "pt"}))
     if library.name == DIFFUSERS_LIBRARY.name:
         write_json(folder, CONFIG, kind, config)

@@ -48,14 +48,15 @@ def read(folder: _files.PathLike) -> PriorTransformer:
         ...
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
-    config, tensors = read_network(folder, (KIND,), _checked, _shapes, LIBRARY)
-    shift, scale = tensors.pop(MEAN)[0], tensors.pop(DEVIATION)[0]
+    config, stored, _ = read_network(folder, (KIND,), _checked, _shapes, LIBRARY)
+    units = stored.views({MEAN: (config.embedding_dim,), DEVIATION: (config.embedding_dim,)})
+    shift, scale = (units[name].astype(np.float32) for name in (MEAN, DEVIATION))
     with naming(_files.as_path("folder", folder) / WEIGHTS):
         if scale.min() <= 0.0:
             raise ValueError(f"{DEVIATION}: expected deviations above 0, got {scale.min():g}")
     prior = PriorTransformer.empty(**vars(config))
-    prior.fill(tensors)
-    prior.shift, prior.scale = shift.copy(), scale.copy()
+    prior.read_from(stored)
+    prior.shift, prior.scale = shift, scale
     return prior
 
 

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import os
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
+from numba import get_num_threads
 
 from numpy_diffusion import _checks
+from numpy_diffusion.models import parameters
+from numpy_diffusion.models.stored import Stored
 
 Options = dict[str, Any]
 Shapes = dict[str, tuple[int, ...]]
@@ -29,6 +35,8 @@ OLD_NAMES: Final = {
     "value": "to_v",
     "proj_attn": "to_out.0",
 }  # attention's, until 2023
+AT_ONCE: Final = 2**18  # numbers that are looked through
+MAPPABLE: Final = os.name != "nt" and sys.byteorder == "little"  # Windows replaces no file that is mapped
 LARGEST_HEADER: Final = 10**8  # bytes, as in the safetensors library
 
 
@@ -123,6 +131,44 @@ def _check_entry(what: str, entry: Any, shape: tuple[int, ...], dtypes: dict[str
     offsets = entry["data_offsets"]
     if not isinstance(offsets, list) or [type(number) for number in offsets] != [int, int]:
         raise ValueError(f"{what}: expected two integers as data_offsets, got {str(offsets)[:80]}")
+
+
+def stored(path: Path, file: BinaryIO, start: int, entries: dict[str, Any], shapes: Shapes, finite: bool) -> Stored:
+    """The tensors of these shapes as they are in the file's pages; of several dtypes, or where a file cannot be
+    mapped so that they are numbers, copied as float32.
+
+    finite : whether their numbers are known to be finite
+
+    Raises
+    ------
+    ValueError : a number that is not finite
+    """
+    begins = {name: entries[name]["data_offsets"][0] for name in shapes}
+    dtype, *others = {DTYPES[entries[name]["dtype"]] for name in shapes}
+    width = dtype.itemsize
+    if others or start % width or any(begin % width for begin in begins.values()) or not MAPPABLE:
+        flat = [np.asarray(tensor(file, start, entries[name]), np.float32).ravel() for name in shapes]
+        found = Stored(np.concatenate(flat), parameters.starts(shapes))
+    else:
+        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        numbers = np.frombuffer(pages, dtype, (len(pages) - start) // width, start)
+        found = Stored(numbers, {name: begin // width for name, begin in begins.items()}, pages)
+    if not finite and not all_finite(found.numbers):  # or some that is not read
+        for name, values in found.views(shapes).items():
+            _checks.array(f"{path}: {name}", values)
+    found.let_go()
+    return found
+
+
+def all_finite(numbers: np.ndarray) -> bool:
+    """Whether all numbers are finite, looked through by as many threads as kernels have."""
+    bounds = range(0, len(numbers), AT_ONCE)
+
+    def look(first: int) -> bool:
+        return bool(np.isfinite(numbers[first : first + AT_ONCE]).all())
+
+    with ThreadPoolExecutor(get_num_threads()) as threads:
+        return all(threads.map(look, bounds))
 
 
 def tensor(file: BinaryIO, start: int, entry: dict[str, Any]) -> np.ndarray:

@@ -119,9 +119,9 @@ def write(encoder: Encoder, folder: _files.PathLike) -> None:
 
 def _read(folder: _files.PathLike, *kinds: str) -> Any:
     shapes = lambda config: _form(config).shapes(config)  # noqa: E731
-    config, tensors = read_network(folder, kinds, _checked, shapes, TRANSFORMERS_LIBRARY, _left_out)
+    config, stored, _ = read_network(folder, kinds, _checked, shapes, TRANSFORMERS_LIBRARY, _left_out)
     model = _form(config).network.empty(**vars(config))
-    model.fill(tensors)
+    model.read_from(stored)
     return model
 
 

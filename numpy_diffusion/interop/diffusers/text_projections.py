@@ -31,9 +31,9 @@ def read(folder: _files.PathLike) -> TextProjection:
         ...
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
-    config, tensors = read_network(folder, (KIND,), _checked, shapes)
+    config, stored, _ = read_network(folder, (KIND,), _checked, shapes)
     model = TextProjection.empty(**vars(config))
-    model.fill(tensors)
+    model.read_from(stored)
     return model
 
 

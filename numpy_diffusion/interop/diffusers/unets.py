@@ -4,10 +4,14 @@ the same names here.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 from numpy_diffusion import _checks, _files
-from numpy_diffusion.interop.diffusers.files import check_sides, check_weights, read_network, write_network
+from numpy_diffusion.interop.diffusers import layouts
+from numpy_diffusion.interop.diffusers.files import WEIGHTS, check_sides, check_weights, read_network, write_network
+from numpy_diffusion.kernels.unet.calls import Packing
+from numpy_diffusion.models.stored import Weights
 from numpy_diffusion.networks.unet.config import Config, UNetConditionConfig, UNetConfig
 from numpy_diffusion.networks.unet.options import checked
 from numpy_diffusion.networks.unet.program import shapes
@@ -37,10 +41,27 @@ def read(folder: _files.PathLike, kinds: tuple[str, ...] = KINDS) -> UNet:
         ...
     FileNotFoundError: no/such/folder: expected a folder in diffusers' layout, found no such folder
     """
-    config, tensors = read_network(folder, kinds, _checked, shapes)
+    config, stored, laid_out = read_network(folder, kinds, _checked, shapes, packing=_packing)
     model = UNet.empty(**vars(config))
-    model.fill(tensors)
+    model.read_from(stored, None if laid_out is None else Weights(stored, laid_out))
     return model
+
+
+def keep(folder: Path) -> None:
+    """Keep beside the weights what the kernels read of them; errors as for `read`, and OSError where nothing can be
+    written."""
+    from numpy_diffusion.networks.unet import compiled
+
+    layouts.remove(folder)
+    model = read(folder)
+    weights = compiled.laid_out(model.config, model.numbers, None)
+    layouts.write(folder / WEIGHTS, _packing(model.config), weights.laid_out)
+
+
+def _packing(config: Config) -> Packing:
+    from numpy_diffusion.networks.unet import compiled
+
+    return compiled.planned(config)[1].weights
 
 
 def write(unet: UNet, folder: _files.PathLike) -> None:

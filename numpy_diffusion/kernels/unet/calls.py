@@ -1,5 +1,8 @@
 """The calls of a U-Net as its kernels read them, and where its images lie in memory."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -134,20 +137,56 @@ class Plan:
                 raise ValueError(f"calls: expected kinds from 0 to {max(CallKind)}, see CallKind, got {kind}")
 
 
+class Form(IntEnum):
+    """How a parameter is packed; see `packing`."""
+
+    PLAIN = 0  # its numbers one behind the other
+    PANELS = 1  # `conv.panels` of a convolution's weights
+    TURNED = 2  # `conv.turned` of them
+
+
+class Part(NamedTuple):
+    """A parameter among the packed ones.
+
+    source, at : where it starts, among the flat parameters and the packed
+    outputs, inputs : J and C of the flat [J, C, taps]; of a PLAIN one its numbers, 1 and 1
+    taps : pixels of a convolution's window
+    form : a `Form`
+    """
+
+    source: int
+    at: int
+    outputs: int
+    inputs: int
+    taps: int
+    form: int
+
+
+PART = np.dtype([(name, np.int64) for name in Part._fields])
+
+
 class Packing(NamedTuple):
     """How parameters are packed for the kernels, for one of the two ways through the network.
 
     at, squares_at : by name, where a parameter starts, and where a convolution's U for `winograd`
-    source : for each packed number, the flat parameter that it is; an index behind the last one stands for zero
+    parts : PART [n], the parameters in the order of `at`
     squares : int64 [n, 4]: for each U where the weights start, where it starts, channels in and out
+    numbers : how many packed numbers there are before the first U
     size : packed numbers in all
     """
 
     at: dict[str, int]
     squares_at: dict[str, int]
-    source: np.ndarray
+    parts: np.ndarray
     squares: np.ndarray
+    numbers: int
     size: int
+
+    def read_from(self, starts: Mapping[str, int]) -> Packing:
+        """The same of flat parameters that start elsewhere, each by its name."""
+        parts = self.parts.copy()
+        parts["source"] = [starts[name] for name in self.at]
+        return self._replace(parts=parts)
 
 
 class Layout(NamedTuple):
@@ -155,9 +194,9 @@ class Layout(NamedTuple):
 
     weights : the packing for the forward pass, and for the gradients by the parameters
     turned : the packing for the gradients by the inputs, the convolutions' windows turned by half a turn
-    place : for each flat parameter, where in `weights` it is
+    count : how many flat parameters there are
     """
 
     weights: Packing
     turned: Packing
-    place: np.ndarray
+    count: int

@@ -257,5 +257,5 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     buffers = work.arenas, work.scratch, work.tables, work.groups, work.losses, work.dvectors, work.dstates
     job = Training(forward, back, _transformer(plan, *given, row, told.labels), leave, *parts, *buffers)
     run(_gradients, job, threads=len(work.arenas))
-    unpack(total(work.groups), layout.place, work.flat)
+    unpack(total(work.groups), layout.weights, work.flat)
     return work.losses, work.flat

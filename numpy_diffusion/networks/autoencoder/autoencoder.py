@@ -23,7 +23,7 @@ from numpy_diffusion.noise import STREAM_LATENT, WORD_RANGE, normal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy_diffusion.networks.unet.compiled import Weights
+    from numpy_diffusion.models.stored import Weights
 
 MEASURED: Final = 256  # images at most, whose latents' deviation is measured
 
@@ -104,7 +104,7 @@ class AutoencoderKL(Trainable):
 
     def encode(self, x: ArrayLike, *, backend: Backend | None = None) -> Posterior:
         """The distribution of the latents of images x [N, 3, H, W], within -1..1."""
-        x = _checks.array("x", x, ("N", self.shape[0], "H", "W"), self.buffer.dtype)
+        x = _checks.array("x", x, ("N", self.shape[0], "H", "W"), self.dtype)
         f = self.config.shrinkage
         if any(side % f for side in x.shape[2:]):
             raise ValueError(f"x: expected height and width that are multiples of {f}, got {list(x.shape[2:])}")
@@ -112,16 +112,16 @@ class AutoencoderKL(Trainable):
 
     def decode(self, z: ArrayLike, *, backend: Backend | None = None) -> np.ndarray:
         """Images [N, 3, f H, f W] of latents z [N, C, H, W], as they are and not scaled."""
-        z = _checks.array("z", z, ("N", self.config.latent_channels, "H", "W"), self.buffer.dtype)
+        z = _checks.array("z", z, ("N", self.config.latent_channels, "H", "W"), self.dtype)
         return self._through("decoder", z, backend)
 
     def _through(self, part: Any, x: np.ndarray, backend: Backend | None) -> np.ndarray:
-        if chosen(backend) == "numpy" or self.buffer.dtype != np.float32:
+        if chosen(backend) == "numpy" or self.dtype != np.float32:
             run = definition.encode if part == "encoder" else definition.decode
-            return np.ascontiguousarray(run(self.params, self.config, x))
+            return np.ascontiguousarray(run(self.readable, self.config, x))
         from numpy_diffusion.networks.autoencoder import compiled
 
-        self._laid_out = compiled.laid_out(self.config, self.buffer, self._laid_out)
+        self._laid_out = compiled.laid_out(self.config, self.numbers, self._laid_out)
         return compiled.through(self.config, part, self._laid_out, x)
 
     # What training asks ------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class AutoencoderKL(Trainable):
         It gives the losses [N] of `definition.losses_and_gradient`, and what the share adds to the gradient [P] of
         the batch's mean.
         """
-        if backend == "numba" and self.buffer.dtype == np.float32:
+        if backend == "numba" and self.dtype == np.float32:
             from numpy_diffusion.networks.autoencoder import compiled
 
             return compiled.gradients(self.config, self.share(batch, ranks), kl_weight)

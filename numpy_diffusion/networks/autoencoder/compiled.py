@@ -17,10 +17,11 @@ from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import run, workspace
 from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Plan
 from numpy_diffusion.models.shares import Share
+from numpy_diffusion.models.stored import Stored, Weights
 from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig
 from numpy_diffusion.networks.autoencoder.program import decoder, encoder, shapes
 from numpy_diffusion.networks.unet import placement
-from numpy_diffusion.networks.unet.compiled import Weights, packed
+from numpy_diffusion.networks.unet.compiled import packed
 from numpy_diffusion.networks.unet.layout import layout
 from numpy_diffusion.networks.unet.plan import Builder
 
@@ -29,7 +30,8 @@ NO_KEY = (0, 0, 0)  # of a dropout
 
 
 @functools.lru_cache(maxsize=16)
-def _layout(config: AutoencoderConfig) -> Layout:
+def layout_of(config: AutoencoderConfig) -> Layout:
+    """Where the parameters of such an autoencoder lie."""
     return layout(shapes(config))
 
 
@@ -37,7 +39,7 @@ def _layout(config: AutoencoderConfig) -> Layout:
 def _planned(config: AutoencoderConfig, part: Part, height: int, width: int) -> Plan:
     """The calls of one part, for inputs of this size."""
     program = encoder(config) if part == "encoder" else decoder(config)
-    builder = Builder(config, _layout(config), training=False)
+    builder = Builder(config, layout_of(config), training=False)
     x = builder.image(height, width, program[0].inputs, border=1)
     eps = builder.network(program, x, NONE, NONE)
     return placement.plan(builder.images, builder.calls, len(builder.calls), x=x, eps=eps)
@@ -46,7 +48,7 @@ def _planned(config: AutoencoderConfig, part: Part, height: int, width: int) -> 
 @functools.lru_cache(maxsize=8)
 def _training(config: AutoencoderConfig, batch: int, kl_weight: float) -> Plan:
     """The calls of encoder, bottleneck and decoder, and all the way back."""
-    builder = Builder(config, _layout(config), training=True)
+    builder = Builder(config, layout_of(config), training=True)
     height, width = config.image_size
     f, latent = config.shrinkage, config.latent_channels
     x = builder.image(height, width, config.in_channels, border=1)
@@ -70,9 +72,9 @@ def _training(config: AutoencoderConfig, batch: int, kl_weight: float) -> Plan:
     )
 
 
-def laid_out(config: AutoencoderConfig, buffer: np.ndarray, known: Weights | None) -> Weights:
+def laid_out(config: AutoencoderConfig, numbers: np.ndarray | Stored, known: Weights | None) -> Weights:
     """The parameters of an autoencoder as its kernels read them; see `packed`."""
-    return packed(_layout(config), buffer, known)
+    return packed(layout_of(config), numbers, known)
 
 
 def _told(n: int, vectors: np.ndarray | None = None) -> workspace.Told:
@@ -99,7 +101,7 @@ def gradients(
     Its arguments: the parameters [P], x [N, 3, H, W], and the noise of the latents [N, C, H / f, W / f].  What it
     returns is overwritten by the next call.
     """
-    where, plan = _layout(config), _training(config, share.batch, kl_weight)
+    where, plan = layout_of(config), _training(config, share.batch, kl_weight)
     work, n = workspace.workspace(plan, where, share.bounds - share.bounds[0]), len(share.samples)
     weighting, bound = np.ones(n, np.float32), np.zeros((n, 6), np.float32)
     none, place = np.zeros((n, 0), np.float32), (int(share.samples[0]), share.batch)

@@ -112,8 +112,8 @@ eos_token_id=9): 1,912 parameters
         ------
         ValueError : as for `checked`
         """
-        return self.forward(self.params, self.checked(ids))[0]
+        return self.forward(self.readable, self.checked(ids))[0]
 
     def pooled(self, ids: ArrayLike) -> np.ndarray:
         """One state [N, D] for each text, that at its end token; arguments and errors as for the call."""
-        return self.forward(self.params, self.checked(ids))[1]
+        return self.forward(self.readable, self.checked(ids))[1]

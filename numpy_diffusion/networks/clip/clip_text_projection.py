@@ -89,5 +89,5 @@ class CLIPTextWithProjection(TextEncoder):
         ------
         ValueError : as for `checked`
         """
-        states, embedding = encoder.in_parts(lambda part: self.forward(self.params, part)[:2], self.checked(ids))
+        states, embedding = encoder.in_parts(lambda part: self.forward(self.readable, part)[:2], self.checked(ids))
         return EncodedTexts(embedding, states)

@@ -16,7 +16,7 @@ from numpy_diffusion.networks.clip.vision_config import CLIPVisionConfig, shapes
 from numpy_diffusion.noise import STREAM_WEIGHTS
 
 if TYPE_CHECKING:
-    from numpy_diffusion.networks.unet.compiled import Weights
+    from numpy_diffusion.models.stored import Weights
 
 
 class CLIPVisionWithProjection(Parameterised):
@@ -85,7 +85,7 @@ class CLIPVisionWithProjection(Parameterised):
         ------
         ValueError : images of another shape, values that are not finite; called by this name
         """
-        return _checks.array(name, x, ("N", *self.shape), self.buffer.dtype)
+        return _checks.array(name, x, ("N", *self.shape), self.dtype)
 
     def __call__(self, x: ArrayLike, *, backend: Backend | None = None) -> np.ndarray:
         """The embeddings [N, D], of any length, of images x [N, C, H, W]; transformers' `image_embeds`.
@@ -94,7 +94,7 @@ class CLIPVisionWithProjection(Parameterised):
         ------
         ValueError : as for `checked`
         """
-        compiles = chosen(backend) == "numba" and encoder.has_kernels(self.config, self.buffer.dtype)
+        compiles = chosen(backend) == "numba" and encoder.has_kernels(self.config, self.dtype)
         (embedding,) = encoder.in_parts(self._by_kernels if compiles else self._by_definition, self.checked(x))
         return embedding
 

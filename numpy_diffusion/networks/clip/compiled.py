@@ -17,12 +17,13 @@ from numpy_diffusion.kernels.unet.calls import Layout, Plan
 from numpy_diffusion.layers import patch_embedding, text_embedding
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.shares import ALONE, Ranks, Share, gathered, over_tree
+from numpy_diffusion.models.stored import Weights
 from numpy_diffusion.networks.clip import config as text
 from numpy_diffusion.networks.clip import contrastive, definition, vision_config
 from numpy_diffusion.networks.clip.joint_definition import CLIPConfig
 from numpy_diffusion.networks.clip.plan import Config, plan
 from numpy_diffusion.networks.clip.vision_config import CLASS, PATCH, CLIPVisionConfig
-from numpy_diffusion.networks.unet.compiled import Weights, packed
+from numpy_diffusion.networks.unet.compiled import packed
 from numpy_diffusion.networks.unet.layout import layout
 
 Gradient = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]

@@ -141,7 +141,7 @@ class MLP(Network):
 
     def embed(self, t: np.ndarray) -> np.ndarray:
         """The embedding of the steps t [K]: [K, embedding]."""
-        return time_embedding.forward(t, self.config.embedding, self.buffer.dtype)
+        return time_embedding.forward(t, self.config.embedding, self.dtype)
 
     def own_outputs(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
         steps, place = np.unique(t, return_inverse=True)
@@ -151,7 +151,7 @@ class MLP(Network):
         self, x: np.ndarray, table: Coefficients, seed: int, first: int, stops: Sequence[int]
     ) -> Iterator[tuple[int, np.ndarray]] | None:
         """The chain in its kernel; None for float64, and where the network says the variance on the way."""
-        if self.buffer.dtype != np.float32 or table.learned.any():
+        if self.dtype != np.float32 or table.learned.any():
             return None
         return self._kernels().chain(x, table, self.embed(table.t), seed, first, stops)
 

@@ -18,7 +18,7 @@ from numpy_diffusion.networks.unet import initial
 from numpy_diffusion.noise import STREAM_WEIGHTS, normal
 
 if TYPE_CHECKING:
-    from numpy_diffusion.networks.unet.compiled import Weights
+    from numpy_diffusion.models.stored import Weights
 
 DEVIATION = 0.02  # of the positions and of the learned token
 
@@ -142,7 +142,7 @@ class PriorTransformer(Network):
         from numpy_diffusion.networks.prior import compiled
         from numpy_diffusion.networks.unet.compiled import packed
 
-        self._laid_out = packed(compiled.kernels(self.config).layout, self.buffer, self._laid_out)
+        self._laid_out = packed(compiled.kernels(self.config).layout, self.numbers, self._laid_out)
         return compiled.predict(self.config, self._laid_out.laid_out, x, t, condition)
 
     def own_gradient(self, task: Task) -> Gradient:

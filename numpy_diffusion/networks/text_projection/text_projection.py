@@ -99,12 +99,12 @@ class TextProjection(Parameterised):
 
     def projected(self, condition: Condition) -> Condition:
         """The same of a condition with a row for each sample."""
-        dtype = self.buffer.dtype
+        dtype = self.dtype
         image, text, states = (
             values.astype(dtype, copy=False)
             for values in (condition.embedding, condition.text_embedding, condition.states)
         )
-        states, embedding, _ = self.forward(self.params, image, text, states)
+        states, embedding, _ = self.forward(self.readable, image, text, states)
         return Condition(embedding=embedding, states=states, mask=self.widened(condition.mask))
 
     def widened(self, mask: np.ndarray) -> np.ndarray:

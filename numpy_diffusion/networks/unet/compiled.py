@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
-from numpy_diffusion.kernels.memory import aligned
+from numpy_diffusion.kernels.memory import aligned, in_small_pages
 from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import packing, run, workspace
 from numpy_diffusion.kernels.unet.calls import Layout, Plan
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.shares import Share
+from numpy_diffusion.models.stored import Stored, Weights
 from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.layout import layout, used
 from numpy_diffusion.networks.unet.plan import plan
 from numpy_diffusion.networks.unet.program import program, shapes
 from numpy_diffusion.noise import STREAM_DROPOUT, split_seed
 
-
-class Weights(NamedTuple):
-    """Parameters [P] and the same as the kernels read them."""
-
-    buffer: np.ndarray
-    laid_out: np.ndarray
+AT_ONCE = 2**24  # numbers of a file
 
 
 @functools.lru_cache(maxsize=16)
@@ -47,17 +42,33 @@ def told(condition: Condition, n: int) -> workspace.Told:
     return workspace.Told(given("labels"), given("embedding", 0), given("states", 0, 0), given("mask", 0))
 
 
-def laid_out(config: Config, buffer: np.ndarray, known: Weights | None) -> Weights:
+def laid_out(config: Config, numbers: np.ndarray | Stored, known: Weights | None) -> Weights:
     """The parameters of a U-Net as its kernels read them; see `packed`."""
-    return packed(planned(config)[1], buffer, known)
+    return packed(planned(config)[1], numbers, known)
 
 
-def packed(where: Layout, buffer: np.ndarray, known: Weights | None) -> Weights:
+def packed(where: Layout, numbers: np.ndarray | Stored, known: Weights | None) -> Weights:
     """The parameters as the kernels read them: those known, unless the parameters are others by now."""
-    if known is not None and np.array_equal(known.buffer, buffer):
+    if isinstance(numbers, Stored):  # to which nobody writes
+        return known if known is not None and known.numbers is numbers else Weights(numbers, _of_file(where, numbers))
+    if known is not None and isinstance(known.numbers, np.ndarray) and np.array_equal(known.numbers, numbers):
         return known
-    packing.pack(buffer, where.weights, target := aligned(where.weights.size))
-    return Weights(buffer.copy(), target)
+    packing.pack(numbers, where.weights, target := aligned(where.weights.size))
+    return Weights(numbers.copy(), target)
+
+
+def _of_file(where: Layout, stored: Stored) -> np.ndarray:
+    """Stored parameters as the kernels read them; of a file no more pages are held than those of a few of them."""
+    target, whole = in_small_pages(where.weights.size), where.weights.read_from(stored.starts)
+    first = 0
+    for last in range(1, len(whole.parts) + 1):
+        some = whole.parts[first:last]
+        if last == len(whole.parts) or (some["outputs"] * some["inputs"] * some["taps"]).sum() >= AT_ONCE:
+            packing.pack(stored.numbers, whole._replace(parts=some, squares=whole.squares[:0]), target)
+            stored.let_go()
+            first = last
+    packing.transform(whole, target)
+    return target
 
 
 def predict(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from numpy_diffusion.kernels.layers import conv, winograd
+from numpy_diffusion.kernels.layers import winograd
 from numpy_diffusion.kernels.memory import round_up
-from numpy_diffusion.kernels.unet.calls import Layout, Packing
+from numpy_diffusion.kernels.unet.calls import PART, Form, Layout, Packing, Part
 from numpy_diffusion.kernels.vector.registers import LANES
 from numpy_diffusion.models import parameters
 
@@ -22,25 +24,22 @@ def layout(shapes: parameters.Shapes) -> Layout:
     Examples
     --------
     >>> found = layout({"norm.weight": (3,), "norm.bias": (3,)})
-    >>> found.weights.at, found.weights.source.tolist(), found.turned.at
-    ({'norm.weight': 0, 'norm.bias': 3}, [0, 1, 2, 3, 4, 5], {})
+    >>> found.weights.at, found.weights.numbers, found.turned.at, found.count
+    ({'norm.weight': 0, 'norm.bias': 3}, 6, {}, 6)
     """
-    count = parameters.size(shapes)
-    straight: dict[str, np.ndarray] = {}
-    turned: dict[str, np.ndarray] = {}
-    for name, numbers in parameters.views(np.arange(count, dtype=np.int32), shapes).items():
-        packed = numbers
-        if numbers.ndim > 1 and name != "class_embedding.weight":
-            J, C, *window = numbers.shape
-            square = numbers.reshape(J, C, *(window or (1, 1)))
-            turned[name], packed = conv.turned(square, count), conv.panels(square, count)
-        straight[name] = packed.ravel()
+    straight: dict[str, Part] = {}
+    turned: dict[str, Part] = {}
+    starts = parameters.starts(shapes)
+    for name, shape in shapes.items():
+        if len(shape) > 1 and name != "class_embedding.weight":
+            J, C, *window = shape
+            straight[name] = Part(starts[name], 0, J, C, math.prod(window), Form.PANELS)
+            turned[name] = straight[name]._replace(form=Form.TURNED)
+        else:
+            straight[name] = Part(starts[name], 0, math.prod(shape), 1, 1, Form.PLAIN)
     channels = {name: (shape[1], shape[0]) for name, shape in shapes.items() if shape[2:] == (3, 3)}
-    weights = _packing(straight, channels)
-    real = np.flatnonzero(weights.source < count)  # the others are the zeros that fill up panels
-    place = np.empty(count, np.int32)
-    place[weights.source[real]] = real
-    return Layout(weights, _packing(turned, {name: (J, C) for name, (C, J) in channels.items()}), place)
+    back = {name: (J, C) for name, (C, J) in channels.items()}
+    return Layout(_packing(straight, channels), _packing(turned, back), parameters.size(shapes))
 
 
 def used(where: Layout, calls: np.ndarray) -> Layout:
@@ -59,17 +58,24 @@ def _used(packing: Packing, squares: np.ndarray) -> Packing:
     return packing._replace(squares=packing.squares[np.isin(packing.squares[:, 1], squares)])
 
 
-def _packing(parts: dict[str, np.ndarray], channels: Channels) -> Packing:
+def _packing(parts: dict[str, Part], channels: Channels) -> Packing:
     """The parts one behind the other, and behind them U of the 3 x 3 convolutions whose channels fill registers."""
-    at, end = {}, 0
+    at, placed, end = {}, [], 0
     for name, part in parts.items():
         at[name] = end
-        end += len(part)
-    source = np.concatenate([*parts.values()]) if parts else np.empty(0, np.int32)
+        placed.append(part._replace(at=end))
+        end += _size(part)
     squares, squares_at, size = [], {}, round_up(end, LANES)
     for name, (C, J) in channels.items():
         if winograd.suits(C, J):
             squares_at[name] = size
             squares.append((at[name], size, C, J))
             size += winograd.PATCH * C * J
-    return Packing(at, squares_at, source, np.array(squares, np.int64).reshape(-1, 4), size)
+    rows = np.array(placed, PART), np.array(squares, np.int64).reshape(-1, 4)
+    return Packing(at, squares_at, *rows, end, size)
+
+
+def _size(part: Part) -> int:
+    """How many packed numbers a part becomes: of panels the last is filled up with zeros."""
+    outputs, inputs = (part.inputs, part.outputs) if part.form == Form.TURNED else (part.outputs, part.inputs)
+    return part.taps * inputs * (outputs if part.form == Form.PLAIN else round_up(outputs, LANES))

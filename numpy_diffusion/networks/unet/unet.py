@@ -23,7 +23,7 @@ from numpy_diffusion.networks.unet.program import program, shapes, told_size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy_diffusion.networks.unet.compiled import Weights
+    from numpy_diffusion.models.stored import Weights
 
 
 @register
@@ -184,7 +184,7 @@ class UNet(Network):
 
         steps, place = np.unique(t, return_inverse=True)
         embedded = embedding.embed(self.config, steps, np.float32)
-        self._laid_out = compiled.laid_out(self.config, self.buffer, self._laid_out)
+        self._laid_out = compiled.laid_out(self.config, self.numbers, self._laid_out)
         return compiled.predict(self.config, self._laid_out, joined(x, condition), embedded, place, condition)
 
     def own_gradient(self, task: Task) -> Gradient:

@@ -15,7 +15,10 @@ from checks.diffusers_folders import example, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_diffusion.interop.diffusers import files, unets
+from numpy_diffusion.interop.diffusers import files, safetensors_files, unets
+from numpy_diffusion.kernels.backend import Backend
+from numpy_diffusion.networks.unet import compiled
+from numpy_diffusion.networks.unet.unet import UNet
 
 CONFIG, WEIGHTS = files.CONFIG, files.WEIGHTS
 FIRST = "conv_in.bias"  # a tensor of the network, [4]
@@ -269,3 +272,29 @@ def test_a_flipped_byte_is_harmless(
         return
     for name, values in safetensors.numpy.load_file(folder / WEIGHTS).items():
         np.testing.assert_array_equal(found.params[name], values)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_a_mapped_file_gives_the_bits_of_a_copied_one(
+    backend: Backend, kind: type, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packed all at once or a few parameters at a time."""
+    halves = {name: values.astype(kind) for name, values in safetensors.numpy.load_file(folder / WEIGHTS).items()}
+    safetensors.numpy.save_file(halves, folder / WEIGHTS)
+    x = np.random.default_rng(0).normal(size=(2, 1, 4, 4)).astype(np.float32)
+    found = [unets.read(folder)]
+    monkeypatch.setattr(compiled, "AT_ONCE", 1)
+    found.append(unets.read(folder))
+    answers = [model(x, 5, backend=backend) for model in found]
+    monkeypatch.setattr(safetensors_files, "MAPPABLE", False)
+    found.append(copied := unets.read(folder))
+    plain = UNet(**copied.options)
+    plain.buffer[:] = copied.buffer
+    for answer in (*answers, copied(x, 5, backend=backend)):
+        np.testing.assert_array_equal(answer, plain(x, 5, backend=backend))
+    assert ("buffer" in vars(found[0])) == (kind == np.float16 and backend == "numpy")  # nothing else asks for it
+    for model in found:
+        np.testing.assert_array_equal(model.buffer, plain.buffer)
+        assert model.buffer.flags.writeable
+        np.testing.assert_array_equal(model(x, 5, backend=backend), plain(x, 5, backend=backend))

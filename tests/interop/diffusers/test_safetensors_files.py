@@ -11,6 +11,7 @@ import pytest
 import safetensors.numpy
 
 from numpy_diffusion.interop.diffusers import safetensors_files as st
+from numpy_diffusion.models.stored import Stored
 
 SHAPES = {"a.weight": (2, 3), "b.bias": (3,)}
 LEFT_OUT = {"ids": (1, 4)}
@@ -92,3 +93,53 @@ def test_the_file_is_named(tmp_path: Path) -> None:
         raise ValueError("what")
     with pytest.raises(ValueError, match=r"^here: expected JSON, got .*: a: expected once, got it twice$"):
         st.parsed(Path("here"), b'{"a": 1, "a": 2}', "JSON")
+
+
+def stored(path: Path, shapes: st.Shapes = SHAPES) -> Stored:
+    with open(path, "rb") as file:
+        found, start = st.header(path, file)
+        return st.stored(path, file, start, found, shapes, finite=False)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_file_of_one_dtype_is_mapped_or_else_copied_to_the_same_bits(
+    kind: type, mapped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(st, "MAPPABLE", mapped)
+    kept = {name: values.astype(kind) for name, values in TENSORS.items() if name != "ids"} | {"ids": TENSORS["ids"]}
+    safetensors.numpy.save_file(kept, tmp_path / "file")
+    found = stored(tmp_path / "file")
+    assert (found.pages is not None) == mapped
+    assert found.numbers.dtype == (kind if mapped else np.float32)
+    for name, values in found.views(SHAPES).items():
+        np.testing.assert_array_equal(values, kept[name])
+
+
+def test_numbers_of_two_dtypes_or_not_at_whole_places_are_copied(tmp_path: Path) -> None:
+    safetensors.numpy.save_file(TENSORS, tmp_path / "mixed")
+    content = json.dumps({"a.weight": entries()["a.weight"]}).encode()
+    content += b" " * (-len(content) % 4 + 1)
+    data = TENSORS["a.weight"].tobytes()
+    (tmp_path / "odd").write_bytes(len(content).to_bytes(8, "little") + content + data)
+    for name, shapes in (("mixed", SHAPES), ("odd", {"a.weight": (2, 3)})):
+        found = stored(tmp_path / name, shapes)
+        assert found.pages is None
+        for key, values in found.views(shapes).items():
+            np.testing.assert_array_equal(values, TENSORS[key])
+
+
+@pytest.mark.parametrize("at", [0, 7, -1])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_is_found_wherever_it_is(at: int, bad: float) -> None:
+    numbers = np.zeros(3 * st.AT_ONCE + 5, np.float32)
+    assert st.all_finite(numbers)
+    numbers[at * st.AT_ONCE // 3] = bad
+    assert not st.all_finite(numbers)
+
+
+def test_a_tensor_with_such_a_number_is_named(tmp_path: Path) -> None:
+    kept = {"a.weight": TENSORS["a.weight"], "b.bias": np.array([1.0, np.inf, 0.0], np.float32)}
+    safetensors.numpy.save_file(kept, tmp_path / "file")
+    with pytest.raises(ValueError, match=r"file: b\.bias: expected finite values, got 1 that are NaN or infinite"):
+        stored(tmp_path / "file")

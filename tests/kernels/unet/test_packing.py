@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
+from checks.threads import digests
 
 from numpy_diffusion.kernels.layers import conv, winograd
 from numpy_diffusion.kernels.unet.packing import pack, unpack
 from numpy_diffusion.kernels.vector.registers import WIDEST_LANES, WIDEST_VECTOR
+from numpy_diffusion.models import parameters
 from numpy_diffusion.networks.unet.layout import layout
 
 SHAPES = {"norm.weight": (5,), "conv.weight": (2 * WIDEST_LANES, WIDEST_VECTOR, 3, 3), "linear.weight": (7, 5)}
@@ -34,5 +38,38 @@ def test_packed_parameters_are_panels_with_u_behind_them() -> None:
     )
 
     back = np.empty_like(flat)
-    unpack(packed, where.place, back)
+    unpack(packed, where.weights, back)
     np.testing.assert_array_equal(back, flat)
+
+
+def there_and_back() -> list[np.ndarray]:
+    """Both packings of odd sizes, and what is unpacked of each."""
+    where, found = layout({"bias": (3,), "conv.weight": (WIDEST_LANES + 3, 19, 3, 3), "linear.weight": (5, 7)}), []
+    flat = np.random.default_rng(2).normal(size=where.count).astype(np.float32)
+    for packing, kept in ((where.weights, flat), (where.turned, np.concatenate([np.zeros(3, np.float32), flat[3:]]))):
+        pack(flat, packing, packed := np.full(packing.size, np.nan, np.float32))
+        unpack(packed, packing, back := np.zeros_like(flat))
+        np.testing.assert_array_equal(back, kept)  # turned there are matrices alone
+        found += [packed, back]
+    return found
+
+
+def digest() -> str:
+    return hashlib.sha256(b"".join(values.tobytes() for values in there_and_back())).hexdigest()
+
+
+def test_any_number_of_threads_packs_the_same() -> None:
+    assert set(digests(__file__)) == {digest()}
+
+
+def test_parameters_that_start_elsewhere_and_are_float16() -> None:
+    where = layout(SHAPES)
+    rng = np.random.default_rng(3)
+    params = {name: rng.normal(size=shape).astype(np.float16) for name, shape in SHAPES.items()}
+    params["norm.weight"][:4] = 6e-8, -6e-8, 65504, -0.0  # the smallest of all, and the largest
+    other = dict(reversed(params.items()))
+    starts = parameters.starts({name: values.shape for name, values in other.items()})
+    expected, found = (np.full(where.weights.size, np.nan, np.float32) for _ in range(2))
+    pack(np.concatenate([v.ravel() for v in params.values()]).astype(np.float32), where.weights, expected)
+    pack(np.concatenate([v.ravel() for v in other.values()]), where.weights.read_from(starts), found)
+    np.testing.assert_array_equal(found, expected)

@@ -7,7 +7,8 @@ from checks.unet_kernel import wide
 
 from numpy_diffusion.kernels.layers import conv, winograd
 from numpy_diffusion.kernels.layers.images import NOWHERE
-from numpy_diffusion.kernels.unet.calls import CALL
+from numpy_diffusion.kernels.unet.calls import CALL, Packing
+from numpy_diffusion.kernels.unet.packing import pack
 from numpy_diffusion.kernels.vector.registers import LANES
 from numpy_diffusion.models import parameters
 from numpy_diffusion.networks.unet.layout import layout, used
@@ -17,30 +18,38 @@ LAYOUT, COUNT = layout(MODEL.shapes), parameters.size(MODEL.shapes)
 NUMBERS = parameters.views(np.arange(COUNT), MODEL.shapes)
 
 
-def test_each_parameter_lies_once_among_the_weights_and_its_place_is_known() -> None:
-    source = LAYOUT.weights.source
-    assert sorted(source[source < COUNT].tolist()) == list(range(COUNT))
-    np.testing.assert_array_equal(source[LAYOUT.place], np.arange(COUNT))
-    assert set(source[source >= COUNT].tolist()) == {COUNT}  # zeros
+def places(packing: Packing) -> np.ndarray:
+    """For each packed number before U the flat parameter that it is, -1 for the zeros that fill up panels."""
+    target = np.empty(packing.size, np.float32)
+    pack(np.arange(1, COUNT + 1, dtype=np.float32), packing._replace(squares=packing.squares[:0]), target)
+    return target[: packing.numbers].astype(int) - 1
+
+
+def test_each_parameter_lies_once_among_the_weights() -> None:
+    assert COUNT < 2**24  # as float32 can count
+    found = places(LAYOUT.weights)
+    assert sorted(found[found >= 0].tolist()) == list(range(COUNT))
+    assert LAYOUT.count == COUNT
 
 
 def test_matrices_are_panels_and_all_else_as_it_is() -> None:
     matrices = [name for name, shape in MODEL.shapes.items() if len(shape) > 1 and "class" not in name]
+    straight, back = places(LAYOUT.weights), places(LAYOUT.turned)
     for name, numbers in NUMBERS.items():
         wanted = numbers.ravel()
         if name in matrices:
             square = numbers.reshape(*numbers.shape[:2], *(numbers.shape[2:] or (1, 1)))
-            wanted = conv.panels(square, COUNT)
-            at, back = LAYOUT.turned.at[name], conv.turned(square, COUNT)
-            np.testing.assert_array_equal(LAYOUT.turned.source[at : at + len(back)], back)
+            wanted, turned = conv.panels(square, -1), conv.turned(square, -1)
+            at = LAYOUT.turned.at[name]
+            np.testing.assert_array_equal(back[at : at + len(turned)], turned)
         at = LAYOUT.weights.at[name]
-        np.testing.assert_array_equal(LAYOUT.weights.source[at : at + len(wanted)], wanted)
+        np.testing.assert_array_equal(straight[at : at + len(wanted)], wanted)
     assert sorted(LAYOUT.turned.at) == sorted(matrices)
 
 
 def test_u_lies_behind_the_weights_and_nothing_overlaps() -> None:
     for packing, way in ((LAYOUT.weights, 1), (LAYOUT.turned, -1)):
-        end = len(packing.source)
+        end = packing.numbers
         for (weight, at, C, J), name in zip(packing.squares.tolist(), packing.squares_at, strict=True):
             assert MODEL.shapes[name][:2][::way] == (J, C)
             assert winograd.suits(C, J)
@@ -48,7 +57,7 @@ def test_u_lies_behind_the_weights_and_nothing_overlaps() -> None:
             assert at % LANES == 0
             assert at >= end
             end = at + winograd.PATCH * C * J
-        assert packing.size == max(end, -(-len(packing.source) // LANES) * LANES)
+        assert packing.size == max(end, -(-packing.numbers // LANES) * LANES)
     assert LAYOUT.weights.squares_at  # the network has such a convolution
 
 
