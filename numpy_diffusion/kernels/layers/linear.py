@@ -22,10 +22,10 @@ FEWEST, MOST = 64, 512  # pixels at a time
 
 
 class Tiles(NamedTuple):
-    """How the pixels are divided into tiles of ROWS."""
+    """How the pixels are divided into tiles of ROWS, by the widest sample: one of fewer states leaves some empty."""
 
-    across: int  # pixels that lie in a row, one behind the other: those of a row, or all of an image without a border
-    row: int  # tiles of so many
+    flat: bool  # whether no image has a border: all pixels then lie in a row, one behind the other
+    row: int  # tiles of a row
     sample: int  # of a sample
     all: int
 
@@ -38,11 +38,21 @@ def suits(window, src, dst):
 
 
 @inline_jit
-def _tiles(src, dst, residual, samples):
-    flat = src.border == dst.border == residual.border == 0
-    across, rows = (dst.height * dst.width, 1) if flat else (dst.width, dst.height)
+def _across(image, flat):
+    """Pixels that lie in a row."""
+    return image.height * image.width if flat else image.width
+
+
+@inline_jit
+def _tiles(tables, src, dst, residual):
+    """Of the images in these rows of the tables."""
+    into, across = image(tables[0], dst), 0
+    flat = image(tables[0], src).border == into.border == image(tables[0], residual).border == 0
+    for n in range(tables.shape[0]):
+        across = max(across, _across(image(tables[n], dst), flat))
     row = round_up(across, ROWS) // ROWS
-    return Tiles(across, row, row * rows, row * rows * samples)
+    sample = row if flat else row * into.height
+    return Tiles(flat, row, sample, sample * tables.shape[0])
 
 
 @inline_jit
@@ -58,14 +68,14 @@ def forward(worker, tables, src, dst, weights, window, starts, residual):
     starts : what the channels of the first sample start from, at scratch[starts...], round_up(J, LANES) numbers each;
     all else as `conv.forward` has it
     """
-    source, into, other = image(tables[0], src), image(tables[0], dst), image(tables[0], residual)
-    tiles, panels = _tiles(source, into, other, tables.shape[0]), round_up(into.channels, LANES) // LANES
+    C, J, tiles = image(tables[0], src).channels, image(tables[0], dst).channels, _tiles(tables, src, dst, residual)
+    panels = round_up(J, LANES) // LANES
     low, high, first, last = 0, tiles.all, 0, panels
-    if into.channels >= tiles.all * ROWS:
+    if J >= tiles.all * ROWS:
         first, last = share(panels, worker.part, worker.parts)
     else:
         low, high = share(tiles.all, worker.part, worker.parts)
-    step = pixels_at_a_time(source.channels) // ROWS
+    step = pixels_at_a_time(C) // ROWS
     for begin in range(low, high, step):
         end = min(begin + step, high)
         for panel in range(first, last):
@@ -83,7 +93,9 @@ def _panel(worker, tables, src, dst, weights, window, starts, residual, tiles, p
         start = starts + n * round_up(J, LANES) + j
         for tile in range(max(begin - n * tiles.sample, 0), min(end - n * tiles.sample, tiles.sample)):
             y, x = tile // tiles.row, tile % tiles.row * ROWS
-            c0, pixels = pixel(into, y, x) + j, min(ROWS, tiles.across - x)
+            c0, pixels = pixel(into, y, x) + j, min(ROWS, _across(into, tiles.flat) - x)
+            if pixels <= 0:
+                continue
             whole = pixels == ROWS and channels == LANES
             to, at, apart = (arena, c0, J) if whole else (scratch, 0, LANES)
             runs_tile(arena, pixel(source, y, x), 0, 1, C, weights, b0, 0, LANES,

@@ -61,7 +61,7 @@ def _forward(row, table, worker, weights, label):
     elif kind == CallKind.ATTENTION:
         q, k, v = image(table, row["q"]), image(table, row["k"]), image(table, row["v"])
         attention_blocks.forward(worker, q, k, v, image(table, row["o"]), row["heads"], row["causal"] != 0)
-    elif worker.part == 0 and kind == CallKind.STATISTICS:
+    elif kind == CallKind.STATISTICS:
         group_norm.statistics(worker, src, image(table, row["stats"]).at, row["groups"], row["eps"])
     elif worker.part == 0 and kind == CallKind.SILU:
         resample.silu(arena, src, dst)

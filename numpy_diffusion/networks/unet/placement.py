@@ -137,8 +137,10 @@ def _scratch_size(images: Sequence[Image], call: Call) -> int:
             return int(conv.backward_scratch_size(src.channels, dy.channels, dy.width))
         case CallKind.LAYER_NORM | CallKind.LAYER_NORM_BACK:
             return layer_norm.scratch_size(src.channels)
-        case CallKind.STATISTICS | CallKind.NORM | CallKind.NORM_BACK:
+        case CallKind.STATISTICS | CallKind.NORM:
             return int(group_norm.scratch_size(src.width, src.channels))
+        case CallKind.NORM_BACK:
+            return int(group_norm.backward_scratch_size(src.width, src.channels))
         case CallKind.ATTENTION:
             return int(attention_blocks.scratch_size(images[call.q].channels // call.heads))
         case CallKind.ATTENTION_BACK:

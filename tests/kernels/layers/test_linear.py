@@ -16,12 +16,15 @@ from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 BORDERS = st.tuples(*[st.integers(0, 1)] * 3)  # of src, dst and the residual
 
 
-def case(seed, height, width, C, J, borders, samples, with_residual, parts):
+def case(seed, height, width, C, J, borders, samples, with_residual, parts, fewer=0):
     """What the kernel gives for each sample in shares, and what it should, [J, H, W]."""
     shapes = [(height, width, D, border) for D, border in zip((C, J, J), borders, strict=True)]
     memory = Memory(*shapes * samples)
     tables = np.array([[NO_IMAGE, *memory.images[3 * n : 3 * n + 3]] for n in range(samples)], IMAGE)
-    x, residual = (drawn(seed + i, *[(D, height, width)] * samples) for i, D in enumerate((C, J)))
+    widths = [width - fewer * n for n in range(samples)]
+    tables["width"][:, 1:] = np.reshape(widths, (-1, 1))
+    memory.images = [Image(*row) for row in tables[:, 1:].ravel().tolist()]
+    x, residual = ([drawn(seed + i, (D, height, own))[0] for own in widths] for i, D in enumerate((C, J)))
     weight, *starts = drawn(seed, (J, C), *[(J,)] * samples)
     for n in range(samples):
         memory.put(3 * n, x[n])
@@ -56,6 +59,11 @@ def test_it_is_the_product(seed, height, width, C, J, borders, samples, with_res
 def test_more_pixels_than_go_at_a_time_and_more_panels_than_pixels(width, C, J):
     for found, wanted in zip(*case(0, 1, width, C, J, (0, 0, 0), 2, True, 3), strict=True):
         assert close(found, wanted, C)
+
+
+def test_samples_of_fewer_states_than_others():
+    for found, wanted in zip(*case(0, 1, 30, 8, 40, (0, 0, 0), 3, True, 2, fewer=13), strict=True):
+        assert close(found, wanted, 8)
 
 
 def test_what_it_leaves_to_others():
