@@ -70,7 +70,8 @@ def statistics(worker, src, stats, groups, eps):
     if src.height * src.width * src.channels > CACHED:
         low, high = 0, groups if worker.part == 0 else 0
     first, C, n = low * size, (high - low) * size, pixels_at_a_time(src.width, src.channels) * src.channels
-    totals, means, sums = _row(worker.scratch, TOTALS, n), _row(worker.scratch, MEANS, n), _row(worker.scratch, SUMS, n)
+    scratch = worker.scratch
+    totals, means, sums = _row(scratch, TOTALS, n), _row(scratch, MEANS, n), _row(scratch, SUMS, n)
     count = np.float32(src.height * src.width * size)
     means[:] = 0
     _totals(arena, src, first, C, means, False, sums, totals)
@@ -94,7 +95,7 @@ def _totals(arena, src, first, C, means, squared, sums, totals):
     totals[:C] = 0
     for x in range(0, src.width, pixels):
         some = min(pixels, src.width - x)
-        runs, run = (1, some * C) if C == src.channels else (some, C)
+        runs, run = (1, some * C) if src.channels == C else (some, C)
         sums[: some * C] = 0
         for y in range(src.height):
             for k in range(runs):

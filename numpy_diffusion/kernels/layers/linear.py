@@ -71,7 +71,7 @@ def forward(worker, tables, src, dst, weights, window, starts, residual):
     C, J, tiles = image(tables[0], src).channels, image(tables[0], dst).channels, _tiles(tables, src, dst, residual)
     panels = round_up(J, LANES) // LANES
     low, high, first, last = 0, tiles.all, 0, panels
-    if J >= tiles.all * ROWS:
+    if tiles.all * ROWS <= J:
         first, last = share(panels, worker.part, worker.parts)
     else:
         low, high = share(tiles.all, worker.part, worker.parts)

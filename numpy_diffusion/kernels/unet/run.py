@@ -107,7 +107,7 @@ def _shared_call(thread, threads, place):
 def _predict(samples, shared_call, threads, job):
     """All samples: an equal number by each thread, and the others by all threads together, a few at a time."""
     arena, tables, N = job.arenas[0], job.tables[0], job.x.shape[0]
-    if N >= threads:
+    if threads <= N:
         on_threads(samples, threads, keep(job))
     for first in range(N // threads * threads, N, tables.shape[0]):
         last = min(first + tables.shape[0], N)
