@@ -13,7 +13,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, part_jit
-from numpy_diffusion.kernels.layers import conv_weights, winograd
+from numpy_diffusion.kernels.layers import conv_weights, linear, winograd
 from numpy_diffusion.kernels.layers.images import (
     NOWHERE,
     SAMPLES,
@@ -90,6 +90,8 @@ def forward(worker, tables, src, dst, weights, window, vector, residual):
                 start[j] += arena[added + j]
     if window.squares != NOWHERE:
         winograd.forward(worker, tables, src, dst, weights, window, place.start, place.squares, residual)
+    elif linear.suits(window, image(tables[0], src), image(tables[0], dst)):
+        linear.forward(worker, tables, src, dst, weights, window, place.start, residual)
     else:
         _by_pixels(worker, tables, src, dst, weights, window)
         for n in range(samples):
