@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpy_diffusion.kernels.equal import equal
 from numpy_diffusion.kernels.memory import aligned
 from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import packing, run, workspace
@@ -54,7 +55,7 @@ def laid_out(config: Config, buffer: np.ndarray, known: Weights | None) -> Weigh
 
 def packed(where: Layout, buffer: np.ndarray, known: Weights | None) -> Weights:
     """The parameters as the kernels read them: those known, unless the parameters are others by now."""
-    if known is not None and np.array_equal(known.buffer, buffer):
+    if known is not None and equal(known.buffer, buffer):
         return known
     packing.pack(buffer, where.weights, target := aligned(where.weights.size))
     return Weights(buffer.copy(), target)
