@@ -17,6 +17,7 @@ that from memory takes longer than to make it.
 
 from typing import NamedTuple
 
+import numpy as np
 from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
@@ -66,6 +67,8 @@ to_output = make_sandwich(VECTOR, *A_TRANSPOSED, add=True, one=True)
 SQUARES = 64  # at a time, at most
 BUDGET = 81920  # squares at a time, times input channels, at most
 DEPTH = 32  # input channels whose U is made at a time
+# cycles for 16 input channels: of a square with a panel, of a panel, of a square (measured with 512-bit registers)
+PRODUCTS, MAKING_U, MAKING_V = 576, 3500, 90
 PAD = 16  # numbers between the places, lest they all fall on the same lines of the first cache
 
 
@@ -132,17 +135,15 @@ def scratch_size(C):
 def forward(worker, tables, src, dst, weights, window, starts, at, residual):
     """dst = conv(src) + what each channel starts from (+ the image `residual`); the worker's share.
 
-    tables : a table of images for each sample;  src, dst, residual : rows of them;  window : a `conv.Window`;  starts :
-    the first sample's start from the scratch's `starts` on, round_up(J, LANES) numbers a sample;  scratch[at...] is free
+    tables : a table of images for each sample;  src, dst, residual : rows of them;  window : a `conv.Window`;
+    starts : the first sample's start from the scratch's `starts` on, J numbers a sample;  scratch[at...] is free
     """
     arena, scratch, into = worker.arena, worker.scratch, image(tables[0], dst)
     C, J, cut = image(tables[0], src).channels, into.channels, grid(into)
     own = cut.down * cut.across
-    low, high, low_panel, high_panel = 0, own * tables.shape[0], 0, J // LANES
-    if high <= J:  # to make V again costs less than to make U again, and weights are fetched once
-        low_panel, high_panel = share(high_panel, worker.part, worker.parts)
-    else:
-        low, high = share(high, worker.part, worker.parts)
+    groups = _groups(J // LANES, own * tables.shape[0], worker.parts)
+    low_panel, high_panel = share(J // LANES, worker.part // groups, worker.parts // groups)
+    low, high = share(own * tables.shape[0], worker.part % groups, groups)
     blocks = max(1, -((low - high) // squares_at_a_time(C)))
     rows = round_up(-((low - high) // blocks), ROWS)
     place = scratch_from(at, rows, C)
@@ -163,11 +164,27 @@ def forward(worker, tables, src, dst, weights, window, starts, at, residual):
                 _outputs(arena, into, y, x, panel * LANES, start, scratch, place, i, other)
 
 
+@inline_jit
+def _groups(panels, squares, workers):
+    """Into how many groups the squares go, for as many workers each, who share the panels: what costs least.
+
+    V is made by each of those that share a group, U by one of each group.
+    """
+    best, least = 1, np.inf
+    for groups in range(1, workers + 1):
+        if workers % groups == 0:
+            own = round_up(-(-squares // groups), WIDEST_ROWS // 2)
+            cost = -(-panels // (workers // groups)) * (PRODUCTS * own + MAKING_U) + MAKING_V * own
+            if cost < least:
+                best, least = groups, cost
+    return best
+
+
 @jit
 def _patch(arena, src, shift, y, x, scratch, place, rows, at):
     """V of the square at output pixel y, x, as the block's square `at`."""
     C, row = src.channels, pitch(src)
-    a0, ai = src.at + (y + shift) * row + (x + shift) * C, row
+    a0 = src.at + (y + shift) * row + (x + shift) * C
     down = min(WIDTH, src.height + 2 * src.border - y - shift)
     across = min(WIDTH, src.width + 2 * src.border - x - shift)
     inside = down == WIDTH and across == WIDTH

@@ -29,7 +29,7 @@ def planned(config: Config, training: bool = False, tokens: int = 0, of_told: bo
     """The kernel calls of a U-Net, and where its parameters lie; see `plan.plan`."""
     where = layout(shapes(config))
     found = plan(program(config), config, where, training, tokens, of_told)
-    return found, used(where, found.calls)
+    return found, used(where, found.calls[:0])  # no call reads U
 
 
 def told(condition: Condition, n: int) -> workspace.Told:

@@ -73,10 +73,18 @@ def test_its_rounding_is_near_the_definitions():
 
 
 @FLAT
-@given(SEED, st.integers(1, 3), st.integers(1, 3), SIDES, SIDES, st.integers(2, 5))
+@given(SEED, st.integers(1, 3), st.integers(1, 3), SIDES, SIDES, st.integers(2, 6))
 def test_shares_are_as_the_whole(seed, C, J, height, width, parts):
     sizes = C * WIDEST_VECTOR, J * WIDEST_LANES, (height, width)
     np.testing.assert_array_equal(answers(seed, *sizes, parts), answers(seed, *sizes))
+
+
+@pytest.mark.parametrize(
+    ("panels", "count", "workers", "wanted"),
+    [(10, 4, 2, 1), (10, 256, 2, 1), (2, 1024, 2, 2), (1, 64, 4, 4), (10, 64, 16, 4), (40, 4, 16, 1), (4, 1, 8, 1)],
+)
+def test_squares_and_panels_are_shared_at_the_least_cost(panels, count, workers, wanted):
+    assert squares._groups(panels, count, workers) == wanted
 
 
 def test_samples_of_several_blocks_are_as_each_alone():
