@@ -22,7 +22,7 @@ class Descent(NamedTuple):
 
     def move(self, state: State, gradient: np.ndarray) -> Move:
         """The state's next move by the gradient [P]."""
-        step, rate, decay = state.step + 1, float(self.rates[state.step]), float(self.decays[state.step])
+        step, rate, decay = state.step + 1, self.rates[state.step], self.decays[state.step]
         if self.backend == "numpy":
             parameters, m, v, average = (a.copy() for a in (state.parameters, state.m, state.v, state.average))
             adam_step(parameters, gradient, m, v, step, rate, self.adam)
@@ -32,4 +32,4 @@ class Descent(NamedTuple):
 
         arrays = state.parameters, gradient, state.m, state.v, state.average
         make = partial(kernel.step, *arrays, step, rate, decay, self.adam)
-        return state.in_place(make, kernel.squares_are_finite(gradient), rate, self.adam)
+        return state.in_place(make, kernel.squares_are_finite(gradient), float(rate), self.adam)
