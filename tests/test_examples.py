@@ -164,9 +164,13 @@ def test_help_tells_the_options(tmp_path, monkeypatch, capsys, name):
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_own_image_takes_a_path_and_quality_stands_beside_that_of_fresh_data(tmp_path, monkeypatch, capsys):
-    """With the whole chain, but a third of the frames, which take the longest to draw."""
+    """With the whole chain, but as many points as the pairs below, few to stray from, and a third of the frames."""
     Image.fromarray(np.tile(np.arange(0, 250, 10, np.uint8), (12, 1))).save(tmp_path / "wedge.png")
     monkeypatch.setattr(figures, "animation", functools.partial(figures.animation, frames=20))
+    monkeypatch.syspath_prepend(EXAMPLES)
+    quality = importlib.import_module("_drawing_quality")
+    monkeypatch.setattr(quality, "POINTS", quality.PAIRS)
+    monkeypatch.setattr(quality, "DATA", 2000)
     run_here(tmp_path, monkeypatch, "own_image", "wedge.png", "--steps", "20", "--out", "elsewhere")
     said = capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == sorted(WRITTEN["own_image"])

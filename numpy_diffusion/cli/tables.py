@@ -81,7 +81,7 @@ def read(path: Path, separator: str | None = None, decimal: str = ".") -> Table:
     if decimal == separator:
         raise ValueError(f"--decimal: expected another sign than the separator, got {decimal!r} for both")
     rows = [_row(number, line, separator) for number, line in lines]
-    names = _names(rows, decimal)
+    names = _names(rows)
     points = rows if names is None else rows[1:]
     if not points:
         raise ValueError("no row has any")
@@ -157,7 +157,7 @@ def _row(number: int, line: str, separator: str) -> _Row:
     return _Row(number, [cell.strip() for cell in cells])
 
 
-def _names(rows: list[_Row], decimal: str) -> list[str] | None:
+def _names(rows: list[_Row]) -> list[str] | None:
     """The first row, if it has the names of columns."""
     if not rows:
         return None

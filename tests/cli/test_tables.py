@@ -135,6 +135,12 @@ def test_what_cannot_be_told_is_said_with_its_row_as_an_editor_counts(
         read(tmp_path, text)
 
 
+def test_a_first_row_of_decimal_commas_alone_is_no_header(tmp_path: Path) -> None:
+    found = read(tmp_path, "1,5;2,5\n3,5;4,5\n", separator=";", decimal=",")
+    assert found.names is None
+    np.testing.assert_array_equal(found.values, [[1.5, 2.5], [3.5, 4.5]])
+
+
 def test_a_decimal_point_is_none_where_the_comma_is(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"row 1, column 2: expected a number, got '2\.500'"):
         read(tmp_path, "1,5;2.500\n", separator=";", decimal=",")
