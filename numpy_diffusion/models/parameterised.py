@@ -114,12 +114,16 @@ class Parameterised(ABC):
         return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy or a pickle needs: the parameters once, and not in the form of the kernels as well."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("params", "_laid_out")}
+        """What a copy or a pickle needs: the parameters once, and not in the form of the kernels as well.
+
+        Equal ones are pickled as equal bytes: in one order, and without an object that may be the array's own, or not.
+        """
+        needed = sorted(self.__dict__.keys() - {"params", "_laid_out"})
+        return {name: self.__dict__[name] for name in needed} | {"dtype": self.dtype.name}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy's parameters are views of its own buffer, or stored where the first one's are."""
-        self.__dict__ |= state
+        self.__dict__ |= state | {"dtype": np.dtype(state["dtype"])}
 
     def __repr__(self) -> str:
         fields = {field.name: field.default for field in dataclasses.fields(self.config)}
