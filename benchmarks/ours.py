@@ -8,7 +8,7 @@ from numba import get_num_threads, prange
 import numpy_diffusion as nd
 from numpy_diffusion import noise
 from numpy_diffusion.kernels._jit import parallel_jit
-from numpy_diffusion.kernels.layers import conv, images, winograd
+from numpy_diffusion.kernels.layers import conv, images
 from numpy_diffusion.kernels.memory import aligned, round_up
 from numpy_diffusion.kernels.unet.calls import CallKind
 from numpy_diffusion.models.condition import Condition
@@ -55,7 +55,8 @@ def train(model, schedule, data, batch, steps, rate, condition=NOTHING, crop=Non
     rates, decays = np.full(most, rate), average_decays(0.999, 1, most)
     task = Task(schedule, data, condition, batch, Adam(), rates, decays, seed=0, crop=crop)
     advance = training_step.prepare(model, task, losses.weights(schedule), backend="numba")
-    return lambda: advance(state, steps)
+    found = np.empty(steps, np.float32)
+    return lambda: advance(state, found)
 
 
 def train_autoencoder(autoencoder, data, batch, rate, most=1_000_000):
@@ -73,7 +74,8 @@ def train_autoencoder(autoencoder, data, batch, rate, most=1_000_000):
     )
     state = training_step.start(autoencoder)
     advance = autoencoder_training._steps(inputs.pictures(autoencoder, data), settings, ALONE)
-    return lambda: advance(state, 1)
+    loss = np.empty(1, np.float32)
+    return lambda: advance(state, loss)
 
 
 def gradient(model, schedule, x0, t, eps, condition=NOTHING):
@@ -136,10 +138,10 @@ def _products(plan):
 
 
 @parallel_jit
-def _convolve(tables, arenas, weights, squares_at, bias_at, scratch):
+def _convolve(tables, arenas, weights, bias_at, scratch):
     workers = scratch.shape[0]
     for worker in prange(workers):
-        window, none = conv.Window(0, squares_at, bias_at, 3, 1, 0), 2
+        window, none = conv.Window(0, images.NOWHERE, bias_at, 3, 1, 0), 2
         for n in range(worker * arenas.shape[0] // workers, (worker + 1) * arenas.shape[0] // workers):
             conv.forward(images.Worker(arenas[n], scratch[worker], 0, 1), tables, 0, 1, weights, window, none, none)
 
@@ -153,11 +155,9 @@ def convolution(x, weight, bias):
     arenas = aligned(N * (behind + 4096)).reshape(N, -1)
     for arena, image in zip(arenas, x, strict=True):
         images.load(arena, src, image)
-    squares_at = winograd.TAPS * C * J
-    bias_at = squares_at + winograd.PATCH * C * J
-    weights = aligned(bias_at + J)
-    weights[:squares_at], weights[bias_at:] = conv.panels(weight), bias
-    winograd.transform(weights, 0, squares_at, C, J, 0, 1)
+    panels = conv.panels(weight)
+    weights, bias_at = aligned(len(panels) + J), len(panels)
+    weights[:bias_at], weights[bias_at:] = panels, bias
     size = round_up(conv.scratch_size(C, J), 16)
     scratch = aligned(get_num_threads() * size).reshape(-1, size)
 
@@ -167,4 +167,4 @@ def convolution(x, weight, bias):
             images.store(arena, dst, image)
         return found
 
-    return lambda: _convolve(tables, arenas, weights, squares_at, bias_at, scratch), answer
+    return lambda: _convolve(tables, arenas, weights, bias_at, scratch), answer

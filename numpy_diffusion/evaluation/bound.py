@@ -183,7 +183,8 @@ def _terms(form: Form, setting: Setting, seed: int, draws: int) -> Terms:
 
 def _posterior_terms(setting: Setting, seed: int, draws: int) -> Terms:
     """Each term for each sample and draw [N * draws], in the order t = 1..T, prior."""
-    schedule, u = setting.schedule, np.repeat(setting.u, draws, axis=0)
+    setting = setting.repeated(draws)
+    schedule, u = setting.schedule, setting.u
     for t in range(1, schedule.T + 1):
         eps = forward_noise(seed, STREAM_BOUND, draws, t, schedule, u.shape, setting.first)
         xt = np.sqrt(schedule.alpha_bar[t]) * u + np.exp(0.5 * log_noise(schedule, t)) * eps

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion._progress import Bar
 from numpy_diffusion.models.protocol import Described, Model, check_predicts_eps, check_schedule, members
-from numpy_diffusion.models.wrapper import rows
+from numpy_diffusion.models.wrapper import check_rows, rows
 from numpy_diffusion.noise import STREAM_HUTCHINSON, WORD_RANGE, words
 from numpy_diffusion.oracles.gaussian_mixture import GaussianMixture
 from numpy_diffusion.process.probability_flow import NODES, SWEEPS, Plan, plan
@@ -92,6 +92,7 @@ def log_prob(
     check_predicts_eps(model)
     own = known.own_shape
     x = _checks.array("x", x, None if own is None else ("N", *own), np.float64, min_ndim=2)
+    check_rows(model, len(x))
     units, D = known.units.spread(x.shape[1:]), math.prod(x.shape[1:])
     _check_prior(prior, D)
     seed = _checks.seed(seed)

@@ -22,7 +22,7 @@ import numpy as np
 
 from numpy_diffusion import _checks
 from numpy_diffusion.evaluation.sampler_report import DataName, Distance, Report, Row, order, verdict
-from numpy_diffusion.evaluation.sampler_slips import Kind, check_steps
+from numpy_diffusion.evaluation.sampler_slips import Kind, answering_at_0, check_steps
 from numpy_diffusion.noise import STREAM_REVERSE, STREAM_START, normal
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian, GaussianMixture
 from numpy_diffusion.process.forward import q_sample
@@ -51,7 +51,7 @@ def check_sampler(
     *,
     kind: Kind | None,
     variance: FixedVariance | float = "beta",
-    steps: Sequence[int] = STEPS,
+    steps: Sequence[int] | None = None,
     tolerance: float = 1e-6,
     n: int = 4096,
     seed: int = 0,
@@ -72,7 +72,8 @@ def check_sampler(
     variance : of "ancestral": "beta" or "beta_tilde" (Ho et al. section 3.2), or a number v in 0..1 for
         exp(v log beta + (1 - v) log beta_tilde), what a network with a learned variance has where its answer is v
         everywhere (Nichol and Dhariwal 2021, eq 15); without noise at the last step
-    steps : numbers of steps to take, evenly spaced and rounded to integers
+    steps : numbers of steps to take, evenly spaced and rounded to integers; unless given 8, 16, 32, 64 and 128, these
+        with 1 for the last of them, so that one chain comes by s = 1, where some samplers leave their noise out
     tolerance : how far from its reference a right sampler may be, as a `Distance`; code in float32 needs about
         1e-4.  Five standard errors are added where there are any.
     n : samples on the mixture
@@ -106,14 +107,18 @@ def check_sampler(
     kind = None if kind is None else _checks.choice("kind", kind, KINDS)
     v = _fraction(variance) if kind == "ancestral" else 0.0
     reference = None if kind is None else _reference(kind, v)
-    numbers = sorted(set(_checks.steps("steps", np.atleast_1d(steps), 1, schedule.T).tolist()))
+    asked = np.atleast_1d(STEPS if steps is None else steps)
+    numbers = sorted(set(_checks.steps("steps", asked, 1, schedule.T).tolist()))
     tolerance, n = _checks.real("tolerance", tolerance, 1e-10), _checks.integer("n", n, 2, 2**20)
     rows: list[Row] = []
     on: dict[DataName, GaussianMixture] = {"Gaussian": GAUSSIAN, "mixture": MIXTURE}
     for name, data in on.items():
         before = None
         for number in numbers:
-            chain = _Chain(data, schedule, chosen_steps(schedule, number).tolist(), n, _checks.seed(seed))
+            times = chosen_steps(schedule, number).tolist()
+            if steps is None and number == numbers[-1]:
+                times[-1] = 1
+            chain = _Chain(data, schedule, times, kind is not None, n, _checks.seed(seed))
             error, off, affine = _compared(chain, step, reference, tolerance)
             found = verdict(off, tolerance) if affine else "not affine in x and z: noise of its own, or a clip?"
             before = Row(name, number, error, order(error, number, before), off, found)
@@ -177,11 +182,13 @@ def _ancestral(
 
 @dataclass(frozen=True)
 class _Chain:
-    """What a sampler is run on: the data, the schedule, the chosen steps from T down, and the number of draws."""
+    """What a sampler is run on: the data, the schedule, the chosen steps from T down, whether the network answers at
+    step 0 as well, and the number of draws."""
 
     data: GaussianMixture
     schedule: Schedule
     times: list[int]
+    at_0: bool
     n: int
     seed: int
 
@@ -191,7 +198,8 @@ class _Chain:
             step = copy.deepcopy(step)
         except TypeError as error:
             raise ValueError(f"step: expected what copy.deepcopy can copy, got an error: {error}") from error
-        model, x = self.data.eps(self.schedule), x.copy()
+        network, x = self.data.eps(self.schedule), x.copy()
+        model = answering_at_0(network) if self.at_0 else network
         for t, s, z in zip(self.times, [*self.times[1:], 0], noise, strict=True):
             answer = step(model, x, t, s, self.schedule, z.copy())
             x = _checks.array(f"step: x_s at t = {t}", answer, x.shape, np.float64)

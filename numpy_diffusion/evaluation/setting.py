@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.evaluation.eight_bits import log_bin
 from numpy_diffusion.models.protocol import Described, Units, check_eps, check_schedule, members
+from numpy_diffusion.models.wrapper import repeated
 from numpy_diffusion.noise import WORD_RANGE, normal
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.process import variances
@@ -34,6 +35,11 @@ class Setting(NamedTuple):
     u: np.ndarray  # float64 [N, *shape]
     eight_bits: bool  # whether the data are the integers 0..255
     first: int  # number of the first sample, for its noise
+
+    def repeated(self, times: int) -> Setting:
+        """For each sample so many times in a row, and what the model is told of it."""
+        model = repeated(self.model.model, len(self.u), times)
+        return self._replace(model=members(model), u=np.repeat(self.u, times, axis=0))
 
 
 class Step(NamedTuple):
@@ -86,7 +92,8 @@ def forward_steps(setting: Setting, seed: int, stream: int, draws: int) -> Itera
 
     log p(x_0 | x_1) is in the data's units, all else in the model's.
     """
-    x, schedule = np.repeat(setting.u, draws, axis=0), setting.schedule
+    setting = setting.repeated(draws)
+    x, schedule = setting.u, setting.schedule
     D = x[0].size
     for t in range(1, schedule.T + 1):
         z = forward_noise(seed, stream, draws, t, schedule, x.shape, setting.first)

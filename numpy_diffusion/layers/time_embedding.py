@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 MAX_PERIOD = 10_000.0
@@ -21,7 +23,8 @@ def forward(
     Steps have no gradient, so there is no backward.
     """
     half = size // 2
-    w = np.exp(-np.log(MAX_PERIOD) * np.arange(half) / max(half - freq_shift, 1))
+    # By the C library, as NumPy's exp rounds by the registers of the processor; its sine and cosine do not.
+    w = np.array([math.exp(-math.log(MAX_PERIOD) * k / max(half - freq_shift, 1)) for k in range(half)])
     angle = np.asarray(t, dtype=np.float64)[:, None] * w
     parts = [np.cos(angle), np.sin(angle)] if flip_sin_to_cos else [np.sin(angle), np.cos(angle)]
     return np.concatenate([*parts, np.zeros((len(angle), size % 2))], axis=1).astype(dtype)

@@ -82,20 +82,20 @@ class Condition:
         counts = [len(value) for name, value in self.arguments().items() if value.ndim > AXES[name]]
         return counts[0] if counts else None
 
-    def each(self, n: int) -> Condition:
-        """The same with a row for each of n samples.
+    def check_rows(self, n: int) -> None:
+        """ValueError where there are rows, and not one for each of n samples."""
+        for name, value in self.arguments().items():
+            if value.ndim > AXES[name] and len(value) != n:
+                raise ValueError(f"{name}: expected {_WHAT[name]}, or one for each of {n} samples, got {len(value)}")
 
-        Raises
-        ------
-        ValueError : another number of rows
-        """
+    def each(self, n: int) -> Condition:
+        """The same with a row for each of n samples; errors as for `check_rows`."""
+        self.check_rows(n)
 
         def spread(name: str, value: np.ndarray) -> np.ndarray:
             if value.ndim == AXES[name]:
                 # Copied, as a kernel is compiled anew for another layout and for what is read-only.
                 return np.broadcast_to(value, (n, *value.shape)).copy()
-            if len(value) != n:
-                raise ValueError(f"{name}: expected {_WHAT[name]}, or one for each of {n} samples, got {len(value)}")
             return value
 
         return self._with(spread)

@@ -110,7 +110,13 @@ class Guided(Wrapper):
         away_from = None if self.away_from is None else self.away_from.doubled()
         return replace(super().doubled(), condition=self.condition.doubled(), away_from=away_from)
 
-    def rows(self, index: slice) -> Guided:
+    def check_rows(self, n: int) -> None:
+        super().check_rows(n)
+        for told in (self.condition, self.away_from):
+            if told is not None:
+                told.check_rows(n)
+
+    def rows(self, index: np.ndarray | slice) -> Guided:
         away_from = None if self.away_from is None else self.away_from.rows(index)
         return replace(super().rows(index), condition=self.condition.rows(index), away_from=away_from)
 

@@ -30,9 +30,13 @@ class Wrapper:
         """For a batch and the same once more behind it."""
         return replace(self, model=doubled(self.model))
 
-    def rows(self, index: slice) -> Self:
+    def rows(self, index: np.ndarray | slice) -> Self:
         """For some of the samples that this one is for, where it is told something of each."""
         return replace(self, model=rows(self.model, index))
+
+    def check_rows(self, n: int) -> None:
+        """ValueError where it is told something of each sample, and of another number than n."""
+        check_rows(self.model, n)
 
     def _member(self, name: str) -> Any:
         return getattr(self.model, name, None)
@@ -94,9 +98,21 @@ class Wrapper:
         raise NotImplementedError
 
 
-def rows(model: Any, index: slice) -> Any:
+def rows(model: Any, index: np.ndarray | slice) -> Any:
     """The model for some of the samples that it is for: another only if it is told something of each."""
     return model.rows(index) if isinstance(model, Wrapper) else model
+
+
+def check_rows(model: Any, n: int) -> None:
+    """ValueError where the model is told something of each sample, and of another number than n."""
+    if isinstance(model, Wrapper):
+        model.check_rows(n)
+
+
+def repeated(model: Any, n: int, times: int) -> Any:
+    """The model for each of n samples so many times in a row; errors as for `check_rows`."""
+    check_rows(model, n)
+    return rows(model, np.repeat(np.arange(n), times))
 
 
 def doubled(model: Any) -> Any:

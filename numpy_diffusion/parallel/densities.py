@@ -13,7 +13,7 @@ from numpy_diffusion.evaluation import bound as bounds
 from numpy_diffusion.evaluation import likelihood, setting
 from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models.protocol import Model, members
-from numpy_diffusion.models.wrapper import rows
+from numpy_diffusion.models.wrapper import check_rows, rows
 from numpy_diffusion.noise import WORD_RANGE
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian, GaussianMixture
 from numpy_diffusion.parallel.engine import module, name, placed, task
@@ -66,6 +66,7 @@ def log_prob(
         steps=[schedule.T],
         progress=False,
     )
+    check_rows(model, len(x))
     check_start("T", schedule.T, chosen_steps(schedule, steps))
     _checks.integer("first", first, 0, WORD_RANGE - len(x))
     options = {"prior": prior, "probes": probes, "seed": seed, "steps": steps}
@@ -108,6 +109,7 @@ def bound(
     """
     x0 = _dask_array("x0", x0)
     setting.checked(model, schedule, np.zeros((1, *x0.shape[1:]), x0.dtype), variance, prior)
+    check_rows(model, len(x0))
     _checks.integer("first", first, 0, WORD_RANGE - len(x0))
     options = {"variance": variance, "prior": prior, "form": _checks.choice("form", form, bounds.FORMS)}
     options |= {"seed": _checks.seed(seed), "draws": _checks.integer("draws", draws, 1)}

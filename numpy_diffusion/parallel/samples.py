@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend, chosen
 from numpy_diffusion.models.protocol import Model, described
-from numpy_diffusion.models.wrapper import rows
+from numpy_diffusion.models.wrapper import check_rows, rows
 from numpy_diffusion.parallel.engine import module, name, placed, task
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.variances import Variance
@@ -71,6 +71,7 @@ def sample(
     arrays = module("dask.array")
     n, seed, first = start.checked(n, seed, first)
     known = described(model, shape)
+    check_rows(model, n)
     options = {
         "method": method,
         "variance": variance,

@@ -117,7 +117,7 @@ def error_weight(schedule: Schedule, t: np.ndarray | int, s: np.ndarray | int) -
     w / (2 sigma^2).
     """
     alpha, beta = skipped(schedule, t, s)
-    return beta**2 / (alpha * np.exp(log_noise(schedule, t)))
+    return beta**2 / alpha * (1.0 + schedule.snr[t])  # 1 - alpha_bar is 1 / (1 + SNR)
 
 
 def log_noise(schedule: Schedule, t: np.ndarray | int) -> np.ndarray:

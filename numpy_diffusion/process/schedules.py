@@ -6,6 +6,7 @@ what it is on paper.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, assert_never
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks, _pictures
+from numpy_diffusion.process.elementwise import each
 
 BETA_START = 1e-4  # Ho et al. 2020, section 4, for T = 1000
 BETA_END = 0.02
@@ -60,11 +62,11 @@ class Schedule:
         beta = np.array(self.beta, dtype=np.float64)
         alpha = 1.0 - beta
         alpha_bar = np.cumprod(alpha)
-        log_alpha_bar = np.cumsum(np.log1p(-beta))
-        noise = -np.expm1(log_alpha_bar)  # 1 - alpha_bar, without its cancellation while beta is small
+        log_alpha_bar = np.cumsum(each(math.log1p, -beta))
+        noise = -each(math.expm1, log_alpha_bar)  # 1 - alpha_bar, without its cancellation while beta is small
         with np.errstate(divide="ignore", over="ignore"):
             snr = alpha_bar / noise
-            log_snr = log_alpha_bar - np.log(noise)
+        log_snr = np.append(np.inf, log_alpha_bar[1:] - each(math.log, noise[1:]))
         beta_tilde = np.zeros_like(beta)
         beta_tilde[1:] = beta[1:] * (noise[:-1] / noise[1:])
         derived = {
@@ -91,7 +93,7 @@ class Schedule:
     @property
     def terminal_snr_db(self) -> float:
         """Signal left at t = T, in decibel: 10 log10(snr_T)."""
-        return float(10.0 / np.log(10.0) * self.log_snr[-1])
+        return float(10.0 / math.log(10.0) * self.log_snr[-1])
 
     def prior_kl(self, second_moment: float = 1.0) -> float:
         """Mean KL(q(x_T | x_0) || N(0, I)) in nats a dimension (Ho et al. eq 5, L_T).
@@ -231,7 +233,7 @@ def _spaced(spacing: Spacing, start: float, end: float, T: int) -> np.ndarray:
         case "quadratic":
             return np.linspace(np.sqrt(start), np.sqrt(end), T) ** 2
         case "sigmoid":
-            return start + (end - start) / (1.0 + np.exp(-np.linspace(-6.0, 6.0, T)))
+            return start + (end - start) / (1.0 + each(math.exp, -np.linspace(-6.0, 6.0, T)))
         case _:
             assert_never(spacing)
 

@@ -10,6 +10,7 @@ value for each coordinate of a sample.
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.process import reverse
 from numpy_diffusion.process.columns import column
+from numpy_diffusion.process.elementwise import each
 from numpy_diffusion.process.schedules import Schedule
 
 Variance = Literal[reverse.FixedVariance, "learned"]
@@ -80,7 +82,7 @@ def log_bounds(
     s = t - 1 if s is None else s
     high, low = (reverse.step_variance(schedule, t, s, kind) for kind in reverse.FIXED_VARIANCES)
     second = schedule.beta_tilde[2] if schedule.T > 1 else schedule.beta[1]
-    return np.log(np.where(low > 0.0, low, np.minimum(second, high))), np.log(high)
+    return each(math.log, np.where(low > 0.0, low, np.minimum(second, high))), each(math.log, high)
 
 
 def from_error(schedule: Schedule, error: np.ndarray, t: np.ndarray | int, s: np.ndarray | int) -> np.ndarray:

@@ -17,6 +17,7 @@ The probability-flow ODE is dx' = eps dsigma in x' = x / sqrt(alpha_bar) and sig
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, Literal, assert_never, get_args
 
 import numpy as np
@@ -25,6 +26,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.coefficients import Coefficients
+from numpy_diffusion.process.elementwise import each
 from numpy_diffusion.process.reverse import reverse_variance, skipped
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import chosen_pairs, nearest_steps
@@ -245,7 +247,7 @@ def _log_snr_step(schedule: Schedule, t: np.ndarray, s: np.ndarray) -> tuple[np.
     At s = 0 h is infinite and each psi is 1.
     """
     h = 0.5 * (schedule.log_snr[s] - schedule.log_snr[t])
-    psi = [-np.expm1(-h)]
+    psi = [-each(math.expm1, -h)]
     for j in (1, 2):
         psi.append(1.0 - j * psi[-1] / h)
     return h, psi

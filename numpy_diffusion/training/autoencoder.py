@@ -21,7 +21,7 @@ from numpy_diffusion.training.ranks import over, together
 from numpy_diffusion.training.resuming import stored_run
 from numpy_diffusion.training.run import AutoencoderRun
 from numpy_diffusion.training.settings import CommonSettings, common, known_warmup
-from numpy_diffusion.training.step import Advance, descending, shared
+from numpy_diffusion.training.step import Advance, descending, sharing
 
 KL_WEIGHT: Final = 1e-6  # Rombach et al. 2022, section 4.1
 
@@ -123,7 +123,7 @@ def train_autoencoder(
 
 
 def _steps(data: inputs.Data, settings: AutoencoderSettings, ranks: Ranks) -> Advance:
-    """A function advance(state, count) that does `count` steps in place and returns their losses [count].
+    """A function advance(state, losses) that does len(losses) steps, see `step.advancing`.
 
     What a step draws depends on (seed, step) alone.
     """
@@ -138,4 +138,4 @@ def _steps(data: inputs.Data, settings: AutoencoderSettings, ranks: Ranks) -> Ad
         noise = normal(seed, STREAM_TRAIN, samples, step, int(np.prod(latent))).reshape(-1, *latent)
         return gradient(weights, data.values[index], noise)
 
-    return descending(shared(loss, share, ranks), settings)
+    return descending(sharing(share, ranks)(loss), settings)

@@ -24,7 +24,7 @@ from numpy_diffusion.training.ranks import over, together
 from numpy_diffusion.training.resuming import stored_run
 from numpy_diffusion.training.run import CLIPRun
 from numpy_diffusion.training.settings import CommonSettings, common, known_warmup
-from numpy_diffusion.training.step import Advance, descending, shared
+from numpy_diffusion.training.step import Advance, descending, sharing
 
 
 def train_clip(
@@ -130,7 +130,7 @@ def _pairs(clip: CLIP, x0: ArrayLike, tokens: ArrayLike) -> inputs.Data:
 
 
 def _steps(data: inputs.Data, settings: CommonSettings, ranks: Ranks) -> Advance:
-    """A function advance(state, count) that does `count` steps in place and returns their losses [count].
+    """A function advance(state, losses) that does len(losses) steps, see `step.advancing`.
 
     What a step draws depends on (seed, step) alone.
     """
@@ -145,7 +145,7 @@ def _steps(data: inputs.Data, settings: CommonSettings, ranks: Ranks) -> Advance
         texts = clip.text_encoder.cut(ids[index])  # as long as the longest of the whole batch
         return gradient(weights, data.values[index[samples]], texts[samples])
 
-    return descending(shared(loss, share, ranks), settings)
+    return descending(sharing(share, ranks)(loss), settings)
 
 
 def distinct(seed: int, step: int, n: int, batch: int) -> np.ndarray:

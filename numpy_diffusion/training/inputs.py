@@ -92,12 +92,28 @@ def pictures(model: Trainable, x0: ArrayLike, condition: Condition | None = None
 def _as_they_are(model: Network, x0: np.ndarray) -> np.ndarray:
     """Images are not standardised: each pixel by itself would make the background as loud as the subject.
 
-    Pictures are gray or in colour and end at black and white; what has other channels is a latent and ends nowhere.
+    What has other channels than pictures is a latent, and ends nowhere.
     """
     if model.shape[0] in PICTURES:
-        x0 = _checks.in_range("x0", x0)
+        _check_pictures("x0", x0)
     model.shift, model.scale = np.zeros(model.shape, np.float32), np.ones(model.shape, np.float32)
     return x0
+
+
+def _check_pictures(name: str, values: np.ndarray) -> None:
+    """ValueError where these are pictures, gray or in colour, that do not end at -1 and 1.
+
+    Latents may have as many channels: they lie on both sides of 0, and are no whole numbers as pixels are.
+    """
+    low, high = values.min(), values.max()
+    inside = max(-low, high) <= 1.0 + _checks.RANGE_ROUNDING
+    if inside or low >= 0.0 or (values == np.rint(values)).all():
+        _checks.in_range(name, values)
+    else:
+        _checks.warn(
+            f"{name}: values beyond -1..1, {low:g}..{high:g}, are taken for latents: pictures are expected in -1..1, "
+            "black to white"
+        )
 
 
 def _checked(condition: Condition, model: Network, n: int) -> Condition:
@@ -112,5 +128,5 @@ def _checked(condition: Condition, model: Network, n: int) -> Condition:
         if labels.max() >= null:
             raise ValueError(f"{expected}, got {labels.min()}..{labels.max()}")
     if condition.low_resolution is not None and model.shape[0] in PICTURES:
-        _checks.in_range("low_resolution", condition.low_resolution)
+        _check_pictures("low_resolution", condition.low_resolution)
     return model.checked(condition, n)

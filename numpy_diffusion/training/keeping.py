@@ -15,7 +15,8 @@ from numpy_diffusion.models.tasks import State
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints, config_text
 from numpy_diffusion.training.inputs import Data, DataName
-from numpy_diffusion.training.ranks import Stop, agreed, check_alike, digest, together
+from numpy_diffusion.training.interrupts import Stop
+from numpy_diffusion.training.ranks import agreed, check_alike, digest, together
 from numpy_diffusion.training.step import start
 
 ARRAYS: Final = (*checkpoints.STATE, "losses")

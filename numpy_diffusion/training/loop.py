@@ -24,9 +24,10 @@ from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import checkpoints, sameness
 from numpy_diffusion.training.inputs import DataName
+from numpy_diffusion.training.interrupts import stopping
 from numpy_diffusion.training.keeping import Tell, beginning, first_checkpoint, keep_state, restored
 from numpy_diffusion.training.losses import Weighting
-from numpy_diffusion.training.ranks import check_alike, over, stopping, together
+from numpy_diffusion.training.ranks import check_alike, over, together
 from numpy_diffusion.training.resuming import begun_in, stored_run
 from numpy_diffusion.training.run import Run
 from numpy_diffusion.training.settings import known_warmup
@@ -75,7 +76,7 @@ def train(
         set to the data's
     schedule : Schedule
     x0 : points [N, D], any units: the network gets (x0 - mean) / std, coordinate by coordinate; or images
-        [N, C, H, W] within -1..1, which it gets as they are; latents, of another C than 1 and 3, have no such range
+        [N, C, H, W] within -1..1, which it gets as they are; latents have no such range
     labels : of a network with classes, and of no other: the images' classes [N], 0..num_class_embeds - 2; or a
         `Condition` with a row for each sample, of a network that takes its fields
     steps, batch : how many steps, of how many samples each, drawn with replacement; 512 points or 32 images
@@ -210,7 +211,7 @@ def carry_out(
                 if state.step % every == 0 or state.step == len(losses):
                     saved = keep(state, tell)
         except KeyboardInterrupt:
-            pass  # what is in `state` is whole: a chunk cut short never gets there
+            pass  # what is in `state` is that of whole steps
         finally:
             hand_over(model, begun.model, state, data, settings["backend"])
         if state.step > saved:

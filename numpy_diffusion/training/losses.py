@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, assert_never, cast, get_args
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.process.columns import column
+from numpy_diffusion.process.elementwise import each
 from numpy_diffusion.process.predictions import Prediction, eps_slope
 from numpy_diffusion.process.reverse import error_weight, reverse_variance
 from numpy_diffusion.process.schedules import Schedule
@@ -103,7 +105,7 @@ def bound_table(schedule: Schedule, predicts: Prediction = "eps") -> np.ndarray:
     table[1:, TILDE] = schedule.beta_tilde[t]
     slope = eps_slope(predicts, t, schedule) ** 2
     table[1:, ON_ERROR] = error_weight(schedule, t, t - 1) * slope
-    table[1, CONSTANT], table[2:, CONSTANT] = np.log(2.0 * np.pi), -np.log(schedule.beta_tilde[2:]) - 1.0
+    table[1, CONSTANT], table[2:, CONSTANT] = math.log(2.0 * math.pi), -each(math.log, schedule.beta_tilde[2:]) - 1.0
     # The bound is a sum over T steps, of which one is drawn.
     table[1:, WEIGHT] = BOUND_WEIGHT * schedule.T * np.minimum(1.0, MIN_SNR_GAMMA / slope)
     return table

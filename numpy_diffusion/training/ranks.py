@@ -10,17 +10,15 @@ import importlib.metadata
 import json
 import os
 import reprlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 import numpy as np
 
 from numpy_diffusion._version import __version__
 from numpy_diffusion.models.shares import ALONE, Message, Ranks, add_up
+from numpy_diffusion.training.interrupts import Stop
 
 PATIENCE: Final = "NUMPY_DIFFUSION_MPI_SECONDS"  # how long a rank waits for the others
 SECONDS: Final = 600.0  # unless that says otherwise: the others may be compiling, or drawing at a checkpoint
@@ -164,15 +162,6 @@ def digest(*values: Any) -> str:
     return total.hexdigest()[:12]
 
 
-class Stop:
-    """Whether this process has been asked to end."""
-
-    asked = False
-
-
-NEVER: Final = Stop()
-
-
 class Agreed(NamedTuple):
     """What all ranks take for the truth: the first one's seconds, and whether any has been asked to stop."""
 
@@ -187,28 +176,3 @@ def agreed(ranks: Ranks, seconds: float, stop: Stop) -> Agreed:
     numbers = np.array([seconds if ranks.rank == 0 else 0.0, stop.asked], np.float64)
     add_up(ranks, ranks.size, numbers)
     return Agreed(float(numbers[0]), bool(numbers[1]))
-
-
-@contextmanager
-def stopping(ranks: Ranks) -> Iterator[Stop]:
-    """Inside the `with` what would raise a KeyboardInterrupt in this process asks it to stop, and no more: the others
-    would wait in vain for one that leaves the middle of a step."""
-    stop = Stop()
-    before: dict[int, Any] = {}
-
-    def ask(number: int, frame: Any) -> None:
-        try:
-            before[number](number, frame)
-        except KeyboardInterrupt:
-            stop.asked = True
-
-    if ranks.size > 1 and threading.current_thread() is threading.main_thread():
-        for number in signal.valid_signals():
-            if callable(handler := signal.getsignal(number)):
-                before[number] = handler
-                signal.signal(number, ask)
-    try:
-        yield stop
-    finally:
-        for known, handler in before.items():
-            signal.signal(known, handler)

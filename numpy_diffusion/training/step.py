@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from numpy_diffusion.kernels.backend import Backend
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.shares import Ranks, Share, add_up, check_alone
-from numpy_diffusion.models.tasks import Adam, Dropout, Gradient, State, Take, Task
+from numpy_diffusion.models.tasks import Adam, Dropout, Gradient, State, Take, Taken, Task, largest
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.training import losses, low_resolution, step_sampling
 from numpy_diffusion.training.batch import (
@@ -32,21 +31,14 @@ from numpy_diffusion.training.batch import (
     mirrored,
     picked,
 )
-from numpy_diffusion.training.optimizers import adam_step, average_decays, average_step, learning_rates
+from numpy_diffusion.training.descent import Descent
+from numpy_diffusion.training.interrupts import in_one_piece
+from numpy_diffusion.training.optimizers import average_decays, learning_rates
 from numpy_diffusion.training.settings import CommonSettings
 from numpy_diffusion.training.step_sampling import Sampling
 
-Advance = Callable[[State, int], np.ndarray]
-Loss = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]  # see `take_steps`
-
-
-class Descent(NamedTuple):
-    """How the weights move: Adam's settings, its rate and the average's decay by step, and the form that does it."""
-
-    adam: Adam
-    rates: np.ndarray
-    decays: np.ndarray
-    move: Callable[..., None]
+Advance = Callable[[State, np.ndarray], None]
+Loss = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]  # see `descending`
 
 
 def start(model: Trainable, T: int = 0) -> State:
@@ -59,7 +51,7 @@ def start(model: Trainable, T: int = 0) -> State:
 def prepare(
     model: Network, task: Task, weighting: np.ndarray, *, sampling: Sampling = "uniform", backend: Backend
 ) -> Advance:
-    """A function advance(state, count) that does `count` steps in place and returns their losses [count].
+    """A function advance(state, losses) that does len(losses) steps, see `advancing`.
 
     Parameters
     ----------
@@ -69,20 +61,57 @@ def prepare(
     What a step draws depends on (seed, step) alone: steps may be taken one by one or all at once.
     """
     take, table = _take(model, task, backend), losses.bound_table(task.schedule, model.predicts)
+    everyone, all_alike = np.arange(task.batch), step_sampling.uniform(task.schedule.T)[0]
 
-    def advance(state: State, count: int) -> np.ndarray:
-        if sampling == "uniform":
-            chosen, _ = step_sampling.uniform(task.schedule.T)
-            return take(state, count, chosen, weighting, table)[0]
-        found = []
-        for _ in range(count):
-            chosen, factors = step_sampling.by_history(state.history)
-            loss, t, weighted = take(state, 1, chosen, weighting * factors, losses.weighted(table, factors))
-            step_sampling.remember(state.history, t, weighted / factors[t])
-            found.append(loss[0])
-        return np.array(found, np.float32)
+    def uniform(state: State, most: int) -> tuple[Taken, np.ndarray]:
+        return take(state, most, all_alike, weighting, table), state.history
+
+    def importance(state: State, most: int) -> tuple[Taken, np.ndarray]:
+        chosen, factors = step_sampling.by_history(state.history)
+        taken = take(state, 1, chosen, weighting * factors, losses.weighted(table, factors))
+        _, t = picked(len(task.data), chosen, everyone, task.seed, state.step + 1)
+        return taken, step_sampling.remembered(state.history, t, taken.last / factors[t])
+
+    return advancing(uniform if sampling == "uniform" else importance)
+
+
+def advancing(worked_out: Callable[[State, int], tuple[Taken, np.ndarray]]) -> Advance:
+    """A function advance(state, losses) that does len(losses) steps in place, and fills in their losses.
+
+    Whatever ends it early, the state is that of the last whole step, and `state.step` says which: an exception finds
+    it as it was before the steps that are being worked out, and what `interrupts` holds back cannot part the arrays
+    from the number.
+
+    worked_out : a state and how many steps at most -> some, one at least; and the history of losses after them
+
+    Raises
+    ------
+    FloatingPointError : the next step's loss is not finite, or the weights after it would not be
+    """
+
+    def advance(state: State, losses: np.ndarray) -> None:
+        done = 0
+        while done < len(losses):
+            taken, history = worked_out(state, len(losses) - done)
+            _check_finite(state, taken, history)
+            first, done = done, done + len(taken.losses)
+            losses[first:done] = taken.losses
+            with in_one_piece():
+                taken.move.make()
+                state.history, state.step = history, state.step + len(taken.losses)
 
     return advance
+
+
+def _check_finite(state: State, taken: Taken, history: np.ndarray) -> None:
+    advice = "training has diverged; a smaller learning_rate may help"
+    if len(bad := np.flatnonzero(~np.isfinite(taken.losses))):
+        loss, number = taken.losses[bad[0]], state.step + 1 + bad[0]
+        raise FloatingPointError(f"loss: expected finite numbers, got {loss} at step {number}: {advice}")
+    known = history is state.history or np.isfinite(largest(history))
+    if not (taken.move.finite and known):
+        number = state.step + len(taken.losses)
+        raise FloatingPointError(f"weights: expected finite numbers, got others by step {number}: {advice}")
 
 
 def _take(model: Network, task: Task, backend: Backend) -> Take:
@@ -99,44 +128,24 @@ def _take(model: Network, task: Task, backend: Backend) -> Take:
     return _stepwise(task, model, own or by_definition(model), "numba")
 
 
-def descent(adam: Adam, rates: np.ndarray, decays: np.ndarray, backend: Backend) -> Descent:
-    """A `Descent` in the form of this backend."""
-    if backend == "numpy":
-        return Descent(adam, rates, decays, _descend)
-    from numpy_diffusion.kernels import adam as kernel
-
-    return Descent(adam, rates, decays, kernel.step)
-
-
 def descending(loss: Loss, settings: CommonSettings) -> Advance:
-    """A function advance(state, count) that does `count` steps of a loss as `take_steps` takes it, in place, and
-    returns their losses [count]."""
-    moves = descent(
+    """A function advance(state, losses) that does len(losses) steps of a loss, see `advancing`.
+
+    loss : weights [P] and the number of the step -> the losses of its samples, and their mean's gradient [P]
+    """
+    moves = Descent(
         Adam(weight_decay=settings.weight_decay),
         learning_rates(settings.learning_rate, settings.steps, settings.warmup),
         average_decays(settings.average_decay, 1, settings.steps),
         settings.backend,
     )
-
-    def advance(state: State, count: int) -> np.ndarray:
-        return take_steps(state, count, loss, moves)[0]
-
-    return advance
+    return advancing(lambda state, most: (one_step(state, loss, moves), state.history))
 
 
-def take_steps(state: State, count: int, loss: Loss, descent: Descent) -> tuple[np.ndarray, np.ndarray]:
-    """Do `count` steps in place, and return their losses [count], and those of the last one's samples.
-
-    loss : weights [P] and the number of the step -> the losses of its samples, and their mean's gradient [P]
-    """
-    found, sample_losses = [], np.empty(0)
-    for step in range(state.step + 1, state.step + count + 1):
-        sample_losses, slope = loss(state.parameters, step)
-        rate, decay = descent.rates[step - 1], descent.decays[step - 1]
-        descent.move(state.parameters, slope, state.m, state.v, state.average, step, rate, decay, descent.adam)
-        state.step = step
-        found.append(sample_losses.mean())
-    return np.array(found, np.float32), sample_losses
+def one_step(state: State, loss: Loss, moves: Descent) -> Taken:
+    """The next step by a loss as `descending` takes it."""
+    of_samples, slope = loss(state.parameters, state.step + 1)
+    return Taken(np.array([of_samples.mean()], np.float32), of_samples, moves.move(state, slope))
 
 
 def _stepwise(task: Task, model: Network, gradient: Gradient, backend: Backend) -> Take:
@@ -144,13 +153,11 @@ def _stepwise(task: Task, model: Network, gradient: Gradient, backend: Backend) 
     kernels."""
 
     nothing, predicts = model.nothing, model.predicts
-    moves = descent(task.adam, task.rates, task.decays, backend)
+    moves = Descent(task.adam, task.rates, task.decays, backend)
     share = model.share(task.batch, task.ranks)
-    samples = share.samples
+    samples, of_all = share.samples, sharing(share, task.ranks)
 
-    def take(
-        state: State, count: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def take(state: State, most: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray) -> Taken:
         def loss(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
             x0, t, eps = draw(task.data, chosen, samples, task.seed, step, task.crop, backend)
             x0 = mirrored(x0, samples, task.seed, step) if task.mirror else x0
@@ -163,42 +170,34 @@ def _stepwise(task: Task, model: Network, gradient: Gradient, backend: Backend) 
                 gradient, task.schedule, weights, x0, t, eps, weighting, table, condition, dropout, predicts
             )
 
-        losses, of_samples = take_steps(state, count, shared(loss, share, task.ranks), moves)
-        _, t = picked(len(task.data), chosen, np.arange(task.batch), task.seed, state.step)
-        return losses, t, of_samples
+        return one_step(state, of_all(loss), moves)
 
     return take
 
 
-def shared(loss: Loss, share: Share, ranks: Ranks) -> Loss:
-    """The loss of a whole batch, from that of the shares that processes take of it."""
-    if ranks.size == 1:
-        return loss
+def sharing(share: Share, ranks: Ranks) -> Callable[[Loss], Loss]:
+    """What makes the loss of a whole batch of that of the shares that processes take of it.
 
-    def of_all(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
-        numbers = np.zeros(len(weights) + share.batch, np.float32)
-        slope, losses = np.split(numbers, [len(weights)])
-        losses[share.samples], slope[:] = loss(weights, step)
-        add_up(ranks, share.groups, numbers)
-        return losses, slope
+    What that gives is overwritten by the next step.
+    """
+    if ranks.size == 1:
+        return lambda loss: loss
+    numbers = np.empty(0, np.float32)
+
+    def of_all(loss: Loss) -> Loss:
+        def summed(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+            nonlocal numbers
+            if not len(numbers):
+                numbers = np.empty(len(weights) + share.batch, np.float32)
+            slope, losses = np.split(numbers, [len(weights)])
+            losses[:] = 0.0
+            losses[share.samples], slope[:] = loss(weights, step)
+            add_up(ranks, share.groups, numbers)
+            return losses, slope
+
+        return summed
 
     return of_all
-
-
-def _descend(
-    parameters: np.ndarray,
-    gradient: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
-    average: np.ndarray,
-    step: int,
-    rate: float,
-    decay: float,
-    settings: Adam,
-) -> None:
-    """A step of Adam and of the average of the weights, in place: arrays [P]."""
-    adam_step(parameters, gradient, m, v, step, rate, settings)
-    average_step(average, parameters, decay)
 
 
 def _condition(task: Task, nothing: Condition | None, samples: np.ndarray, step: int) -> Condition:

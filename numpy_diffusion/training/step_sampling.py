@@ -52,8 +52,9 @@ def by_history(history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(np.arange(1, T + 1), entries), np.concatenate([[1.0], entries.sum() / (T * entries)])
 
 
-def remember(history: np.ndarray, t: np.ndarray, losses: np.ndarray) -> None:
-    """Put the losses [N] of the steps t [N] in the place of the oldest, in order."""
+def remembered(history: np.ndarray, t: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """The history with the losses [N] of the steps t [N] in the place of the oldest, in order."""
+    history = history.copy()
     order = np.argsort(t, kind="stable")
     t, losses = t[order], losses[order]
     steps, first, counts = np.unique(t, return_index=True, return_counts=True)
@@ -62,3 +63,4 @@ def remember(history: np.ndarray, t: np.ndarray, losses: np.ndarray) -> None:
     history[t, (seen[t] + rank) % MEMORY] = losses  # of several in one place the last stays
     seen[steps] += counts
     history[steps, MEMORY] = np.where(seen < MEMORY, seen, MEMORY + seen % MEMORY)[steps]
+    return history

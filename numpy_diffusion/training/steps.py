@@ -1,11 +1,10 @@
-"""Training step by step: what its arguments become, and the states that follow one another.
+"""Training step by step: what its arguments become, and how its state goes on.
 
-`loop.train` goes through these states with a bar and a folder, `train_steps` hands each of them out.
+`loop.train` goes through these steps with a bar and a folder, `train_steps` hands each of them out.
 """
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -21,10 +20,11 @@ from numpy_diffusion.models.shares import ALONE, Ranks
 from numpy_diffusion.models.tasks import Adam, State, Task
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.schedules import Schedule
-from numpy_diffusion.training import checkpoints, inputs, low_resolution
+from numpy_diffusion.training import inputs, low_resolution
+from numpy_diffusion.training.interrupts import NEVER, Stop
 from numpy_diffusion.training.losses import Weighting, weights
 from numpy_diffusion.training.optimizers import average_decays, learning_rates
-from numpy_diffusion.training.ranks import NEVER, Stop, agreed
+from numpy_diffusion.training.ranks import agreed
 from numpy_diffusion.training.settings import Settings, settings
 from numpy_diffusion.training.step import Advance, prepare, start
 from numpy_diffusion.training.step_sampling import Sampling
@@ -176,18 +176,16 @@ def _task(data: inputs.Data, schedule: Schedule, settings: Settings, ranks: Rank
 def states(
     advance: Advance, state: State, losses: np.ndarray, at_most: int, ranks: Ranks = ALONE, stop: Stop = NEVER
 ) -> Iterator[State]:
-    """The states of training, each 1..at_most steps after the one before; fills in the losses as it goes.
+    """The state of training, always the same one, each time 1..at_most steps further; fills in the losses as it goes.
 
-    All multiples of `at_most` are among them.  Steps are done on a copy: no exception leaves a state half done.
-    Several processes stop at the same state, with a KeyboardInterrupt, where one of them is asked to.
+    It comes at all multiples of `at_most`.  No exception leaves it half done, see `step.advancing`.  Several
+    processes stop at the same step, with a KeyboardInterrupt, where one of them is asked to.
     """
     chunk = 1
     while state.step < len(losses):
         begin, began = state.step, time.perf_counter()
         end = begin + min(chunk, len(losses) - begin, at_most - begin % at_most)
-        state = copy.deepcopy(state)
-        losses[begin:end] = advance(state, end - begin)
-        _check_finite(state, losses[begin:end])
+        advance(state, losses[begin:end])
         yield state
         seconds, asked = agreed(ranks, time.perf_counter() - began, stop)
         if asked:
@@ -203,12 +201,3 @@ def hand_over(model: Trainable, trained: Trainable, state: State, data: np.ndarr
     model.buffer[:], model.measured = state.average, trained.measured
     if isinstance(model, Network) and isinstance(trained, Network):
         model.T = trained.T
-
-
-def _check_finite(state: State, losses: np.ndarray) -> None:
-    advice = "training has diverged; a smaller learning_rate may help"
-    if len(bad := np.flatnonzero(~np.isfinite(losses))):
-        step = state.step - len(losses) + 1 + bad[0]
-        raise FloatingPointError(f"loss: expected finite numbers, got {losses[bad[0]]} at step {step}: {advice}")
-    if not all(np.isfinite(getattr(state, name)).all() for name in checkpoints.STATE):
-        raise FloatingPointError(f"weights: expected finite numbers, got others by step {state.step}: {advice}")

@@ -28,10 +28,10 @@ def interrupted(prepare, after):
     def prepared(*arguments, **settings):
         advance = prepare(*arguments, **settings)
 
-        def step(state, count):
-            if state.step + count > after:
+        def step(state, losses):
+            if state.step + len(losses) > after:
                 raise KeyboardInterrupt
-            return advance(state, count)
+            advance(state, losses)
 
         return step
 

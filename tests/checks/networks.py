@@ -11,6 +11,7 @@ import numba
 import numpy as np
 import pytest
 from checks.gradcheck import projected_errors, wrong
+from checks.tasks import advanced
 
 from numpy_diffusion.models.condition import AXES, Condition
 from numpy_diffusion.models.network import Network
@@ -184,7 +185,7 @@ def check_kernels(network: Network) -> None:
     for backend in ("numpy", "numba"):
         states.append(step.start(network, SCHEDULE.T))
         advance = step.prepare(network, task(network), losses.weights(SCHEDULE), backend=backend)
-        found.append(advance(states[-1], 3))
+        found.append(advanced(advance, states[-1], 3))
     np.testing.assert_allclose(*found, rtol=1e-4)
     np.testing.assert_allclose(states[0].parameters, states[1].parameters, rtol=0, atol=1e-5)
     gradient = network.own_gradient(task(network))
@@ -224,7 +225,7 @@ def check_parts_and_threads(network: Network) -> None:
         for number in (1, numba.config.NUMBA_NUM_THREADS):
             numba.set_num_threads(number)
             state = step.start(network, SCHEDULE.T)
-            step.prepare(network, task(network), losses.weights(SCHEDULE), backend="numba")(state, 2)
+            advanced(step.prepare(network, task(network), losses.weights(SCHEDULE), backend="numba"), state, 2)
             found.append((answer(network, 9), state.parameters))
     finally:
         numba.set_num_threads(threads)

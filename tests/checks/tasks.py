@@ -8,7 +8,7 @@ import numpy as np
 
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
-from numpy_diffusion.models.tasks import Dropout, Task
+from numpy_diffusion.models.tasks import Dropout, State, Task
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import batch as training_batch
 from numpy_diffusion.training import step as training_step
@@ -32,6 +32,13 @@ def prepare(
     decays = average_decays(average_decay, 1, len(rates))
     given = Task(schedule, data, _told(labels), rates=rates, decays=decays, **task)
     return training_step.prepare(model, given, weighting, sampling=sampling, backend=backend)
+
+
+def advanced(advance: training_step.Advance, state: State, count: int) -> np.ndarray:
+    """The losses of `count` steps from the state, which they change: [count]."""
+    losses = np.empty(count, np.float32)
+    advance(state, losses)
+    return losses
 
 
 def losses_and_gradient(

@@ -14,6 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpy_diffusion.evaluation.bound import FORMS, Form, bound, gaussian_bound
+from numpy_diffusion.models.condition import Condition
+from numpy_diffusion.models.converted import clipped
+from numpy_diffusion.models.guided import guided
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.oracles.moments import gaussian_optimal_variance
@@ -291,6 +294,35 @@ def test_a_sample_s_bound_does_not_depend_on_the_others(form: str) -> None:
     np.testing.assert_allclose(all_[:7], some, rtol=1e-13)
     other = bound(WRONG, SCHEDULE, X0[:7], seed=10, form=form, draws=2).totals
     assert (np.abs(other - some) > 1e-6).all()
+
+
+TOLD = Condition(labels=[2, 0, 1], embedding=[[0.5], [1.5], [-1.0]])
+
+
+def told_model(condition: Condition) -> Any:
+    """A model that is told something of each sample, in two wrappers."""
+
+    def model(x: np.ndarray, t: Any, labels: np.ndarray, embedding: np.ndarray) -> np.ndarray:
+        return np.tanh(x + labels[:, None] - embedding)
+
+    return clipped(guided(model, condition, 0.5, Condition(labels=3, embedding=[0.0])), SCHEDULE)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_a_model_is_told_of_each_sample_goes_with_its_draws(form: Form) -> None:
+    found = bound(told_model(TOLD), SCHEDULE, X0[:3], 2, form=form, draws=2)
+    for n in range(3):
+        alone = told_model(TOLD.rows(np.array([n])))
+        own = bound(alone, SCHEDULE, X0[n : n + 1], 2, form=form, draws=2, first=n)
+        np.testing.assert_allclose(found.totals[n], own.totals[0], rtol=1e-13)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("n", "draws"), [(2, 1), (2, 2), (4, 1), (4, 2), (6, 2)])
+def test_a_model_that_is_told_of_other_samples_is_refused(form: Form, n: int, draws: int) -> None:
+    """Also where there are so few that the draws would make up for it, or more than there are samples."""
+    with pytest.raises(ValueError, match=rf"^labels: expected an integer, or one for each of {n} samples, got 3$"):
+        bound(told_model(TOLD), SCHEDULE, X0[:n], form=form, draws=draws)
 
 
 @pytest.mark.parametrize("form", FORMS)

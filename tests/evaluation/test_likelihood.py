@@ -310,6 +310,19 @@ def test_probes_of_a_unet_follow_from_the_seed_and_the_sample(monkeypatch: pytes
     assert (one != two).all()
 
 
+@pytest.mark.parametrize("labels", [[2, 0, 1, 0], [2, 0, 1, 0, 1, 1]])
+def test_labels_of_other_samples_are_refused(labels: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first block, and where there are more than samples."""
+    monkeypatch.setattr(likelihood, "KEPT", 2 * 16 * likelihood.LAYERS)
+    monkeypatch.setattr(likelihood, "_followed", None)
+    x, model = (
+        np.random.default_rng(3).normal(size=(5, 1, 4, 4)),
+        guided(UNet(**IMAGES, num_class_embeds=3), labels, 0.0),
+    )
+    with pytest.raises(ValueError, match=rf"^labels: .* each of 5 samples, got {len(labels)}$"):
+        log_prob(model, LINEAR, x, steps=5, probes=1)
+
+
 # What is refused --------------------------------------------------------------------------------------------------
 
 MODEL = gaussian(8, 2).eps(LINEAR)

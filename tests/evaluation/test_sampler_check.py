@@ -185,6 +185,27 @@ def test_noise_at_the_last_step_is_caught():
     assert wrong_rows(step, {"kind": "ancestral"}, (8, 128)) == [8, 128]
 
 
+def test_noise_left_out_at_step_1_is_caught_unless_told_otherwise():
+    """Evenly spaced steps that skip some do not come by s = 1."""
+
+    def step(eps_model, x, t, s, schedule, z):
+        return ancestral(eps_model, x, t, s, schedule, z if s > 1 else 0.0 * z)
+
+    report = check_sampler(step, kind="ancestral")
+    assert [row.steps for row in report.of("Gaussian")] == [8, 16, 32, 64, 128]
+    assert [row.steps for row in report.of("Gaussian") if row.verdict != "right"] == [128]
+    assert report.sentence.startswith("The factor of z is 0 at the step from 2 to 1 of 20")
+    assert wrong_rows(step, {"kind": "ancestral"}, (128, 1000)) == [1000]
+
+
+def test_noise_at_the_end_unless_t_is_1_is_caught_beside_it():
+    def step(eps_model, x, t, s, schedule, z):
+        return ancestral(eps_model, x, t, s, schedule, z) + (0.01 * z if s == 0 and t > 1 else 0.0)
+
+    rows = check_sampler(step, kind="ancestral").of("Gaussian")
+    assert [row.steps for row in rows if row.verdict == "right"] == [128]
+
+
 def test_the_other_variance_is_caught():
     assert wrong_rows(ancestral, {"kind": "ancestral", "variance": "beta_tilde"}, (8, 128)) == [8, 128]
     assert wrong_rows(beta_tilde, {"kind": "ancestral"}, (8, 128)) == [8, 128]

@@ -49,6 +49,20 @@ def test_the_report_of_the_chain_ends_with_the_sentence():
     assert (undeclared.slip, undeclared.sentence) == ("", "")
 
 
+@pytest.mark.parametrize("kind", ["ddim", "ancestral"])
+def test_a_network_that_is_told_s_is_found_as_people_write_it(kind):
+    """At s = 0 too, where there is no step to tell: the error of the network would hide what is wrong everywhere."""
+
+    def step(eps_model, x, t, s, schedule, z):
+        return getattr(sampler, kind)(lambda x, t: eps_model(x, s), x, t, s, schedule, z)
+
+    found = check_sampler(step, kind=kind, steps=(8,), n=16)
+    assert not found.right
+    assert (found.slip, found.sentence) == ("told_s", "The network is told s: x_t goes with t.")
+    with pytest.raises(ValueError, match=r"^t: expected a step in 1\.\.1000, got 0$"):
+        check_sampler(step, kind=None, steps=(8,), n=16)
+
+
 def test_noise_of_its_own_is_told():
     rng = np.random.default_rng(0)
 

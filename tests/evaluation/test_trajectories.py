@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from numpy_diffusion.evaluation.bound import bound
 from numpy_diffusion.evaluation.trajectories import importance_weighted, trajectory_log_density
+from numpy_diffusion.models.guided import guided
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.oracles.gaussian_mixture import Gaussian
 from numpy_diffusion.oracles.moments import gaussian_optimal_variance
@@ -189,6 +190,20 @@ def test_an_estimate_does_not_depend_on_other_samples() -> None:
     all_, some = (importance_weighted(MODEL, SHORT, x, 6, seed=3, variance=VARIANCE) for x in (x0, x0[:4]))
     np.testing.assert_allclose(all_[:4], some, rtol=1e-13)
     assert (importance_weighted(MODEL, SHORT, x0[:4], 6, seed=4, variance=VARIANCE) != some).all()
+
+
+def test_what_a_model_is_told_of_each_sample_goes_with_its_trajectories() -> None:
+    def model(x: np.ndarray, t: int, labels: np.ndarray) -> np.ndarray:
+        return 0.3 * x + 0.5 * labels[:, None]
+
+    x0 = np.array([[0.5], [-1.0], [0.5]])
+    found = importance_weighted(guided(model, [2, 0, 1], 0.0), SHORT, x0, 4, seed=3)
+    for n, label in enumerate([2, 0, 1]):
+        alone = importance_weighted(guided(model, label, 0.0), SHORT, x0, 4, seed=3)
+        np.testing.assert_allclose(found[n], alone[n], rtol=1e-13)
+    for wrong in ([2, 0], [2, 0, 1, 1]):
+        with pytest.raises(ValueError, match=r"^labels: expected an integer, or one for each of 3 samples, got \d$"):
+            importance_weighted(guided(model, wrong, 0.0), SHORT, x0, 4)
 
 
 def test_far_away_points_have_a_logarithm() -> None:

@@ -45,11 +45,21 @@ def test_log_prob_is_that_of_one_process(chunks: Any, probes: int | None) -> Non
 def test_what_a_model_is_told_of_each_sample_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(likelihood, "KEPT", 2 * 64 * likelihood.LAYERS)  # two images at once
     model, x = nd.guided(images(), np.arange(7) % 3, 1.5), np.random.default_rng(2).uniform(-1.0, 1.0, (7, 1, 8, 8))
-    found = nd.parallel.bound(model, SCHEDULE, lazy(3, x))
-    assert digest(found) == digest(nd.bound(model, SCHEDULE, x).totals)
+    found = nd.parallel.bound(model, SCHEDULE, lazy(3, x), draws=2)
+    assert digest(found) == digest(nd.bound(model, SCHEDULE, x, draws=2).totals)
     found = nd.parallel.log_prob(model, SCHEDULE, lazy(3, x), probes=1, steps=2)
     assert found.chunks == ((2, 2, 2, 1),)
     assert digest(found) == digest(nd.log_prob(model, SCHEDULE, x, probes=1, steps=2))
+
+
+@pytest.mark.parametrize("labels", [np.arange(6) % 4, np.arange(8) % 4])
+def test_labels_of_other_samples_are_refused_at_the_call(labels: np.ndarray) -> None:
+    model, x = nd.guided(images(), labels, 1.5), lazy(3, np.zeros((7, 1, 8, 8)))
+    sentence = f"^labels: .*, or one for each of 7 samples, got {len(labels)}$"
+    with pytest.raises(ValueError, match=sentence):
+        nd.parallel.bound(model, SCHEDULE, x, draws=2)
+    with pytest.raises(ValueError, match=sentence):
+        nd.parallel.log_prob(model, SCHEDULE, x, probes=1, steps=2)
 
 
 def test_log_prob_on_workers_is_that_of_one_process(client: Any) -> None:

@@ -173,3 +173,12 @@ def test_what_does_not_fit_into_memory_goes_to_disk(client: Any, tmp_path: Path)
 def test_what_is_wrong_is_said_at_the_call(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         nd.parallel.sample(**{"model": network(), "schedule": SCHEDULE, "n": 5} | wrong)
+
+
+@pytest.mark.parametrize("labels", [np.arange(4), np.arange(6) % 4])
+@pytest.mark.parametrize("scale", [0.0, 1.5])
+def test_labels_of_other_samples_are_refused_at_the_call(labels: np.ndarray, scale: float) -> None:
+    """Too few fail in a task, and what is left of too many would be passed over."""
+    model = nd.clipped(nd.guided(images(), labels, scale), SCHEDULE)
+    with pytest.raises(ValueError, match=f"^labels: .*, or one for each of 5 samples, got {len(labels)}$"):
+        nd.parallel.sample(model, SCHEDULE, 5, chunk=2)

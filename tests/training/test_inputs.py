@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,7 @@ def test_images_are_taken_as_they_are() -> None:
     np.testing.assert_array_equal(found.values, IMAGES)
 
 
+@pytest.mark.filterwarnings("error")
 def test_rounding_is_no_reason_to_refuse_an_image() -> None:
     x0 = IMAGES.copy()
     x0[0, 0, 0, :2] = 1.000001, -1.000001
@@ -130,7 +132,14 @@ def test_config_json_tells_another_value_unit_order_and_label_apart() -> None:
 BAD: list[tuple[str, Any, str]] = [
     ("model", unet(dtype=np.float64), "model: expected float32 weights, got float64"),
     ("model", lambda x, t: x, "model: expected a network such as MLP or UNet, got function"),
-    ("x0", IMAGES * 1.01, r"x0: expected images with values in -1\.\.1, black to white, got -1\.0"),
+    ("x0", 1.5 * np.abs(IMAGES), r"x0: expected images with values in -1\.\.1, black to white, got "),
+    ("x0", 255.0 * np.abs(IMAGES), r"x0: expected images with values in -1\.\.1, black to white, got "),
+    ("x0", np.rint(127.0 * IMAGES), r"x0: expected images with values in -1\.\.1, black to white, got -"),
+    (
+        "x0",
+        np.rint(127.0 * IMAGES).astype(np.int8),
+        r"x0: expected images with values in -1\.\.1, black to white, got -",
+    ),
     ("x0", np.full((12, 1, 4, 4), 255, np.uint8), r"x0: expected images with values in -1\.\.1, .* got 255\.\.255"),
     ("x0", IMAGES[:, 0], "x0: expected shape"),
     ("x0", IMAGES[:, :, :3], "x0: expected shape"),
@@ -167,6 +176,29 @@ def test_latents_may_have_any_values_and_stay_as_they_are() -> None:
     found = inputs.data(model, z, Condition())
     np.testing.assert_array_equal(found.values, z)
     np.testing.assert_array_equal(found.model.scale, np.ones(model.shape))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_latents_of_as_many_channels_as_pictures_are_told_from_pixels(channels: int) -> None:
+    """They lie on both sides of 0 and are no whole numbers; that they are taken for latents is said."""
+    model = unet(classes=None, in_channels=channels, out_channels=channels)
+    z = 9.0 * np.random.default_rng(0).normal(size=(3, *model.shape)).astype(np.float32)
+    sentence = (
+        rf"^x0: values beyond -1\.\.1, {z.min():g}\.\.{z.max():g}, are taken for latents: pictures are expected in"
+    )
+    with pytest.warns(UserWarning, match=sentence):
+        found = inputs.data(model, z, Condition())
+    np.testing.assert_array_equal(found.values, z)
+    np.testing.assert_array_equal(found.model.scale, np.ones(model.shape))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        inputs.data(model, np.clip(z, -1.0, 1.0), Condition())
+
+
+def test_latents_to_go_by_are_told_from_pixels_too() -> None:
+    x0, low = np.zeros((2, 3, 16, 16)), np.random.default_rng(0).normal(size=(2, 3, 8, 8))
+    with pytest.warns(UserWarning, match=r"^low_resolution: values beyond -1\.\.1, .* are taken for latents"):
+        inputs.data(upsampler(), x0, Condition(low_resolution=low))
 
 
 def test_images_to_go_by_are_refused_where_images_are() -> None:

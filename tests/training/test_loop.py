@@ -143,20 +143,20 @@ def test_disk_that_fills_while_training_keeps_the_last_checkpoint_and_the_model(
 
 def test_divergence_stops_training_and_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     model = small()
-    real = stepping.prepare
+    real = MLP.own_steps
 
-    def prepare(*arguments, **settings):
-        advance = real(*arguments, **settings)
+    def own_steps(self, task):
+        take = real(self, task)
 
-        def diverging(state, count):
-            losses = advance(state, count)
-            if state.step >= 47:
-                losses[46 - state.step] = np.nan
-            return losses
+        def diverging(state, most, *rest):
+            taken = take(state, most, *rest)
+            if state.step + len(taken.losses) >= 47:
+                taken.losses[46 - state.step] = np.nan
+            return taken
 
         return diverging
 
-    monkeypatch.setattr(stepping, "prepare", prepare)
+    monkeypatch.setattr(MLP, "own_steps", own_steps)
     monkeypatch.setattr(stepping, "CHUNK_SECONDS", 10.0)  # chunks of 20 steps
     with pytest.raises(
         FloatingPointError, match=r"^loss: expected finite numbers, got nan at step 47: .*learning_rate"

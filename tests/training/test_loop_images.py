@@ -64,10 +64,10 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     def prepared(*arguments: Any, **settings: Any) -> Any:
         advance = real(*arguments, **settings)
 
-        def interrupted(state: Any, count: int) -> Any:
-            if state.step + count > after:
+        def interrupted(state: Any, losses: np.ndarray) -> None:
+            if state.step + len(losses) > after:
                 raise KeyboardInterrupt
-            return advance(state, count)
+            advance(state, losses)
 
         return interrupted
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from checks.ranks import ThreadComm, on_comms, on_ranks
 import numpy_diffusion as nd
 from numpy_diffusion.models.shares import ALONE, Message
 from numpy_diffusion.training import ranks
-from numpy_diffusion.training.ranks import agreed, check_alike, over, stopping, texts, together
+from numpy_diffusion.training.interrupts import NEVER, Stop
+from numpy_diffusion.training.ranks import agreed, check_alike, over, texts, together
 
 WHY = mpi_jobs.missing()
 over_mpi = pytest.mark.skipif(WHY is not None, reason=WHY or "")
@@ -228,12 +228,12 @@ def test_what_fails_on_one_fails_on_all() -> None:
 
 def test_all_stop_where_one_is_asked_to() -> None:
     def asked(r: Any) -> ranks.Agreed:
-        stop = ranks.Stop()
+        stop = Stop()
         stop.asked = r.rank == 1
         return agreed(r, 0.5 + r.rank, stop)
 
     assert on_ranks(3, asked) == [(0.5, True)] * 3
-    assert agreed(ALONE, 0.25, ranks.NEVER) == (0.25, False)
+    assert agreed(ALONE, 0.25, NEVER) == (0.25, False)
 
 
 def test_a_long_term_is_told_short() -> None:
@@ -245,22 +245,6 @@ def test_a_long_term_is_told_short() -> None:
     (one, two) = on_ranks(2, job)
     assert one == two
     assert len(one) < 200
-
-
-def test_a_signal_asks_to_stop_and_its_handler_comes_back() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
-    try:
-        with stopping(ranks.OverMPI(ThreadComm(0, [[None] * 2] * 2), 1.0)) as stop:  # type: ignore[list-item]
-            assert not stop.asked
-            os.kill(os.getpid(), signal.SIGINT)
-            deadline = time.monotonic() + 5.0
-            while not stop.asked and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert stop.asked
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_a_silent_rank_ends_the_wait() -> None:
@@ -297,16 +281,3 @@ def test_a_communicator_is_known_by_what_it_can() -> None:
         ValueError, match=r"^comm: expected a communicator of mpi4py, such as MPI.COMM_WORLD, got 'w'"
     ):
         over("w")
-
-
-def test_no_thread_but_the_main_one_has_signals() -> None:
-    found: list[bool] = []
-
-    def job() -> None:
-        with stopping(ranks.OverMPI(ThreadComm(0, [[None] * 2] * 2), 1.0)) as stop:  # type: ignore[list-item]
-            found.append(stop.asked)
-
-    thread = threading.Thread(target=job)
-    thread.start()
-    thread.join()
-    assert found == [False]

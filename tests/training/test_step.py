@@ -10,7 +10,7 @@ import pytest
 from checks.exact import SCHEDULES
 from checks.images import IMAGES, LABELS, drawn_labels, unet
 from checks.images import SCHEDULE as OF_IMAGES
-from checks.tasks import losses_and_gradient, prepare
+from checks.tasks import advanced, losses_and_gradient, prepare
 from checks.training_step import (
     DATA,
     EACH_STEP,
@@ -38,7 +38,7 @@ def trained(model: MLP, state: State, count: int, backend: Any = "numpy", **chan
     """The losses of `count` steps from `state`, which they change."""
     options = dict(batch=64, weighting=ONES, adam=Adam(), rates=np.full(1000, 0.01), average_decay=0.9, seed=3)
     options |= dict(schedule=SCHEDULE, data=DATA.astype(model.buffer.dtype), backend=backend)
-    return prepare(model, **options | changes)(state, count)
+    return advanced(prepare(model, **options | changes), state, count)
 
 
 def test_steps_are_draw_gradient_adam_and_average() -> None:
@@ -187,7 +187,7 @@ def test_a_step_is_what_is_drawn_mirrored_and_labelled(mirror: bool) -> None:
     state.step = 2
     settings = dict(batch=6, weighting=weights(OF_IMAGES), adam=Adam(), rates=rates, average_decay=0.9, seed=3)
     settings |= dict(label_dropout=0.5, mirror=mirror, backend="numpy")
-    found = prepare(model, OF_IMAGES, IMAGES, LABELS, **settings)(state, 1)
+    found = advanced(prepare(model, OF_IMAGES, IMAGES, LABELS, **settings), state, 1)
     x0, t, eps = draw(IMAGES, np.arange(1, 21), np.arange(6), 3, 3)
     shown = mirrored(x0, np.arange(6), 3, 3) if mirror else x0, t, eps, weights(OF_IMAGES), bound_table(OF_IMAGES)
     labels, dropped = drawn_labels(LABELS, 3, 0.5, 6, 3, 3), (3, np.arange(6), 3)
@@ -204,7 +204,7 @@ def test_a_step_shows_the_same_part_of_an_image_and_of_the_one_to_go_by(crop: in
     state, rates, small = start(model, 20), np.full(9, 1e-3), IMAGES[:, :, ::2, ::2]
     settings = dict(batch=6, weighting=weights(OF_IMAGES), adam=Adam(), rates=rates, average_decay=0.9, seed=3)
     settings |= dict(mirror=True, crop=crop, backend="numpy")
-    found = prepare(model, OF_IMAGES, IMAGES, Condition(low_resolution=small), **settings)(state, 1)
+    found = advanced(prepare(model, OF_IMAGES, IMAGES, Condition(low_resolution=small), **settings), state, 1)
     x0, t, eps = draw(IMAGES, np.arange(1, 21), np.arange(6), 3, 1, crop)
     samples = np.arange(6)
     low, _, _ = draw(small, np.arange(1, 21), np.arange(6), 3, 1)
@@ -228,7 +228,7 @@ def test_kernels_take_the_steps_of_the_definition(options: dict[str, Any]) -> No
             model, OF_IMAGES, IMAGES, labels, **settings, label_dropout=0.3, mirror=True, backend=backend
         )
         states.append(start(model, 20))
-        found.append(advance(states[-1], 6))
+        found.append(advanced(advance, states[-1], 6))
     np.testing.assert_allclose(*found, rtol=1e-4)
     np.testing.assert_allclose(states[0].parameters, states[1].parameters, atol=1e-5)
     np.testing.assert_allclose(states[0].average, states[1].average, atol=1e-5)

@@ -16,7 +16,7 @@ def test_the_history_is_the_last_ten_losses_of_each_step(batches: list[list[int]
     history, seen, loss = step_sampling.start(T=4), {t: [] for t in range(1, 5)}, 0.0
     for batch in batches:
         losses = np.arange(loss + 1.0, loss + len(batch) + 1.0)
-        step_sampling.remember(history, np.array(batch), losses)
+        history = step_sampling.remembered(history, np.array(batch), losses)
         for t, value in zip(batch, losses, strict=True):
             seen[t].append(value)
         loss += len(batch)

@@ -109,7 +109,7 @@ class _FixedStride:
 
 
 def _told_s(step: Any, eps_model: Any, x: Any, t: int, s: int, schedule: Any, z: Any) -> Any:
-    return step(lambda x, _: eps_model(x, max(s, 1)), x, t, s, schedule, z)
+    return step(lambda x, _: eps_model(x, s), x, t, s, schedule, z)
 
 
 def _of_both(right: Any) -> tuple[Slip, ...]:

@@ -14,8 +14,11 @@ B1, B2, SMALL = 0.9, 0.999, 1e-8  # the paper's
 
 
 def network(x: np.ndarray, t: Any) -> np.ndarray:
-    """A network that tells its x and its t apart from all others."""
-    return np.tanh(x) + 0.1 * np.sin(np.asarray(t, np.float64).reshape(-1, 1))
+    """A network that tells its x and its t apart from all others; t is one step, or [N], as of every model."""
+    t = np.asarray(t, np.float64)
+    if t.ndim > 0 and t.shape != np.shape(x)[:1]:
+        raise ValueError(f"t: expected one step, or one for each sample, [{len(x)}], got {list(t.shape)}")
+    return np.tanh(x) + 0.1 * np.sin(t.reshape(-1, 1))
 
 
 def _error(eps_model: Any, x0: Any, t: Any, eps: Any, alpha_bar: Any) -> Any:

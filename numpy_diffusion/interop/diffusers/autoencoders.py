@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from numpy_diffusion import _checks, _files
 from numpy_diffusion.interop.diffusers import layouts
 from numpy_diffusion.interop.diffusers.files import WEIGHTS, check_sides, read_network, write_network
-from numpy_diffusion.kernels.unet.calls import Packing
 from numpy_diffusion.models.stored import Weights
 from numpy_diffusion.networks.autoencoder.autoencoder import AutoencoderKL
 from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig, checked
 from numpy_diffusion.networks.autoencoder.program import shapes
+
+if TYPE_CHECKING:  # what needs no kernel needs no Numba
+    from numpy_diffusion.kernels.unet.calls import Packing
 
 KIND: Final = AutoencoderConfig.KIND
 

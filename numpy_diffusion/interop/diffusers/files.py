@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
 from safetensors import numpy as safetensors
@@ -33,8 +33,10 @@ from numpy_diffusion.interop.diffusers.safetensors_files import (
     parsed,
     stored,
 )
-from numpy_diffusion.kernels.unet.calls import Packing
 from numpy_diffusion.models.stored import Stored
+
+if TYPE_CHECKING:  # what needs no kernel needs no Numba
+    from numpy_diffusion.kernels.unet.calls import Packing
 
 Config = TypeVar("Config")
 

@@ -14,15 +14,17 @@ import mmap
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from numpy_diffusion import _checks, _files
 from numpy_diffusion._version import __version__
 from numpy_diffusion.interop.diffusers.safetensors_files import MAPPABLE, all_finite
-from numpy_diffusion.kernels.unet.calls import Packing
-from numpy_diffusion.kernels.vector.registers import register_bits
+from numpy_diffusion.kernels.backend import chosen
+
+if TYPE_CHECKING:  # what needs no kernel needs no Numba
+    from numpy_diffusion.kernels.unet.calls import Packing
 
 FILE: Final = "numpy_diffusion_layout.safetensors"
 A_LINE: Final = 64  # bytes of a cache line, on which the numbers begin
@@ -50,8 +52,10 @@ def read(weights: Path, packing: Callable[[], Packing]) -> np.ndarray | None:
     """What was kept of this file, in the file's pages, if it is what `packing()` would make of it today; else None,
     with a warning where there is something."""
     path = weights.with_name(FILE)
-    if not (path.exists() and MAPPABLE):
+    if not (path.exists() and MAPPABLE and chosen() == "numba"):
         return None
+    from numpy_diffusion.kernels.vector.registers import register_bits
+
     found = _mapped(path, _head(weights, where := packing()), where.size)
     if found is None:
         _checks.warn(
@@ -78,6 +82,8 @@ def _mapped(path: Path, head: bytes, size: int) -> np.ndarray | None:
 
 def _head(weights: Path, packing: Packing) -> bytes:
     """What the file begins with."""
+    from numpy_diffusion.kernels.vector.registers import register_bits
+
     found = weights.stat()
     made_of = {
         "version": __version__,

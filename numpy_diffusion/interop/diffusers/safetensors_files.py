@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
-from numba import get_num_threads
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models import parameters
@@ -161,13 +160,13 @@ def stored(path: Path, file: BinaryIO, start: int, entries: dict[str, Any], shap
 
 
 def all_finite(numbers: np.ndarray) -> bool:
-    """Whether all numbers are finite, looked through by as many threads as kernels have."""
+    """Whether all numbers are finite, looked through by several threads."""
     bounds = range(0, len(numbers), AT_ONCE)
 
     def look(first: int) -> bool:
         return bool(np.isfinite(numbers[first : first + AT_ONCE]).all())
 
-    with ThreadPoolExecutor(get_num_threads()) as threads:
+    with ThreadPoolExecutor() as threads:
         return all(threads.map(look, bounds))
 
 

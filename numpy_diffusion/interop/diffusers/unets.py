@@ -5,17 +5,19 @@ the same names here.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from numpy_diffusion import _checks, _files
 from numpy_diffusion.interop.diffusers import layouts
 from numpy_diffusion.interop.diffusers.files import WEIGHTS, check_sides, check_weights, read_network, write_network
-from numpy_diffusion.kernels.unet.calls import Packing
 from numpy_diffusion.models.stored import Weights
 from numpy_diffusion.networks.unet.config import Config, UNetConditionConfig, UNetConfig
 from numpy_diffusion.networks.unet.options import checked
 from numpy_diffusion.networks.unet.program import shapes
 from numpy_diffusion.networks.unet.unet import UNet
+
+if TYPE_CHECKING:  # what needs no kernel needs no Numba
+    from numpy_diffusion.kernels.unet.calls import Packing
 
 KINDS: Final = (UNetConfig.KIND, UNetConditionConfig.KIND)
 

@@ -6,8 +6,8 @@ over all r, or where it is causal over r <= p.
 
 q, k, v, o are images without a border, k and v of as many pixels as there are keys.  P is made transposed, a row for
 each key r and LANES queries p at a time: its softmax goes down the columns, no sum runs across a register, and the
-products are the tile's.  Only the gradients by k and v, which sum over queries, are left to the inner tile.  A
-forward pass forgets a block of P when it has been used, while it is in the first cache; the gradient keeps a head's.
+products are the tile's.  Only the gradients by k and v, which sum over queries, are left to the inner tile.  The
+forward pass is in `attention_blocks`; the gradient, here, keeps the P of a head.
 """
 
 import math
@@ -18,7 +18,6 @@ from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import jit, part_jit
 from numpy_diffusion.kernels.memory import round_up
-from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.attention import INNER_ROWS, exp_columns, inner_tile, scaled_tile
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_VECTOR
 from numpy_diffusion.kernels.vector.tile import tile, transpose
@@ -27,15 +26,6 @@ HIDDEN = np.float32(-1e30)  # the score of what must not be seen
 BLOCK = max(ROWS, VECTOR)  # channels that are turned back together
 COLUMNS = max(LANES, WIDEST_VECTOR)  # queries that the sums over them take at a time
 PAD = 16  # numbers between the rows of a whole P^T, lest a column of them fall on the same lines of the first cache
-
-
-class ForwardScratch(NamedTuple):
-    """Where a forward pass keeps what in its scratch; a block of tiles comes first."""
-
-    shares: int  # 1 / the sum of E over the keys, of LANES queries
-    turned: int  # q turned: [channel, pixel]
-    weights: int  # E^T of LANES queries: [key, lane]
-    end: int
 
 
 class BackwardScratch(NamedTuple):
@@ -61,15 +51,6 @@ class Matrices(NamedTuple):
 
 
 @register_jitable
-def forward_scratch(pixels, keys, C):
-    """The scratch of a forward pass over so many pixels, keys and channels."""
-    shares = BLOCK * LANES
-    turned = shares + LANES
-    weights = turned + round_up(C, VECTOR) * round_up(pixels, LANES)
-    return ForwardScratch(shares, turned, weights, weights + round_up(keys, ROWS) * LANES)
-
-
-@register_jitable
 def backward_scratch(pixels, C):
     """The scratch of a gradient over so many pixels and channels."""
     columns = round_up(pixels, COLUMNS)
@@ -90,28 +71,9 @@ def matrices(pixels, keys):
     return Matrices(apart, 0, one, 2 * one)
 
 
-def scratch_size(pixels, keys, C):
-    """Numbers of scratch that attention needs, forward and backward."""
-    return max(forward_scratch(pixels, keys, C).end, backward_scratch(pixels, C).end)
-
-
-@part_jit
-def forward(worker, q, k, v, dst, heads, causal):
-    """dst from q, k, v; the worker's pixels."""
-    arena, scratch, C = worker.arena, worker.scratch, q.channels
-    L, K = q.height * q.width, k.height * k.width
-    d, columns, place = C // heads, round_up(L, LANES), forward_scratch(L, K, C)
-    low, high = share(columns // LANES, worker.part, worker.parts)
-    _turn(arena, q, scale(d), columns, scratch, place.turned)
-    for head in range(heads):
-        first, own = head * d, place.turned + head * d * columns
-        for p in range(low * LANES, high * LANES, LANES):
-            _product(arena, k.at + first, C, K, d, scratch, own + p, columns, scratch, place.weights, LANES)
-            if causal:
-                _hide(scratch, place.weights, LANES, K, p)
-            exp_columns(scratch, place.weights, LANES, K, scratch, place.shares)
-            to, pixels = dst.at + first + p * C, min(LANES, L - p)
-            _combine(arena, v.at + first, C, d, K, scratch, place.weights, LANES, to, pixels, scratch, place.shares)
+def backward_scratch_size(pixels, C):
+    """Numbers of scratch that a gradient needs."""
+    return backward_scratch(pixels, C).end
 
 
 @jit
@@ -141,9 +103,9 @@ def _product(arena, at, C, K, d, turned, b0, columns, out, c0, ldc):
 
 
 @jit
-def _hide(table, at, ld, K, p):
+def hide(table, at, ld, K, p):
     """The scores [key, lane] of LANES queries from p on, from table[at] on: HIDDEN of keys behind the query."""
-    for r in range(p + 1, K):
+    for r in range(max(p + 1, 0), K):
         table[at + r * ld : at + r * ld + min(LANES, r - p)] = HIDDEN
 
 
@@ -204,7 +166,7 @@ def backward(worker, q, k, v, o, do, dq, dk, dv, at, heads, causal):
         for p in range(0, columns, LANES):
             _product(arena, k.at + first, C, K, d, scratch, own_q + p, columns, arena, exps + p, apart)
             if causal:
-                _hide(arena, exps + p, apart, K, p)
+                hide(arena, exps + p, apart, K, p)
             exp_columns(arena, exps + p, apart, K, scratch, place.shares + p)
         _share_out(scratch, place, start, d, columns)
         for p in range(0, columns, LANES):

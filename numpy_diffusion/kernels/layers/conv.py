@@ -13,7 +13,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, part_jit
-from numpy_diffusion.kernels.layers import conv_weights, winograd
+from numpy_diffusion.kernels.layers import conv_weights, linear, squares, winograd
 from numpy_diffusion.kernels.layers.images import (
     NOWHERE,
     SAMPLES,
@@ -60,7 +60,7 @@ def forward_scratch(J):
 
 def scratch_size(C, J):
     """Numbers of scratch that a convolution from C to J channels needs."""
-    return forward_scratch(J).squares + winograd.forward_scratch_size(C)
+    return forward_scratch(J).squares + squares.scratch_size(C)
 
 
 def backward_scratch_size(C, J, width):
@@ -88,8 +88,10 @@ def forward(worker, tables, src, dst, weights, window, vector, residual):
         if added != NOWHERE:
             for j in range(J):
                 start[j] += arena[added + j]
-    if window.squares != NOWHERE:
-        winograd.forward(worker, tables, src, dst, weights, window, place.start, place.squares, residual)
+    if squares.suits(window.k, window.stride, image(tables[0], src).channels, image(tables[0], dst)):
+        squares.forward(worker, tables, src, dst, weights, window, place.start, place.squares, residual)
+    elif linear.suits(window, image(tables[0], src), image(tables[0], dst)):
+        linear.forward(worker, tables, src, dst, weights, window, place.start, residual)
     else:
         _by_pixels(worker, tables, src, dst, weights, window)
         for n in range(samples):

@@ -3,25 +3,29 @@
 u = (x - mean) / sqrt(variance + eps) * weight + bias over each group of channels of one sample;  y = u sigmoid(u).
 Where the step scales and shifts each channel, (1 + scale) u + shift takes the place of u.
 
-Pixels of a row lie one behind the other, so what belongs to a channel is repeated for each pixel of a row: the loops
-then run over whole rows, long enough for the widest registers.
+Pixels of a row lie one behind the other, so what belongs to a channel is repeated for as many of them as the first
+cache holds, STRETCH numbers: the loops then run over all of these, long enough for the widest registers.
 """
 
 import math
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
 from numpy_diffusion.kernels.elementary import sigmoid, silu_slope
-from numpy_diffusion.kernels.layers.images import NOWHERE, channel_sums, clear_border, fold, pixel
+from numpy_diffusion.kernels.layers.images import NOWHERE, clear_border, fold, pixel
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.tile import use_full_registers
 
-# Rows of the scratch, each as long as a row of the image: what each number of an image's row is multiplied with, or
-# what is summed over the rows.  In the statistics SUMS and MEANS; forward, FACTOR and TERM; backward all but MEANS.
+STRETCH = 4096  # numbers of a row that are gone through at a time
+CACHED = 2**22  # numbers of an image that the last cache holds
+# Rows of the scratch, each as long as such a stretch, and backward as a row of the image: what each number is
+# multiplied with, or what is summed over the rows.  In the statistics TOTALS, MEANS and SUMS; forward, FACTOR and
+# TERM; backward all of the first line.
 FACTOR, TERM, SUMS, PRODUCTS, OF_GRADIENT, OF_VALUE, CONSTANT = range(7)
-MEANS = FACTOR
+TOTALS, MEANS = range(2)
 
 
 class Norm(NamedTuple):
@@ -34,8 +38,19 @@ class Norm(NamedTuple):
     scale: int  # where in the arena a scale for each channel starts, and behind them a shift for each; NOWHERE: none
 
 
+@register_jitable
+def pixels_at_a_time(width, C):
+    """Of a row, forward."""
+    return max(1, min(width, STRETCH // C))
+
+
 def scratch_size(width, C):
-    """Numbers of scratch that the norm of an image of this width needs, with its statistics and its gradient."""
+    """Numbers of scratch that the norm of an image of this width needs, and its statistics."""
+    return (SUMS + 1) * pixels_at_a_time(width, C) * C
+
+
+def backward_scratch_size(width, C):
+    """Numbers of scratch that its gradient needs."""
     return (CONSTANT + 1) * width * C
 
 
@@ -46,27 +61,55 @@ def _row(scratch, number, n):
 
 @jit
 def statistics(worker, src, stats, groups, eps):
-    """Mean and 1 / deviation of each group, to arena[stats + 2 g] and the next."""
-    use_full_registers()
-    arena, C, n = worker.arena, src.channels, src.width * src.channels
-    size = C // groups
-    sums, means = _row(worker.scratch, SUMS, n), _row(worker.scratch, MEANS, n)
+    """Mean and 1 / deviation of each group, to arena[stats + 2 g] and the next; the worker's groups.
+
+    An image that no cache holds is one worker's: each of several would fetch what lies between its own channels.
+    """
+    arena, size = worker.arena, src.channels // groups
+    low, high = share(groups, worker.part, worker.parts)
+    if src.height * src.width * src.channels > CACHED:
+        low, high = 0, groups if worker.part == 0 else 0
+    first, C, n = low * size, (high - low) * size, pixels_at_a_time(src.width, src.channels) * src.channels
+    scratch = worker.scratch
+    totals, means, sums = _row(scratch, TOTALS, n), _row(scratch, MEANS, n), _row(scratch, SUMS, n)
     count = np.float32(src.height * src.width * size)
-    channel_sums(arena, src, sums)
+    means[:] = 0
+    _totals(arena, src, first, C, means, False, sums, totals)
+    for g in range(low, high):
+        arena[stats + 2 * g] = _total(totals, g * size - first, size) / count
     for c in range(C):
-        if c % size == 0:
-            arena[stats + 2 * (c // size)] = _total(sums, c, size) / count
-        means[c] = arena[stats + 2 * (c // size)]
+        means[c] = arena[stats + 2 * (low + c // size)]
     _repeat(means, C)
-    sums[:] = 0
-    for y in range(src.height):
-        values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
-        for i in range(n):
-            sums[i] += (values[i] - means[i]) * (values[i] - means[i])
-    fold(sums, C)
-    for g in range(groups):
-        variance = _total(sums, g * size, size) / count
+    _totals(arena, src, first, C, means, True, sums, totals)
+    for g in range(low, high):
+        variance = _total(totals, g * size - first, size) / count
         arena[stats + 2 * g + 1] = np.float32(1) / math.sqrt(variance + np.float32(eps))
+
+
+@jit
+def _totals(arena, src, first, C, means, squared, sums, totals):
+    """totals[c] = the sum over the pixels of channel first + c, or of its squared distance from means[c]: down each
+    column of pixels, and then over the columns from left to right."""
+    use_full_registers()
+    pixels = pixels_at_a_time(src.width, src.channels)
+    totals[:C] = 0
+    for x in range(0, src.width, pixels):
+        some = min(pixels, src.width - x)
+        runs, run = (1, some * C) if src.channels == C else (some, C)
+        sums[: some * C] = 0
+        for y in range(src.height):
+            for k in range(runs):
+                at, to = pixel(src, y, x + k) + first, k * C
+                values, own = arena[at : at + run], sums[to : to + run]
+                if squared:
+                    for i in range(run):
+                        own[i] += (values[i] - means[i]) * (values[i] - means[i])
+                else:
+                    for i in range(run):
+                        own[i] += values[i]
+        for k in range(some):
+            for c in range(C):
+                totals[c] += sums[k * C + c]
 
 
 @jit
@@ -88,27 +131,28 @@ def _total(values, first, count):
 def forward(worker, src, dst, stats, weights, norm):
     """dst from src by the statistics at arena[stats...]; the worker's rows."""
     use_full_registers()
-    arena, n = worker.arena, src.width * src.channels
-    factor, term = _scaled(worker, src, stats, weights, norm)
+    arena, C, pixels = worker.arena, src.channels, pixels_at_a_time(src.width, src.channels)
+    factor, term = _scaled(worker, src, stats, weights, norm, pixels * C)
     low, high = share(src.height, worker.part, worker.parts)
     for y in range(low, high):
-        values = arena[pixel(src, y, 0) : pixel(src, y, 0) + n]
-        results = arena[pixel(dst, y, 0) : pixel(dst, y, 0) + n]
-        if norm.silu:
-            for i in range(n):
-                u = values[i] * factor[i] + term[i]
-                results[i] = u * sigmoid(u)
-        else:
-            for i in range(n):
-                results[i] = values[i] * factor[i] + term[i]
+        for x in range(0, src.width, pixels):
+            at, to, n = pixel(src, y, x), pixel(dst, y, x), min(pixels, src.width - x) * C
+            values, results = arena[at : at + n], arena[to : to + n]
+            if norm.silu:
+                for i in range(n):
+                    u = values[i] * factor[i] + term[i]
+                    results[i] = u * sigmoid(u)
+            else:
+                for i in range(n):
+                    results[i] = values[i] * factor[i] + term[i]
     if worker.part == 0:
         clear_border(arena, dst)
 
 
 @jit
-def _scaled(worker, src, stats, weights, norm):
-    """factor and term of u = factor x + term, for each number of a row."""
-    arena, C, n = worker.arena, src.channels, src.width * src.channels
+def _scaled(worker, src, stats, weights, norm, n):
+    """factor and term of u = factor x + term, for each of n numbers of a row."""
+    arena, C = worker.arena, src.channels
     factor, term, size = _row(worker.scratch, FACTOR, n), _row(worker.scratch, TERM, n), C // norm.groups
     for c in range(C):
         mean, inverse = arena[stats + 2 * (c // size)], arena[stats + 2 * (c // size) + 1]
@@ -134,7 +178,7 @@ def backward(worker, src, dy, dx, stats, weights, gradients, norm, add, dscale):
     """
     use_full_registers()
     arena, scratch, C, n = worker.arena, worker.scratch, src.channels, src.width * src.channels
-    factor, term = _scaled(worker, src, stats, weights, norm)
+    factor, term = _scaled(worker, src, stats, weights, norm, n)
     sums, products = _row(scratch, SUMS, n), _row(scratch, PRODUCTS, n)
     sums[:] = 0
     products[:] = 0

@@ -42,7 +42,7 @@ def _transposed(matrix):
 
 to_patch = make_sandwich(VECTOR, _transposed(B))
 to_weights = make_sandwich(VECTOR, G)
-to_output, add_output = (make_sandwich(VECTOR, _transposed(A), add) for add in (False, True))
+to_output, add_output = (make_sandwich(VECTOR, _transposed(A), add=add) for add in (False, True))
 from_output = make_sandwich(VECTOR, A)
 add_weights = make_sandwich(VECTOR, _transposed(G), add=True)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
-from numpy_diffusion.kernels.layers import attention, conv, gelu, layer_norm, resample
+from numpy_diffusion.kernels.layers import attention_blocks, conv, gelu, layer_norm, resample
 from numpy_diffusion.kernels.layers.images import NO_IMAGE, copy_or_add
 from numpy_diffusion.kernels.prior.places import EXTRA, WEIGHT, Block, End, Part, as_table, linear, norm, rows
 
@@ -147,7 +147,7 @@ def block(network, places, worker, tokens, weights, count, number):
         keys, values = sample_of(own.k, tokens, n, W), sample_of(own.v, tokens, n, W)
         queries = rows(own.q + n * W, 1, W) if last else sample_of(own.q, tokens, n, W)
         found = rows(own.o + n * W, 1, W) if last else sample_of(own.o, tokens, n, W)
-        attention.forward(worker, queries, keys, values, found, network.heads, not last)
+        attention_blocks.forward(worker, queries, keys, values, found, network.heads, not last)
     through(worker, o, between, weights, table[Part.OUT], h)
     layer_norm.forward(worker, between, normed3, weights, norm(table[Part.NORM3]))
     through(worker, normed3, wide, weights, table[Part.WIDEN], NO_IMAGE)

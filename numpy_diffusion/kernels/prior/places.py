@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpy_diffusion.kernels._jit import inline_jit
-from numpy_diffusion.kernels.layers import attention, conv, layer_norm
+from numpy_diffusion.kernels.layers import attention, attention_blocks, conv, layer_norm
 from numpy_diffusion.kernels.layers.images import IMAGE, NO_IMAGE, NOWHERE, Image, side_by_side
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS
 
@@ -145,7 +145,8 @@ def places(network, length, training):
             conv.scratch_size(widest, widest),
             conv.backward_scratch_size(widest, widest, T),
             layer_norm.scratch_size(W),
-            attention.scratch_size(length + EXTRA, length + EXTRA, W),
+            attention_blocks.scratch_size(W // network.heads),
+            attention.backward_scratch_size(length + EXTRA, W) if training else 0,
         ),
     )
 

@@ -5,6 +5,7 @@ import numpy as np
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers import (
     attention,
+    attention_blocks,
     conv,
     diagonal_gaussian,
     geglu,
@@ -59,8 +60,8 @@ def _forward(row, table, worker, weights, label):
         resample.average(worker, src, dst)
     elif kind == CallKind.ATTENTION:
         q, k, v = image(table, row["q"]), image(table, row["k"]), image(table, row["v"])
-        attention.forward(worker, q, k, v, image(table, row["o"]), row["heads"], row["causal"] != 0)
-    elif worker.part == 0 and kind == CallKind.STATISTICS:
+        attention_blocks.forward(worker, q, k, v, image(table, row["o"]), row["heads"], row["causal"] != 0)
+    elif kind == CallKind.STATISTICS:
         group_norm.statistics(worker, src, image(table, row["stats"]).at, row["groups"], row["eps"])
     elif worker.part == 0 and kind == CallKind.SILU:
         resample.silu(arena, src, dst)

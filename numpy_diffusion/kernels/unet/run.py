@@ -4,7 +4,7 @@ Each worker takes a sample, or a few, through all the calls of the plan, forward
 images stay in the cache, and weights that do not are fetched once for all of them (`workspace.at_a_time`).  The
 gradients of a batch are summed in fixed groups of samples, each by one worker and in order, and then over a tree
 (`kernels.groups`): so they are the same for any number of threads.  Samples that are fewer than the workers are taken
-by all of these together, each a share of every image's rows.
+by all of these together, each a share of every call.
 """
 
 from typing import NamedTuple
@@ -53,9 +53,9 @@ class Prediction(NamedTuple):
     embedding: np.ndarray
     place: np.ndarray
     told: Told
-    arenas: np.ndarray  # [threads, numbers]
+    arenas: np.ndarray  # [threads, numbers]; one, where there are fewer samples than threads
     scratch: np.ndarray  # [threads, numbers]
-    tables: np.ndarray  # [threads, samples at a time, images]
+    tables: np.ndarray  # [arenas, samples at a time, images]
     eps: np.ndarray
 
 
@@ -85,33 +85,37 @@ def _enter(job, arena, tables, first, last):
 
 
 class SharedCall(NamedTuple):
-    """One call for one sample, to which all threads go."""
+    """One call for some samples, to which all threads go."""
 
     job: Prediction
-    sample: int
+    first: int
+    last: int
     call: int
 
 
 @jit
 def _shared_call(thread, threads, place):
-    """One thread's share of the rows."""
-    job, n, k = kept(place)
+    """One thread's share of the call."""
+    job, first, last, k = kept(place)
     worker = Worker(job.arenas[0], job.scratch[thread], thread, threads)
     address = job.forward if job.calls[k]["kind"] < CallKind.LAYER_NORM else job.transformer
-    tables, labels = job.tables[0][:1], job.told.labels[n : n + 1]
+    tables, labels = job.tables[0][: last - first], job.told.labels[first:last]
     call(address, (job.calls[k], tables, worker, job.weights, job.weights, labels))
 
 
 @jit
 def _predict(samples, shared_call, threads, job):
-    """All samples: an equal number by each thread, and the others one by one by all threads together."""
-    on_threads(samples, threads, keep(job))
+    """All samples: an equal number by each thread, and the others by all threads together, a few at a time."""
     arena, tables, N = job.arenas[0], job.tables[0], job.x.shape[0]
-    for n in range(N // threads * threads, N):
-        _enter(job, arena, tables, n, n + 1)
+    if threads <= N:
+        on_threads(samples, threads, keep(job))
+    for first in range(N // threads * threads, N, tables.shape[0]):
+        last = min(first + tables.shape[0], N)
+        _enter(job, arena, tables, first, last)
         for k in range(job.calls.shape[0]):
-            on_threads(shared_call, threads, keep(SharedCall(job, n, k)))
-        images.store(arena, image(tables[0], job.ends.eps), job.eps[n])
+            on_threads(shared_call, threads, keep(SharedCall(job, first, last, k)))
+        for n in range(first, last):
+            images.store(arena, image(tables[n - first], job.ends.eps), job.eps[n])
 
 
 def _ends(plan):
@@ -128,15 +132,15 @@ def _transformer(plan, *given):
 
 def predict(plan, weights, x, embedding, place, told):
     """eps [N, J, R, S] of x [N, C, H, W]; embedding [K, E] of the steps, place [N] which of them each sample has."""
-    arenas, scratch, tables = kept_buffers(plan, len(weights), get_num_threads())
+    arenas, scratch, tables = kept_buffers(plan, len(weights), get_num_threads(), len(x))
     sizes = (plan.images[plan.eps][name] for name in ("channels", "height", "width"))
     eps = np.empty((x.shape[0], *sizes), np.float32)
     given = plan.calls[0], tables[0], Worker(arenas[0], scratch[0], 0, 1), weights, weights, told.labels
     addresses = address_of(dispatch.forward, *given), _transformer(plan, *given)
     parts = plan.calls, _ends(plan), plan.tokens, weights, x, embedding, place, told, arenas, scratch, tables, eps
     job = Prediction(*addresses, *parts)
-    shared = address_on_threads(_shared_call, SharedCall(job, 0, 0))
-    _predict(address_on_threads(_samples, job), shared, len(arenas), job)
+    shared = address_on_threads(_shared_call, SharedCall(job, 0, 0, 0))
+    _predict(address_on_threads(_samples, job), shared, len(scratch), job)
     return eps
 
 

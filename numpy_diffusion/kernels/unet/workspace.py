@@ -75,13 +75,19 @@ def at_a_time(plan, weights):
 _kept = threading.local()
 
 
-def kept_buffers(plan, weights, workers):
-    """Arenas, scratch, tables of the plan that this thread ran last: made anew they cost one image half its time."""
+def kept_buffers(plan, weights, workers, n):
+    """Arenas, scratch and tables for n samples, those of the plan that this thread ran last if they are enough: made
+    anew they cost one image half its time.
+
+    Samples that are fewer than the workers are all in one arena.
+    """
+    count, samples = workers if n >= workers else 1, min(at_a_time(plan, weights), max(n // workers, n % workers, 1))
     known = getattr(_kept, "buffers", None)
-    if known is None or known[0] is not plan or known[1] != workers:
-        samples = at_a_time(plan, weights)
-        arenas, scratch = for_each(workers, samples * plan.arena), for_each(workers, plan.scratch)
-        _kept.buffers = known = plan, workers, arenas, scratch, _tables(plan, workers, samples)
+    fits = known is not None and known[0] is plan and known[1] == workers
+    if not fits or known[4].shape[0] < count or known[4].shape[1] < samples:
+        _kept.buffers = None  # the old ones may go before there are others
+        arenas, scratch = for_each(count, samples * plan.arena), for_each(workers, plan.scratch)
+        _kept.buffers = known = plan, workers, arenas, scratch, _tables(plan, count, samples)
     return known[2:]
 
 

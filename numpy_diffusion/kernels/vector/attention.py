@@ -32,6 +32,7 @@ def inner_rows(vector):
 
 
 INNER_ROWS = inner_rows(VECTOR)
+CHAINS = 4  # of comparisons, beside each other
 
 
 def make_exp_columns(vector):
@@ -48,27 +49,84 @@ def make_exp_columns(vector):
         def codegen(context, builder, signature, args):
             a, s = (address(context, builder, signature, args, at) for at in (0, 4))
             register = ir.VectorType(ir.FloatType(), vector)
-            tops = slots(builder, [load(builder, a, n * vector, register) for n in range(2)])
-            with cgutils.for_range(builder, args[3]) as loop:
-                row = builder.gep(a, [builder.mul(loop.index, args[2])])
-                for n, slot in enumerate(tops):
-                    top, value = builder.load(slot), load(builder, row, n * vector, register)
-                    builder.store(builder.select(builder.fcmp_ordered(">", top, value), top, value), slot)
-            tops = [builder.load(slot) for slot in tops]
-            sums = slots(builder, [like(top, 0.0) for top in tops])
-            with cgutils.for_range(builder, args[3]) as loop:
-                row = builder.gep(a, [builder.mul(loop.index, args[2])])
-                for n, (top, slot) in enumerate(zip(tops, sums, strict=True)):
-                    value = exp_minus(builder, builder.fsub(top, load(builder, row, n * vector, register)))
-                    builder.store(builder.fadd(builder.load(slot), value), slot)
-                    store(builder, row, n * vector, value)
-            for n, slot in enumerate(sums):
-                store(builder, s, n * vector, builder.fdiv(like(tops[n], 1.0), builder.load(slot)))
+            tops = _highest(builder, a, args[2], args[3], [load(builder, a, n * vector, register) for n in range(2)])
+            sums = _exponentials(builder, a, args[2], args[3], tops, [like(top, 0.0) for top in tops])
+            for n, total in enumerate(sums):
+                store(builder, s, n * vector, builder.fdiv(like(total, 1.0), total))
             return context.get_dummy_value()
 
         return signature, codegen
 
     return exp_columns
+
+
+def make_exp_more(vector):
+    """The intrinsic exp_more(A, a0, lda, rows, S, s0): A = exp(A - top), for a softmax whose rows come in blocks.
+
+    Of the LANES columns, with those of earlier blocks, S keeps one behind the other: the highest, `top`; the sum of
+    the exponentials; and the factor that those of earlier blocks have to be multiplied by, because `top` has risen.
+    """
+
+    @intrinsic
+    def exp_more(typingctx, A, a0, lda, rows, S, s0):
+        n = types.intp
+        signature = types.void(A, n, n, n, S, n)
+
+        def codegen(context, builder, signature, args):
+            a, s = (address(context, builder, signature, args, at) for at in (0, 4))
+            register = ir.VectorType(ir.FloatType(), vector)
+            before = [load(builder, s, n * vector, register) for n in range(2)]
+            tops = _highest(builder, a, args[2], args[3], before)
+            factors = [exp_minus(builder, builder.fsub(top, old)) for top, old in zip(tops, before, strict=True)]
+            so_far = [load(builder, s, (2 + n) * vector, register) for n in range(2)]
+            sums = [builder.fmul(value, factor) for value, factor in zip(so_far, factors, strict=True)]
+            sums = _exponentials(builder, a, args[2], args[3], tops, sums)
+            for n, value in enumerate([*tops, *sums, *factors]):
+                store(builder, s, n * vector, value)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return exp_more
+
+
+def _higher(builder, x, y):
+    return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+
+
+def _highest(builder, a, lda, rows, start):
+    """Two registers: the highest of their columns over the rows, and of the start; CHAINS rows are gone through at a
+    time, since each comparison waits for the one before."""
+    register, vector = start[0].type, start[0].type.count
+    chains = [slots(builder, start) for _ in range(CHAINS)]
+    whole = builder.udiv(rows, size(CHAINS))
+    with cgutils.for_range(builder, whole) as loop:
+        first = builder.mul(loop.index, size(CHAINS))
+        for i, chain in enumerate(chains):
+            row = builder.gep(a, [builder.mul(builder.add(first, size(i)), lda)])
+            for n, slot in enumerate(chain):
+                builder.store(_higher(builder, builder.load(slot), load(builder, row, n * vector, register)), slot)
+    with cgutils.for_range_slice(builder, builder.mul(whole, size(CHAINS)), rows, size(1)) as (index, _):
+        row = builder.gep(a, [builder.mul(index, lda)])
+        for n, slot in enumerate(chains[0]):
+            builder.store(_higher(builder, builder.load(slot), load(builder, row, n * vector, register)), slot)
+    found = [builder.load(slot) for slot in chains[0]]
+    for chain in chains[1:]:
+        found = [_higher(builder, top, builder.load(slot)) for top, slot in zip(found, chain, strict=True)]
+    return found
+
+
+def _exponentials(builder, a, lda, rows, tops, start):
+    """Each number of the rows becomes exp(itself - the top of its column); start + the sums over the rows."""
+    register, vector = start[0].type, start[0].type.count
+    sums = slots(builder, start)
+    with cgutils.for_range(builder, rows) as loop:
+        row = builder.gep(a, [builder.mul(loop.index, lda)])
+        for n, (top, slot) in enumerate(zip(tops, sums, strict=True)):
+            value = exp_minus(builder, builder.fsub(top, load(builder, row, n * vector, register)))
+            builder.store(builder.fadd(builder.load(slot), value), slot)
+            store(builder, row, n * vector, value)
+    return [builder.load(slot) for slot in sums]
 
 
 def make_scaled_tile(rows, vector):
@@ -172,6 +230,24 @@ def plain_exp_columns(A, a0, lda, rows, S, s0):
 
 
 @inline_jit
+def plain_exp_more(A, a0, lda, rows, S, s0):
+    """The exponentials of one block of a softmax as a loop."""
+    a, s = A.ravel(), S.ravel()
+    for n in range(s0, s0 + LANES):
+        before, column = s[n], a0 + n - s0
+        top = before
+        for r in range(rows):
+            top = max(top, a[column + r * lda])
+        factor = np.exp(before - top)
+        total = s[n + LANES] * factor
+        for r in range(rows):
+            value = np.exp(a[column + r * lda] - top)
+            a[column + r * lda] = value
+            total += value
+        s[n], s[n + LANES], s[n + 2 * LANES] = top, total, factor
+
+
+@inline_jit
 def plain_scaled_tile(A, a0, ak, ai, B, b0, ldb, S, s0, E, e0, C, c0, ldc, depth):
     """The tile and what scales it as a loop."""
     a, b, s, e, c = A.ravel(), B.ravel(), S.ravel(), E.ravel(), C.ravel()
@@ -196,7 +272,9 @@ def plain_inner_tile(A, a0, lda, B, b0, ldb, C, c0, ldc, depth):
 
 
 if config.DISABLE_JIT:  # stepping through kernels with a debugger
-    exp_columns, scaled_tile, inner_tile = plain_exp_columns, plain_scaled_tile, plain_inner_tile
+    exp_columns, exp_more = plain_exp_columns, plain_exp_more
+    scaled_tile, inner_tile = plain_scaled_tile, plain_inner_tile
 else:
-    exp_columns, scaled_tile = make_exp_columns(VECTOR), make_scaled_tile(ROWS, VECTOR)
+    exp_columns, exp_more = make_exp_columns(VECTOR), make_exp_more(VECTOR)
+    scaled_tile = make_scaled_tile(ROWS, VECTOR)
     inner_tile = make_inner_tile(INNER_ROWS)

@@ -123,8 +123,16 @@ def _runs(rows, lanes, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0,
             c[c0 + i * ldc + n] = total
 
 
+@inline_jit
+def plain_low_runs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth):
+    """The same of half the rows."""
+    _runs(ROWS // 2, LANES, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth)
+
+
 if config.DISABLE_JIT:  # stepping through kernels with a debugger
     runs_tile, narrow_runs_tile, two_rows_tile = plain_runs_tile, plain_narrow_runs_tile, plain_two_rows_tile
+    low_runs_tile = plain_low_runs_tile
 else:
     runs_tile, two_rows_tile = make_runs_tile(ROWS, VECTOR), make_two_rows_tile(ROWS, VECTOR)
     narrow_runs_tile = make_runs_tile(2 * ROWS, VECTOR, registers=1)  # for matrices of few columns
+    low_runs_tile = make_runs_tile(ROWS // 2, VECTOR)  # for matrices of few rows

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from numpy_diffusion.kernels.adam import squares_are_finite
 from numpy_diffusion.kernels.mlp import flow as flow_kernel
 from numpy_diffusion.kernels.mlp import forward, layout, shared, train, workspace
 from numpy_diffusion.layers import fourier_features, time_embedding
 from numpy_diffusion.models.parameters import Parameters
 from numpy_diffusion.models.shares import Share, add_up
-from numpy_diffusion.models.tasks import State, Take, Task
+from numpy_diffusion.models.tasks import State, Take, Taken, Task
 from numpy_diffusion.networks.mlp.config import MLPConfig
-from numpy_diffusion.noise import STREAM_BATCH, STREAM_REVERSE, STREAM_TRAIN, integers, split_seed
+from numpy_diffusion.noise import STREAM_BATCH, STREAM_REVERSE, STREAM_TRAIN, split_seed
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.probability_flow import SWEEPS, Plan
+
+LARGE: Final = 1_000_000  # parameters from which on a step is long beside its calls, and its arrays are in no cache
 
 
 class Kernels(NamedTuple):
@@ -64,7 +67,8 @@ class Kernels(NamedTuple):
     def steps(self, task: Task, share: Share, embedding: np.ndarray) -> Take:
         """Training steps in their one kernel, all buffers made once; embedding [T + 1, E] of the steps t.
 
-        Where processes share a batch, only the gradient of each step is in the kernel.
+        Where processes share a batch, only the gradient of each step is in the kernel, and where the arrays are so
+        large that a copy of them would be felt.
         """
         schedule, network = task.schedule, self.network
         data, signal, sigma, embedding = (
@@ -72,64 +76,55 @@ class Kernels(NamedTuple):
             for values in (task.data, np.sqrt(schedule.alpha_bar), np.sqrt(1.0 - schedule.alpha_bar), embedding)
         )
         work = workspace.workspace(network.table, network.weights, -(-share.bounds // share.unit))
+        key = (*split_seed(task.seed), STREAM_BATCH, STREAM_TRAIN)
 
-        def take(
-            state: State, count: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray
-        ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        def take(state: State, most: int, chosen: np.ndarray, weighting: np.ndarray, table: np.ndarray) -> Taken:
             lambda_t, bound = weighting.astype(np.float32), table.astype(np.float32)
             problem = workspace.Problem(
                 network.table, network.octaves, data, chosen, signal, sigma, lambda_t, bound, embedding
             )
-            low, high = state.step, state.step + count
-            if task.ranks.size > 1:
-                return self._shared_steps(task, share, problem, work, state, count)
-            work.weights[: len(state.parameters)] = state.parameters
-            found = train.steps(
-                problem,
-                work,
-                self.residual,
-                (state.m, state.v, state.average),
-                task.batch,
-                low + 1,
-                task.rates[low:high],
-                task.decays[low:high],
-                tuple(task.adam),
-                (*split_seed(task.seed), STREAM_BATCH, STREAM_TRAIN),
-            )
-            state.parameters[:], state.step = work.weights[: len(state.parameters)], high
-            return found, work.t[: task.batch], work.sample_loss[: task.batch]
+            P, low, high = len(state.parameters), state.step, state.step + most
+            work.weights[:P] = state.parameters
+            if task.ranks.size > 1 or P >= LARGE:
+                return self._one_step(task, share, problem, work, state, key)
+            moved = state.m.copy(), state.v.copy(), state.average.copy()
+            rates, decays = task.rates[low:high], task.decays[low:high]
+            given = moved, task.batch, low + 1, rates, decays, tuple(task.adam), key
+            losses = train.steps(problem, work, self.residual, *given)
+            return Taken(losses, work.sample_loss[: task.batch], state.replaced(work.weights[:P].copy(), *moved))
 
         return take
 
-    def _shared_steps(
+    def _one_step(
         self,
         task: Task,
         share: Share,
         problem: workspace.Problem,
         work: workspace.Workspace,
         state: State,
-        count: int,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Steps whose batches several processes share: each adds up its groups, then all of them theirs."""
-        key, adam = (*split_seed(task.seed), STREAM_BATCH, STREAM_TRAIN), tuple(task.adam)
-        moved = state.m, state.v, state.average
-        P, found = len(state.parameters), []
-        work.weights[:P] = state.parameters
-        of_units, own = -(-task.batch // share.unit), work.bounds[[0, -1]]
-        for step in range(state.step + 1, state.step + count + 1):
-            rate, decay = float(task.rates[step - 1]), float(task.decays[step - 1])
-            now = shared.one_step(problem, work, self.residual, moved, task.batch, step, rate, decay, adam, key)
+        key: tuple[int, ...],
+    ) -> Taken:
+        """A step whose batch several processes may share: each adds up its groups, then all of them theirs."""
+        P, rate, decay = len(state.parameters), float(task.rates[state.step]), float(task.decays[state.step])
+        given = task.batch, state.step + 1, rate, decay, tuple(task.adam), key
+        now = shared.one_step(problem, work, self.residual, (state.m, state.v, state.average), *given)
+        slope, losses, of_samples = shared.gradient(now), work.loss, work.sample_loss
+        if task.ranks.size > 1:
+            of_units, own = -(-task.batch // share.unit), work.bounds[[0, -1]]
             numbers = np.zeros(P + of_units * (1 + share.unit), np.float32)
-            slope, losses, of_samples = np.split(numbers, [P, P + of_units])
-            slope[:] = shared.gradient(now)
+            numbers[:P] = slope
+            _, losses, of_samples = np.split(numbers, [P, P + of_units])
             losses[slice(*own)], of_samples[slice(*own * share.unit)] = work.loss, work.sample_loss
             add_up(task.ranks, share.groups, numbers)
-            work.sums[0] = slope
+            slope[:] = numbers[:P]
+        loss = shared.total(losses) / np.float32(task.batch * problem.data.shape[1])
+
+        def move() -> None:
             shared.descend(now)
-            found.append(shared.total(losses) / np.float32(task.batch * problem.data.shape[1]))
-        state.parameters[:], state.step = work.weights[:P], state.step + count
-        drawn = integers(task.seed, STREAM_BATCH, np.arange(task.batch), state.step, [1, len(problem.steps)])
-        return np.array(found, np.float32), problem.steps[drawn[:, 1]], of_samples[: task.batch]
+            state.parameters[:] = work.weights[:P]
+
+        made = state.in_place(move, squares_are_finite(slope), rate, task.adam)
+        return Taken(np.array([loss], np.float32), of_samples[: task.batch], made)
 
 
 def kernels(shapes: list[tuple[int, ...]], parameters: np.ndarray, octaves: int, residual: bool) -> Kernels:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from numpy_diffusion.kernels.equal import equal
 from numpy_diffusion.kernels.memory import aligned, in_small_pages
 from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import packing, run, workspace
@@ -28,7 +29,7 @@ def planned(config: Config, training: bool = False, tokens: int = 0, of_told: bo
     """The kernel calls of a U-Net, and where its parameters lie; see `plan.plan`."""
     where = layout(shapes(config))
     found = plan(program(config), config, where, training, tokens, of_told)
-    return found, used(where, found.calls)
+    return found, used(where, found.calls[:0])  # no call reads U
 
 
 def told(condition: Condition, n: int) -> workspace.Told:
@@ -51,7 +52,7 @@ def packed(where: Layout, numbers: np.ndarray | Stored, known: Weights | None) -
     """The parameters as the kernels read them: those known, unless the parameters are others by now."""
     if isinstance(numbers, Stored):  # to which nobody writes
         return known if known is not None and known.numbers is numbers else Weights(numbers, _of_file(where, numbers))
-    if known is not None and isinstance(known.numbers, np.ndarray) and np.array_equal(known.numbers, numbers):
+    if known is not None and isinstance(known.numbers, np.ndarray) and equal(known.numbers, numbers):
         return known
     packing.pack(numbers, where.weights, target := aligned(where.weights.size))
     return Weights(numbers.copy(), target)

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from numpy_diffusion.kernels.layers import attention, conv, group_norm, layer_norm
+from numpy_diffusion.kernels.layers import attention, attention_blocks, conv, group_norm, layer_norm
 from numpy_diffusion.kernels.layers.images import IMAGE, Image, size
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.unet.calls import CALL, IMAGES, NONE, Call, CallKind, Plan
@@ -137,10 +137,14 @@ def _scratch_size(images: Sequence[Image], call: Call) -> int:
             return int(conv.backward_scratch_size(src.channels, dy.channels, dy.width))
         case CallKind.LAYER_NORM | CallKind.LAYER_NORM_BACK:
             return layer_norm.scratch_size(src.channels)
-        case CallKind.STATISTICS | CallKind.NORM | CallKind.NORM_BACK:
+        case CallKind.STATISTICS | CallKind.NORM:
             return int(group_norm.scratch_size(src.width, src.channels))
-        case CallKind.ATTENTION | CallKind.ATTENTION_BACK:
-            q, k = images[call.q], images[call.k]
-            return int(attention.scratch_size(q.height * q.width, k.height * k.width, q.channels))
+        case CallKind.NORM_BACK:
+            return int(group_norm.backward_scratch_size(src.width, src.channels))
+        case CallKind.ATTENTION:
+            return int(attention_blocks.scratch_size(images[call.q].channels // call.heads))
+        case CallKind.ATTENTION_BACK:
+            q = images[call.q]
+            return int(attention.backward_scratch_size(q.height * q.width, q.channels))
         case _:
             return 0

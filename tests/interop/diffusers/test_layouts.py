@@ -7,12 +7,14 @@ import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from checks.diffusers_folders import example
 
 from numpy_diffusion.interop.diffusers import files, layouts, unets
+from numpy_diffusion.kernels.vector import registers
 from numpy_diffusion.networks.unet.unet import UNet
 
 X = np.random.default_rng(1).normal(size=(2, 1, 4, 4)).astype(np.float32)
@@ -97,11 +99,13 @@ def test_what_is_of_other_weights_is_left_aside_until_it_is_made_anew(folder: Pa
     np.testing.assert_array_equal(opened(folder)(X, 3), EXPECTED)
 
 
-@pytest.mark.parametrize(("name", "other"), [("__version__", "0.0.1"), ("register_bits", lambda: 64)])
+@pytest.mark.parametrize(
+    ("where", "name", "other"), [(layouts, "__version__", "0.0.1"), (registers, "register_bits", lambda: 64)]
+)
 def test_what_is_of_another_version_or_processor_is_left_aside(
-    name: str, other: object, folder: Path, monkeypatch: pytest.MonkeyPatch
+    where: ModuleType, name: str, other: object, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layouts, name, other)
+    monkeypatch.setattr(where, name, other)
     left_aside(folder)
 
 

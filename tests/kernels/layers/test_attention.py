@@ -1,4 +1,4 @@
-"""Attention between pixels against its layer, over drawn shapes: forward in shares, and backward."""
+"""Attention between pixels against its layer, over drawn shapes: what goes forward and comes back."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import hashlib
 
 import numpy as np
 from checks import widths
-from checks.image_kernels import FLAT, PARTS, SEED, SIDE, Memory, close, drawn, in_shares
+from checks.image_kernels import FLAT, SEED, SIDE, Memory, close, drawn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpy_diffusion.kernels.layers import attention
+from numpy_diffusion.kernels.layers import attention, attention_blocks
 from numpy_diffusion.layers import attention as attention_layer
 
 SIZES = st.sampled_from([(1, 1), (8, 2), (20, 2), (32, 4), (40, 1), (64, 1)])  # channels and heads
 
 
 @FLAT
-@given(SEED, SIDE, SIDE, st.one_of(st.none(), st.integers(1, 90)), SIZES, st.booleans(), PARTS)
-def test_attention_is_the_layer(seed, height, width, keys, sizes, causal, parts):
+@given(SEED, SIDE, SIDE, st.one_of(st.none(), st.integers(1, 90)), SIZES, st.booleans())
+def test_attention_is_the_layer(seed, height, width, keys, sizes, causal):
     """To its own pixels, or to so many other keys; to all of them, or to those up to its own place."""
     C, heads = sizes
     own, L = (height, width), height * width
@@ -31,14 +31,13 @@ def test_attention_is_the_layer(seed, height, width, keys, sizes, causal, parts)
         memory.put(row, values)
     q, k, v, do = (values.reshape(1, C, -1).swapaxes(1, 2) for values in inputs)
     q_at, k_at, v_at, do_at, o_at, *slopes = memory.images
-    size = attention.scratch_size(L, K, C)
-    in_shares(
-        parts, lambda *share: attention.forward(memory.worker(size, *share), q_at, k_at, v_at, o_at, heads, causal)
-    )
+    worker = memory.worker(attention_blocks.scratch_size(C // heads))
+    attention_blocks.forward(worker, q_at, k_at, v_at, o_at, heads, causal)
     mask = np.tri(L, K, dtype=bool)[None] if causal else None
     wanted, cache = attention_layer.forward(q, k, v, heads, mask)
     assert close(memory.got(4), wanted[0].T.reshape(C, height, width), C)
-    attention.backward(memory.worker(size), q_at, k_at, v_at, o_at, do_at, *slopes, memory.vector.at, heads, causal)
+    worker = memory.worker(attention.backward_scratch_size(L, C))
+    attention.backward(worker, q_at, k_at, v_at, o_at, do_at, *slopes, memory.vector.at, heads, causal)
     for row, gradient in zip((5, 6, 7), attention_layer.backward(do, cache), strict=True):
         # dP and do o are sums of C terms, of which only the rounding is left where they cancel
         found = memory.got(row)
@@ -46,11 +45,11 @@ def test_attention_is_the_layer(seed, height, width, keys, sizes, causal, parts)
 
 
 @FLAT
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 100))
-def test_nothing_in_the_scratch_overlaps(pixels, keys, C):
-    for places in (attention.forward_scratch(pixels, keys, C), attention.backward_scratch(pixels, C)):
-        assert list(places) == sorted(set(places))
-        assert places.end <= attention.scratch_size(pixels, keys, C)
+@given(st.integers(1, 300), st.integers(1, 100))
+def test_nothing_in_the_scratch_overlaps(pixels, C):
+    places = attention.backward_scratch(pixels, C)
+    assert list(places) == sorted(set(places))
+    assert places.end == attention.backward_scratch_size(pixels, C)
 
 
 def digest() -> str:
@@ -61,7 +60,7 @@ def digest() -> str:
         for row, values in enumerate(drawn(C, *[(C, 1, pixels)] * 5)):
             memory.put(row, values)
         q, k, v, do, o, *slopes = memory.images
-        worker = memory.worker(attention.scratch_size(pixels, pixels, C))
+        worker = memory.worker(attention.backward_scratch_size(pixels, C))
         attention.backward(worker, q, k, v, o, do, *slopes, memory.vector.at, heads, False)
         for row in (5, 6, 7):
             code.update(memory.got(row).tobytes())

@@ -32,7 +32,7 @@ def test_group_norm_with_silu_is_the_layers(seed, height, width, sizes, silu, sc
     stats, size, at = memory.vector.at, group_norm.scratch_size(width, C), memory.vector.at + 2 * groups
     memory.arena[at : at + 2 * C] = told
     norm = group_norm.Norm(0, C, groups, silu, at if scaled else NOWHERE)
-    group_norm.statistics(memory.worker(size), src, stats, groups, 1e-5)
+    in_shares(parts, lambda *share: group_norm.statistics(memory.worker(size, *share), src, stats, groups, 1e-5))
     in_shares(parts, lambda *share: group_norm.forward(memory.worker(size, *share), src, dst, stats, weights, norm))
     u, cache = group_norm_layer.forward(x[None].astype(float), weight, bias, groups, 1e-5)
     u_scaled = u * factor + shift
@@ -45,7 +45,8 @@ def test_group_norm_with_silu_is_the_layers(seed, height, width, sizes, silu, sc
     dx, dweight, dbias = group_norm_layer.backward(du * factor, cache)
     if height * width * C // groups > 1:
         to = at + 2 * C
-        group_norm.backward(memory.worker(size), src, dsrc, dx_at, stats, weights, gradients, norm, add, to)
+        worker = memory.worker(group_norm.backward_scratch_size(width, C))
+        group_norm.backward(worker, src, dsrc, dx_at, stats, weights, gradients, norm, add, to)
         assert close(memory.got(3), add * before + dx[0], 10 * magnified**4)
         if scaled:
             dscale = np.concatenate([(du * u)[0].sum(axis=(1, 2)), du[0].sum(axis=(1, 2))])

@@ -9,13 +9,14 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from checks.tasks import losses_and_gradient, prepare
+from checks.tasks import advanced, losses_and_gradient, prepare
 from checks.threads import digests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.backend import BACKENDS
 from numpy_diffusion.models.tasks import Adam, State
+from numpy_diffusion.networks.mlp import compiled
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training.batch import draw
@@ -60,7 +61,7 @@ def steps(model: MLP, count: int, **changes: Any) -> tuple[State, np.ndarray]:
     options = dict(batch=70, weighting=weights(LINEAR), adam=Adam(), average_decay=0.9, seed=1)
     options |= dict(rates=np.linspace(0.01, 0.02, 20), data=points(*model.shape))
     state = start(model, 1000)
-    return state, prepare(model, LINEAR, **options | changes)(state, count)
+    return state, advanced(prepare(model, LINEAR, **options | changes), state, count)
 
 
 def arrays(state: State) -> tuple[np.ndarray, ...]:
@@ -126,11 +127,23 @@ def test_any_split_of_the_steps_gives_the_same_bits(cuts: set[int], batch: int, 
     options |= dict(rates=np.linspace(0.01, 0.02, 20), data=points(3))
     advance, state, found = prepare(model, LINEAR, **options), start(model, 1000), []
     for low, high in itertools.pairwise(sorted({0, 12, *cuts})):
-        found.append(advance(state, high - low))
+        found.append(advanced(advance, state, high - low))
         if high % 2:  # as after a stop: all that is left is the state
             advance = prepare(MLP(**model.options, seed=5), LINEAR, **options)
     np.testing.assert_array_equal(np.concatenate(found), losses)
     for one, two in zip(arrays(state), arrays(whole), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("batch", [33, 250])
+def test_a_large_network_takes_the_same_steps_one_by_one(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its arrays lie, and without others like them."""
+    model = network(3, 5, 37, 2, 8, True)
+    expected, expected_losses = steps(model, 4, batch=batch, adam=Adam(weight_decay=0.1))
+    monkeypatch.setattr(compiled, "LARGE", model.buffer.size)
+    state, losses = steps(model, 4, batch=batch, adam=Adam(weight_decay=0.1))
+    np.testing.assert_array_equal(losses, expected_losses)
+    for one, two in zip(arrays(state), arrays(expected), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
@@ -158,9 +171,9 @@ def test_the_number_of_threads_may_change_between_steps() -> None:
     try:
         for _ in range(3):
             numba.set_num_threads(1)
-            advance(state, 1)
+            advanced(advance, state, 1)
             numba.set_num_threads(threads)
-            advance(state, 1)
+            advanced(advance, state, 1)
     finally:
         numba.set_num_threads(threads)
     for one, two in zip(arrays(state), arrays(whole), strict=True):

@@ -33,6 +33,7 @@ def compiled(width: int | str) -> SimpleNamespace:
     return kernels(
         width,
         exp_columns=(lambda _, vector: simd.make_exp_columns(vector), simd.plain_exp_columns),
+        exp_more=(lambda _, vector: simd.make_exp_more(vector), simd.plain_exp_more),
         scaled_tile=(simd.make_scaled_tile, simd.plain_scaled_tile),
         inner_tile=(lambda _, vector: simd.make_inner_tile(simd.inner_rows(vector)), simd.plain_inner_tile),
     )
@@ -63,6 +64,34 @@ def test_exp_columns_over_their_sums_are_the_softmax(
     assert (np.abs((A[written] * S[sums]).sum(axis=0, dtype=np.float64) - 1.0) <= (rows + 2) * ROUNDING).all()
     assert_nothing_else_written(A, written)
     assert_nothing_else_written(S, sums)
+
+
+@EACH
+@FLAT
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 9), min_size=1, max_size=4), GAP, GAP)
+def test_a_softmax_in_blocks_has_the_sums_of_the_whole(
+    width: int | str, seed: int, blocks: list[int], a0: int, s0: int
+) -> None:
+    lanes, rng = compiled(width).lanes, np.random.default_rng(seed)
+    S = np.full(s0 + 3 * lanes + 3, UNTOUCHED)
+    state = place(s0, lanes, 3, lanes)
+    S[state[0]], S[state[1]] = -np.inf, 0
+    total, tops, given = np.zeros(lanes), np.full(lanes, -np.inf), []
+    for rows in blocks:
+        A = np.full(a0 + rows * lanes + 2, UNTOUCHED)
+        written = place(a0, lanes, rows, lanes)
+        A[written] = values = 5 * rng.normal(size=(rows, lanes)).astype(np.float32)
+        compiled(width).exp_more(A, a0, lanes, rows, S, s0)
+        given.append(values.astype(np.float64))
+        risen, tops = tops, np.concatenate(given).max(axis=0)
+        np.testing.assert_array_equal(S[state[0]], tops)
+        np.testing.assert_allclose(A[written], np.exp(values - tops), rtol=1e-5)
+        if len(given) > 1:
+            np.testing.assert_allclose(S[state[2]], np.exp(risen - tops), rtol=1e-5)
+        total = np.exp(np.concatenate(given) - tops).sum(axis=0)
+        np.testing.assert_allclose(S[state[1]], total, rtol=1e-5)
+        assert_nothing_else_written(A, written)
+    assert_nothing_else_written(S, state)
 
 
 @EACH

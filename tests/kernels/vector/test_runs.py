@@ -24,20 +24,21 @@ def compiled(width: int | str) -> SimpleNamespace:
             lambda rows, vector: simd.make_runs_tile(2 * rows, vector, registers=1),
             simd.plain_narrow_runs_tile,
         ),
+        low_runs_tile=(lambda rows, vector: simd.make_runs_tile(rows // 2, vector), simd.plain_low_runs_tile),
         two_rows_tile=(simd.make_two_rows_tile, simd.plain_two_rows_tile),
     )
 
 
 @EACH
-@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("form", ["", "narrow_", "low_"])
 @FLAT
 @given(st.data(), st.integers(0, 4), st.integers(0, 9), st.booleans(), st.booleans())
 def test_runs_tile_is_the_sum_of_its_runs(
-    narrow: bool, width: int | str, data: st.DataObject, runs: int, depth: int, in_place: bool, by_k: bool
+    form: str, width: int | str, data: st.DataObject, runs: int, depth: int, in_place: bool, by_k: bool
 ) -> None:
     tiles = compiled(width)
-    rows, lanes = (2 * tiles.rows, tiles.vector) if narrow else (tiles.rows, tiles.lanes)
-    runs_tile = tiles.narrow_runs_tile if narrow else tiles.runs_tile
+    rows = {"": tiles.rows, "narrow_": 2 * tiles.rows, "low_": tiles.rows // 2}[form]
+    lanes, runs_tile = tiles.vector if form == "narrow_" else tiles.lanes, getattr(tiles, f"{form}runs_tile")
     rng = np.random.default_rng(data.draw(st.integers(0, 10_000)))
     a0, b0, c0, ldb, ldc = (data.draw(GAP) for _ in range(5))
     ldb, ldc = ldb + lanes, ldc + lanes

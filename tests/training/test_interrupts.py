@@ -1,0 +1,129 @@
+"""What signals may not cut in two, and who of several processes is asked to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from checks.ranks import ThreadComm
+
+from numpy_diffusion.models.shares import ALONE
+from numpy_diffusion.training import ranks
+from numpy_diffusion.training.interrupts import in_one_piece, stopping
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_raises() -> Iterator[None]:
+    """It is ignored in what a shell starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def two_ranks() -> ranks.OverMPI:
+    return ranks.OverMPI(ThreadComm(0, [[None] * 2] * 2), 1.0)  # type: ignore[list-item]
+
+
+def whole(action: Callable[[], object]) -> None:
+    with in_one_piece():
+        action()
+
+
+def test_a_signal_waits_until_the_piece_is_whole() -> None:
+    done: list[str] = []
+
+    def ctrl_c(place: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+        done.append(place)
+
+    with stopping(ALONE):
+        with pytest.raises(KeyboardInterrupt):
+            whole(lambda: ctrl_c("inside"))
+        with pytest.raises(KeyboardInterrupt):
+            ctrl_c("outside")
+        whole(lambda: done.append("later"))  # nothing is left of the signals before
+    assert done == ["inside", "later"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_all_signals_wait_and_come_in_their_order() -> None:
+    came: list[int] = []
+
+    def both() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert came == []
+
+    before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    try:
+        with stopping(ALONE), pytest.raises(KeyboardInterrupt):
+            whole(both)
+        assert came == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_an_error_inside_is_told_and_the_next_signal_acts() -> None:
+    def failing() -> None:
+        signal.raise_signal(signal.SIGINT)
+        raise ZeroDivisionError
+
+    with stopping(ALONE):
+        with pytest.raises(ZeroDivisionError):
+            whole(failing)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_handler_that_is_set_meanwhile_stays() -> None:
+    def own(*_: object) -> None: ...
+
+    with stopping(ALONE):
+        signal.signal(signal.SIGINT, own)
+    assert signal.getsignal(signal.SIGINT) is own
+
+
+def test_a_piece_of_another_thread_holds_nothing_back() -> None:
+    inside, over = threading.Event(), threading.Event()
+
+    def job() -> None:
+        with in_one_piece():
+            inside.set()
+            over.wait(10.0)
+
+    thread = threading.Thread(target=job)
+    with stopping(ALONE):
+        thread.start()
+        inside.wait(10.0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        over.set()
+        thread.join()
+
+
+def test_a_signal_asks_several_processes_to_stop_and_its_handler_comes_back() -> None:
+    with stopping(two_ranks()) as stop:
+        assert not stop.asked
+        os.kill(os.getpid(), signal.SIGINT)
+        deadline = time.monotonic() + 5.0
+        while not stop.asked and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert stop.asked
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_no_thread_but_the_main_one_has_signals() -> None:
+    found: list[bool] = []
+
+    def job() -> None:
+        with stopping(two_ranks()) as stop:
+            found.append(stop.asked)
+
+    thread = threading.Thread(target=job)
+    thread.start()
+    thread.join()
+    assert found == [False]
