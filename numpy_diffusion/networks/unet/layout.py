@@ -44,7 +44,7 @@ def layout(shapes: parameters.Shapes) -> Layout:
 
 def used(where: Layout, calls: np.ndarray) -> Layout:
     """The layout with U of those convolutions alone that the calls do by squares; the place of the others' stays
-    empty.
+    empty, and behind the last there is none.
 
     calls : `CALL` [n], of a plan with this layout
     """
@@ -55,7 +55,9 @@ def used(where: Layout, calls: np.ndarray) -> Layout:
 
 
 def _used(packing: Packing, squares: np.ndarray) -> Packing:
-    return packing._replace(squares=packing.squares[np.isin(packing.squares[:, 1], squares)])
+    found = packing.squares[np.isin(packing.squares[:, 1], squares)]
+    ends = [at + winograd.PATCH * C * J for _, at, C, J in found.tolist()]
+    return packing._replace(squares=found, size=max(ends, default=round_up(packing.numbers, LANES)))
 
 
 def _packing(parts: dict[str, Part], channels: Channels) -> Packing:

@@ -72,3 +72,6 @@ def test_u_is_made_for_those_alone_that_go_by_squares() -> None:
     assert found.weights.squares.tolist() == weights.squares[-1:].tolist()
     assert found.turned.squares.tolist() == turned.squares[:1].tolist()
     assert (found.weights.size, found.turned.at) == (weights.size, turned.at)
+    _, at, C, J = turned.squares[0].tolist()
+    assert found.turned.size == at + winograd.PATCH * C * J
+    assert used(LAYOUT, calls[:0]).weights.size == -(-weights.numbers // LANES) * LANES
