@@ -3,8 +3,10 @@
 An image needs its place from the call that touches it first to the call that touches it last; then another may have
 it.  In a forward pass that is nearly at once, in a training step only after the backward call, and the same list
 serves both.  To give intervals of time places in one memory, as little of it as possible, is interval placement
-(dynamic storage allocation), which is NP-hard; done here is greedy first fit over the lifetimes: in the order of
-first use, each image gets the lowest gap that is free while it lives.
+(dynamic storage allocation), which is NP-hard; done here is greedy first fit over the lifetimes: one after the other,
+each image gets the lowest gap that is free while it lives.  A forward pass takes the better of two orders, of first
+use and of size.  One that goes back takes the first: how many samples go together, and with it the last places of
+their gradient, depends on how much there is of a sample (`workspace.at_a_time`).
 """
 
 from __future__ import annotations
@@ -42,14 +44,6 @@ class Lifetime(NamedTuple):
     last: int
 
 
-class Stretch(NamedTuple):
-    """A stretch of the arena, low..high - 1, taken up to and with the call `last`."""
-
-    low: int
-    high: int
-    last: int
-
-
 def lifetimes(calls: Sequence[Call], keep: Collection[int]) -> dict[int, Lifetime]:
     """The lifetime of every image that is used; those of `keep` live from before the first call to after the last.
 
@@ -72,7 +66,7 @@ def first_fit(lengths: dict[int, int], lives: dict[int, Lifetime]) -> tuple[dict
     Parameters
     ----------
     lengths : numbers of each image
-    lives : when it is used
+    lives : when it is used, and the order in which the images get their places
 
     Examples
     --------
@@ -82,28 +76,41 @@ def first_fit(lengths: dict[int, int], lives: dict[int, Lifetime]) -> tuple[dict
     ({1: 0, 2: 16, 3: 0}, 32)
     """
     starts: dict[int, int] = {}
-    taken: list[Stretch] = []
-    total = 0
-    for image, life in sorted(lives.items(), key=lambda item: item[1].first):
-        taken = sorted(stretch for stretch in taken if stretch.last >= life.first)
+    taken = np.zeros((len(lives), 4), np.int64)  # first and last call, low and high number of those that have a place
+    for row, (image, life) in enumerate(lives.items()):
+        beside = taken[:row]
+        beside = beside[(beside[:, 0] <= life.last) & (beside[:, 1] >= life.first)]
         length, at = round_up(lengths[image], CACHE_LINE), 0
-        for stretch in taken:
-            if stretch.low - at >= length:
+        for low, high in beside[np.argsort(beside[:, 2])][:, 2:].tolist():
+            if low - at >= length:
                 break
-            at = max(at, stretch.high)
-        starts[image] = at
-        taken.append(Stretch(at, at + length, life.last))
-        total = max(total, at + length)
-    return starts, total
+            at = max(at, high)
+        starts[image], taken[row] = at, (*life, at, at + length)
+    return starts, int(taken[:, 3].max(initial=0))
 
 
-def placed(images: Sequence[Image], calls: Sequence[Call], keep: Collection[int]) -> tuple[list[Image], int]:
+def _by_use(lives: dict[int, Lifetime]) -> dict[int, Lifetime]:
+    return dict(sorted(lives.items(), key=lambda item: item[1].first))
+
+
+def _by_size(lengths: dict[int, int], lives: dict[int, Lifetime]) -> dict[int, Lifetime]:
+    return dict(sorted(_by_use(lives).items(), key=lambda item: -lengths[item[0]]))
+
+
+def placed(
+    images: Sequence[Image], calls: Sequence[Call], keep: Collection[int], forward: bool = False
+) -> tuple[list[Image], int]:
     """The images with their places, and the numbers of the arena; those of `keep` share theirs with no other.
+
+    forward : whether the calls go forward alone
 
     Behind the last image there is room for what kernels touch beyond an image's end: a tile's rows of pixels.
     """
     lives = lifetimes(calls, keep)
-    starts, total = first_fit({image: size(*images[image][1:]) for image in lives}, lives)
+    lengths = {image: size(*images[image][1:]) for image in lives}
+    starts, total = first_fit(lengths, _by_use(lives))
+    if forward:
+        starts, total = min((starts, total), first_fit(lengths, _by_size(lengths, lives)), key=lambda found: found[1])
     widest = max(image.channels for image in images)
     found = [image._replace(at=starts.get(row, image.at)) for row, image in enumerate(images)]
     return found, total + 2 * ROWS * widest + 2 * LANES
@@ -116,7 +123,7 @@ def plan(
 
     tokens : by row, the pixels that an image has beside its states
     """
-    found, arena = placed(images, calls, [image for image in ends.values() if image != NONE])
+    found, arena = placed(images, calls, [image for image in ends.values() if image != NONE], backward == len(calls))
     lists = np.array(list(calls), CALL), backward, np.array(found, IMAGE), arena, scratch_size(images, calls)
     rows: dict[str, Any] = dict.fromkeys(ENDS, NONE) | ends
     return Plan(*lists, tokens=np.array(list(tokens.items()), np.int64).reshape(-1, 2), **rows)

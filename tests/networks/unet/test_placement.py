@@ -49,6 +49,14 @@ def test_first_fit_takes_the_lowest_gap_that_is_large_enough():
     assert total == 80
 
 
+def test_a_forward_pass_takes_the_better_order():
+    """In the order of use the second image lies in the middle of where the third could."""
+    images = [NO_IMAGE, *[Image(NOWHERE, 1, 1, channels, 0) for channels in (32, 16, 48)]]
+    calls = [Call(CallKind.SILU, src=1, dst=2), Call(CallKind.SILU, src=2, dst=3)]
+    behind = placement.placed(images, calls[:1], [])[1] - 48  # room for what is touched beyond the last image
+    assert [placement.placed(images, calls, [], forward)[1] - behind for forward in (False, True)] == [96, 64]
+
+
 def test_what_is_kept_lives_throughout():
     calls = [Call(CallKind.SILU, src=1, dst=2), Call(CallKind.SILU, src=2, dst=3)]
     assert placement.lifetimes(calls, keep=[3]) == {3: Lifetime(0, 2), 1: Lifetime(0, 0), 2: Lifetime(0, 1)}
