@@ -116,7 +116,7 @@ class Parameterised(ABC):
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle needs: the parameters once, and not in the form of the kernels as well.
 
-        Equal ones are pickled as equal bytes: in one order, and without an object that may be the array's own, or not.
+        Equal ones are pickled as equal bytes: in one order, and no object among them that may be the array's own.
         """
         needed = sorted(self.__dict__.keys() - {"params", "_laid_out"})
         return {name: self.__dict__[name] for name in needed} | {"dtype": self.dtype.name}
