@@ -155,8 +155,8 @@ class Training:
         self.weights, self.turned = aligned(layout.weights.size), aligned(layout.turned.size)
         tables = np.tile(plan.images, (batch, 1))
         self.buffers = for_each(batch, plan.arena), for_each(self.threads, plan.scratch), tables
-        self.groups = groups(bounds, self.threads, len(layout.weights.source))
-        self.flat = np.empty(len(layout.place), np.float32)
+        self.groups = groups(bounds, self.threads, layout.weights.count)
+        self.flat = np.empty(layout.count, np.float32)
 
     def there(self, parameters, h, lengths):
         """The embeddings [N, E] of h [N, L, D], of which `lengths` [N] rows count, at these parameters [P]."""
@@ -173,5 +173,5 @@ class Training:
         """
         self.job.slopes[:] = slopes
         run(_back, self.job, threads=self.threads)
-        unpack(total(self.groups), self.layout.place, self.flat)
+        unpack(total(self.groups), self.layout.weights, self.flat)
         return self.job.dh, self.flat

@@ -136,8 +136,8 @@ def workspace(places, layout, length, bounds):
         buffers(places, length, workers),
         weights=aligned(layout.weights.size),
         turned=aligned(layout.turned.size),
-        groups=groups(bounds, workers, len(layout.weights.source)),
-        flat=np.empty(len(layout.place), np.float32),
+        groups=groups(bounds, workers, layout.weights.count),
+        flat=np.empty(layout.count, np.float32),
         losses=np.empty(bounds[-1], np.float32),
     )
 
@@ -150,5 +150,5 @@ def gradient(network, places, layout, work, parameters, shown, target, weighting
     shares = work.buffers, work.groups, work.losses, size
     job = Training(network, places, work.weights, work.turned, shown, target, weighting, *shares)
     run(_groups, job, len(work.buffers.arenas))
-    unpack(total(work.groups), layout.place, work.flat)
+    unpack(total(work.groups), layout.weights, work.flat)
     return work.losses, work.flat

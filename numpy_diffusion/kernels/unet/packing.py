@@ -6,23 +6,19 @@ import numpy as np
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.layers import winograd
+from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.threads import kept, run, share
+from numpy_diffusion.kernels.vector.registers import LANES, VECTOR
+from numpy_diffusion.kernels.vector.tile import move, transpose
 
 
-class Gather(NamedTuple):
-    """target[i] = numbers[source[i]], and 0 where that is behind their end."""
+class Pieces(NamedTuple):
+    """Parameters and where they go, or come from."""
 
-    numbers: np.ndarray
-    source: np.ndarray
-    target: np.ndarray
-
-
-@jit
-def _gather(thread, threads, place):
-    numbers, source, target = kept(place)
-    low, high = share(source.shape[0], thread, threads)
-    for i in range(low, high):
-        target[i] = numbers[source[i]] if source[i] < numbers.shape[0] else np.float32(0)
+    flat: np.ndarray
+    pieces: np.ndarray
+    turned: int
+    packed: np.ndarray
 
 
 class Transform(NamedTuple):
@@ -33,6 +29,98 @@ class Transform(NamedTuple):
 
 
 @jit
+def panels_of(piece, turned):
+    """How many panels a piece has, and how many numbers each of them."""
+    outputs, inputs = (piece["inputs"], piece["outputs"]) if turned else (piece["outputs"], piece["inputs"])
+    return round_up(outputs, LANES) // LANES, piece["taps"] * inputs * LANES
+
+
+@jit
+def pack_panel(flat, piece, turned, panel, packed, at):
+    """packed[at...] = a panel of a convolution's weights, `conv.panels` or, where `turned`, `conv.turned`."""
+    if turned:
+        _pack_turned(flat, piece, panel * LANES, packed, at)
+    else:
+        _pack_straight(flat, piece, panel * LANES, packed, at)
+
+
+@jit
+def _pack_straight(flat, piece, first, packed, at):
+    """Output channels from `first` on: each is a row of the flat weights [C * taps] and becomes a lane."""
+    J, C, taps = piece["outputs"], piece["inputs"], piece["taps"]
+    length, block = C * taps, np.empty(VECTOR * VECTOR, np.float32)
+    start = piece["flat"] + first * length
+    for lane in range(0, LANES, VECTOR):
+        whole = length // VECTOR * VECTOR if first + lane + VECTOR <= J else 0
+        for q in range(0, whole, VECTOR):
+            transpose(flat, start + lane * length + q, length, block, 0, VECTOR)
+            for i in range(VECTOR):
+                c, tap = (q + i) // taps, (q + i) % taps
+                move(block, i * VECTOR, packed, at + (tap * C + c) * LANES + lane, VECTOR, False)
+        for q in range(whole, length):
+            to = at + (q % taps * C + q // taps) * LANES + lane
+            for i in range(VECTOR):
+                there = first + lane + i < J
+                packed[to + i] = flat[start + (lane + i) * length + q] if there else np.float32(0)
+
+
+@jit
+def _pack_turned(flat, piece, first, packed, at):
+    """Input channels from `first` on: each is a run of taps, for each output channel, and becomes a lane."""
+    J, C, taps = piece["outputs"], piece["inputs"], piece["taps"]
+    block = np.empty(VECTOR * VECTOR, np.float32)
+    for j in range(J):
+        for lane in range(0, LANES, VECTOR):
+            start, to = piece["flat"] + (j * C + first + lane) * taps, at + j * LANES + lane
+            apart, inside = J * LANES, start + VECTOR * taps + VECTOR <= flat.shape[0]
+            if inside and taps <= VECTOR and first + lane + VECTOR <= C:
+                transpose(flat, start, taps, block, 0, VECTOR)
+                for tap in range(taps):
+                    move(block, tap * VECTOR, packed, to + (taps - 1 - tap) * apart, VECTOR, False)
+            else:
+                for tap in range(taps):
+                    for i in range(VECTOR):
+                        value = flat[start + i * taps + tap] if first + lane + i < C else np.float32(0)
+                        packed[to + (taps - 1 - tap) * apart + i] = value
+
+
+@jit
+def unpack_panel(packed, at, piece, panel, flat):
+    """Write a panel to where its numbers are in the flat parameters."""
+    J, C, taps, first = piece["outputs"], piece["inputs"], piece["taps"], panel * LANES
+    length, block = C * taps, np.empty(VECTOR * VECTOR, np.float32)
+    start = piece["flat"] + first * length
+    for lane in range(0, min(LANES, J - first), VECTOR):
+        whole = length // VECTOR * VECTOR if first + lane + VECTOR <= J else 0
+        for q in range(0, whole, VECTOR):
+            for i in range(VECTOR):
+                c, tap = (q + i) // taps, (q + i) % taps
+                move(packed, at + (tap * C + c) * LANES + lane, block, i * VECTOR, VECTOR, False)
+            transpose(block, 0, VECTOR, flat, start + lane * length + q, length)
+        for q in range(whole, length):
+            a = at + (q % taps * C + q // taps) * LANES + lane
+            for i in range(min(VECTOR, J - first - lane)):
+                flat[start + (lane + i) * length + q] = packed[a + i]
+
+
+@jit
+def _pack(thread, threads, place):
+    """One thread's share of each piece."""
+    flat, pieces, turned, packed = kept(place)
+    for k in range(pieces.shape[0]):
+        piece = pieces[k]
+        if piece["taps"] == 0:
+            low, high = share(piece["outputs"], thread, threads)
+            for i in range(low, high):
+                packed[piece["at"] + i] = flat[piece["flat"] + i]
+        else:
+            panels, size = panels_of(piece, turned)
+            low, high = share(panels, thread, threads)
+            for panel in range(low, high):
+                pack_panel(flat, piece, turned, panel, packed, piece["at"] + panel * size)
+
+
+@jit
 def _transform(thread, threads, place):
     weights, squares = kept(place)
     for row in range(squares.shape[0]):
@@ -40,12 +128,29 @@ def _transform(thread, threads, place):
         winograd.transform(weights, w0, u0, C, J, thread, threads)
 
 
+@jit
+def _unpack(thread, threads, place):
+    """One thread's share of each piece."""
+    flat, pieces, _, packed = kept(place)
+    for k in range(pieces.shape[0]):
+        piece = pieces[k]
+        if piece["taps"] == 0:
+            low, high = share(piece["outputs"], thread, threads)
+            for i in range(low, high):
+                flat[piece["flat"] + i] = packed[piece["at"] + i]
+        else:
+            panels, size = panels_of(piece, 0)
+            low, high = share(panels, thread, threads)
+            for panel in range(low, high):
+                unpack_panel(packed, piece["at"] + panel * size, piece, panel, flat)
+
+
 def pack(parameters, packing, target):
     """Write the flat parameters [P] to target [packing.size], with U of the convolutions that go by squares."""
-    run(_gather, Gather(parameters, packing.source, target))
+    run(_pack, Pieces(parameters, packing.pieces, int(packing.turned), target))
     run(_transform, Transform(target, packing.squares))
 
 
-def unpack(packed, place, target):
-    """Write the packed numbers to target [P] in the order of the flat parameters; place [P]: `Layout.place`."""
-    run(_gather, Gather(packed, place, target))
+def unpack(packed, packing, target):
+    """Write the packed numbers to target [P] in the order of the flat parameters; of the packing `Layout.weights`."""
+    run(_unpack, Pieces(target, packing.pieces, 0, packed))

@@ -57,8 +57,30 @@ def workspace(plan, layout, bounds):
         tables=_tables(plan, workers, samples),
         weights=aligned(layout.weights.size),
         turned=aligned(layout.turned.size),
-        groups=groups(bounds, workers, len(layout.weights.source)),
-        flat=np.empty(len(layout.place), np.float32),
+        groups=groups(bounds, workers, layout.weights.count),
+        **_answers(plan, layout, batch),
+    )
+
+
+def side_by_side(plan, layout, bounds, weights, panel):
+    """The buffers where each sample has an arena of its own, all beside these weights and with scratch for so large a
+    panel of weights; see `together`."""
+    batch = int(bounds[-1])
+    return Workspace(
+        arenas=for_each(1, batch * plan.arena),
+        scratch=for_each(get_num_threads(), max(plan.scratch, panel)),
+        tables=_tables(plan, 1, batch),
+        weights=weights,
+        turned=weights,
+        groups=groups(bounds, len(bounds) - 1, layout.weights.plain),
+        **_answers(plan, layout, batch),
+    )
+
+
+def _answers(plan, layout, batch):
+    """What a step gives back."""
+    return dict(
+        flat=np.empty(layout.count, np.float32),
         losses=np.empty(batch, np.float32),
         dvectors=np.empty((batch, plan.images[plan.dtold]["channels"]), np.float32),
         dstates=np.empty((batch, *(plan.images[plan.dstates][name] for name in ("width", "channels"))), np.float32),

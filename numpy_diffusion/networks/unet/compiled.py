@@ -10,7 +10,7 @@ import numpy as np
 
 from numpy_diffusion.kernels.memory import aligned
 from numpy_diffusion.kernels.threads import one_at_a_time
-from numpy_diffusion.kernels.unet import packing, run, workspace
+from numpy_diffusion.kernels.unet import packing, run, together, workspace
 from numpy_diffusion.kernels.unet.calls import Layout, Plan
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.shares import Share
@@ -87,7 +87,10 @@ def gradients(config: Config, share: Share, tokens: int = 0, of_told: bool = Fal
     dropout.  What it returns is overwritten by the next call.
     """
     calls, where = planned(config, True, tokens, of_told)
-    work, samples = workspace.workspace(calls, where, share.bounds - share.bounds[0]), share.samples
+    bounds, samples = share.bounds - share.bounds[0], share.samples
+    few = together.suits(calls, where, len(samples))
+    work = together.together(calls, where, bounds) if few else workspace.workspace(calls, where, bounds)
+    kernel, answers = (together.gradient, work.work) if few else (run.gradient, work)
 
     def gradient(
         parameters: np.ndarray,
@@ -105,7 +108,7 @@ def gradients(config: Config, share: Share, tokens: int = 0, of_told: bool = Fal
         place = int(samples[0]), share.batch
         shown, known = workspace.Batch(x, embedding, eps, weighting, table, *place), told(condition, len(samples))
         key = (*split_seed(seed), STREAM_DROPOUT)
-        losses, slopes = run.gradient(calls, where, work, parameters, shown, known, config.dropout, key, step)
-        return losses, slopes, work.dvectors, work.dstates
+        losses, slopes = kernel(calls, where, work, parameters, shown, known, config.dropout, key, step)
+        return losses, slopes, answers.dvectors, answers.dstates
 
     return gradient

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from numpy_diffusion.kernels.layers import conv, winograd
+from numpy_diffusion.kernels.layers import winograd
 from numpy_diffusion.kernels.memory import round_up
-from numpy_diffusion.kernels.unet.calls import Layout, Packing
+from numpy_diffusion.kernels.unet.calls import PIECE, Layout, Packing, Piece
 from numpy_diffusion.kernels.vector.registers import LANES
 from numpy_diffusion.models import parameters
-
-Channels = dict[str, tuple[int, int]]  # in and out, of the convolutions of 3 x 3 by name
 
 
 def layout(shapes: parameters.Shapes) -> Layout:
     """The layout for the kernels of parameters with these shapes, which lie flat in this order.
 
     Weights of convolutions and linear layers become panels (`conv.panels`), for the gradient by the input those of
-    the turned windows; all else stays as it is.
+    the turned windows; all else stays as it is, before them.
 
     Examples
     --------
-    >>> found = layout({"norm.weight": (3,), "norm.bias": (3,)})
-    >>> found.weights.at, found.weights.source.tolist(), found.turned.at
-    ({'norm.weight': 0, 'norm.bias': 3}, [0, 1, 2, 3, 4, 5], {})
+    >>> found = layout({"norm.weight": (3,), "linear.weight": (2, 3), "norm.bias": (3,)})
+    >>> found.weights.at, found.weights.plain, found.turned.at
+    ({'norm.weight': 0, 'norm.bias': 3, 'linear.weight': 6}, 6, {'linear.weight': 0})
     """
-    count = parameters.size(shapes)
-    straight: dict[str, np.ndarray] = {}
-    turned: dict[str, np.ndarray] = {}
-    for name, numbers in parameters.views(np.arange(count, dtype=np.int32), shapes).items():
-        packed = numbers
-        if numbers.ndim > 1 and name != "class_embedding.weight":
-            J, C, *window = numbers.shape
-            square = numbers.reshape(J, C, *(window or (1, 1)))
-            turned[name], packed = conv.turned(square, count), conv.panels(square, count)
-        straight[name] = packed.ravel()
-    channels = {name: (shape[1], shape[0]) for name, shape in shapes.items() if shape[2:] == (3, 3)}
-    weights = _packing(straight, channels)
-    real = np.flatnonzero(weights.source < count)  # the others are the zeros that fill up panels
-    place = np.empty(count, np.int32)
-    place[weights.source[real]] = real
-    return Layout(weights, _packing(turned, {name: (J, C) for name, (C, J) in channels.items()}), place)
+    plain: dict[str, Piece] = {}
+    matrices: dict[str, Piece] = {}
+    flat = 0
+    for name, shape in shapes.items():
+        if len(shape) > 1 and name != "class_embedding.weight":
+            matrices[name] = Piece(flat, 0, shape[0], shape[1], math.prod(shape[2:]))
+        else:
+            plain[name] = Piece(flat, 0, math.prod(shape), 1, 0)
+        flat += math.prod(shape)
+    squares = [name for name in matrices if shapes[name][2:] == (3, 3)]
+    return Layout(_packing(plain | matrices, squares, False), _packing(matrices, squares, True), flat)
 
 
 def used(where: Layout, calls: np.ndarray) -> Layout:
@@ -59,17 +54,24 @@ def _used(packing: Packing, squares: np.ndarray) -> Packing:
     return packing._replace(squares=packing.squares[np.isin(packing.squares[:, 1], squares)])
 
 
-def _packing(parts: dict[str, np.ndarray], channels: Channels) -> Packing:
+def _packing(parts: dict[str, Piece], squares: list[str], turned: bool) -> Packing:
     """The parts one behind the other, and behind them U of the 3 x 3 convolutions whose channels fill registers."""
-    at, end = {}, 0
+    at, end, plain, pieces = {}, 0, 0, []
     for name, part in parts.items():
         at[name] = end
-        end += len(part)
-    source = np.concatenate([*parts.values()]) if parts else np.empty(0, np.int32)
-    squares, squares_at, size = [], {}, round_up(end, LANES)
-    for name, (C, J) in channels.items():
+        pieces.append(part._replace(at=end))
+        if part.taps == 0:
+            end += part.outputs
+            plain = end
+        else:
+            outputs, inputs = (part.inputs, part.outputs) if turned else (part.outputs, part.inputs)
+            end += round_up(outputs, LANES) * inputs * part.taps
+    found, squares_at, size = [], {}, round_up(end, LANES)
+    for name in squares:
+        J, C = (parts[name].inputs, parts[name].outputs) if turned else (parts[name].outputs, parts[name].inputs)
         if winograd.suits(C, J):
             squares_at[name] = size
-            squares.append((at[name], size, C, J))
+            found.append((at[name], size, C, J))
             size += winograd.PATCH * C * J
-    return Packing(at, squares_at, source, np.array(squares, np.int64).reshape(-1, 4), size)
+    rows = np.array(found, np.int64).reshape(-1, 4)
+    return Packing(at, squares_at, np.array(pieces, PIECE), turned, rows, plain, end, size)

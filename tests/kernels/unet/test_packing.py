@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.layers import conv, winograd
 from numpy_diffusion.kernels.unet.packing import pack, unpack
@@ -34,5 +36,28 @@ def test_packed_parameters_are_panels_with_u_behind_them() -> None:
     )
 
     back = np.empty_like(flat)
-    unpack(packed, where.place, back)
+    unpack(packed, where.weights, back)
     np.testing.assert_array_equal(back, flat)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    J=st.integers(1, 3 * WIDEST_LANES),
+    C=st.integers(1, 3 * WIDEST_LANES),
+    k=st.sampled_from((1, 3, 5)),
+    before=st.integers(0, 3),
+)
+def test_panels_of_any_shape_there_and_back(J: int, C: int, k: int, before: int) -> None:
+    where = layout({"norm.weight": (before,), "conv.weight": (J, C, k, k)})
+    flat = np.random.default_rng(J).normal(size=before + J * C * k * k).astype(np.float32)
+    weight = flat[before:].reshape(J, C, k, k)
+    for packing, wanted in ((where.weights, conv.panels(weight)), (where.turned, conv.turned(weight))):
+        packed = np.full(packing.size, np.nan, np.float32)
+        pack(flat, packing, packed)
+        at = packing.at["conv.weight"]
+        np.testing.assert_array_equal(packed[at : at + wanted.size], wanted)
+        assert packing.count == at + wanted.size
+        if not packing.turned:
+            back = np.full_like(flat, np.nan)
+            unpack(packed, packing, back)
+            np.testing.assert_array_equal(back, flat)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from checks.unet_kernel import wide
 
-from numpy_diffusion.kernels.layers import conv, winograd
+from numpy_diffusion.kernels.layers import winograd
 from numpy_diffusion.kernels.layers.images import NOWHERE
 from numpy_diffusion.kernels.unet.calls import CALL
 from numpy_diffusion.kernels.vector.registers import LANES
@@ -15,32 +17,41 @@ from numpy_diffusion.networks.unet.layout import layout, used
 MODEL = wide()
 LAYOUT, COUNT = layout(MODEL.shapes), parameters.size(MODEL.shapes)
 NUMBERS = parameters.views(np.arange(COUNT), MODEL.shapes)
+MATRICES = [name for name, shape in MODEL.shapes.items() if len(shape) > 1 and "class" not in name]
 
 
-def test_each_parameter_lies_once_among_the_weights_and_its_place_is_known() -> None:
-    source = LAYOUT.weights.source
-    assert sorted(source[source < COUNT].tolist()) == list(range(COUNT))
-    np.testing.assert_array_equal(source[LAYOUT.place], np.arange(COUNT))
-    assert set(source[source >= COUNT].tolist()) == {COUNT}  # zeros
+def test_all_parameters_have_a_piece_that_says_where_they_are_and_their_shape() -> None:
+    assert LAYOUT.count == COUNT
+    for packing, names in ((LAYOUT.weights, list(NUMBERS)), (LAYOUT.turned, MATRICES)):
+        pieces = {int(piece["at"]): piece for piece in packing.pieces}
+        assert sorted(packing.at) == sorted(names)
+        for name in names:
+            piece, shape = pieces[packing.at[name]], MODEL.shapes[name]
+            assert piece["flat"] == NUMBERS[name].min()
+            wanted = (*shape[:2], math.prod(shape[2:])) if name in MATRICES else (math.prod(shape), 1, 0)
+            assert (piece["outputs"], piece["inputs"], piece["taps"]) == wanted
 
 
-def test_matrices_are_panels_and_all_else_as_it_is() -> None:
-    matrices = [name for name, shape in MODEL.shapes.items() if len(shape) > 1 and "class" not in name]
-    for name, numbers in NUMBERS.items():
-        wanted = numbers.ravel()
-        if name in matrices:
-            square = numbers.reshape(*numbers.shape[:2], *(numbers.shape[2:] or (1, 1)))
-            wanted = conv.panels(square, COUNT)
-            at, back = LAYOUT.turned.at[name], conv.turned(square, COUNT)
-            np.testing.assert_array_equal(LAYOUT.turned.source[at : at + len(back)], back)
-        at = LAYOUT.weights.at[name]
-        np.testing.assert_array_equal(LAYOUT.weights.source[at : at + len(wanted)], wanted)
-    assert sorted(LAYOUT.turned.at) == sorted(matrices)
+def test_pieces_lie_one_behind_the_other_matrices_as_panels_behind_all_else() -> None:
+    for packing in (LAYOUT.weights, LAYOUT.turned):
+        end = 0
+        for piece in packing.pieces.tolist():
+            _, at, J, C, taps = piece
+            assert at == end
+            if taps == 0:
+                end, plain = at + J, at + J
+                assert plain <= packing.plain
+            else:
+                assert at >= packing.plain
+                outputs, inputs = (C, J) if packing.turned else (J, C)
+                end = at + -(-outputs // LANES) * LANES * inputs * taps
+        assert end == packing.count
+    assert (LAYOUT.weights.turned, LAYOUT.turned.turned, LAYOUT.turned.plain) == (False, True, 0)
 
 
 def test_u_lies_behind_the_weights_and_nothing_overlaps() -> None:
     for packing, way in ((LAYOUT.weights, 1), (LAYOUT.turned, -1)):
-        end = len(packing.source)
+        end = packing.count
         for (weight, at, C, J), name in zip(packing.squares.tolist(), packing.squares_at, strict=True):
             assert MODEL.shapes[name][:2][::way] == (J, C)
             assert winograd.suits(C, J)
@@ -48,7 +59,7 @@ def test_u_lies_behind_the_weights_and_nothing_overlaps() -> None:
             assert at % LANES == 0
             assert at >= end
             end = at + winograd.PATCH * C * J
-        assert packing.size == max(end, -(-len(packing.source) // LANES) * LANES)
+        assert packing.size == max(end, -(-packing.count // LANES) * LANES)
     assert LAYOUT.weights.squares_at  # the network has such a convolution
 
 
