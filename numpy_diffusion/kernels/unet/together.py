@@ -2,9 +2,9 @@
 
 Where a batch has few numbers beside the weights, what counts is how often weights are fetched from memory.  So here
 all threads do a call for all samples before the next, each thread for its groups of them.  A convolution's weights
-are laid out for the kernels just before it, while the one before runs, and stay in the caches; the gradient by them is
-made by all threads, each some panels for all groups, summed over the groups while it is in the caches, and written once,
-to where it belongs.  So there are no packed weights and no packed gradients of the whole network.
+are laid out for the kernels just before it, while the one before runs, and stay in the caches; the gradient by them
+is made by all threads, each some panels for all groups, summed over these while it is in the caches, and written
+once, to where it belongs.  So there are no packed weights and no packed gradients of the whole network.
 
 The groups of samples, the order of their sums and thus all bits are those of `run.gradient`.
 """
@@ -67,26 +67,29 @@ def suits(plan, layout, samples):
 
 
 def stages(calls):
-    """The stages of the calls [n, 4]: a new one begins with each convolution, and behind each gradient by weights.
+    """The stages of the calls [n, 4]: one begins behind each gradient by weights, and with each convolution unless it
+    has begun just before.
 
     There is room for the weights of two convolutions: those of the next are laid out as soon as one has begun.
 
     Examples
     --------
-    >>> found = np.zeros(4, [("kind", np.int64)])
-    >>> found["kind"] = CallKind.SILU, CallKind.CONV, CallKind.CONV_WEIGHTS, CallKind.CONV
+    >>> found = np.zeros(6, [("kind", np.int64)])
+    >>> conv, by_weights, silu = CallKind.CONV, CallKind.CONV_WEIGHTS, CallKind.SILU
+    >>> found["kind"] = silu, conv, conv, by_weights, silu, conv
     >>> stages(found).tolist()
-    [[-1, 0, 1, 1], [-1, 1, 2, 3], [2, 3, 3, -1], [-1, 3, 4, -1]]
+    [[-1, 0, 1, 1], [-1, 1, 2, 2], [-1, 2, 3, 5], [3, 4, 6, -1]]
     """
     convolutions = np.flatnonzero(calls["kind"] == CallKind.CONV).tolist()
     after = dict(zip([NO_CALL, *convolutions], [*convolutions, NO_CALL], strict=True))
     weights, first, following, found = NO_CALL, 0, after[NO_CALL], []
     for k in np.flatnonzero(np.isin(calls["kind"], (CallKind.CONV, CallKind.CONV_WEIGHTS))).tolist():
-        found.append(Stage(weights, first, k, following))
-        if calls[k]["kind"] == CallKind.CONV:
-            weights, first, following = NO_CALL, k, after[k]
+        by_weights = calls[k]["kind"] == CallKind.CONV_WEIGHTS
+        if weights != NO_CALL and following == NO_CALL and not by_weights:
+            following = after[k]  # all that is before the gradient by weights is done: there is room again
         else:
-            weights, first, following = k, k + 1, NO_CALL
+            found.append(Stage(weights, first, k, following))
+            weights, first, following = (k, k + 1, NO_CALL) if by_weights else (NO_CALL, k, after[k])
     return np.array([*found, Stage(weights, first, len(calls), following)], np.int64)
 
 
@@ -142,22 +145,30 @@ def _stage(thread, threads, place):
         _lay_out(step, following, thread, threads)
     worker, bounds = Worker(job.arenas[0], job.scratch[thread], FIRST, ONE), job.groups.bounds
     low, high = share(bounds.shape[0] - 1, thread, threads)
-    if first < last and job.calls[first]["kind"] == CallKind.CONV:
-        for n in range(bounds[low], bounds[high], SAMPLES):
-            end = min(n + SAMPLES, bounds[high])
-            one_call(job, worker, job.tables[0][n:end], job.groups.sums[0], first, n, end)
-        first += 1
+    n, end = bounds[low], bounds[high]
+    if number == 0:
+        enter_samples(job, worker.arena, job.tables[0][n:end], n, end)
+    for k in range(first, last):
+        if job.calls[k]["kind"] == CallKind.CONV:
+            _by_groups(step, worker, low, high, first, k)
+            for sample in range(n, end, SAMPLES):
+                behind = min(sample + SAMPLES, end)
+                one_call(job, worker, job.tables[0][sample:behind], job.groups.sums[0], k, sample, behind)
+            first = k + 1
+    _by_groups(step, worker, low, high, first, last)
+    if last == job.calls.shape[0]:
+        leave_samples(job, worker.arena, job.tables[0][n:end], n, end)
+
+
+@jit
+def _by_groups(step, worker, low, high, first, last):
+    """Calls first..last - 1 for groups low..high - 1, each with sums of its own."""
+    job, bounds = step.job, step.job.groups.bounds
     for group in range(low, high):
-        sums = job.groups.sums[group]
         for n in range(bounds[group], bounds[group + 1], step.at_once):
             end = min(n + step.at_once, bounds[group + 1])
-            tables = job.tables[0][n:end]
-            if number == 0:
-                enter_samples(job, worker.arena, tables, n, end)
             for k in range(first, last):
-                one_call(job, worker, tables, sums, k, n, end)
-            if last == job.calls.shape[0]:
-                leave_samples(job, worker.arena, tables, n, end)
+                one_call(job, worker, job.tables[0][n:end], job.groups.sums[group], k, n, end)
 
 
 @jit
