@@ -4,7 +4,8 @@ Each worker takes a sample, or a few, through all the calls of the plan, forward
 images stay in the cache, and weights that do not are fetched once for all of them (`workspace.at_a_time`).  The
 gradients of a batch are summed in fixed groups of samples, each by one worker and in order, and then over a tree
 (`kernels.groups`): so they are the same for any number of threads.  Samples that are fewer than the workers are taken
-by all of these together, each a share of every image's rows.
+by all of these together, each a share of every image's rows.  A step whose weights are many beside its samples takes
+another order of the same calls (`together`).
 """
 
 from typing import NamedTuple

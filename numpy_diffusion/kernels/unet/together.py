@@ -26,7 +26,8 @@ from numpy_diffusion.kernels.unet.workspace import Workspace, at_a_time, side_by
 from numpy_diffusion.kernels.vector.registers import LANES
 
 NO_CALL = -1
-FEW, FEWEST = 12, 4_000_000
+FEW = 7  # numbers of all samples' images for each weight, up to which this order of calls is the faster
+FEWEST = 4_000_000  # weights that are many
 
 
 class Stage(NamedTuple):
