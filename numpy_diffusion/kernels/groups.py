@@ -77,11 +77,11 @@ def _joined(nodes, count):
 def merge(sums, row, count):
     """Add rows[row] to the row before it, that to the one before, and so on, `count` times."""
     for into in range(row - 1, row - 1 - count, -1):
-        _add(sums, into, into + 1, 0, sums.shape[1])
+        add(sums, into, into + 1, 0, sums.shape[1])
 
 
 @jit
-def _add(sums, into, row, low, high):
+def add(sums, into, row, low, high):
     """rows[into] += rows[row], of the numbers low..high - 1."""
     first, second = sums[into, low:high], sums[row, low:high]
     for i in range(first.shape[0]):
@@ -95,7 +95,7 @@ def add_rows(rows, low, high):
         apart = 1
         while apart < rows.shape[0]:
             for row in range(0, rows.shape[0] - apart, 2 * apart):
-                _add(rows, row, row + apart, start, min(start + BLOCK, high))
+                add(rows, row, row + apart, start, min(start + BLOCK, high))
             apart *= 2
 
 
@@ -113,7 +113,7 @@ def _rest(thread, threads, place):
     low, high = share(sums.shape[1], thread, threads)
     for start in range(low, high, BLOCK):
         for k in range(rest.shape[0]):
-            _add(sums, rest[k, 0], rest[k, 1], start, min(start + BLOCK, high))
+            add(sums, rest[k, 0], rest[k, 1], start, min(start + BLOCK, high))
 
 
 def total(own):

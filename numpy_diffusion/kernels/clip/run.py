@@ -155,7 +155,7 @@ class Training:
         self.weights, self.turned = aligned(layout.weights.size), aligned(layout.turned.size)
         tables = np.tile(plan.images, (batch, 1))
         self.buffers = for_each(batch, plan.arena), for_each(self.threads, plan.scratch), tables
-        self.groups = groups(bounds, self.threads, layout.weights.numbers)
+        self.groups = groups(bounds, self.threads, layout.weights.count)
         self.flat = np.empty(layout.count, np.float32)
 
     def there(self, parameters, h, lengths):

@@ -64,7 +64,7 @@ def scratch_size(C, J):
 
 
 def backward_scratch_size(C, J, width):
-    """Numbers of scratch that the gradient by its weights needs, with outputs of this width."""
+    """Numbers of scratch that the gradient by its weights and bias needs, with outputs of this width."""
     return max(conv_weights.scratch_for(width, J).end, winograd.backward_scratch_size(C), channel_sums_size(width, J))
 
 
@@ -170,18 +170,28 @@ def _panel(arena, src, dst, weights, window, scratch, start, panel, low, high):
 
 @part_jit
 def backward(worker, tables, src, dy, weights, window, vector):
-    """Add the gradient by the weights and the bias to theirs, sample by sample; that by the bias is also written to
-    the vector of each.
+    """Add the gradient by the weights and the bias to theirs; as both functions below."""
+    backward_weights(worker, tables, src, dy, weights, window)
+    backward_bias(worker, tables, dy, weights, window, vector)
 
-    `weights` is the gradient's array, laid out as the weights are;  tables, vector: as above.
+
+@part_jit
+def backward_weights(worker, tables, src, dy, weights, window):
+    """Add the gradient by the weights to theirs, sample by sample; the worker's panels.
+
+    `weights` is the gradient's array, laid out as the weights are;  tables : as above
     """
-    arena, scratch, samples = worker.arena, worker.scratch, tables.shape[0]
-    J = image(tables[0], dy).channels
     if window.squares != NOWHERE:
-        winograd.backward(arena, tables, src, dy, weights, window, scratch)
+        winograd.backward(worker, tables, src, dy, weights, window)
     else:
         conv_weights.add(worker, tables, src, dy, weights, window)
-    for n in range(samples):
+
+
+@part_jit
+def backward_bias(worker, tables, dy, weights, window, vector):
+    """Add the gradient by the bias to its own, sample by sample; it is also written to the vector of each."""
+    arena, scratch, J = worker.arena, worker.scratch, image(tables[0], dy).channels
+    for n in range(tables.shape[0]):
         channel_sums(arena, image(tables[n], dy), scratch)
         if window.bias != NOWHERE:
             for j in range(J):

@@ -16,6 +16,7 @@ from numba.extending import register_jitable
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers.images import image, pitch, pixel
 from numpy_diffusion.kernels.memory import round_up
+from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_LANES, WIDEST_ROWS, WIDEST_VECTOR
 from numpy_diffusion.kernels.vector.runs import narrow_runs_tile, runs_tile
 from numpy_diffusion.kernels.vector.tile import move, prefetch_to_read, prefetch_to_write
@@ -61,7 +62,7 @@ class Block(NamedTuple):
 
 @part_jit
 def add(worker, tables, src, dy, weights, window):
-    """Add the gradient by the weights to theirs, pixel by pixel in the order of the samples.
+    """Add the gradient by the weights to theirs, pixel by pixel in the order of the samples; the worker's panels.
 
     tables : a table of images for each sample;  src, dy : rows of them;  window : a `conv.Window`
     """
@@ -69,12 +70,13 @@ def add(worker, tables, src, dy, weights, window):
     for n in range(samples):
         widest = max(widest, image(tables[n], dy).width)
     place, panels = scratch_for(widest, first.channels), round_up(first.channels, LANES) // LANES
+    own, behind = share(panels, worker.part, worker.parts)
     rows = max(1, SEGMENT // widest)
     chunks = (first.height + rows - 1) // rows
     segments, together = samples * chunks, max(1, place.pixels // (rows * widest))
     for begin in range(0, segments, together):
-        for low in range(0, panels, place.panels):
-            end, high = min(begin + together, segments), min(low + place.panels, panels)
+        for low in range(own, behind, place.panels):
+            end, high = min(begin + together, segments), min(low + place.panels, behind)
             _add_block(worker, tables, src, dy, weights, window, place, Block(begin, end, chunks, rows, low, high))
 
 

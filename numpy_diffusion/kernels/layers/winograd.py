@@ -105,9 +105,16 @@ def transform(weights, w0, u0, C, J, part, parts):
     size = C * LANES
     for panel in range(J // LANES):
         low, high = share(size // VECTOR, part, parts)
-        for i in range(low * VECTOR, high * VECTOR, VECTOR):
-            a0, c0 = w0 + panel * TAPS * size + i, u0 + panel * PATCH * size + i
-            to_weights(weights, a0, 3 * size, size, weights, 0, weights, c0, 4 * size, size)
+        a0, c0 = w0 + panel * TAPS * size, u0 + panel * PATCH * size
+        transform_panel(weights, a0, weights, c0, C, low * VECTOR, high * VECTOR)
+
+
+@jit
+def transform_panel(weights, w0, target, u0, C, low, high):
+    """target[u0...] = U of a panel of weights[w0...], for its numbers low..high - 1 of each place."""
+    size = C * LANES
+    for i in range(low, high, VECTOR):
+        to_weights(weights, w0 + i, 3 * size, size, weights, 0, target, u0 + i, 4 * size, size)
 
 
 class Squares(NamedTuple):
@@ -200,22 +207,23 @@ def _slopes(arena, dy, first, squares, j, scratch, place, at):
 
 
 @part_jit
-def backward(arena, tables, src, dy, weights, window, scratch):
-    """Add the gradient by the weights to theirs; the squares of all samples are counted on.
+def backward(worker, tables, src, dy, weights, window):
+    """Add the gradient by the weights to theirs, the worker's panels; the squares of all samples are counted on.
 
     tables : a table of images for each sample;  src, dy : rows of them
     """
-    first_dy = image(tables[0], dy)
+    arena, scratch, first_dy = worker.arena, worker.scratch, image(tables[0], dy)
     C, J = image(tables[0], src).channels, first_dy.channels
     n, size, own = squares_at_a_time(C), C * LANES, first_dy.height // 2 * (first_dy.width // 2)
     place, end = scratch_from(0, n, C), own * tables.shape[0]
+    low_panel, high_panel = share(J // LANES, worker.part, worker.parts)
     for first in range(0, end, n):
         last = min(first + n, end)
         for sample in range(first // own, (last + own - 1) // own):
             low, high = max(first, sample * own), min(last, (sample + 1) * own)
             source = image(tables[sample], src)
             _patches(arena, source, window.shift, low - sample * own, high - low, scratch, place, low - first)
-        for j in range(0, J, LANES):
+        for j in range(low_panel * LANES, high_panel * LANES, LANES):
             for sample in range(first // own, (last + own - 1) // own):
                 low, high = max(first, sample * own), min(last, (sample + 1) * own)
                 slope = image(tables[sample], dy)

@@ -136,7 +136,7 @@ def workspace(places, layout, length, bounds):
         buffers(places, length, workers),
         weights=aligned(layout.weights.size),
         turned=aligned(layout.turned.size),
-        groups=groups(bounds, workers, layout.weights.numbers),
+        groups=groups(bounds, workers, layout.weights.count),
         flat=np.empty(layout.count, np.float32),
         losses=np.empty(bounds[-1], np.float32),
     )

@@ -28,26 +28,27 @@ class CallKind(IntEnum):
     CLASS = 8  # the embedding of the sample's label
     DROPOUT = 9  # there and back
     CONV_WEIGHTS = 10  # the gradient by the weights; that by the input is a CONV
-    DILATE = 11  # zeros between the pixels, before the CONV that goes back through a stride of 2
-    NORM_BACK = 12
-    SILU_BACK = 13
-    SLICE = 14  # channels of an image, the way back through a CONCAT; with all channels, a copy or a sum
-    UPSAMPLE_BACK = 15
-    AVERAGE_BACK = 16
-    ATTENTION_BACK = 17
-    CLASS_BACK = 18
-    LAYER_NORM = 19  # from here on: what only a network that attends to states has, see `dispatch.transformer`
-    LAYER_NORM_BACK = 20
-    GEGLU = 21
-    GEGLU_BACK = 22
-    PIXELS = 23  # an image's pixels as some of another's, from the number `channel` on
-    PIXELS_BACK = 24
-    SAMPLE = 25  # what only an autoencoder has, see `dispatch.bottleneck`: z of its moments
-    SAMPLE_BACK = 26
-    QUICK_GELU = 27  # what only CLIP's encoders have, see `dispatch.encoder`
-    QUICK_GELU_BACK = 28
-    LAST = 29  # the last pixel of an image
-    LAST_BACK = 30
+    CONV_BIAS = 11  # the gradient by the bias, and by the vector
+    DILATE = 12  # zeros between the pixels, before the CONV that goes back through a stride of 2
+    NORM_BACK = 13
+    SILU_BACK = 14
+    SLICE = 15  # channels of an image, the way back through a CONCAT; with all channels, a copy or a sum
+    UPSAMPLE_BACK = 16
+    AVERAGE_BACK = 17
+    ATTENTION_BACK = 18
+    CLASS_BACK = 19
+    LAYER_NORM = 20  # from here on: what only a network that attends to states has, see `dispatch.transformer`
+    LAYER_NORM_BACK = 21
+    GEGLU = 22
+    GEGLU_BACK = 23
+    PIXELS = 24  # an image's pixels as some of another's, from the number `channel` on
+    PIXELS_BACK = 25
+    SAMPLE = 26  # what only an autoencoder has, see `dispatch.bottleneck`: z of its moments
+    SAMPLE_BACK = 27
+    QUICK_GELU = 28  # what only CLIP's encoders have, see `dispatch.encoder`
+    QUICK_GELU_BACK = 29
+    LAST = 30  # the last pixel of an image
+    LAST_BACK = 31
 
 
 class Call(NamedTuple):
@@ -137,56 +138,45 @@ class Plan:
                 raise ValueError(f"calls: expected kinds from 0 to {max(CallKind)}, see CallKind, got {kind}")
 
 
-class Form(IntEnum):
-    """How a parameter is packed; see `packing`."""
+class Piece(NamedTuple):
+    """A parameter, flat and packed."""
 
-    PLAIN = 0  # its numbers one behind the other
-    PANELS = 1  # `conv.panels` of a convolution's weights
-    TURNED = 2  # `conv.turned` of them
-
-
-class Part(NamedTuple):
-    """A parameter among the packed ones.
-
-    source, at : where it starts, among the flat parameters and the packed
-    outputs, inputs : J and C of the flat [J, C, taps]; of a PLAIN one its numbers, 1 and 1
-    taps : pixels of a convolution's window
-    form : a `Form`
-    """
-
-    source: int
-    at: int
-    outputs: int
-    inputs: int
-    taps: int
-    form: int
+    flat: int  # where it starts
+    at: int  # where it starts when packed
+    outputs: int  # J of [J, C, k, k]; all its numbers where it stays as it is
+    inputs: int  # C
+    taps: int  # k * k; 0: it stays as it is
 
 
-PART = np.dtype([(name, np.int64) for name in Part._fields])
+PIECE = np.dtype([(name, np.int64) for name in Piece._fields])
 
 
 class Packing(NamedTuple):
     """How parameters are packed for the kernels, for one of the two ways through the network.
 
     at, squares_at : by name, where a parameter starts, and where a convolution's U for `winograd`
-    parts : PART [n], the parameters in the order of `at`
+    pieces : PIECE [n], those that stay as they are before the others
+    turned : whether matrices are those of the windows turned by half a turn, see `conv.turned`
     squares : int64 [n, 4]: for each U where the weights start, where it starts, channels in and out
-    numbers : how many packed numbers there are before the first U
+    plain : packed numbers of those that stay as they are
+    count : packed numbers without U
     size : packed numbers in all
     """
 
     at: dict[str, int]
     squares_at: dict[str, int]
-    parts: np.ndarray
+    pieces: np.ndarray
+    turned: bool
     squares: np.ndarray
-    numbers: int
+    plain: int
+    count: int
     size: int
 
     def read_from(self, starts: Mapping[str, int]) -> Packing:
         """The same of flat parameters that start elsewhere, each by its name."""
-        parts = self.parts.copy()
-        parts["source"] = [starts[name] for name in self.at]
-        return self._replace(parts=parts)
+        pieces = self.pieces.copy()
+        pieces["flat"] = [starts[name] for name in self.at]
+        return self._replace(pieces=pieces)
 
 
 class Layout(NamedTuple):
@@ -194,7 +184,7 @@ class Layout(NamedTuple):
 
     weights : the packing for the forward pass, and for the gradients by the parameters
     turned : the packing for the gradients by the inputs, the convolutions' windows turned by half a turn
-    count : how many flat parameters there are
+    count : flat parameters in all
     """
 
     weights: Packing

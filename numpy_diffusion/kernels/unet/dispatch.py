@@ -73,9 +73,11 @@ def _forward(row, table, worker, weights, label):
 
 @jit
 def backward(row, tables, worker, weights, gradients, labels):
-    """One call of the backward pass, for some samples."""
+    """One call of the backward pass, for some samples; of a gradient by weights, this worker's panels."""
     if row["kind"] == CallKind.CONV_WEIGHTS:
-        conv.backward(worker, tables, row["src"], row["dy"], gradients, _window(row), row["vector"])
+        conv.backward_weights(worker, tables, row["src"], row["dy"], gradients, _window(row))
+    elif row["kind"] == CallKind.CONV_BIAS:
+        conv.backward_bias(worker, tables, row["dy"], gradients, _window(row), row["vector"])
     else:
         for n in range(tables.shape[0]):
             _backward(row, tables[n], worker, weights, gradients, labels[n])

@@ -4,7 +4,8 @@ Each worker takes a sample, or a few, through all the calls of the plan, forward
 images stay in the cache, and weights that do not are fetched once for all of them (`workspace.at_a_time`).  The
 gradients of a batch are summed in fixed groups of samples, each by one worker and in order, and then over a tree
 (`kernels.groups`): so they are the same for any number of threads.  Samples that are fewer than the workers are taken
-by all of these together, each a share of every call.
+by all of these together, each a share of every call.  A step whose weights are many beside its samples takes
+another order of the same calls (`together`).
 """
 
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads
 
-from numpy_diffusion.kernels._jit import jit
+from numpy_diffusion.kernels._jit import jit, part_jit
 from numpy_diffusion.kernels.groups import Groups, merge, total
 from numpy_diffusion.kernels.layers import images
 from numpy_diffusion.kernels.layers.images import Worker, clear_border, image, pixel
@@ -190,25 +191,45 @@ def _gradients(thread, threads, place):
 @jit
 def _there_and_back(job, worker, tables, gradients, first, last):
     """Samples first..last - 1 through all calls: their losses, and what they add to the gradients of their group."""
-    calls, arena, ends, batch, labels = job.calls, worker.arena, job.ends, job.batch, job.told.labels[first:last]
+    enter_samples(job, worker.arena, tables, first, last)
+    for k in range(job.calls.shape[0]):
+        one_call(job, worker, tables, gradients, k, first, last)
+    leave_samples(job, worker.arena, tables, first, last)
+
+
+@part_jit
+def enter_samples(job, arena, tables, first, last):
+    """Take samples first..last - 1 into the arena."""
+    batch = job.batch
     for n in range(first, last):
-        dispatch.enter(ends, job.tokens, tables[n - first], arena, batch.x[n], batch.embedding[n], job.told, n)
-    for k in range(calls.shape[0]):
-        if k == job.backward:
-            for n in range(first, last):
-                job.losses[n] = _loss(arena, tables[n - first], ends, batch, n)
-        kind = calls[k]["kind"]
-        if kind == CallKind.DROPOUT:
-            for n in range(first, last):
-                dispatch.dropout(calls[k], tables[n - first], arena, job.dropout, job.key, batch.first + n, job.step)
-        elif kind < CallKind.LAYER_NORM and (k < job.backward or kind == CallKind.CONV):
-            call(job.forward, (calls[k], tables, worker, job.weights, job.turned, labels))
-        else:
-            address = job.back if kind < CallKind.LAYER_NORM else job.transformer
-            call(address, (calls[k], tables, worker, job.weights, gradients, labels))
-    if ends.dstates != NONE:
+        dispatch.enter(job.ends, job.tokens, tables[n - first], arena, batch.x[n], batch.embedding[n], job.told, n)
+
+
+@part_jit
+def one_call(job, worker, tables, gradients, k, first, last):
+    """Call k for samples first..last - 1; after the last one there, their losses."""
+    calls, arena, batch, labels = job.calls, worker.arena, job.batch, job.told.labels[first:last]
+    kind = calls[k]["kind"]
+    if kind == CallKind.DROPOUT:
         for n in range(first, last):
-            call(job.leave, (ends, tables[n - first], arena, job.told.mask[n], job.dvectors[n], job.dstates[n]))
+            dispatch.dropout(calls[k], tables[n - first], arena, job.dropout, job.key, batch.first + n, job.step)
+    elif kind < CallKind.LAYER_NORM and (k < job.backward or kind == CallKind.CONV):
+        call(job.forward, (calls[k], tables, worker, job.weights, job.turned, labels))
+    else:
+        address = job.back if kind < CallKind.LAYER_NORM else job.transformer
+        call(address, (calls[k], tables, worker, job.weights, gradients, labels))
+    if k == job.backward - 1:
+        for n in range(first, last):
+            job.losses[n] = _loss(arena, tables[n - first], job.ends, batch, n)
+
+
+@part_jit
+def leave_samples(job, arena, tables, first, last):
+    """The gradients by what samples first..last - 1 were told, where somebody asks."""
+    if job.ends.dstates != NONE:
+        for n in range(first, last):
+            given = job.told.mask[n], job.dvectors[n], job.dstates[n]
+            call(job.leave, (job.ends, tables[n - first], arena, *given))
 
 
 @jit
@@ -246,9 +267,17 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     dropout : its probability
     key : the two words of the seed, and the stream of dropout
     """
-    key = tuple(np.uint32(word) for word in key)
     pack(parameters, layout.weights, work.weights)
     pack(parameters, layout.turned, work.turned)
+    job = training(plan, work, plan.calls, batch, told, dropout, key, step)
+    run(_gradients, job, threads=len(work.arenas))
+    unpack(total(work.groups), layout.weights, work.flat)
+    return work.losses, work.flat
+
+
+def training(plan, work, calls, batch, told, dropout, key, step):
+    """What all threads are told of a step, with these calls of the plan; see `gradient`."""
+    key = tuple(np.uint32(word) for word in key)
     worker, row = Worker(work.arenas[0], work.scratch[0], 0, 1), work.groups.sums[0]
     given = plan.calls[0], work.tables[0], worker, work.weights
     forward = address_of(dispatch.forward, *given, work.turned, told.labels)
@@ -257,9 +286,6 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     if plan.dstates != NONE:
         of_told = row, told.mask[0], work.dvectors[0], work.dstates[0]
         leave = address_of(dispatch.leave, ends, work.tables[0, 0], *of_told)
-    parts = plan.calls, plan.backward, ends, plan.tokens, work.weights, work.turned, batch, told, dropout, key, step
+    parts = calls, plan.backward, ends, plan.tokens, work.weights, work.turned, batch, told, dropout, key, step
     buffers = work.arenas, work.scratch, work.tables, work.groups, work.losses, work.dvectors, work.dstates
-    job = Training(forward, back, _transformer(plan, *given, row, told.labels), leave, *parts, *buffers)
-    run(_gradients, job, threads=len(work.arenas))
-    unpack(total(work.groups), layout.weights, work.flat)
-    return work.losses, work.flat
+    return Training(forward, back, _transformer(plan, *given, row, told.labels), leave, *parts, *buffers)

@@ -57,7 +57,28 @@ def workspace(plan, layout, bounds):
         tables=_tables(plan, workers, samples),
         weights=aligned(layout.weights.size),
         turned=aligned(layout.turned.size),
-        groups=groups(bounds, workers, layout.weights.numbers),
+        groups=groups(bounds, workers, layout.weights.count),
+        **_answers(plan, layout, batch),
+    )
+
+
+def side_by_side(plan, layout, bounds, weights):
+    """The buffers where each sample has an arena of its own, all beside these weights; see `together`."""
+    batch = int(bounds[-1])
+    return Workspace(
+        arenas=for_each(1, batch * plan.arena),
+        scratch=for_each(get_num_threads(), plan.scratch),
+        tables=_tables(plan, 1, batch),
+        weights=weights,
+        turned=weights,
+        groups=groups(bounds, len(bounds) - 1, layout.weights.plain),
+        **_answers(plan, layout, batch),
+    )
+
+
+def _answers(plan, layout, batch):
+    """What a step gives back."""
+    return dict(
         flat=np.empty(layout.count, np.float32),
         losses=np.empty(batch, np.float32),
         dvectors=np.empty((batch, plan.images[plan.dtold]["channels"]), np.float32),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy_diffusion.kernels.equal import equal
 from numpy_diffusion.kernels.memory import aligned, in_small_pages
 from numpy_diffusion.kernels.threads import one_at_a_time
-from numpy_diffusion.kernels.unet import packing, run, workspace
+from numpy_diffusion.kernels.unet import packing, run, together, workspace
 from numpy_diffusion.kernels.unet.calls import Layout, Plan
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.shares import Share
@@ -62,10 +62,10 @@ def _of_file(where: Layout, stored: Stored) -> np.ndarray:
     """Stored parameters as the kernels read them; of a file no more pages are held than those of a few of them."""
     target, whole = in_small_pages(where.weights.size), where.weights.read_from(stored.starts)
     first = 0
-    for last in range(1, len(whole.parts) + 1):
-        some = whole.parts[first:last]
-        if last == len(whole.parts) or (some["outputs"] * some["inputs"] * some["taps"]).sum() >= AT_ONCE:
-            packing.pack(stored.numbers, whole._replace(parts=some, squares=whole.squares[:0]), target)
+    for last in range(1, len(whole.pieces) + 1):
+        some = whole.pieces[first:last]
+        if last == len(whole.pieces) or (some["outputs"] * some["inputs"] * some["taps"]).sum() >= AT_ONCE:
+            packing.pack(stored.numbers, whole._replace(pieces=some, squares=whole.squares[:0]), target)
             stored.let_go()
             first = last
     packing.transform(whole, target)
@@ -99,7 +99,10 @@ def gradients(config: Config, share: Share, tokens: int = 0, of_told: bool = Fal
     dropout.  What it returns is overwritten by the next call.
     """
     calls, where = planned(config, True, tokens, of_told)
-    work, samples = workspace.workspace(calls, where, share.bounds - share.bounds[0]), share.samples
+    bounds, samples = share.bounds - share.bounds[0], share.samples
+    few = together.suits(calls, where, len(samples))
+    work = together.together(calls, where, bounds) if few else workspace.workspace(calls, where, bounds)
+    kernel, answers = (together.gradient, work.work) if few else (run.gradient, work)
 
     def gradient(
         parameters: np.ndarray,
@@ -117,7 +120,7 @@ def gradients(config: Config, share: Share, tokens: int = 0, of_told: bool = Fal
         place = int(samples[0]), share.batch
         shown, known = workspace.Batch(x, embedding, eps, weighting, table, *place), told(condition, len(samples))
         key = (*split_seed(seed), STREAM_DROPOUT)
-        losses, slopes = run.gradient(calls, where, work, parameters, shown, known, config.dropout, key, step)
-        return losses, slopes, work.dvectors, work.dstates
+        losses, slopes = kernel(calls, where, work, parameters, shown, known, config.dropout, key, step)
+        return losses, slopes, answers.dvectors, answers.dstates
 
     return gradient

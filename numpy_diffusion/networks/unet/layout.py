@@ -8,38 +8,34 @@ import numpy as np
 
 from numpy_diffusion.kernels.layers import winograd
 from numpy_diffusion.kernels.memory import round_up
-from numpy_diffusion.kernels.unet.calls import PART, Form, Layout, Packing, Part
+from numpy_diffusion.kernels.unet.calls import PIECE, Layout, Packing, Piece
 from numpy_diffusion.kernels.vector.registers import LANES
 from numpy_diffusion.models import parameters
-
-Channels = dict[str, tuple[int, int]]  # in and out, of the convolutions of 3 x 3 by name
 
 
 def layout(shapes: parameters.Shapes) -> Layout:
     """The layout for the kernels of parameters with these shapes, which lie flat in this order.
 
     Weights of convolutions and linear layers become panels (`conv.panels`), for the gradient by the input those of
-    the turned windows; all else stays as it is.
+    the turned windows; all else stays as it is, before them.
 
     Examples
     --------
-    >>> found = layout({"norm.weight": (3,), "norm.bias": (3,)})
-    >>> found.weights.at, found.weights.numbers, found.turned.at, found.count
-    ({'norm.weight': 0, 'norm.bias': 3}, 6, {}, 6)
+    >>> found = layout({"norm.weight": (3,), "linear.weight": (2, 3), "norm.bias": (3,)})
+    >>> found.weights.at, found.weights.plain, found.turned.at
+    ({'norm.weight': 0, 'norm.bias': 3, 'linear.weight': 6}, 6, {'linear.weight': 0})
     """
-    straight: dict[str, Part] = {}
-    turned: dict[str, Part] = {}
+    plain: dict[str, Piece] = {}
+    matrices: dict[str, Piece] = {}
     starts = parameters.starts(shapes)
     for name, shape in shapes.items():
         if len(shape) > 1 and name != "class_embedding.weight":
-            J, C, *window = shape
-            straight[name] = Part(starts[name], 0, J, C, math.prod(window), Form.PANELS)
-            turned[name] = straight[name]._replace(form=Form.TURNED)
+            matrices[name] = Piece(starts[name], 0, shape[0], shape[1], math.prod(shape[2:]))
         else:
-            straight[name] = Part(starts[name], 0, math.prod(shape), 1, 1, Form.PLAIN)
-    channels = {name: (shape[1], shape[0]) for name, shape in shapes.items() if shape[2:] == (3, 3)}
-    back = {name: (J, C) for name, (C, J) in channels.items()}
-    return Layout(_packing(straight, channels), _packing(turned, back), parameters.size(shapes))
+            plain[name] = Piece(starts[name], 0, math.prod(shape), 1, 0)
+    squares = [name for name in matrices if shapes[name][2:] == (3, 3)]
+    straight, turned = _packing(plain | matrices, squares, False), _packing(matrices, squares, True)
+    return Layout(straight, turned, parameters.size(shapes))
 
 
 def used(where: Layout, calls: np.ndarray) -> Layout:
@@ -57,27 +53,27 @@ def used(where: Layout, calls: np.ndarray) -> Layout:
 def _used(packing: Packing, squares: np.ndarray) -> Packing:
     found = packing.squares[np.isin(packing.squares[:, 1], squares)]
     ends = [at + winograd.PATCH * C * J for _, at, C, J in found.tolist()]
-    return packing._replace(squares=found, size=max(ends, default=round_up(packing.numbers, LANES)))
+    return packing._replace(squares=found, size=max(ends, default=round_up(packing.count, LANES)))
 
 
-def _packing(parts: dict[str, Part], channels: Channels) -> Packing:
+def _packing(parts: dict[str, Piece], squares: list[str], turned: bool) -> Packing:
     """The parts one behind the other, and behind them U of the 3 x 3 convolutions whose channels fill registers."""
-    at, placed, end = {}, [], 0
+    at, end, plain, pieces = {}, 0, 0, []
     for name, part in parts.items():
         at[name] = end
-        placed.append(part._replace(at=end))
-        end += _size(part)
-    squares, squares_at, size = [], {}, round_up(end, LANES)
-    for name, (C, J) in channels.items():
+        pieces.append(part._replace(at=end))
+        if part.taps == 0:
+            end += part.outputs
+            plain = end
+        else:
+            outputs, inputs = (part.inputs, part.outputs) if turned else (part.outputs, part.inputs)
+            end += round_up(outputs, LANES) * inputs * part.taps
+    found, squares_at, size = [], {}, round_up(end, LANES)
+    for name in squares:
+        J, C = (parts[name].inputs, parts[name].outputs) if turned else (parts[name].outputs, parts[name].inputs)
         if winograd.suits(C, J):
             squares_at[name] = size
-            squares.append((at[name], size, C, J))
+            found.append((at[name], size, C, J))
             size += winograd.PATCH * C * J
-    rows = np.array(placed, PART), np.array(squares, np.int64).reshape(-1, 4)
-    return Packing(at, squares_at, *rows, end, size)
-
-
-def _size(part: Part) -> int:
-    """How many packed numbers a part becomes: of panels the last is filled up with zeros."""
-    outputs, inputs = (part.inputs, part.outputs) if part.form == Form.TURNED else (part.outputs, part.inputs)
-    return part.taps * inputs * (outputs if part.form == Form.PLAIN else round_up(outputs, LANES))
+    rows = np.array(found, np.int64).reshape(-1, 4)
+    return Packing(at, squares_at, np.array(pieces, PIECE), turned, rows, plain, end, size)

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from numpy_diffusion.kernels.layers import attention, attention_blocks, conv, group_norm, layer_norm
-from numpy_diffusion.kernels.layers.images import IMAGE, Image, size
+from numpy_diffusion.kernels.layers.images import IMAGE, Image, channel_sums_size, size
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.unet.calls import CALL, IMAGES, NONE, Call, CallKind, Plan
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS
@@ -142,6 +142,9 @@ def _scratch_size(images: Sequence[Image], call: Call) -> int:
         case CallKind.CONV_WEIGHTS:
             dy = images[call.dy]
             return int(conv.backward_scratch_size(src.channels, dy.channels, dy.width))
+        case CallKind.CONV_BIAS:
+            dy = images[call.dy]
+            return int(channel_sums_size(dy.width, dy.channels))
         case CallKind.LAYER_NORM | CallKind.LAYER_NORM_BACK:
             return layer_norm.scratch_size(src.channels)
         case CallKind.STATISTICS | CallKind.NORM:

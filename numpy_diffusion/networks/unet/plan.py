@@ -174,8 +174,11 @@ class Builder:
 
         def back() -> None:
             dy, dvector = self.gradients[dst], NONE if vector == NONE else self.gradient(vector)[0]
-            kind = CallKind.CONV_WEIGHTS
-            self.calls.append(forward._replace(kind=kind, dst=NONE, dy=dy, vector=dvector, residual=NONE))
+            by_weights = forward._replace(kind=CallKind.CONV_WEIGHTS, dst=NONE, dy=dy, vector=NONE, residual=NONE)
+            self.calls.append(by_weights)
+            if forward.bias != NOWHERE or dvector != NONE:
+                by_bias = Call(CallKind.CONV_BIAS, dy=dy, vector=dvector, bias=forward.bias)
+                self.calls.append(by_bias)
             if self.gradients.get(src) != NONE:
                 self.conv_back(f"{name}.weight", src, dy, k, stride, pad)
             if residual != NONE and self.gradients.get(residual) != NONE:

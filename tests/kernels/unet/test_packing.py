@@ -6,6 +6,8 @@ import hashlib
 
 import numpy as np
 from checks.threads import digests
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.layers import conv, winograd
 from numpy_diffusion.kernels.unet.packing import pack, unpack
@@ -43,15 +45,15 @@ def test_packed_parameters_are_panels_with_u_behind_them() -> None:
 
 
 def there_and_back() -> list[np.ndarray]:
-    """Both packings of odd sizes, and what is unpacked of each."""
+    """Both packings of odd sizes, and what is unpacked of the first."""
     where, found = layout({"bias": (3,), "conv.weight": (WIDEST_LANES + 3, 19, 3, 3), "linear.weight": (5, 7)}), []
     flat = np.random.default_rng(2).normal(size=where.count).astype(np.float32)
-    for packing, kept in ((where.weights, flat), (where.turned, np.concatenate([np.zeros(3, np.float32), flat[3:]]))):
+    for packing in (where.weights, where.turned):
         pack(flat, packing, packed := np.full(packing.size, np.nan, np.float32))
-        unpack(packed, packing, back := np.zeros_like(flat))
-        np.testing.assert_array_equal(back, kept)  # turned there are matrices alone
-        found += [packed, back]
-    return found
+        found.append(packed)
+    unpack(found[0], where.weights, back := np.zeros_like(flat))
+    np.testing.assert_array_equal(back, flat)
+    return [*found, back]
 
 
 def digest() -> str:
@@ -73,3 +75,26 @@ def test_parameters_that_start_elsewhere_and_are_float16() -> None:
     pack(np.concatenate([v.ravel() for v in params.values()]).astype(np.float32), where.weights, expected)
     pack(np.concatenate([v.ravel() for v in other.values()]), where.weights.read_from(starts), found)
     np.testing.assert_array_equal(found, expected)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    J=st.integers(1, 3 * WIDEST_LANES),
+    C=st.integers(1, 3 * WIDEST_LANES),
+    k=st.sampled_from((1, 3, 5)),
+    before=st.integers(0, 3),
+)
+def test_panels_of_any_shape_there_and_back(J: int, C: int, k: int, before: int) -> None:
+    where = layout({"norm.weight": (before,), "conv.weight": (J, C, k, k)})
+    flat = np.random.default_rng(J).normal(size=before + J * C * k * k).astype(np.float32)
+    weight = flat[before:].reshape(J, C, k, k)
+    for packing, wanted in ((where.weights, conv.panels(weight)), (where.turned, conv.turned(weight))):
+        packed = np.full(packing.size, np.nan, np.float32)
+        pack(flat, packing, packed)
+        at = packing.at["conv.weight"]
+        np.testing.assert_array_equal(packed[at : at + wanted.size], wanted)
+        assert packing.count == at + wanted.size
+        if not packing.turned:
+            back = np.full_like(flat, np.nan)
+            unpack(packed, packing, back)
+            np.testing.assert_array_equal(back, flat)

@@ -27,7 +27,7 @@ def test_no_more_workers_than_groups(groups: int) -> None:
     work = workspace(plan(), where, 7 * np.arange(groups + 1))
     assert len(work.groups.rows) == groups
     assert len(work.arenas) == len(work.scratch) == min(groups, numba.get_num_threads())
-    assert work.groups.sums.shape[1] == where.weights.numbers
+    assert work.groups.sums.shape[1] == where.weights.count
     assert (work.flat.size, work.losses.size) == (15, 7 * groups)
 
 
