@@ -9,15 +9,16 @@ from numpy_diffusion.kernels._jit import inline_jit
 from numpy_diffusion.kernels.vector.registers import address, fma, like, load, size, store
 
 
-def make_sandwich(vector, matrix, add=False):
+def make_sandwich(vector, matrix, add=False, keep=store):
     """The intrinsic sandwich(A, a0, ai, aj, S, s0, C, c0, ci, cj): C = M A M^T, where `add` S + M A M^T.
 
     The entries are registers of `vector` numbers: A[i, j] lies at a0 + i * ai + j * aj, S[i, j] and C[i, j] at s0 or
     c0 + i * ci + j * cj.  The small `matrix` M is known to the compiler, which makes sums and differences of it.
-    Where there is no compiler it is the loop.
+    Where there is no compiler it is the loop.  `keep` stores C; `bfloat16.store_packed` rounds it, to half as many
+    words, and then C's places and strides are counted in these.
     """
     if config.DISABLE_JIT:  # stepping through kernels with a debugger
-        return plain_sandwich(vector, matrix, add)
+        return plain_sandwich(vector, matrix, add, rounded=keep is not store)
 
     @intrinsic
     def sandwich(typingctx, A, a0, ai, aj, S, s0, C, c0, ci, cj):
@@ -40,7 +41,7 @@ def make_sandwich(vector, matrix, add=False):
                     value = _combined(builder, line, row)
                     if add:
                         value = builder.fadd(value, load(builder, place(s, i, j, args[8:]), 0, register))
-                    store(builder, place(c, i, j, args[8:]), 0, value)
+                    keep(builder, place(c, i, j, args[8:]), 0, value)
             return context.get_dummy_value()
 
         return signature, codegen
