@@ -45,6 +45,8 @@ class CallKind(IntEnum):
     QUICK_GELU_BACK = 28
     LAST = 29  # the last pixel of an image
     LAST_BACK = 30
+    ROUND = 31  # what only a plan in bfloat16 has, see `dispatch.rounded`: an image of words
+    ROUNDED_CONV = 32
 
 
 class Call(NamedTuple):
@@ -73,7 +75,7 @@ class Call(NamedTuple):
     do: int = NONE
     matrices: int = NONE  # of an attention's gradient
     # numbers
-    weight: int = NOWHERE  # where the weights start, see `layout`
+    weight: int = NOWHERE  # where the weights start, see `layout`; of a ROUNDED_CONV and its U, among the words
     squares: int = NOWHERE  # of a convolution: where U starts, if it goes by squares of pixels, see `winograd`
     bias: int = NOWHERE
     window: int = 0  # k of a convolution of k x k pixels

@@ -6,7 +6,7 @@ import numpy as np
 
 from numpy_diffusion.kernels.layers import conv, winograd
 from numpy_diffusion.kernels.memory import round_up
-from numpy_diffusion.kernels.unet.calls import Layout, Packing
+from numpy_diffusion.kernels.unet.calls import CallKind, Layout, Packing
 from numpy_diffusion.kernels.vector.registers import LANES
 from numpy_diffusion.models import parameters
 
@@ -49,6 +49,7 @@ def used(where: Layout, calls: np.ndarray) -> Layout:
 
     calls : `CALL` [n], of a plan with this layout
     """
+    calls = calls[calls["kind"] < CallKind.ROUND]  # what is rounded has a U of its own
     turned = calls["turned"] != 0
     return where._replace(
         weights=_used(where.weights, calls["squares"][~turned]), turned=_used(where.turned, calls["squares"][turned])
