@@ -37,6 +37,7 @@ class Parameterised(ABC):
     """
 
     _laid_out: Any = None  # the parameters as kernels read them, of a network that keeps them so
+    _rounded: Any = None  # the same in bfloat16
 
     def __init__(self, config: Any, shapes: parameters.Shapes, *, seed: int = 0, dtype: Any = np.float32) -> None:
         if dtype not in (np.float32, np.float64):
@@ -77,7 +78,7 @@ class Parameterised(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle needs: the parameters once, and not in the form of the kernels as well."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("params", "_laid_out")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("params", "_laid_out", "_rounded")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy's parameters are views of its own buffer."""

@@ -13,7 +13,7 @@ from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers.images import NOWHERE, image, pitch, pixel
 from numpy_diffusion.kernels.layers.winograd import CENTRE, PAD, PATCH, TAPS, A, B, G
 from numpy_diffusion.kernels.threads import share
-from numpy_diffusion.kernels.vector.bfloat16 import pairs_tile, round_rows, store_packed
+from numpy_diffusion.kernels.vector.bfloat16 import make_rounded_sandwich, pairs_tile, round_rows
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.sandwich import make_sandwich
 from numpy_diffusion.kernels.vector.tile import move, prefetch_to_read
@@ -25,7 +25,7 @@ def _transposed(matrix):
     return tuple(zip(*matrix, strict=True))
 
 
-to_patch = make_sandwich(VECTOR, _transposed(B), keep=store_packed)
+to_patch = make_rounded_sandwich(VECTOR, _transposed(B))
 to_weights = make_sandwich(VECTOR, G)
 to_output, add_output = (make_sandwich(VECTOR, _transposed(A), add) for add in (False, True))
 BUDGET = 16384  # squares at a time, times input channels, at most

@@ -19,8 +19,20 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from numpy_diffusion.kernels._jit import inline_jit, jit
-from numpy_diffusion.kernels.vector.registers import LANES, PAIRS, ROWS, VECTOR, address, fma, load, size, store
+from numpy_diffusion.kernels.vector.registers import (
+    LANES,
+    PAIRS,
+    ROWS,
+    VECTOR,
+    WIDEST_VECTOR,
+    address,
+    fma,
+    load,
+    size,
+    store,
+)
 from numpy_diffusion.kernels.vector.runs import make_runs_tile, make_two_rows_tile
+from numpy_diffusion.kernels.vector.sandwich import make_sandwich, plain_sandwich
 
 HALF, UPPER = 16, 0xFFFF0000  # bits of a number, and where in a word the second one is
 WORD, FLOAT = ir.IntType(32), ir.FloatType()
@@ -44,9 +56,14 @@ def _all(kind, value):
     return ir.Constant(kind, [value] * kind.count)
 
 
+def _whole(register):
+    """Whether the processor's instructions are there for a register of this type."""
+    return PAIRS and register.count == WIDEST_VECTOR
+
+
 def add_products(builder, a, b, c):
     """c + the second products + the first ones, of the pairs in registers a and b."""
-    if PAIRS:
+    if _whole(c.type):
         pairs = ir.VectorType(_BFloat16(), 2 * c.type.count)
         kind = ir.FunctionType(c.type, [c.type, pairs, pairs])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.dpbf16ps.512")
@@ -70,7 +87,7 @@ def packed(builder, value):
     """The numbers of a register, rounded: half a register of words."""
     count = value.type.count
     words, to = ir.VectorType(WORD, count), ir.VectorType(FLOAT, count // 2)
-    if PAIRS:
+    if _whole(value.type):
         halves = ir.VectorType(_BFloat16(), count)
         kind = ir.FunctionType(halves, [value.type])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.cvtneps2bf16.512")
@@ -107,9 +124,31 @@ def make_round(vector):
     return round_pairs
 
 
-def store_packed(builder, pointer, offset, value):
+def _store_packed(builder, pointer, offset, value):
     """pointer[offset...] = a register, rounded, in half as many words."""
     store(builder, pointer, offset, packed(builder, value))
+
+
+def make_rounded_sandwich(vector, matrix):
+    """A `sandwich` that rounds C; its places and strides are counted in words."""
+    if config.DISABLE_JIT:  # stepping through kernels with a debugger
+        return plain_rounded_sandwich(vector, matrix)
+    return make_sandwich(vector, matrix, keep=_store_packed)
+
+
+def plain_rounded_sandwich(vector, matrix):
+    """The same as a loop."""
+    exact, side = plain_sandwich(vector, matrix), len(matrix)
+
+    @inline_jit
+    def sandwich(A, a0, ai, aj, S, s0, C, c0, ci, cj):
+        made = np.empty(side * side * vector, np.float32)
+        exact(A, a0, ai, aj, S, s0, made, 0, side * vector, vector)
+        for i in range(side):
+            for j in range(side):
+                plain_round_pairs(made, (i * side + j) * vector, C, c0 + i * ci + j * cj, vector)
+
+    return sandwich
 
 
 @inline_jit
@@ -138,6 +177,11 @@ def plain_round_pairs(A, a0, C, c0, n):
 
 
 @inline_jit
+def _number(word):
+    return np.uint32(word).view(np.float32)
+
+
+@inline_jit
 def _plain(rows, lanes, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth):
     a, b = A.ravel().view(np.uint32), B.ravel().view(np.uint32)
     start, c = S.ravel(), C.ravel()
@@ -147,20 +191,18 @@ def _plain(rows, lanes, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0
             for r in range(runs):
                 for k in range(depth):
                     left, right = a[a0 + r * arun + k * ak + i * ai], b[b0 + r * brun + k * ldb + n]
-                    total += _number(left & UPPER) * _number(right & UPPER)
-                    total += _number(left << HALF) * _number(right << HALF)
+                    total += _number(left & np.uint32(UPPER)) * _number(right & np.uint32(UPPER))
+                    total += _number(left << np.uint32(HALF)) * _number(right << np.uint32(HALF))
             c[c0 + i * ldc + n] = total
 
 
-def _number(word):
-    return np.uint32(word).view(np.float32)
-
-
+@inline_jit
 def plain_pairs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth):
     """The tile of pairs as a loop."""
     _plain(ROWS, LANES, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth)
 
 
+@inline_jit
 def plain_two_rows_of_pairs(A, a0, arun, ak, ai, a1, B, b0, brun, ldb, S, s0, C, c0, ldc, c1, runs, depth):
     """The same in two halves, one after the other."""
     for half in range(2):

@@ -14,11 +14,10 @@ def make_sandwich(vector, matrix, add=False, keep=store):
 
     The entries are registers of `vector` numbers: A[i, j] lies at a0 + i * ai + j * aj, S[i, j] and C[i, j] at s0 or
     c0 + i * ci + j * cj.  The small `matrix` M is known to the compiler, which makes sums and differences of it.
-    Where there is no compiler it is the loop.  `keep` stores C; `bfloat16.store_packed` rounds it, to half as many
-    words, and then C's places and strides are counted in these.
+    Where there is no compiler it is the loop.  `keep` stores C, as `registers.store` does.
     """
     if config.DISABLE_JIT:  # stepping through kernels with a debugger
-        return plain_sandwich(vector, matrix, add, rounded=keep is not store)
+        return plain_sandwich(vector, matrix, add)
 
     @intrinsic
     def sandwich(typingctx, A, a0, ai, aj, S, s0, C, c0, ci, cj):
