@@ -147,8 +147,7 @@ def _dalle2(options: Options) -> int:
 
 def _drawn(options: Options, opened: Callable[..., Any], call: Callable[..., Any]) -> int:
     """Pictures of a text by the pipeline in a folder, with the options that its call takes."""
-    path = Path(options["output"])
-    _check_output(path, (".npy", ".png"))
+    _check_output(path := Path(options["output"]), (".npy", ".png"))
     with precision(options.get("precision", "float32")):
         x = opened(options["run"])(options["text"], **_for(call, options))
     _write(path, x, min(COLUMNS, len(x)))

@@ -20,10 +20,11 @@ def precision(name: Precision) -> Iterator[None]:
     """Networks that are called inside the `with` multiply float32 numbers, or numbers rounded to bfloat16.
 
     bfloat16 has float32's range and 8 significant bits.  A processor with an instruction for it (AVX-512 BF16) does
-    twice the products a second, and a large network's weights are half the bytes to fetch.  Weights and what they are
-    multiplied with are rounded to nearest, ties to even; sums, norms and softmax stay in float32.  U-Nets have kernels
-    for it; another network is refused.  An autoencoder, an encoder of texts, and what is no network, stay in float32.
-    An argument `precision` of a function inside counts more.  The setting is that of the thread, as `nd.backend`'s is.
+    twice the products a second, and a large network's weights are half the bytes to fetch.  Weights and what they
+    are multiplied with are rounded to nearest, ties to even; sums, norms and softmax stay in float32.  U-Nets have
+    kernels for it, and any other network that is asked for eps is refused.  An autoencoder, an encoder of texts, the
+    prior of DALL-E 2 and what is no network stay in float32, and so does training.  An argument `precision` of a
+    function inside counts more.  The setting is that of the thread, as that of `nd.backend` is.
 
     Raises
     ------

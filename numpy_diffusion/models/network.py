@@ -2,8 +2,8 @@
 
 A new network is a subclass of `Network` that brings a definition (`forward`, `backward`) and its first weights; this
 file has what all share, above what `Parameterised` gives.  What it may bring besides are kernels, `own_outputs`,
-`own_rounded`, `own_chain`, `own_flow`, `own_gradient` and `own_steps`: each gives the same as the definition, faster, or None
-where it does not know how.
+`own_rounded`, `own_chain`, `own_flow`, `own_gradient` and `own_steps`: each gives the same as the definition, faster
+or rounded, or None where it does not know how.
 """
 
 from __future__ import annotations

@@ -78,7 +78,9 @@ class Parameterised(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle needs: the parameters once, and not in the form of the kernels as well."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("params", "_laid_out", "_rounded")}
+        return {
+            name: value for name, value in self.__dict__.items() if name not in ("params", "_laid_out", "_rounded")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy's parameters are views of its own buffer."""

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def nearest(x: np.ndarray) -> np.ndarray:
-    """Finite x, float32, as the nearer of the two bfloat16 numbers around it, the one with an even last bit of two."""
+    """Finite x, float32, as the nearer of the two bfloat16 numbers around it; of two as near, the even."""
     below = (x.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)  # towards zero
     above = (below.view(np.uint32) + np.uint32(0x10000)).view(np.float32)
     far = np.abs(above.astype(np.float64))

@@ -1,9 +1,9 @@
 """Convolution with products in bfloat16: the forward pass of `conv.py` with x and W rounded, sums in float32.
 
-What it reads is an image of words: each is a pair of neighbouring channels (`vector.bfloat16`), so that there are half
-as many channels and all else is as in float32; `round_image` makes it.  By squares (`bfloat16_squares`) the image is
-of numbers, and what is rounded is its patches.  Weights are panels of LANES output channels as in float32, [panel,
-window row, window column, pair of input channels, lane], in an array of words of their own.
+What it reads is an image of words: each is a pair of neighbouring channels (`vector.bfloat16`), so that there are
+half as many channels and all else is as in float32; `round_image` makes it.  By squares (`bfloat16_squares`) the
+image is of numbers, and what is rounded is its patches.  Weights are panels of LANES output channels as in float32,
+[panel, window row, window column, pair of input channels, lane], in an array of words of their own.
 """
 
 from numba.extending import register_jitable

@@ -62,7 +62,7 @@ def scratch_size(C):
 
 @jit
 def transform(weights, w0, words, u0, C, J, part, parts):
-    """words[u0...] = U of weights[w0...], rounded, [panel, place, pair of input channels, lane]; this part's share."""
+    """words[u0...] = U of weights[w0...], rounded: [panel, place, pair of channels, lane]; this part's share."""
     size, pairs, made = C * LANES, J // LANES * C // 2, np.empty(2 * PATCH * LANES, np.float32)
     low, high = share(pairs, part, parts)
     for i in range(low, high):

@@ -149,8 +149,8 @@ def predict(plan, weights, x, embedding, place, told, words=None):
     rounds = plan.calls["kind"].max() >= CallKind.ROUND
     rounded = address_of(dispatch.rounded, *given) if rounds else 0
     addresses = address_of(dispatch.forward, *given), _transformer(plan, *given), rounded
-    parts = plan.calls, _ends(plan), plan.tokens, weights, words, x, embedding, place, told, arenas, scratch, tables, eps
-    job = Prediction(*addresses, *parts)
+    parts = plan.calls, _ends(plan), plan.tokens, weights, words, x, embedding, place, told
+    job = Prediction(*addresses, *parts, arenas, scratch, tables, eps)
     shared = address_on_threads(_shared_call, SharedCall(job, 0, 0))
     _predict(address_on_threads(_samples, job), shared, len(arenas), job)
     return eps

@@ -71,8 +71,8 @@ def _convolution(builder: Builder, call: Call, rounding: Rounding, words: dict[i
     squares = call.squares != NOWHERE
     at = rounding.place(call.weight, inputs, outputs, call.window, squares)
     src = call.src if squares else _rounded(builder, call.src, words)
-    places = dict(weight=NOWHERE, squares=at) if squares else dict(weight=at)
-    builder.calls.append(call._replace(kind=CallKind.ROUNDED_CONV, src=src, **places))
+    weight, of_squares = (NOWHERE, at) if squares else (at, NOWHERE)
+    builder.calls.append(call._replace(kind=CallKind.ROUNDED_CONV, src=src, weight=weight, squares=of_squares))
 
 
 def _rounded(builder: Builder, image: int, words: dict[int, int]) -> int:

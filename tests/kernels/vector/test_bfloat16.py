@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -41,9 +40,8 @@ def compiled(width: int | str) -> SimpleNamespace:
 
 
 @pytest.fixture
-def without_instructions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def without_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simd, "PAIRS", False)
-    yield
 
 
 @EACH
