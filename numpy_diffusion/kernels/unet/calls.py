@@ -47,6 +47,7 @@ class CallKind(IntEnum):
     LAST_BACK = 30
     ROUND = 31  # what only a plan in bfloat16 has, see `dispatch.rounded`: an image of words
     ROUNDED_CONV = 32
+    ROUNDED_ATTENTION = 33
 
 
 class Call(NamedTuple):

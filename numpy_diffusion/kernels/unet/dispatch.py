@@ -5,6 +5,7 @@ import numpy as np
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers import (
     attention,
+    bfloat16_attention,
     bfloat16_conv,
     conv,
     diagonal_gaussian,
@@ -153,6 +154,10 @@ def rounded(row, tables, worker, weights, words, labels):
     elif row["kind"] == CallKind.ROUND:
         for n in range(tables.shape[0]):
             bfloat16_conv.round_image(worker, image(tables[n], row["src"]), image(tables[n], row["dst"]))
+    elif row["kind"] == CallKind.ROUNDED_ATTENTION:
+        for n in range(tables.shape[0]):
+            q, k, v = image(tables[n], row["q"]), image(tables[n], row["k"]), image(tables[n], row["v"])
+            bfloat16_attention.forward(worker, q, k, v, image(tables[n], row["o"]), row["heads"])
 
 
 @jit

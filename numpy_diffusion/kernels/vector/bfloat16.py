@@ -18,7 +18,7 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from numpy_diffusion.kernels._jit import inline_jit, jit
+from numpy_diffusion.kernels._jit import inline_jit
 from numpy_diffusion.kernels.vector.registers import (
     LANES,
     PAIRS,
@@ -124,6 +124,38 @@ def make_round(vector):
     return round_pairs
 
 
+def make_round_rows(vector):
+    """The intrinsic round_rows(A, a0, a1, C, c0, n): n words from C[c0] on, of the numbers from A[a0] and A[a1] on.
+
+    They are rounded and stand side by side; n is a multiple of `vector`.
+    """
+
+    @intrinsic
+    def round_rows(typingctx, A, a0, a1, C, c0, n):
+        signature = types.void(A, types.intp, types.intp, C, types.intp, types.intp)
+
+        def codegen(context, builder, signature, args):
+            first, c = (address(context, builder, signature, args, at) for at in (0, 3))
+            second = builder.gep(first, [builder.sub(args[2], args[1])])
+            halves, words = (ir.VectorType(ir.IntType(bits), vector) for bits in (HALF, 2 * HALF))
+            with cgutils.for_range(builder, builder.udiv(args[5], size(vector))) as loop:
+                at = builder.mul(loop.index, size(vector))
+                low, high = (
+                    builder.zext(builder.bitcast(packed(builder, value), halves), words)
+                    for value in (
+                        load(builder, builder.gep(row, [at]), 0, ir.VectorType(FLOAT, vector))
+                        for row in (first, second)
+                    )
+                )
+                pairs = builder.or_(low, builder.shl(high, _all(words, HALF)))
+                store(builder, builder.gep(c, [at]), 0, builder.bitcast(pairs, ir.VectorType(FLOAT, vector)))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return round_rows
+
+
 def _store_packed(builder, pointer, offset, value):
     """pointer[offset...] = a register, rounded, in half as many words."""
     store(builder, pointer, offset, packed(builder, value))
@@ -160,12 +192,12 @@ def bits(value):
     return (word + np.uint32(0x7FFF) + (word >> np.uint32(HALF) & np.uint32(1))) & np.uint32(UPPER)
 
 
-@jit
-def round_rows(A, a0, a1, C, c0, n):
-    """n words from C[c0] on: numbers of the rows from A[a0] and from A[a1] on, side by side."""
-    words = C.view(np.uint32)
+@inline_jit
+def plain_round_rows(A, a0, a1, C, c0, n):
+    """The rounding of two rows as a loop."""
+    a, words = A.ravel(), C.ravel().view(np.uint32)
     for i in range(n):
-        words[c0 + i] = bits(A[a0 + i]) >> np.uint32(HALF) | bits(A[a1 + i])
+        words[c0 + i] = bits(a[a0 + i]) >> np.uint32(HALF) | bits(a[a1 + i])
 
 
 @inline_jit
@@ -211,8 +243,9 @@ def plain_two_rows_of_pairs(A, a0, arun, ak, ai, a1, B, b0, brun, ldb, S, s0, C,
 
 
 if config.DISABLE_JIT:  # stepping through kernels with a debugger
-    round_pairs, pairs_tile, two_rows_of_pairs = plain_round_pairs, plain_pairs_tile, plain_two_rows_of_pairs
+    round_pairs, round_rows = plain_round_pairs, plain_round_rows
+    pairs_tile, two_rows_of_pairs = plain_pairs_tile, plain_two_rows_of_pairs
 else:
-    round_pairs = make_round(VECTOR)
+    round_pairs, round_rows = make_round(VECTOR), make_round_rows(VECTOR)
     pairs_tile = make_runs_tile(ROWS, VECTOR, multiply=add_products)
     two_rows_of_pairs = make_two_rows_tile(ROWS, VECTOR, multiply=add_products)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from numpy_diffusion.kernels.layers import bfloat16_conv
+from numpy_diffusion.kernels.layers import bfloat16_attention, bfloat16_conv
 from numpy_diffusion.kernels.layers.images import NOWHERE
 from numpy_diffusion.kernels.unet.calls import Call, CallKind
 
@@ -56,6 +56,8 @@ def in_bfloat16(builder: Builder, rounding: Rounding) -> None:
     for call in calls:
         if call.kind == CallKind.CONV and _suits(builder, call):
             _convolution(builder, call, rounding, words)
+        elif call.kind == CallKind.ATTENTION and not call.causal and _fills(builder, call):
+            builder.calls.append(call._replace(kind=CallKind.ROUNDED_ATTENTION))
         else:
             builder.calls.append(call)
 
@@ -64,6 +66,10 @@ def _suits(builder: Builder, call: Call) -> bool:
     src, dst = builder.images[call.src], builder.images[call.dst]
     several = dst.height * dst.width > 1 or call.dst in builder.tokens
     return several and bfloat16_conv.suits(src.channels, dst.channels)
+
+
+def _fills(builder: Builder, call: Call) -> bool:
+    return bfloat16_attention.suits(builder.images[call.q].channels, call.heads)
 
 
 def _convolution(builder: Builder, call: Call, rounding: Rounding, words: dict[int, int]) -> None:

@@ -36,6 +36,7 @@ def compiled(width: int | str) -> SimpleNamespace:
         pairs_tile=(_tile, simd.plain_pairs_tile),
         two_rows=(_two_rows, simd.plain_two_rows_of_pairs),
         round_pairs=(lambda rows, vector: simd.make_round(vector), simd.plain_round_pairs),
+        round_rows=(lambda rows, vector: simd.make_round_rows(vector), simd.plain_round_rows),
     )
 
 
@@ -126,12 +127,16 @@ def test_without_the_instructions_the_bits_are_the_same() -> None:
     assert np.isnan((found.view(np.uint32) << 16).view(np.float32)).all()
 
 
-def test_rows_are_rounded_side_by_side() -> None:
-    x = every_kind_of_number(3, 90)
-    found = np.full(42, UNTOUCHED)
-    simd.round_rows(x, 1, 50, found, 1, 40)
-    assert (found[1:41].view(np.uint32) == words(x[1:41], x[50:90]).view(np.uint32)).all()
-    assert (found[[0, 41]] == UNTOUCHED).all()
+@EACH
+def test_rows_are_rounded_side_by_side(width: int | str) -> None:
+    x, n = every_kind_of_number(3, 120), 48
+    found = np.full(n + 2, UNTOUCHED)
+    compiled(width).round_rows(x, 1, 70, found, 1, n)
+    assert (found[1:-1].view(np.uint32) == words(x[1 : 1 + n], x[70 : 70 + n]).view(np.uint32)).all()
+    assert (found[[0, -1]] == UNTOUCHED).all()
+
+
+def test_what_is_no_number_stays_none() -> None:
     assert np.isnan((np.array([simd.bits(np.float32(np.nan))], np.uint32)).view(np.float32)).all()
 
 
