@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpy_diffusion import _checks
-from numpy_diffusion.kernels.precision import precision
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.protocol import Model
@@ -62,8 +61,9 @@ def embeddings(
 ) -> np.ndarray:
     """Embeddings of pictures of the texts, the better of two each: float32 [n, D]."""
     kept = stage.within(guided(prior, Condition(**told._asdict()), guidance), prior.shift, prior.scale)
-    with precision("float32"):  # whatever the U-Nets behind it are asked for: it has no other products
-        return better_of_two(kept, stage.schedule, told.embedding, **stage.options(steps) | who.of_chain(PRIOR))
+    how = stage.options(steps) | who.of_chain(PRIOR)
+    # In float32 whatever the U-Nets behind it are asked for, as it has no other.
+    return better_of_two(kept, stage.schedule, told.embedding, precision="float32", **how)
 
 
 def denoiser(
