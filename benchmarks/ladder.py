@@ -23,8 +23,10 @@ from numpy_diffusion.kernels import noising
 from numpy_diffusion.kernels._jit import jit, parallel_jit
 from numpy_diffusion.kernels.memory import aligned
 from numpy_diffusion.kernels.random import box_muller, philox4x32
+from numpy_diffusion.kernels.vector.bfloat16 import pairs_tile, round_pairs, round_rows
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS
 from numpy_diffusion.kernels.vector.tile import tile
+from numpy_diffusion.layers import bfloat16
 
 N, D = 4096, 768
 WIDTH, SAMPLES = 128, 8192
@@ -146,6 +148,23 @@ def linear_tile(W, X, Y):
             tile(W, j * W.shape[1], 1, W.shape[1], X, block * LANES, X.shape[1], Y, c0, X.shape[1], W.shape[1])
 
 
+@parallel_jit
+def linear_bfloat16(W, X, Y):
+    """Two numbers of 8 bits where there was one of 24: an instruction does twice the products, sums in float32."""
+    pairs = W.shape[1] // 2
+    left = np.empty((W.shape[0], pairs), np.float32)
+    round_pairs(W, 0, left, 0, W.size)
+    for block in prange(X.shape[1] // LANES):
+        right = np.empty(pairs * LANES, np.float32)
+        for k in range(pairs):
+            x0 = 2 * k * X.shape[1] + block * LANES
+            round_rows(X.reshape(-1), x0, x0 + X.shape[1], right, k * LANES, LANES)
+        zeros = np.zeros(LANES, np.float32)
+        for j in range(0, W.shape[0], ROWS):
+            c0 = j * X.shape[1] + block * LANES
+            pairs_tile(left, j * pairs, 0, 1, pairs, right, 0, 0, LANES, zeros, 0, 0, Y, c0, X.shape[1], 1, pairs)
+
+
 def linear_blas(W, X, Y):
     """For comparison, NumPy's BLAS (OpenBLAS): the same idea, in assembly, with a copy into packed form first."""
     np.matmul(W, X, out=Y)
@@ -162,14 +181,15 @@ def main() -> None:
     signal, sigma = np.full(N, 0.6, np.float32), np.full(N, 0.8, np.float32)
     xt, eps, Y = np.empty_like(x0), np.empty_like(x0), aligned(WIDTH * SAMPLES).reshape(WIDTH, SAMPLES)
     noise = [noise_python, noise_numpy, noise_jit, noise_parallel, noise_polynomial, noise_project]
-    linear = [linear_python, linear_jit, linear_order, linear_parallel, linear_tile, linear_blas]
+    linear = [linear_python, linear_jit, linear_order, linear_parallel, linear_tile, linear_bfloat16, linear_blas]
     for rung in noise:
         rung(x0, signal, sigma, xt, eps)
         assert abs(eps.std() - 1.0) < 0.01, rung.__name__
         np.testing.assert_allclose(xt, 0.6 * x0 + 0.8 * eps, atol=1e-5, err_msg=rung.__name__)
     for rung in linear:
         rung(W, X, Y)
-        np.testing.assert_allclose(Y, W @ X, atol=1e-3, err_msg=rung.__name__)
+        seen = map(bfloat16.rounded, (W, X)) if rung is linear_bfloat16 else (W, X)
+        np.testing.assert_allclose(Y, np.matmul(*seen), atol=1e-3, err_msg=rung.__name__)
 
     peak = timing.peak_gflops()
     copied = timing.interleaved({"copy": lambda: np.copyto(xt, x0)}, options.rounds)["copy"]["median"]

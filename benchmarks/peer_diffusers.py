@@ -10,6 +10,7 @@ import torch
 from diffusers import UNet2DModel
 
 NAMES = ("PyTorch eager", "PyTorch channels_last", "PyTorch compiled")
+ROUNDED = (*NAMES, "PyTorch autocast")  # in bfloat16: the whole network, or its products
 
 
 def network(name, kind, model, strict=True):
@@ -81,6 +82,20 @@ def predict(name, model, x, t):
     def run():
         with torch.inference_mode():
             return called(x, t, return_dict=False)[0].numpy()
+
+    return run
+
+
+def predict_rounded(name, model, x, t):
+    """In bfloat16; images come and go in float32."""
+    found = network(name, UNet2DModel, model).eval()
+    whole = name != "PyTorch autocast"
+    called = maybe_compiled(name, found.to(torch.bfloat16) if whole else found)
+    x, t = tensor(name, x), torch.full((len(x),), t - 1)
+
+    def run():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=not whole):
+            return called(x.to(torch.bfloat16) if whole else x, t, return_dict=False)[0].float().numpy()
 
     return run
 

@@ -70,6 +70,9 @@ def jobs(peers: Sequence[ModuleType]) -> dict[str, Callable[[], Work]]:
         for n, target in size.predicted.items():
             title = f"{size.name}, {n} image{'s' if n > 1 else ''}"
             found[title] = functools.partial(predict, title, peers, size.make, n, target)
+            found[f"{title}, bfloat16"] = functools.partial(
+                predict_rounded, f"{title}, bfloat16", peers, size.make, n, 1.5
+            )
         for batch, target in size.trained.items():
             title = f"{size.name}, training step, batch {batch}"
             found[title] = functools.partial(train, title, peers, size.make, batch, target)
@@ -90,6 +93,27 @@ def predict(title: str, peers: Sequence[ModuleType], make: Callable[[], nd.UNet]
     expected = runs[OURS]()
     for name, run in runs.items():
         np.testing.assert_allclose(run(), expected, atol=1e-4 * np.abs(expected).max(), err_msg=name)
+    return Work(title, runs, first, 1, target, flops=n * ours.unet_flops(model))
+
+
+def predict_rounded(
+    title: str, peers: Sequence[ModuleType], make: Callable[[], nd.UNet], n: int, target: float
+) -> Work:
+    """The same in bfloat16: ours beside PyTorch's, whose whole network is so, or the products by autocast."""
+    model = make()
+    x = _images(model, n, seed=n)
+    expected = model(x, 500)
+
+    def rounded() -> np.ndarray:
+        with nd.precision("bfloat16"):
+            return model(x, 500)
+
+    runs = {OURS: rounded}
+    runs |= {name: peer.predict_rounded(name, model, x, 500) for peer in peers for name in peer.ROUNDED}
+    runs = timing.noting_first(runs, first := {})
+    for name, run in runs.items():
+        error = np.linalg.norm(run() - expected) / np.linalg.norm(expected)
+        assert error < 0.02, f"{name}: off by {error:.3f}"
     return Work(title, runs, first, 1, target, flops=n * ours.unet_flops(model))
 
 

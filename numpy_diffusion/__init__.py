@@ -26,6 +26,7 @@ from numpy_diffusion.evaluation.trajectories import importance_weighted, traject
 from numpy_diffusion.interop.diffusers.clip_tokenizer import CLIPTokenizer
 from numpy_diffusion.interop.scikit_learn import DiffusionDensity
 from numpy_diffusion.kernels.backend import backend
+from numpy_diffusion.kernels.precision import precision
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.converted import as_eps, clipped
 from numpy_diffusion.models.guided import guided
@@ -114,6 +115,7 @@ __all__ = [
     "optimal_variance",
     "oracles",
     "parallel",
+    "precision",
     "q_posterior",
     "q_sample",
     "q_step",

@@ -19,6 +19,7 @@ from numpy_diffusion.cli import labs, launched, networks, sources, streams, tabl
 from numpy_diffusion.cli.options import DATA, DEFAULTS, FORM, SAMPLES, SCHEDULES, Options, parser
 from numpy_diffusion.cli.signals import INTERRUPTED, as_ctrl_c
 from numpy_diffusion.cli.streams import say, tell
+from numpy_diffusion.kernels.precision import precision
 from numpy_diffusion.models.converted import clipped
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.network import Network
@@ -146,9 +147,9 @@ def _dalle2(options: Options) -> int:
 
 def _drawn(options: Options, opened: Callable[..., Any], call: Callable[..., Any]) -> int:
     """Pictures of a text by the pipeline in a folder, with the options that its call takes."""
-    path = Path(options["output"])
-    _check_output(path, (".npy", ".png"))
-    x = opened(options["run"])(options["text"], **_for(call, options))
+    _check_output(path := Path(options["output"]), (".npy", ".png"))
+    with precision(options.get("precision", "float32")):
+        x = opened(options["run"])(options["text"], **_for(call, options))
     _write(path, x, min(COLUMNS, len(x)))
     return 0
 

@@ -24,6 +24,7 @@ from numpy_diffusion.cli.labs import NAMES
 from numpy_diffusion.cli.networks import FEW, MODELS, OCTAVES, UNET
 from numpy_diffusion.cli.streams import PROGRAM
 from numpy_diffusion.kernels.backend import BACKENDS
+from numpy_diffusion.kernels.precision import PRECISIONS
 from numpy_diffusion.models.network import LABEL_DROPOUT
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.networks.unet.unet import UNet
@@ -163,8 +164,14 @@ def _sample_options(parser: argparse.ArgumentParser) -> None:
     _option(parser, defaults, "eta", float, "DDIM's noise, 0..1")
     _option(parser, defaults, "churn", float, "noise that euler and heun put back")
     _option(parser, defaults, "first", int, "number of the first sample")
+    _precision_option(parser)
     _option(parser, defaults, "label", int, "number of the class, from 0 on; one more than there are: no class")
     _option(parser, defaults, "guidance", float, "classifier-free guidance: how strongly to ask for the class")
+
+
+def _precision_option(parser: argparse.ArgumentParser) -> None:
+    purpose = "numbers that U-Nets multiply"
+    _option(parser, {"precision": PRECISIONS[0]}, "precision", str, purpose, choices=PRECISIONS)
 
 
 def _text_options(parser: argparse.ArgumentParser, defaults: Options) -> None:
@@ -174,6 +181,7 @@ def _text_options(parser: argparse.ArgumentParser, defaults: Options) -> None:
     parser.add_argument("--quiet", dest="progress", action="store_false", help="no progress bar")
     _option(parser, defaults, "seed", int, "of the pictures")
     _option(parser, defaults, "first", int, "number of the first picture")
+    _precision_option(parser)
 
 
 def _latent_options(parser: argparse.ArgumentParser) -> None:

@@ -2,8 +2,8 @@
 
 A new network is a subclass of `Network` that brings a definition (`forward`, `backward`) and its first weights; this
 file has what all share, above what `Parameterised` gives.  What it may bring besides are kernels, `own_outputs`,
-`own_chain`, `own_flow`, `own_gradient` and `own_steps`: each gives the same as the definition, faster, or None
-where it does not know how.
+`own_rounded`, `own_chain`, `own_flow`, `own_gradient` and `own_steps`: each gives the same as the definition, faster
+or rounded, or None where it does not know how.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend, chosen
+from numpy_diffusion.kernels.precision import asked
 from numpy_diffusion.models import parameters
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.protocol import Pullback
@@ -109,6 +110,10 @@ class Network(Trainable):
         """The outputs of `forward` at the network's own weights."""
         return None
 
+    def own_rounded(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray | None:
+        """The outputs by products in bfloat16, see `kernels.precision`."""
+        return None
+
     def own_chain(
         self, x: np.ndarray, table: Coefficients, seed: int, first: int, stops: Sequence[int]
     ) -> Iterator[tuple[int, np.ndarray]] | None:
@@ -198,8 +203,13 @@ class Network(Trainable):
         x = _checks.array("x", x, ("N", *self.shape), self.dtype)
         t = np.broadcast_to(_checks.steps("t", t, 0, 2**31 - 1, len(x)), len(x))
         condition = self.checked(condition, len(x))
-        outputs = None
-        if chosen(backend) == "numba" and self.dtype == np.float32:
+        outputs, compiled = None, chosen(backend) == "numba" and self.dtype == np.float32
+        if asked() == "bfloat16":
+            outputs = self.own_rounded(x, t, condition) if compiled else None
+            if outputs is None:
+                which = f"a {type(self).__name__}" if compiled else "the definition"
+                raise ValueError(f"precision: expected 'float32', as {which} has no other, got 'bfloat16'")
+        elif compiled:
             outputs = self.own_outputs(x, t, condition)
         return self.forward(self.readable, x, t, condition)[0] if outputs is None else outputs
 

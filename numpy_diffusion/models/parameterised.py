@@ -39,6 +39,7 @@ class Parameterised(ABC):
 
     _laid_out: Any = None  # the parameters as kernels read them, of a network that keeps them so
     _stored: Stored | None = None  # where they are in place of the buffer
+    _rounded: Any = None  # the same in bfloat16
 
     def __init__(self, config: Any, shapes: parameters.Shapes, *, seed: int = 0, dtype: Any = np.float32) -> None:
         if dtype not in (np.float32, np.float64):
@@ -118,7 +119,7 @@ class Parameterised(ABC):
 
         Equal ones are pickled as equal bytes: in one order, and no object among them that may be the array's own.
         """
-        needed = sorted(self.__dict__.keys() - {"params", "_laid_out"})
+        needed = sorted(self.__dict__.keys() - {"params", "_laid_out", "_rounded"})
         return {name: self.__dict__[name] for name in needed} | {"dtype": self.dtype.name}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

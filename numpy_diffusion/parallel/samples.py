@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend, chosen
+from numpy_diffusion.kernels.precision import Precision, asked
 from numpy_diffusion.models.protocol import Model, described
 from numpy_diffusion.models.wrapper import check_rows, rows
 from numpy_diffusion.parallel.engine import module, name, placed, task
@@ -38,6 +39,7 @@ def sample(
     first: int = 0,
     shape: tuple[int, ...] | None = None,
     backend: Backend | None = None,
+    precision: Precision | None = None,
 ) -> Any:
     """n samples of the model as a lazy dask array [n, *shape], to the bit those of `nd.sample` with the same seed.
 
@@ -80,6 +82,7 @@ def sample(
         "steps": steps,
         "end": end,
         "shape": shape,
+        "precision": asked(precision),
     }
     samplers.sample_steps(rows(model, slice(0, 1)), schedule, 1, seed, **options)  # type: ignore[arg-type]
     length = NUMBERS // math.prod(known.shape) if chunk is None else _checks.integer("chunk", chunk, 1)

@@ -61,7 +61,9 @@ def embeddings(
 ) -> np.ndarray:
     """Embeddings of pictures of the texts, the better of two each: float32 [n, D]."""
     kept = stage.within(guided(prior, Condition(**told._asdict()), guidance), prior.shift, prior.scale)
-    return better_of_two(kept, stage.schedule, told.embedding, **stage.options(steps) | who.of_chain(PRIOR))
+    how = stage.options(steps) | who.of_chain(PRIOR)
+    # In float32 whatever the U-Nets behind it are asked for, as it has no other.
+    return better_of_two(kept, stage.schedule, told.embedding, precision="float32", **how)
 
 
 def denoiser(

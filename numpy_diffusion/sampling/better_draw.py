@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend
+from numpy_diffusion.kernels.precision import Precision
 from numpy_diffusion.models.protocol import Model
 from numpy_diffusion.noise import WORD_RANGE
 from numpy_diffusion.process.schedules import Schedule
@@ -33,6 +34,7 @@ def better_of_two(
     first: int = 0,
     progress: bool = True,
     backend: Backend | None = None,
+    precision: Precision | None = None,
 ) -> np.ndarray:
     """Of two draws of each sample the one that has the larger dot product with `towards`.
 
@@ -79,6 +81,7 @@ def better_of_two(
             shape=towards.shape[1:],
             progress=progress,
             backend=backend,
+            precision=precision,
         )
         for number in (first, first + APART)
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy_diffusion import _checks
 from numpy_diffusion._progress import Bar
 from numpy_diffusion.kernels.backend import chosen
+from numpy_diffusion.kernels.precision import asked
 from numpy_diffusion.models.protocol import Described
 from numpy_diffusion.noise import STREAM_REVERSE, normal
 from numpy_diffusion.process.coefficients import Coefficients
@@ -36,7 +37,7 @@ def run(
     """Down the table from x, in the model's units: {t: x_t} of the steps wanted, in the data's units.
 
     With `shared` all samples of x take the noise of sample `first`; `on_arrival` may change x wherever a row arrives.
-    A model's own kernel has neither, and the loop below is taken.
+    A model's own kernel has neither, nor bfloat16, and the loop below is taken.
     """
     kept = {int(table.t[0]): x}
     with Bar("sampling", len(table.t), "evaluations", show=progress) as bar:
@@ -67,7 +68,8 @@ def rows(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Down the table from x, in the model's units: (k, y) after each row k of `stops`, and maybe after others."""
     found = None
-    if model.own_chain is not None and chosen() == "numba" and not shared and on_arrival is None:
+    plain = asked() == "float32" and not shared and on_arrival is None
+    if model.own_chain is not None and chosen() == "numba" and plain:
         found = model.own_chain(x, table, seed, first, stops)
     if found is None:
         found = _chain(model, x, table, seed, first, schedule, shared, on_arrival)

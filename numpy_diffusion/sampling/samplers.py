@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels import backend as backends
+from numpy_diffusion.kernels import precision as precisions
 from numpy_diffusion.kernels.backend import Backend, chosen
+from numpy_diffusion.kernels.precision import Precision, asked
 from numpy_diffusion.models.protocol import Described, Model, check_schedule, described
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.coefficients import Coefficients
@@ -44,6 +46,7 @@ def sample(
     shape: tuple[int, ...] | None = None,
     progress: bool = True,
     backend: Backend | None = None,
+    precision: Precision | None = None,
 ) -> Any:
     """Draw n samples from the model, down the reverse chain from x_T ~ N(0, I).
 
@@ -70,6 +73,7 @@ def sample(
     progress : show a bar on standard error, if it takes longer than a second
     backend : "numba": compiled kernels, for a network that has one the whole chain in one; "numpy": the definitions,
         from the loop of `chain` to the model's; that of `nd.backend` unless given
+    precision : "float32", or "bfloat16" for a U-Net's products; that of `nd.precision` unless given
 
     Returns
     -------
@@ -88,13 +92,13 @@ def sample(
     ((3, 2), dtype('float32'))
     """
     call = _checked(model, schedule, n, seed, first, shape, method, variance, eta, churn, steps, end)
-    form = chosen(backend)
+    form, rounding = chosen(backend), asked(precision)
     visited = [int(call.table.t[0]), *call.table.s[call.table.accept].tolist()]
     wanted = [end] if keep is None else _checks.steps("keep", keep, 0, schedule.T).ravel().tolist()
     if missing := sorted(set(wanted) - set(visited)):
         raise ValueError(f"keep: expected steps that the chain visits, got {missing[0]}, which it does not")
 
-    with backends.backend(form):
+    with backends.backend(form), precisions.precision(rounding):
         snapshots = run(*call, wanted, progress=progress)
     return snapshots[end] if keep is None else snapshots
 
@@ -114,6 +118,7 @@ def sample_steps(
     first: int = 0,
     shape: tuple[int, ...] | None = None,
     backend: Backend | None = None,
+    precision: Precision | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Draw n samples as `sample` does, and stop after each step, so that it can be looked at.
 
@@ -140,14 +145,14 @@ def sample_steps(
     0 (3, 2)
     """
     call = _checked(model, schedule, n, seed, first, shape, method, variance, eta, churn, steps, end)
-    return _one_by_one(call, chosen(backend))
+    return _one_by_one(call, chosen(backend), asked(precision))
 
 
-def _one_by_one(call: _Call, form: Backend) -> Iterator[tuple[int, np.ndarray]]:
+def _one_by_one(call: _Call, form: Backend, rounding: Precision) -> Iterator[tuple[int, np.ndarray]]:
     ends = np.flatnonzero(call.table.accept)
     walk = rows(*call, ends.tolist())
     while True:
-        with backends.backend(form):  # for the step alone, and not for what is done with it
+        with backends.backend(form), precisions.precision(rounding):  # for the step alone, not for what follows
             arrived = next(walk, None)
         if arrived is None:
             return

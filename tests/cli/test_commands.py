@@ -236,6 +236,12 @@ def test_sample_is_the_function_sample(capsys, trained, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["x.csv", "x.npy"]
 
 
+def test_what_has_no_kernels_in_bfloat16_says_so(capsys, trained, tmp_path):
+    message = failure(capsys, "sample {} -n 4 -o {} --quiet --precision bfloat16", trained, tmp_path / "x.npy")
+    assert message == "precision: expected 'float32', as a MLP has no other, got 'bfloat16'"
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_sample_that_fails_leaves_the_old_file(capsys, monkeypatch, trained, tmp_path):
     (tmp_path / "x.npy").write_text("old")
 

@@ -34,6 +34,14 @@ def test_it_is_the_pipeline_s_call(capsys, folder: Path, tmp_path: Path) -> None
     assert width > 3 * height  # four pictures side by side
 
 
+def test_pictures_in_bfloat16_are_the_pipeline_s(capsys, folder: Path, tmp_path: Path) -> None:
+    line = f"text2image {{}} {{}} --steps 3 --quiet -n 1 --precision bfloat16 -o {tmp_path}/x.npy"
+    call(capsys, line, folder, TEXT)
+    with nd.precision("bfloat16"):
+        expected = pipeline()(TEXT, n=1, steps=3, progress=False)
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), expected)
+
+
 def test_errors_are_one_line_and_status_2(capsys, folder: Path, tmp_path: Path) -> None:
     for place, text, more, sentence in (
         (folder, "a purpel plane", "x.png", "got 'purpel'; did you mean 'purple'?"),

@@ -81,6 +81,16 @@ def test_the_form_is_that_of_the_call_and_not_of_the_worker() -> None:
     assert digest(x) == digest(definition) != digest(nd.sample(model, SCHEDULE, 9))
 
 
+def test_the_precision_goes_with_the_call() -> None:
+    with nd.precision("bfloat16"):
+        x = nd.parallel.sample(network(), SCHEDULE, 9)
+    with pytest.raises(ValueError, match="precision: expected 'float32', as a MLP has no other"):
+        x.compute(scheduler="sync")
+    x = nd.parallel.sample(network(), SCHEDULE, 9, precision="bfloat16")
+    with pytest.raises(ValueError, match="precision: expected 'float32'"):
+        x.compute(scheduler="sync")
+
+
 def test_nothing_is_drawn_before_it_is_asked_for_and_then_no_more() -> None:
     asked = []
 

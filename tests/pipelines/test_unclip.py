@@ -100,6 +100,15 @@ def test_the_decoder_s_and_the_upsamplers_stages_by_hand() -> None:
         x = enlarged
 
 
+def test_in_bfloat16_the_prior_stays_as_it_is_and_the_u_nets_round() -> None:
+    wide = pipeline(decoder=decoder(block_out_channels=(8, 64)))
+    exact = wide.stages(TEXTS, seed=5, **QUIET)
+    with nd.precision("bfloat16"):
+        rounded = wide.stages(TEXTS, seed=5, **QUIET)
+    np.testing.assert_array_equal(rounded.embedding, exact.embedding)
+    assert 0.0 < np.abs(rounded.x - exact.x).mean() < 0.1
+
+
 def test_a_text_may_be_left_out() -> None:
     found = PIPE.decode(Z, **QUIET)
     assert found.shape == (2, 3, 8, 8)

@@ -49,6 +49,9 @@ class CallKind(IntEnum):
     QUICK_GELU_BACK = 29
     LAST = 30  # the last pixel of an image
     LAST_BACK = 31
+    ROUND = 32  # what only a plan in bfloat16 has, see `dispatch.rounded`: an image of words
+    ROUNDED_CONV = 33
+    ROUNDED_ATTENTION = 34
 
 
 class Call(NamedTuple):
@@ -77,7 +80,7 @@ class Call(NamedTuple):
     do: int = NONE
     matrices: int = NONE  # of an attention's gradient
     # numbers
-    weight: int = NOWHERE  # where the weights start, see `layout`
+    weight: int = NOWHERE  # where the weights start, see `layout`; of a ROUNDED_CONV and its U, among the words
     squares: int = NOWHERE  # of a convolution: where U starts, if it goes by squares of pixels, see `winograd`
     bias: int = NOWHERE
     window: int = 0  # k of a convolution of k x k pixels

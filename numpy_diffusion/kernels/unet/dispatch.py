@@ -6,6 +6,8 @@ from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers import (
     attention,
     attention_blocks,
+    bfloat16_attention,
+    bfloat16_conv,
     conv,
     diagonal_gaussian,
     geglu,
@@ -141,6 +143,24 @@ def transformer(row, tables, worker, weights, gradients, labels):
         elif kind == CallKind.PIXELS_BACK:
             size = images.size(dx.height, dx.width, dx.channels, dx.border)
             images.copy_or_add(worker.arena, dy.at + row["channel"], dx.at, size, False)
+
+
+@jit
+def rounded(row, tables, worker, weights, words, labels):
+    """One forward call of those that only a plan in bfloat16 has; a function of its own as `transformer` is.
+
+    words : the rounded weights
+    """
+    if row["kind"] == CallKind.ROUNDED_CONV:
+        src, dst, vector, residual = row["src"], row["dst"], row["vector"], row["residual"]
+        bfloat16_conv.forward(worker, tables, src, dst, weights, words, _window(row), vector, residual)
+    elif row["kind"] == CallKind.ROUND:
+        for n in range(tables.shape[0]):
+            bfloat16_conv.round_image(worker, image(tables[n], row["src"]), image(tables[n], row["dst"]))
+    elif row["kind"] == CallKind.ROUNDED_ATTENTION:
+        for n in range(tables.shape[0]):
+            q, k, v = image(tables[n], row["q"]), image(tables[n], row["k"]), image(tables[n], row["v"])
+            bfloat16_attention.forward(worker, q, k, v, image(tables[n], row["o"]), row["heads"])
 
 
 @jit

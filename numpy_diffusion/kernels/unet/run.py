@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads
 
-from numpy_diffusion.kernels._jit import jit, part_jit
+from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.groups import Groups, merge, total
 from numpy_diffusion.kernels.layers import images
 from numpy_diffusion.kernels.layers.images import Worker, clear_border, image, pixel
@@ -44,12 +44,14 @@ class Ends(NamedTuple):
 class Prediction(NamedTuple):
     """A forward pass, as all threads are told of it; see `predict`."""
 
-    forward: int  # addresses of `dispatch.forward` and `transformer`
+    forward: int  # addresses of `dispatch.forward`, `transformer` and `rounded`
     transformer: int
+    rounded: int
     calls: np.ndarray
     ends: Ends
     tokens: np.ndarray
     weights: np.ndarray
+    words: np.ndarray  # the weights in bfloat16, of a plan with them
     x: np.ndarray
     embedding: np.ndarray
     place: np.ndarray
@@ -70,11 +72,19 @@ def _samples(thread, threads, place):
         last = min(first + tables.shape[0], high)
         _enter(job, worker.arena, tables, first, last)
         for k in range(job.calls.shape[0]):
-            address = job.forward if job.calls[k]["kind"] < CallKind.LAYER_NORM else job.transformer
             used, labels = tables[: last - first], job.told.labels[first:last]
-            call(address, (job.calls[k], used, worker, job.weights, job.weights, labels))
+            call(_kernel(job, k), (job.calls[k], used, worker, job.weights, job.words, labels))
         for n in range(first, last):
             images.store(worker.arena, image(tables[n - first], job.ends.eps), job.eps[n])
+
+
+@inline_jit
+def _kernel(job, k):
+    """The address of the kernel that makes a call."""
+    kind = job.calls[k]["kind"]
+    if kind >= CallKind.ROUND:
+        return job.rounded
+    return job.forward if kind < CallKind.LAYER_NORM else job.transformer
 
 
 @jit
@@ -99,9 +109,8 @@ def _shared_call(thread, threads, place):
     """One thread's share of the call."""
     job, first, last, k = kept(place)
     worker = Worker(job.arenas[0], job.scratch[thread], thread, threads)
-    address = job.forward if job.calls[k]["kind"] < CallKind.LAYER_NORM else job.transformer
     tables, labels = job.tables[0][: last - first], job.told.labels[first:last]
-    call(address, (job.calls[k], tables, worker, job.weights, job.weights, labels))
+    call(_kernel(job, k), (job.calls[k], tables, worker, job.weights, job.words, labels))
 
 
 @jit
@@ -125,21 +134,28 @@ def _ends(plan):
 
 def _transformer(plan, *given):
     """The address of `dispatch.transformer`, or of `bottleneck`, compiled if the plan has a call for it."""
-    last = plan.calls["kind"].max()
+    kinds = plan.calls["kind"]
+    last = kinds[kinds < CallKind.ROUND].max()
     if last < CallKind.LAYER_NORM:
         return 0
     return address_of(dispatch.transformer if last < CallKind.SAMPLE else dispatch.bottleneck, *given)
 
 
-def predict(plan, weights, x, embedding, place, told):
-    """eps [N, J, R, S] of x [N, C, H, W]; embedding [K, E] of the steps, place [N] which of them each sample has."""
+def predict(plan, weights, x, embedding, place, told, words=None):
+    """eps [N, J, R, S] of x [N, C, H, W]; embedding [K, E] of the steps, place [N] which of them each sample has.
+
+    words : the weights in bfloat16, of a plan with them
+    """
+    words = weights if words is None else words
     arenas, scratch, tables = kept_buffers(plan, len(weights), get_num_threads(), len(x))
     sizes = (plan.images[plan.eps][name] for name in ("channels", "height", "width"))
     eps = np.empty((x.shape[0], *sizes), np.float32)
-    given = plan.calls[0], tables[0], Worker(arenas[0], scratch[0], 0, 1), weights, weights, told.labels
-    addresses = address_of(dispatch.forward, *given), _transformer(plan, *given)
-    parts = plan.calls, _ends(plan), plan.tokens, weights, x, embedding, place, told, arenas, scratch, tables, eps
-    job = Prediction(*addresses, *parts)
+    given = plan.calls[0], tables[0], Worker(arenas[0], scratch[0], 0, 1), weights, words, told.labels
+    rounds = plan.calls["kind"].max() >= CallKind.ROUND
+    rounded = address_of(dispatch.rounded, *given) if rounds else 0
+    addresses = address_of(dispatch.forward, *given), _transformer(plan, *given), rounded
+    parts = plan.calls, _ends(plan), plan.tokens, weights, words, x, embedding, place, told
+    job = Prediction(*addresses, *parts, arenas, scratch, tables, eps)
     shared = address_on_threads(_shared_call, SharedCall(job, 0, 0, 0))
     _predict(address_on_threads(_samples, job), shared, len(scratch), job)
     return eps

@@ -36,6 +36,8 @@ def register_bits():
 
 
 ROWS, VECTOR = SHAPES[register_bits()]
+# Whether an instruction multiplies pairs of bfloat16 numbers, see `bfloat16`.
+PAIRS = register_bits() == 512 and bool(binding.get_host_cpu_features().get("avx512bf16"))
 LANES = 2 * VECTOR
 WIDEST_ROWS, WIDEST_VECTOR = SHAPES[512]  # what decides the order of sums, on every machine
 WIDEST_LANES = 2 * WIDEST_VECTOR
@@ -110,8 +112,8 @@ def along(builder, pointer, distance, n):
     return [builder.gep(pointer, [builder.mul(distance, size(i))]) for i in range(n)]
 
 
-def accumulate(builder, vector, arows, ak, b, ldb, depth, sums):
-    """Add the sum over k of arows[i][k * ak] * b[k * ldb + n] to the slots of each row i."""
+def accumulate(builder, vector, arows, ak, b, ldb, depth, sums, multiply=fma):
+    """Add the sum over k of arows[i][k * ak] * b[k * ldb + n] to the slots of each row i, by `multiply`."""
     register = ir.VectorType(b.type.pointee, vector)
     with cgutils.for_range(builder, depth) as loop:
         acolumn = builder.mul(loop.index, ak)
@@ -120,7 +122,7 @@ def accumulate(builder, vector, arows, ak, b, ldb, depth, sums):
         for arow, row in zip(arows, sums, strict=True):
             factor = broadcast(builder, builder.load(builder.gep(arow, [acolumn])), vector)
             for slot, lane in zip(row, lanes, strict=True):
-                builder.store(fma(builder, factor, lane, builder.load(slot)), slot)
+                builder.store(multiply(builder, factor, lane, builder.load(slot)), slot)
 
 
 SILU_RANGE = 41.5  # 60 ln 2, rounded down

@@ -13,6 +13,7 @@ from numpy_diffusion.kernels.vector.registers import (
     accumulate,
     address,
     along,
+    fma,
     load,
     size,
     slots,
@@ -20,7 +21,7 @@ from numpy_diffusion.kernels.vector.registers import (
 )
 
 
-def make_runs_tile(rows, vector, registers=2):
+def make_runs_tile(rows, vector, registers=2, multiply=fma):
     """The intrinsic runs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth).
 
         C[i, n] = S[i, n] + sum over r < runs, k < depth of A[r, k, i] * B[r, k, n],
@@ -43,9 +44,8 @@ def make_runs_tile(rows, vector, registers=2):
             with cgutils.for_range(builder, args[15]) as loop:
                 arun = builder.gep(a, [builder.mul(loop.index, args[2])])
                 brun = builder.gep(b, [builder.mul(loop.index, args[7])])
-                accumulate(
-                    builder, vector, along(builder, arun, args[4], rows), args[3], brun, args[8], args[16], sums
-                )
+                arows = along(builder, arun, args[4], rows)
+                accumulate(builder, vector, arows, args[3], brun, args[8], args[16], sums, multiply)
             for i, row_sums in enumerate(sums):
                 row = builder.gep(c, [builder.mul(size(i), args[14])])
                 for n, slot in enumerate(row_sums):
@@ -57,7 +57,7 @@ def make_runs_tile(rows, vector, registers=2):
     return runs_tile
 
 
-def make_two_rows_tile(rows, vector):
+def make_two_rows_tile(rows, vector, multiply=fma):
     """The intrinsic two_rows_tile(A, a0, arun, ak, ai, a1, B, b0, brun, ldb, S, s0, C, c0, ldc, c1, runs, depth).
 
     A `runs_tile` for images that are half as wide as it is high: its second half, of A and of C, lies a1 and c1
@@ -79,7 +79,7 @@ def make_two_rows_tile(rows, vector):
                 brun = builder.gep(b, [builder.mul(loop.index, args[8])])
                 halves = (first, builder.gep(first, [args[5]]))
                 arows = [row for start in halves for row in along(builder, start, args[4], half)]
-                accumulate(builder, vector, arows, args[3], brun, args[9], args[17], sums)
+                accumulate(builder, vector, arows, args[3], brun, args[9], args[17], sums, multiply)
             targets = [row for at in (c, builder.gep(c, [args[15]])) for row in along(builder, at, args[14], half)]
             for target, row_sums in zip(targets, sums, strict=True):
                 for n, slot in enumerate(row_sums):

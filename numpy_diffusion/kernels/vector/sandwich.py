@@ -11,13 +11,14 @@ from numpy_diffusion.kernels._jit import inline_jit
 from numpy_diffusion.kernels.vector.registers import address, fma, like, load, size, store
 
 
-def make_sandwich(vector, *factors, add=False, one=False):
+def make_sandwich(vector, *factors, add=False, one=False, keep=store):
     """The intrinsic sandwich(A, a0, ai, aj, S, s0, C, c0, ci, cj): C = M A M^T, where `add` S + M A M^T.
 
     The entries are registers of `vector` numbers: A[i, j] lies at a0 + i * ai + j * aj, S[i, j] and C[i, j] at s0 or
     c0 + i * ci + j * cj; where `one`, a single register at s0 is all of S.  The small matrix M is known to the
     compiler, which makes sums and differences of it; it is the product of `factors`, applied from the last to the
-    first, for a sum that several lines need is then made once.  Where there is no compiler it is the loop.
+    first, for a sum that several lines need is then made once.  `keep` stores C, as `registers.store`
+    does.  Where there is no compiler it is the loop.
     """
     if config.DISABLE_JIT:  # stepping through kernels with a debugger
         return plain_sandwich(vector, *factors, add=add, one=one)
@@ -44,7 +45,7 @@ def make_sandwich(vector, *factors, add=False, one=False):
                     if add:
                         term = start if one else load(builder, place(s, i, j, args[8:]), 0, register)
                         value = builder.fadd(value, term)
-                    store(builder, place(c, i, j, args[8:]), 0, value)
+                    keep(builder, place(c, i, j, args[8:]), 0, value)
             return context.get_dummy_value()
 
         return signature, codegen

@@ -151,9 +151,16 @@ class TextUNet(Network):
 
     def own_outputs(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
         """The U-Net in its kernels; the text encoder, small beside it, by its definition."""
+        return self._unet.own_outputs(x, t, self._encoded_for_kernels(condition))
+
+    def own_rounded(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
+        return self._unet.own_rounded(x, t, self._encoded_for_kernels(condition))
+
+    def _encoded_for_kernels(self, condition: Condition) -> Condition:
+        """What the U-Net is told, which has the parameters of now."""
         self._unet.buffer = self.buffer[: self._unet.buffer.size]
         states, _, _ = text.forward(inside(self.params, TEXT), self.config.text_encoder, condition.tokens)
-        return self._unet.own_outputs(x, t, Condition(states=states))
+        return Condition(states=states)
 
     def own_gradient(self, task: Task) -> Gradient:
         check_alone(type(self).__name__, task.ranks)

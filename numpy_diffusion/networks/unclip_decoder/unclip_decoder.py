@@ -187,8 +187,15 @@ class UnCLIPDecoder(Network):
 
     def own_outputs(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
         """The U-Net in its kernels; the projection, small beside it, by its definition."""
+        return self._unet.own_outputs(x, t, self._projected_for_kernels(condition))
+
+    def own_rounded(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
+        return self._unet.own_rounded(x, t, self._projected_for_kernels(condition))
+
+    def _projected_for_kernels(self, condition: Condition) -> Condition:
+        """What the U-Net is told, which has the parameters of now."""
         self._unet.buffer = self.buffer[: self._unet.buffer.size]
-        return self._unet.own_outputs(x, t, self._told(inside(self.params, PROJECTION), condition)[0])
+        return self._told(inside(self.params, PROJECTION), condition)[0]
 
     def _told(self, params: parameters.Parameters, condition: Condition) -> tuple[Condition, Any]:
         """What the U-Net is told, and what the projection's `backward` needs."""

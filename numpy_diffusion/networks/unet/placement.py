@@ -17,7 +17,15 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from numpy_diffusion.kernels.layers import attention, attention_blocks, conv, group_norm, layer_norm
+from numpy_diffusion.kernels.layers import (
+    attention,
+    attention_blocks,
+    bfloat16_attention,
+    bfloat16_conv,
+    conv,
+    group_norm,
+    layer_norm,
+)
 from numpy_diffusion.kernels.layers.images import IMAGE, Image, channel_sums_size, size
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.unet.calls import CALL, IMAGES, NONE, Call, CallKind, Plan
@@ -139,6 +147,11 @@ def _scratch_size(images: Sequence[Image], call: Call) -> int:
     match call.kind:
         case CallKind.CONV:
             return int(conv.scratch_size(src.channels, images[call.dst].channels))
+        case CallKind.ROUNDED_CONV:
+            return int(bfloat16_conv.scratch_size(src.channels, images[call.dst].channels))
+        case CallKind.ROUNDED_ATTENTION:
+            q, k = images[call.q], images[call.k]
+            return int(bfloat16_attention.scratch_size(q.height * q.width, k.height * k.width, q.channels))
         case CallKind.CONV_WEIGHTS:
             dy = images[call.dy]
             return int(conv.backward_scratch_size(src.channels, dy.channels, dy.width))

@@ -12,6 +12,7 @@ from numpy_diffusion.kernels.layers.images import NO_IMAGE, NOWHERE, Image
 from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Packing, Plan
 from numpy_diffusion.networks.unet import placement
 from numpy_diffusion.networks.unet.config import Config
+from numpy_diffusion.networks.unet.plan_bfloat16 import Rounding, in_bfloat16
 from numpy_diffusion.networks.unet.plan_embedding import embed
 from numpy_diffusion.networks.unet.plan_resnet import resnet
 from numpy_diffusion.networks.unet.plan_transformer import added_attention, attention, transformer
@@ -22,7 +23,13 @@ FEWEST, FEWEST_IN_TRAINING = 64, 16
 
 
 def plan(
-    program: list[Op], config: Config, layout: Layout, training: bool, tokens: int = 0, of_told: bool = False
+    program: list[Op],
+    config: Config,
+    layout: Layout,
+    training: bool,
+    tokens: int = 0,
+    of_told: bool = False,
+    rounding: Rounding | None = None,
 ) -> Plan:
     """The calls of a forward pass; with `training`, of the backward pass behind it.
 
@@ -32,6 +39,7 @@ def plan(
     layout : where its parameters lie
     tokens : how many states a sample may be told, of a network that attends to them
     of_told : whether the backward pass gives the gradients by them and by the embedding that is told, too
+    rounding : given for a forward pass in bfloat16, and told of its weights
 
     Raises
     ------
@@ -44,6 +52,8 @@ def plan(
     states = builder.states(tokens, config.cross_attention_dim) if config.cross_attention_dim else NONE
     eps = builder.network(program, x, embed(builder, embedding, told), states)
     ends = dict(x=x, embedding=embedding, eps=eps, told=told, states=states)
+    if rounding is not None:
+        in_bfloat16(builder, rounding)
     backward = len(builder.calls)
     if training:
         ends["deps"] = builder.back(eps, x, embedding, *(() if of_told else (told, states)))

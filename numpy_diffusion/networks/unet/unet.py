@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy_diffusion.models.stored import Weights
+    from numpy_diffusion.networks.unet.compiled_bfloat16 import RoundedWeights
 
 
 @register
@@ -79,6 +80,7 @@ class UNet(Network):
     learning_rate = 1e-3
     config: Config
     _laid_out: Weights | None  # the weights as the kernels read them
+    _rounded: RoundedWeights | None
 
     def __init__(self, *, seed: int = 0, dtype: Any = np.float32, **options: Any) -> None:
         config = checked(options)
@@ -186,6 +188,14 @@ class UNet(Network):
         embedded = embedding.embed(self.config, steps, np.float32)
         self._laid_out = compiled.laid_out(self.config, self.numbers, self._laid_out)
         return compiled.predict(self.config, self._laid_out, joined(x, condition), embedded, place, condition)
+
+    def own_rounded(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
+        from numpy_diffusion.networks.unet import compiled_bfloat16 as compiled
+
+        steps, place = np.unique(t, return_inverse=True)
+        embedded = embedding.embed(self.config, steps, np.float32)
+        self._rounded = compiled.laid_out(self.config, self.numbers, self._rounded)
+        return compiled.predict(self.config, self._rounded, joined(x, condition), embedded, place, condition)
 
     def own_gradient(self, task: Task) -> Gradient:
         of_batch = self.own_gradients(task, task.condition.length)

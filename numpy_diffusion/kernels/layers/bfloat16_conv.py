@@ -1,0 +1,144 @@
+"""Convolution with products in bfloat16: the forward pass of `conv.py` with x and W rounded, sums in float32.
+
+What it reads is an image of words: each is a pair of neighbouring channels (`vector.bfloat16`), so that there are
+half as many channels and all else is as in float32; `round_image` makes it.  By squares (`bfloat16_squares`) the
+image is of numbers, and what is rounded is its patches.  Weights are panels of LANES output channels as in float32,
+[panel, window row, window column, pair of input channels, lane], in an array of words of their own.
+"""
+
+from numba.extending import register_jitable
+
+from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
+from numpy_diffusion.kernels.layers import bfloat16_squares
+from numpy_diffusion.kernels.layers.conv import forward_scratch
+from numpy_diffusion.kernels.layers.images import NOWHERE, clear_border, copy_or_add, image, pitch, pixel
+from numpy_diffusion.kernels.memory import round_up
+from numpy_diffusion.kernels.threads import share
+from numpy_diffusion.kernels.vector.bfloat16 import pairs_tile, round_pairs, round_rows, two_rows_of_pairs
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, WIDEST_LANES, WIDEST_VECTOR
+
+PIXELS = 4 * ROWS  # of an image that stay in the first cache while all weights of a 1 x 1 window go by
+
+
+def suits(C, J):
+    """Whether these numbers of channels, in and out, are worth it: both fill a register, on every machine."""
+    return C % WIDEST_VECTOR == 0 and J >= WIDEST_LANES
+
+
+def scratch_size(C, J):
+    """Numbers of scratch that a convolution from C to J channels needs."""
+    return forward_scratch(J).squares + bfloat16_squares.scratch_size(C)
+
+
+@register_jitable
+def words_size(C, J, k, by_squares):
+    """Words that the rounded weights take."""
+    return round_up(J, LANES) * C // 2 * (bfloat16_squares.PATCH if by_squares else k * k)
+
+
+@jit
+def round_weights(weights, w0, words, at, C, J, k, by_squares, part, parts):
+    """words[at...] = the panels weights[w0...] of a window of k x k pixels, rounded; this part's share."""
+    if by_squares:
+        bfloat16_squares.transform(weights, w0, words, at, C, J, part, parts)
+        return
+    low, high = share(round_up(J, LANES) // LANES * k * k * C // 2, part, parts)
+    for i in range(low, high):
+        a0 = w0 + 2 * i * LANES
+        round_rows(weights, a0, a0 + LANES, words, at + i * LANES, LANES)
+
+
+@part_jit
+def round_image(worker, src, dst):
+    """dst, an image of words, from src; the worker's rows."""
+    low, high = share(src.height, worker.part, worker.parts)
+    for y in range(low, high):
+        round_pairs(worker.arena, pixel(src, y, 0), worker.arena, pixel(dst, y, 0), src.width * src.channels)
+    if worker.part == 0:
+        clear_border(worker.arena, dst)
+
+
+@part_jit
+def forward(worker, tables, src, dst, weights, words, window, vector, residual):
+    """dst = conv(src) + bias (+ vector, one number a channel) (+ residual, an image like dst); the worker's rows.
+
+    weights : with the bias;  words : with the window's weights, or with U at window.squares;  the others as in `conv`
+    """
+    arena, scratch, samples = worker.arena, worker.scratch, tables.shape[0]
+    J = image(tables[0], dst).channels
+    place, apart = forward_scratch(J), round_up(J, LANES)
+    for n in range(samples):
+        start = scratch[place.start + n * apart : place.start + (n + 1) * apart]
+        added = image(tables[n], vector).at
+        for j in range(apart):
+            start[j] = weights[window.bias + j] if window.bias != NOWHERE and j < J else 0
+            if added != NOWHERE and j < J:
+                start[j] += arena[added + j]
+    if window.squares != NOWHERE:
+        bfloat16_squares.forward(
+            worker, tables, src, dst, words, window.squares, place.start, place.squares, residual
+        )
+    else:
+        _by_pixels(worker, tables, src, dst, words, window)
+        for n in range(samples):
+            into, other = image(tables[n], dst), image(tables[n], residual)
+            low, high = share(into.height, worker.part, worker.parts)
+            if other.at != NOWHERE:
+                for y in range(low, high):
+                    copy_or_add(arena, pixel(other, y, 0), pixel(into, y, 0), into.width * J, True)
+    if worker.part == 0:
+        for n in range(samples):
+            clear_border(arena, image(tables[n], dst))
+
+
+@part_jit
+def _by_pixels(worker, tables, src, dst, words, window):
+    """The convolution by the definition's sums.  Windows of one pixel go by blocks of pixels, each with all panels;
+    larger ones, of which there is much more, panel by panel, each with all samples."""
+    samples, first = tables.shape[0], image(tables[0], dst)
+    panels, apart = round_up(first.channels, LANES) // LANES, round_up(first.channels, LANES)
+    low, high = share(first.height, worker.part, worker.parts)
+    rows = max(2, PIXELS // max(first.width, 1)) if window.k == 1 else max(high - low, 1)
+    blocks = (high - low + rows - 1) // rows
+    for i in range(panels * samples * blocks):
+        if window.k == 1:
+            panel, n, block = i % panels, i // (panels * blocks), i // panels % blocks
+        else:
+            panel, n, block = i // samples, i % samples, 0
+        y, start = low + block * rows, forward_scratch(first.channels).start + n * apart
+        source, into = image(tables[n], src), image(tables[n], dst)
+        _panel(worker, source, into, words, window, start, panel, y, min(y + rows, high))
+
+
+@jit
+def _panel(worker, src, dst, words, window, start, panel, low, high):
+    """LANES output channels of some rows, which begin with scratch[start...]."""
+    arena, scratch = worker.arena, worker.scratch
+    C, J, row, j = src.channels, dst.channels, pitch(src), panel * LANES
+    k, stride, start = window.k, window.stride, start + j
+    b0, depth, channels = window.weight + panel * k * k * C * LANES, k * C, min(LANES, J - j)
+    origin, half = src.at + window.shift * (row + C), ROWS // 2
+    rows, across = (2, half) if dst.width <= half else (1, ROWS)
+    for y in range(low, high, rows):
+        for x in range(0, dst.width, across):
+            a0, c0 = origin + stride * (y * row + x * C), pixel(dst, y, x) + j
+            whole = channels == LANES and x + across <= dst.width and y + rows <= high
+            to, at, apart, below = (arena, c0, J, pitch(dst)) if whole else (scratch, 0, LANES, across * LANES)
+            if rows == 2:
+                two_rows_of_pairs(arena, a0, row, 1, stride * C, stride * row, words, b0, depth * LANES, LANES,
+                                  scratch, start, to, at, apart, below, k, depth)  # fmt: skip
+            else:
+                pairs_tile(arena, a0, row, 1, stride * C, words, b0, depth * LANES, LANES,
+                           scratch, start, 0, to, at, apart, k, depth)  # fmt: skip
+            if not whole:
+                _take(arena, c0, J, pitch(dst), scratch, min(rows, high - y), min(across, dst.width - x), across,
+                      channels)  # fmt: skip
+
+
+@inline_jit
+def _take(arena, c0, J, below, scratch, rows, pixels, across, channels):
+    """What a tile in the scratch has of an image."""
+    for r in range(rows):
+        for i in range(pixels):
+            for n in range(channels):
+                arena[c0 + r * below + i * J + n] = scratch[(r * across + i) * LANES + n]

@@ -1,0 +1,81 @@
+"""Attention in bfloat16 against its layer at rounded numbers; any number of pixels, keys, heads and parts."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from checks import widths
+from checks.image_kernels import FLAT, PARTS, SEED, Memory, drawn, in_shares
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numpy_diffusion.kernels.layers import bfloat16_attention as kernel
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_VECTOR
+from numpy_diffusion.layers.bfloat16 import rounded
+
+SIZES = st.sampled_from([(16, 1), (16, 2), (32, 4), (48, 2)])  # channels, heads
+
+
+def attended(seed: int, C: int, heads: int, pixels: int, keys: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the kernel gives [C, pixels], and the same in float64 of rounded factors."""
+    memory = Memory((1, pixels, C, 0), (1, keys, C, 0), (1, keys, C, 0), (1, pixels, C, 0))
+    q, k, v = drawn(seed, (C, 1, pixels), (C, 1, keys), (C, 1, keys))
+    for row, values in enumerate((q, k, v)):
+        memory.put(row, values)
+    size = kernel.scratch_size(pixels, keys, C)
+    in_shares(parts, lambda *share: kernel.forward(memory.worker(size, *share), *memory.images, heads))
+    d = C // heads
+    q, k, v = (rounded(values[:, 0]).astype(float) for values in (q * np.float32(d**-0.5), k, v))
+    scores = np.einsum("hdp,hdr->hpr", q.reshape(heads, d, -1), k.reshape(heads, d, -1))
+    e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    wanted = np.einsum("hpr,hdr->hdp", rounded(e), v.reshape(heads, d, -1)) / e.sum(axis=-1)[:, None]
+    return memory.got(3)[:, 0], wanted.reshape(C, pixels)
+
+
+@FLAT
+@given(SEED, SIZES, st.integers(1, 70), st.integers(1, 40), PARTS)
+def test_it_is_the_layer_at_rounded_numbers(
+    seed: int, size: tuple[int, int], pixels: int, keys: int, parts: int
+) -> None:
+    """An exponential beside a tie may go the other way than in float64: by 2^-8 of itself."""
+    found, wanted = attended(seed, *size, pixels, keys, parts)
+    error = np.abs(found - wanted)
+    assert error.max() < 2.0**-8
+    assert error.mean() < 2.0**-12
+
+
+def test_bits_are_the_same_in_any_number_of_parts() -> None:
+    one, *others = (attended(1, 32, 2, 67, 33, parts)[0] for parts in (1, 2, 3))
+    assert all((other == one).all() for other in others)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 20).map(lambda n: n * WIDEST_VECTOR))
+def test_nothing_in_the_scratch_overlaps(pixels: int, keys: int, C: int) -> None:
+    place, columns = kernel.scratch(pixels, keys, C), -(-pixels // LANES) * LANES
+    sizes = {
+        "zeros": max(C, LANES),
+        "shares": LANES,
+        "turned": VECTOR * columns,
+        "q": C // 2 * columns,
+        "k": -(-keys // ROWS) * ROWS * C // 2,
+        "v": (keys + 1) // 2 * C,
+        "exps": (keys + 1) * LANES,
+        "pairs": (keys + 1) // 2 * LANES,
+    }
+    ends = [*place._fields[1:]]
+    assert place.zeros >= C * LANES
+    for (name, size), behind in zip(sizes.items(), ends, strict=True):
+        assert getattr(place, name) + size <= getattr(place, behind)
+
+
+def digest() -> str:
+    total = hashlib.sha256()
+    for C, heads, pixels, keys in ((16, 2, 35, 9), (32, 1, 64, 64)):
+        total.update(attended(0, C, heads, pixels, keys, 1)[0].tobytes())
+    return total.hexdigest()
+
+
+def test_any_width_of_register_gives_the_same_bits() -> None:
+    assert widths.digests(__file__) == [digest()] * 2

@@ -1,0 +1,85 @@
+"""A U-Net in bfloat16: near float32, and the same bits whatever the batch, and the threads."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from checks.unet_kernel import shown, told, wide
+from numba import get_num_threads, set_num_threads
+
+from numpy_diffusion.kernels.precision import precision
+from numpy_diffusion.networks.unet import compiled_bfloat16
+from numpy_diffusion.networks.unet.unet import UNet
+
+
+def states() -> UNet:
+    return UNet(**told().options | {"block_out_channels": [32, 64]})
+
+
+MODELS = {"images": wide, "states": states}
+
+
+def outputs(model: UNet, batch: dict[str, object], name: str = "bfloat16") -> np.ndarray:
+    with precision(name):
+        return model(batch["x"], batch["t"], **batch["told"].arguments())
+
+
+def drawn(name: str, n: int) -> tuple[UNet, dict[str, object]]:
+    model = MODELS[name]()
+    model.buffer[:] += 0.1 * np.random.default_rng(0).normal(size=model.buffer.size)
+    return model, shown(model, n)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_outputs_are_float32_s_but_for_rounding(name: str) -> None:
+    model, batch = drawn(name, 3)
+    exact, found = (outputs(model, batch, kind) for kind in ("float32", "bfloat16"))
+    error = np.linalg.norm(found - exact) / np.linalg.norm(exact)
+    assert 2.0**-14 < error < 0.03
+
+
+def test_float32_is_untouched_by_what_ran_in_bfloat16() -> None:
+    model, batch = drawn("images", 2)
+    before = outputs(model, batch, "float32")
+    rounded = outputs(model, batch)
+    assert (outputs(model, batch, "float32") == before).all()
+    assert (outputs(model, batch) == rounded).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_bits_are_those_of_each_sample_alone_by_any_number_of_threads(name: str) -> None:
+    model, batch = drawn(name, 5)
+    wanted, threads = outputs(model, batch), get_num_threads()
+    alone = [
+        outputs(model, {"x": batch["x"][[n]], "t": batch["t"][[n]], "told": batch["told"].rows(np.array([n]))})[0]
+        for n in range(5)
+    ]
+    assert (np.array(alone) == wanted).all()
+    try:
+        for count in {1, threads}:
+            set_num_threads(count)
+            assert (outputs(model, batch) == wanted).all()
+    finally:
+        set_num_threads(threads)
+
+
+def test_the_words_follow_the_weights() -> None:
+    model, batch = drawn("images", 1)
+    first = compiled_bfloat16.laid_out(model.config, model.buffer, None)
+    assert compiled_bfloat16.laid_out(model.config, model.buffer, first) is first
+    before = outputs(model, batch)
+    model.params["mid_block.resnets.0.conv1.weight"][:] *= 2.0
+    second = compiled_bfloat16.laid_out(model.config, model.buffer, first)
+    assert 0 < (second.words != first.words).sum() < second.words.size
+    assert (outputs(model, batch) != before).any()
+
+
+def test_a_copy_and_a_pickle_take_no_words_along() -> None:
+    model, batch = drawn("images", 1)
+    wanted = outputs(model, batch)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert other._rounded is None
+        assert (outputs(other, batch) == wanted).all()
