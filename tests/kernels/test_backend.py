@@ -57,7 +57,7 @@ entered = set()
 
 def tracer(frame, event, _):
     path = frame.f_code.co_filename.replace("\\\\", "/")
-    if "/numpy_diffusion/kernels/" in path and not path.endswith("/backend.py"):
+    if "/numpy_diffusion/kernels/" in path and not path.endswith(("/backend.py", "/precision.py")):
         entered.add(f"{path.rpartition('/kernels/')[2]}: {frame.f_code.co_name}")
 
 

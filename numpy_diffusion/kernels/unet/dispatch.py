@@ -17,8 +17,9 @@ from numpy_diffusion.kernels.layers import (
     quick_gelu,
     resample,
 )
-from numpy_diffusion.kernels.layers.images import image
-from numpy_diffusion.kernels.unet.calls import CallKind
+from numpy_diffusion.kernels.layers.images import clear_border, image, pixel
+from numpy_diffusion.kernels.loss import bound_term
+from numpy_diffusion.kernels.unet.calls import NONE, CallKind
 from numpy_diffusion.noise import NUMBER_SHIFT
 
 
@@ -219,6 +220,29 @@ def enter(ends, tokens, table, arena, x, embedding, told, n):
             count += 1
     for k in range(tokens.shape[0]):
         table[tokens[k, 0]]["width"] = tokens[k, 1] + count
+
+
+@jit
+def loss(arena, table, ends, batch, n):
+    """One sample's loss as in `losses`, and the gradient of the batch's mean by its outputs."""
+    outputs, slopes = image(table, ends.eps), image(table, ends.deps)
+    eps, weight, bound, N = batch.eps[n], batch.weighting[n], batch.bound[n], batch.size
+    C, H, W = eps.shape
+    size, total = np.float32(C * H * W), np.float32(0)
+    for y in range(H):
+        for x in range(W):
+            at, to = pixel(outputs, y, x), pixel(slopes, y, x)
+            for c in range(C):
+                error = arena[at + c] - eps[c, y, x]
+                total += weight * error * error
+                arena[to + c] = np.float32(2) * weight * error / (np.float32(N) * size)
+                if outputs.channels > C:
+                    term, slope = bound_term(bound, arena[at + C + c], error)
+                    total += term
+                    arena[to + C + c] = slope / (np.float32(N) * size)
+    clear_border(arena, slopes)
+    penalty = np.float32(0) if ends.penalty == NONE else arena[image(table, ends.penalty).at]
+    return total / size + penalty
 
 
 @jit

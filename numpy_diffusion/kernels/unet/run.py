@@ -16,8 +16,7 @@ from numba import get_num_threads
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.groups import Groups, merge, total
 from numpy_diffusion.kernels.layers import images
-from numpy_diffusion.kernels.layers.images import Worker, clear_border, image, pixel
-from numpy_diffusion.kernels.loss import bound_term
+from numpy_diffusion.kernels.layers.images import Worker, image
 from numpy_diffusion.kernels.threads import address_of, address_on_threads, call, keep, kept, on_threads, run, share
 from numpy_diffusion.kernels.unet import dispatch
 from numpy_diffusion.kernels.unet.calls import NONE, CallKind
@@ -236,7 +235,7 @@ def one_call(job, worker, tables, gradients, k, first, last):
         call(address, (calls[k], tables, worker, job.weights, gradients, labels))
     if k == job.backward - 1:
         for n in range(first, last):
-            job.losses[n] = _loss(arena, tables[n - first], job.ends, batch, n)
+            job.losses[n] = dispatch.loss(arena, tables[n - first], job.ends, batch, n)
 
 
 @part_jit
@@ -246,29 +245,6 @@ def leave_samples(job, arena, tables, first, last):
         for n in range(first, last):
             given = job.told.mask[n], job.dvectors[n], job.dstates[n]
             call(job.leave, (job.ends, tables[n - first], arena, *given))
-
-
-@jit
-def _loss(arena, table, ends, batch, n):
-    """One sample's loss as in `losses`, and the gradient of the batch's mean by its outputs."""
-    outputs, slopes = image(table, ends.eps), image(table, ends.deps)
-    eps, weight, bound, N = batch.eps[n], batch.weighting[n], batch.bound[n], batch.size
-    C, H, W = eps.shape
-    size, total = np.float32(C * H * W), np.float32(0)
-    for y in range(H):
-        for x in range(W):
-            at, to = pixel(outputs, y, x), pixel(slopes, y, x)
-            for c in range(C):
-                error = arena[at + c] - eps[c, y, x]
-                total += weight * error * error
-                arena[to + c] = np.float32(2) * weight * error / (np.float32(N) * size)
-                if outputs.channels > C:
-                    term, slope = bound_term(bound, arena[at + C + c], error)
-                    total += term
-                    arena[to + C + c] = slope / (np.float32(N) * size)
-    clear_border(arena, slopes)
-    penalty = np.float32(0) if ends.penalty == NONE else arena[image(table, ends.penalty).at]
-    return total / size + penalty
 
 
 def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
