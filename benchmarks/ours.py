@@ -141,7 +141,7 @@ def _products(plan):
 def _convolve(tables, arenas, weights, bias_at, scratch):
     workers = scratch.shape[0]
     for worker in prange(workers):
-        window, none = conv.Window(0, images.NOWHERE, bias_at, 3, 1, 0), 2
+        window, none = conv.Window(0, 0, bias_at, 3, 1, 0), 2
         for n in range(worker * arenas.shape[0] // workers, (worker + 1) * arenas.shape[0] // workers):
             conv.forward(images.Worker(arenas[n], scratch[worker], 0, 1), tables, 0, 1, weights, window, none, none)
 

@@ -89,7 +89,7 @@ def _head(weights: Path, packing: Packing) -> bytes:
         "version": __version__,
         "register_bits": str(register_bits()),
         "weights": f"{found.st_size} bytes of {found.st_mtime_ns}",
-        "packing": hashlib.sha256(packing.pieces.tobytes() + packing.squares.tobytes()).hexdigest(),
+        "packing": hashlib.sha256(packing.pieces.tobytes()).hexdigest(),
     }
     tensor = {"dtype": "F32", "shape": [packing.size], "data_offsets": [0, 4 * packing.size]}
     text = json.dumps({"__metadata__": made_of, "laid_out": tensor}).encode()

@@ -62,7 +62,7 @@ def round_image(worker, src, dst):
 def forward(worker, tables, src, dst, weights, words, window, vector, residual):
     """dst = conv(src) + bias (+ vector, one number a channel) (+ residual, an image like dst); the worker's rows.
 
-    weights : with the bias;  words : with the window's weights, or with U at window.squares;  the others as in `conv`
+    weights : with the bias;  words : with the window's weights, or with their U;  the others as in `conv`
     """
     arena, scratch, samples = worker.arena, worker.scratch, tables.shape[0]
     J = image(tables[0], dst).channels
@@ -74,10 +74,8 @@ def forward(worker, tables, src, dst, weights, words, window, vector, residual):
             start[j] = weights[window.bias + j] if window.bias != NOWHERE and j < J else 0
             if added != NOWHERE and j < J:
                 start[j] += arena[added + j]
-    if window.squares != NOWHERE:
-        bfloat16_squares.forward(
-            worker, tables, src, dst, words, window.squares, place.start, place.squares, residual
-        )
+    if window.squares:
+        bfloat16_squares.forward(worker, tables, src, dst, words, window.weight, place.start, place.squares, residual)
     else:
         _by_pixels(worker, tables, src, dst, words, window)
         for n in range(samples):

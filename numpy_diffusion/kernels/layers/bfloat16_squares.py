@@ -1,7 +1,7 @@
-"""Winograd's convolution with products in bfloat16: `winograd.py`'s forward pass, V and U rounded, sums in float32.
+"""Winograd's convolution with products in bfloat16: the forward pass of `winograd.py`, V and U rounded.
 
-The maps before and after the products are in float32; the squares that go together are more, since U, which has to
-come from the second cache or from further away, is read the faster.
+The maps before and after the products are in float32, and so are the sums.  ROWS squares go through a tile together,
+and as many as the first caches hold meet a panel of U, which has to come from further away.
 """
 
 from typing import NamedTuple
@@ -11,14 +11,15 @@ from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers.images import NOWHERE, image, pitch, pixel
-from numpy_diffusion.kernels.layers.winograd import CENTRE, PAD, PATCH, TAPS, A, B, G
+from numpy_diffusion.kernels.layers.winograd import PAD, PATCH, TAPS, A, B, G
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.bfloat16 import make_rounded_sandwich, pairs_tile, round_rows
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 from numpy_diffusion.kernels.vector.sandwich import make_sandwich
 from numpy_diffusion.kernels.vector.tile import move, prefetch_to_read
 
-SQUARES = 4 * ROWS  # at a time
+CENTRE = 5  # the place, (1, 1), that goes into all four outputs with a factor of 1
+SQUARES = 4 * ROWS  # at a time, at most
 
 
 def _transposed(matrix):

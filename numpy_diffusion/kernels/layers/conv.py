@@ -38,7 +38,7 @@ class Window(NamedTuple):
     """A convolution's numbers: where its parts start among the weights, and how its window moves."""
 
     weight: int
-    squares: int  # what `winograd.transform` made of the weights; NOWHERE: the convolution does not go by squares
+    squares: int  # 1: the gradient by the weights, or the rounded convolution, goes by squares of 2 x 2 pixels
     bias: int  # NOWHERE: none
     k: int  # the window has k x k pixels
     stride: int
@@ -49,7 +49,7 @@ class Scratch(NamedTuple):
     """Where a forward pass keeps what in its scratch; a tile comes first."""
 
     start: int  # what each output channel starts from, by sample: bias and vector
-    squares: int  # what `winograd.forward` needs
+    squares: int  # what `squares.forward` needs
 
 
 @register_jitable
@@ -65,7 +65,7 @@ def scratch_size(C, J):
 
 def backward_scratch_size(C, J, width):
     """Numbers of scratch that the gradient by its weights and bias needs, with outputs of this width."""
-    return max(conv_weights.scratch_for(width, J).end, winograd.backward_scratch_size(C), channel_sums_size(width, J))
+    return max(conv_weights.scratch_for(width, J).end, winograd.scratch_size(C), channel_sums_size(width, J))
 
 
 @part_jit
@@ -181,7 +181,7 @@ def backward_weights(worker, tables, src, dy, weights, window):
 
     `weights` is the gradient's array, laid out as the weights are;  tables : as above
     """
-    if window.squares != NOWHERE:
+    if window.squares:
         winograd.backward(worker, tables, src, dy, weights, window)
     else:
         conv_weights.add(worker, tables, src, dy, weights, window)

@@ -178,13 +178,13 @@ def _enter(found, row, image):
 @inline_jit
 def linear(row):
     """A linear layer, by its row in a table of parameters."""
-    return conv.Window(row[WEIGHT], NOWHERE, row[BIAS], 1, 1, 0)
+    return conv.Window(row[WEIGHT], 0, row[BIAS], 1, 1, 0)
 
 
 @inline_jit
 def turned(row):
     """The same for the way back."""
-    return conv.Window(row[TURNED], NOWHERE, NOWHERE, 1, 1, 0)
+    return conv.Window(row[TURNED], 0, NOWHERE, 1, 1, 0)
 
 
 @inline_jit

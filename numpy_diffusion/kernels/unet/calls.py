@@ -80,8 +80,8 @@ class Call(NamedTuple):
     do: int = NONE
     matrices: int = NONE  # of an attention's gradient
     # numbers
-    weight: int = NOWHERE  # where the weights start, see `layout`; of a ROUNDED_CONV and its U, among the words
-    squares: int = NOWHERE  # of a convolution: where U starts, if it goes by squares of pixels, see `winograd`
+    weight: int = NOWHERE  # where the weights start, see `layout`; of a ROUNDED_CONV, or their U, among the words
+    squares: bool = False  # of a CONV_WEIGHTS or ROUNDED_CONV: whether it goes by squares of pixels, see `winograd`
     bias: int = NOWHERE
     window: int = 0  # k of a convolution of k x k pixels
     stride: int = 0
@@ -157,20 +157,17 @@ PIECE = np.dtype([(name, np.int64) for name in Piece._fields])
 class Packing(NamedTuple):
     """How parameters are packed for the kernels, for one of the two ways through the network.
 
-    at, squares_at : by name, where a parameter starts, and where a convolution's U for `winograd`
+    at : by name, where a parameter starts
     pieces : PIECE [n], those that stay as they are before the others
     turned : whether matrices are those of the windows turned by half a turn, see `conv.turned`
-    squares : int64 [n, 4]: for each U where the weights start, where it starts, channels in and out
     plain : packed numbers of those that stay as they are
-    count : packed numbers without U
-    size : packed numbers in all
+    count : packed numbers
+    size : the same, filled up to whole registers
     """
 
     at: dict[str, int]
-    squares_at: dict[str, int]
     pieces: np.ndarray
     turned: bool
-    squares: np.ndarray
     plain: int
     count: int
     size: int

@@ -9,7 +9,6 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from numpy_diffusion.kernels._jit import jit
-from numpy_diffusion.kernels.layers import winograd
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.threads import kept, run, share
 from numpy_diffusion.kernels.vector.registers import LANES, VECTOR
@@ -41,13 +40,6 @@ class Pieces(NamedTuple):
     pieces: np.ndarray
     turned: int
     packed: np.ndarray
-
-
-class Transform(NamedTuple):
-    """U of the weights, see `winograd.transform`; squares: a `Packing`'s."""
-
-    weights: np.ndarray
-    squares: np.ndarray
 
 
 @jit
@@ -169,14 +161,6 @@ def _widen(bits, start, target, at, count):
 
 
 @jit
-def _transform(thread, threads, place):
-    weights, squares = kept(place)
-    for row in range(squares.shape[0]):
-        w0, u0, C, J = squares[row]
-        winograd.transform(weights, w0, u0, C, J, thread, threads)
-
-
-@jit
 def _unpack(thread, threads, place):
     """One thread's share of each piece."""
     flat, pieces, _, packed = kept(place)
@@ -194,7 +178,7 @@ def _unpack(thread, threads, place):
 
 
 def pack(parameters, packing, target):
-    """Write the flat parameters to target [packing.size], with U of the convolutions that go by squares.
+    """Write the flat parameters to target [packing.size].
 
     parameters : float32, or float16, which becomes float32, of the packing `Layout.weights`
     """
@@ -202,13 +186,6 @@ def pack(parameters, packing, target):
         run(_pack_halves, Pieces(parameters.view(np.uint16), packing.pieces, 0, target))
     else:
         run(_pack, Pieces(parameters, packing.pieces, int(packing.turned), target))
-    transform(packing, target)
-
-
-def transform(packing, target):
-    """Write U of the convolutions that go by squares, behind their weights in target."""
-    if len(packing.squares):
-        run(_transform, Transform(target, packing.squares))
 
 
 def unpack(packed, packing, target):

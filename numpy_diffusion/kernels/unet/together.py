@@ -214,7 +214,7 @@ def _step(stage, weights, threads, step):
 def gradient(plan, layout, own, parameters, batch, told, dropout, key, step):
     """As `run.gradient`, with `own` of `together`."""
     work, plain = own.work, layout.weights.pieces[layout.weights.pieces["taps"] == 0]
-    small = layout.weights._replace(pieces=plain, squares=layout.weights.squares[:0])
+    small = layout.weights._replace(pieces=plain)
     pack(parameters, small, work.weights)
     work.groups.sums[:] = 0
     job = training(plan, work, own.calls, batch, told, dropout, key, step)

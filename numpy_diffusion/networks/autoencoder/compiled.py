@@ -15,14 +15,14 @@ import numpy as np
 
 from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import run, workspace
-from numpy_diffusion.kernels.unet.calls import CALL, NONE, Call, CallKind, Layout, Plan
+from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Plan
 from numpy_diffusion.models.shares import Share
 from numpy_diffusion.models.stored import Stored, Weights
 from numpy_diffusion.networks.autoencoder.config import AutoencoderConfig
 from numpy_diffusion.networks.autoencoder.program import decoder, encoder, shapes
 from numpy_diffusion.networks.unet import placement
 from numpy_diffusion.networks.unet.compiled import packed
-from numpy_diffusion.networks.unet.layout import layout, used
+from numpy_diffusion.networks.unet.layout import layout
 from numpy_diffusion.networks.unet.plan import Builder
 
 Part = Literal["encoder", "decoder"]
@@ -32,7 +32,7 @@ NO_KEY = (0, 0, 0)  # of a dropout
 @functools.lru_cache(maxsize=16)
 def layout_of(config: AutoencoderConfig) -> Layout:
     """Where the parameters of such an autoencoder lie."""
-    return used(layout(shapes(config)), np.empty(0, CALL))  # no call reads U
+    return layout(shapes(config))
 
 
 @functools.lru_cache(maxsize=32)

@@ -16,7 +16,7 @@ from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.shares import Share
 from numpy_diffusion.models.stored import Stored, Weights
 from numpy_diffusion.networks.unet.config import Config
-from numpy_diffusion.networks.unet.layout import layout, used
+from numpy_diffusion.networks.unet.layout import layout
 from numpy_diffusion.networks.unet.plan import plan
 from numpy_diffusion.networks.unet.program import program, shapes
 from numpy_diffusion.noise import STREAM_DROPOUT, split_seed
@@ -28,8 +28,7 @@ AT_ONCE = 2**24  # numbers of a file
 def planned(config: Config, training: bool = False, tokens: int = 0, of_told: bool = False) -> tuple[Plan, Layout]:
     """The kernel calls of a U-Net, and where its parameters lie; see `plan.plan`."""
     where = layout(shapes(config))
-    found = plan(program(config), config, where, training, tokens, of_told)
-    return found, used(where, found.calls[:0])  # no call reads U
+    return plan(program(config), config, where, training, tokens, of_told), where
 
 
 def told(condition: Condition, n: int) -> workspace.Told:
@@ -65,10 +64,9 @@ def _of_file(where: Layout, stored: Stored) -> np.ndarray:
     for last in range(1, len(whole.pieces) + 1):
         some = whole.pieces[first:last]
         if last == len(whole.pieces) or (some["outputs"] * some["inputs"] * some["taps"]).sum() >= AT_ONCE:
-            packing.pack(stored.numbers, whole._replace(pieces=some, squares=whole.squares[:0]), target)
+            packing.pack(stored.numbers, whole._replace(pieces=some), target)
             stored.let_go()
             first = last
-    packing.transform(whole, target)
     return target
 
 

@@ -16,7 +16,7 @@ from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.stored import Stored, Weights
 from numpy_diffusion.networks.unet.compiled import packed, told
 from numpy_diffusion.networks.unet.config import Config
-from numpy_diffusion.networks.unet.layout import layout, used
+from numpy_diffusion.networks.unet.layout import layout
 from numpy_diffusion.networks.unet.plan import plan
 from numpy_diffusion.networks.unet.plan_bfloat16 import Rounding
 from numpy_diffusion.networks.unet.program import program, shapes
@@ -33,8 +33,7 @@ class RoundedWeights(NamedTuple):
 def planned(config: Config, tokens: int = 0) -> tuple[Plan, Layout, Rounding]:
     """The kernel calls of a U-Net, where its parameters lie, and which of them are rounded."""
     where, rounding = layout(shapes(config)), Rounding()
-    found = plan(program(config), config, where, False, tokens, rounding=rounding)
-    return found, used(where, found.calls[:0]), rounding  # no call reads U in float32
+    return plan(program(config), config, where, False, tokens, rounding=rounding), where, rounding
 
 
 def laid_out(config: Config, numbers: np.ndarray | Stored, known: RoundedWeights | None) -> RoundedWeights:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from numpy_diffusion.kernels.layers import winograd
 from numpy_diffusion.kernels.layers.images import NO_IMAGE, NOWHERE, Image
-from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Packing, Plan
+from numpy_diffusion.kernels.unet.calls import NONE, Call, CallKind, Layout, Plan
 from numpy_diffusion.networks.unet import placement
 from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.plan_bfloat16 import Rounding, in_bfloat16
@@ -18,7 +19,8 @@ from numpy_diffusion.networks.unet.plan_resnet import resnet
 from numpy_diffusion.networks.unet.plan_transformer import added_attention, attention, transformer
 from numpy_diffusion.networks.unet.program import Op, norm_out, told_size, unknown
 
-# Pixels of an image for which Winograd's convolution is the faster; in training several go together.
+# Pixels of an image for which a rounded convolution is the faster by squares, and for which a gradient by weights is:
+# in training several go together.
 FEWEST, FEWEST_IN_TRAINING = 64, 16
 
 
@@ -174,7 +176,7 @@ class Builder:
             vector=vector,
             residual=residual,
             weight=weights.at[f"{name}.weight"],
-            squares=self.squares(weights, f"{name}.weight", dst, stride),
+            squares=self.by_squares(src, dst, k, stride),
             bias=weights.at.get(f"{name}.bias", NOWHERE),
             window=k,
             stride=stride,
@@ -197,12 +199,12 @@ class Builder:
         self.tape.append(back)
         return dst
 
-    def squares(self, packing: Packing, weight: str, dst: int, stride: int) -> int:
-        """Where U of the weights is, if whole squares of pixels go through, and enough to be worth its size."""
-        _, height, width, _, _ = self.images[dst]
+    def by_squares(self, src: int, dst: int, k: int, stride: int) -> bool:
+        """Whether `winograd` serves: whole squares of pixels, channels that fill registers, and enough of both."""
+        _, height, width, channels, _ = self.images[dst]
         fewest = FEWEST_IN_TRAINING if self.training else FEWEST
-        whole = stride == 1 and height % 2 == width % 2 == 0 and height * width >= fewest
-        return packing.squares_at.get(weight, NOWHERE) if whole else NOWHERE
+        whole = (k, stride) == (3, 1) and height % 2 == width % 2 == 0 and height * width >= fewest
+        return whole and winograd.suits(self.images[src].channels, channels)
 
     def conv_back(self, weight: str, src: int, dy: int, k: int, stride: int, pad: int) -> None:
         """The gradient by a convolution's input: a convolution of dy with the turned weights."""
@@ -214,8 +216,7 @@ class Builder:
             self.calls.append(Call(CallKind.DILATE, src=dy, dst=dilated, shift=1 - pad))
             dy = dilated
         turned, shift = self.layout.turned, self.images[dy].border if k == 1 else 0
-        at, squares = turned.at[weight], self.squares(turned, weight, to, 1)
-        call = Call(CallKind.CONV, src=dy, dst=to, weight=at, squares=squares, window=k, stride=1, shift=shift)
+        call = Call(CallKind.CONV, src=dy, dst=to, weight=turned.at[weight], window=k, stride=1, shift=shift)
         self.calls.append(call._replace(turned=True))
         if add:
             self.calls.append(Call(CallKind.SLICE, src=to, dst=dx, add=True))

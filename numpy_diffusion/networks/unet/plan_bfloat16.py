@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from numpy_diffusion.kernels.layers import bfloat16_attention, bfloat16_conv
-from numpy_diffusion.kernels.layers.images import NOWHERE
 from numpy_diffusion.kernels.unet.calls import Call, CallKind
 
 if TYPE_CHECKING:
@@ -74,11 +73,9 @@ def _fills(builder: Builder, call: Call) -> bool:
 
 def _convolution(builder: Builder, call: Call, rounding: Rounding, words: dict[int, int]) -> None:
     inputs, outputs = (builder.images[image].channels for image in (call.src, call.dst))
-    squares = call.squares != NOWHERE
-    at = rounding.place(call.weight, inputs, outputs, call.window, squares)
-    src = call.src if squares else _rounded(builder, call.src, words)
-    weight, of_squares = (NOWHERE, at) if squares else (at, NOWHERE)
-    builder.calls.append(call._replace(kind=CallKind.ROUNDED_CONV, src=src, weight=weight, squares=of_squares))
+    weight = rounding.place(call.weight, inputs, outputs, call.window, call.squares)
+    src = call.src if call.squares else _rounded(builder, call.src, words)
+    builder.calls.append(call._replace(kind=CallKind.ROUNDED_CONV, src=src, weight=weight))
 
 
 def _rounded(builder: Builder, image: int, words: dict[int, int]) -> int:

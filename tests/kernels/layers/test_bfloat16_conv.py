@@ -44,10 +44,8 @@ def convolved(case, squares):
     memory.put_vector(vector)
     if not squares:
         in_shares(parts, lambda *share: bfloat16_conv.round_image(memory.worker(0, *share), *memory.images[::3]))
-    places = dict(weight=NOWHERE, squares=0) if squares else dict(weight=0, squares=NOWHERE)
-    window = conv.Window(
-        **places, bias=0 if with_bias else NOWHERE, k=k, stride=stride, shift=1 - pad[0] if k == 3 else 0
-    )
+    shift = 1 - pad[0] if k == 3 else 0
+    window = conv.Window(0, int(squares), bias=0 if with_bias else NOWHERE, k=k, stride=stride, shift=shift)
     words, size = rounded_weights(weight, squares), bfloat16_conv.scratch_size(C, J)
     rows = 1 if squares else 4, 2, bias, words, window, 5 if with_vector else NONE, 3 if with_residual else NONE
     in_shares(parts, lambda *share: bfloat16_conv.forward(memory.worker(size, *share), memory.tables, *rows))
@@ -84,8 +82,7 @@ def test_samples_that_go_together_are_as_each_alone(seed, height, width, n, way)
     shapes = (height, width, C, border), (height, width, J, 1), (height, width, C // 2, border), (1, 1, J, 0)
     x, (weight, bias) = drawn(seed, *[(C, height, width)] * n), drawn(seed, (J, C, k, k), (J,))
     words, found = rounded_weights(weight, squares), []
-    places = dict(weight=NOWHERE, squares=0) if squares else dict(weight=0, squares=NOWHERE)
-    window = conv.Window(**places, bias=0, k=k, stride=1, shift=0)
+    window = conv.Window(0, int(squares), bias=0, k=k, stride=1, shift=0)
     for together in (True, False):
         memory = Memory(*shapes * n)
         tables = np.array([[NO_IMAGE, *memory.images[4 * i : 4 * i + 4]] for i in range(n)], images.IMAGE)

@@ -14,16 +14,21 @@ from numpy_diffusion.kernels.vector.registers import LANES, ROWS, WIDEST_VECTOR
 FLAT = settings(deadline=None, max_examples=30)
 
 
+def test_the_centre_of_a_patch_goes_into_all_outputs_with_a_factor_of_1() -> None:
+    row, column = divmod(bfloat16_squares.CENTRE, 4)
+    np.testing.assert_array_equal(np.outer(winograd.A[row], winograd.A[column]), np.ones((2, 2)))
+
+
 @pytest.mark.parametrize("parts", [1, 3])
-def test_transform_is_that_of_float32_rounded(parts: int) -> None:
+def test_transform_is_g_w_g_transposed_rounded(parts: int) -> None:
+    """Of weights in 8 bits, so that U is exact in float32."""
     C, J = WIDEST_VECTOR, 2 * LANES
-    w = np.random.default_rng(1).normal(size=9 * C * J).astype(np.float32)
-    weights = np.concatenate([w, np.zeros(winograd.PATCH * C * J, np.float32)])
-    winograd.transform(weights, 0, w.size, C, J, 0, 1)
-    u = weights[w.size :].reshape(-1, C, LANES)
+    w = np.random.default_rng(1).integers(-128, 129, (2, 3, 3, C, LANES)).astype(np.float32)
+    G = np.array(winograd.G, np.float32)
+    u = np.einsum("ai,bj,pijcl->pabcl", G, G, w).reshape(-1, C, LANES)
     found = np.zeros(8 * C * J, np.float32)
     for part in range(parts):
-        bfloat16_squares.transform(weights, 0, found, 0, C, J, part, parts)
+        bfloat16_squares.transform(w.ravel(), 0, found, 0, C, J, part, parts)
     assert (found.view(np.uint32) == words(u[:, ::2], u[:, 1::2]).ravel().view(np.uint32)).all()
     assert np.abs(nearest(u) - u).any()
 

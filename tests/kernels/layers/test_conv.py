@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from checks.image_kernels import CHANNELS, FLAT, GARBAGE, PARTS, SEED, SIDE, Memory, close, drawn, in_shares
+from checks.image_kernels import CHANNELS, FLAT, PARTS, SEED, SIDE, Memory, close, drawn, in_shares
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,19 +23,8 @@ WINDOWS = st.sampled_from([(3, 1, (1, 1)), (1, 1, (0, 0)), (3, 2, (1, 1)), (3, 2
 
 
 def by_squares(k: int, stride: int, C: int, J: int, out: tuple[int, int]) -> bool:
-    """Whether this convolution can go by squares of pixels."""
+    """Whether the gradient by the weights of this convolution can go by squares of pixels."""
     return k == 3 and stride == 1 and winograd.suits(C, J) and out[0] % 2 == out[1] % 2 == 0
-
-
-def with_squares(weight: np.ndarray, wanted: bool) -> tuple[np.ndarray, int]:
-    """The weights as the kernel reads them, and where behind them U stands, or NOWHERE."""
-    J, C = weight.shape[:2]
-    flat = conv.panels(weight)
-    if not wanted:
-        return flat, NOWHERE
-    weights = np.concatenate([flat, np.full(16 * C * J, GARBAGE)])
-    in_shares(3, lambda part, of: winograd.transform(weights, 0, len(flat), C, J, part, of))
-    return weights, len(flat)
 
 
 def check_forward(seed, height, width, C, J, kind, with_bias, with_vector, with_residual, parts):
@@ -47,9 +36,8 @@ def check_forward(seed, height, width, C, J, kind, with_bias, with_vector, with_
     memory.put(0, x)
     memory.put(2, residual)
     memory.put_vector(vector)
-    weights, squares = with_squares(weight, by_squares(k, stride, C, J, out))
-    weights = np.concatenate([weights, bias])
-    window = conv.Window(0, squares, len(weights) - J if with_bias else NOWHERE, k, stride, 1 - pad[0])
+    weights = np.concatenate([conv.panels(weight), bias])
+    window = conv.Window(0, 0, len(weights) - J if with_bias else NOWHERE, k, stride, 1 - pad[0])
     rows = 1, 2, weights, window, 4 if with_vector else NONE, 3 if with_residual else NONE
     size = conv.scratch_size(C, J)
     in_shares(parts, lambda *share: conv.forward(memory.worker(size, *share), memory.tables, *rows))
@@ -71,8 +59,7 @@ def check_backward(seed, height, width, C, J, kind):
 
     size = len(conv.panels(weight))
     gradients = np.ones(size + J, np.float32)  # there is something to add to
-    squares = 0 if by_squares(k, stride, C, J, out) else NOWHERE
-    window = conv.Window(0, squares, size, k, stride, 1 - pad[0])
+    window = conv.Window(0, int(by_squares(k, stride, C, J, out)), size, k, stride, 1 - pad[0])
     worker = memory.worker(conv.backward_scratch_size(C, J, out[1]))
     conv.backward(worker, memory.tables, 1, 2, gradients, window, len(memory.images) + 1)
     places = conv.panels(np.arange(1, weight.size + 1).reshape(weight.shape))
@@ -84,10 +71,9 @@ def check_backward(seed, height, width, C, J, kind):
 
     if stride == 2:
         resample.dilate(memory.arena, memory.images[1], memory.images[3], 1 - pad[0])
-    weights, squares = with_squares(weight[:, :, ::-1, ::-1].swapaxes(0, 1), by_squares(k, 1, J, C, (height, width)))
-    window = conv.Window(0, squares, NOWHERE, k, 1, 0 if k == 3 else 1)
+    window = conv.Window(0, 0, NOWHERE, k, 1, 0 if k == 3 else 1)
     worker = memory.worker(conv.scratch_size(J, C))
-    conv.forward(worker, memory.tables, 4 if stride == 2 else 2, 3, weights, window, NONE, NONE)
+    conv.forward(worker, memory.tables, 4 if stride == 2 else 2, 3, conv.turned(weight), window, NONE, NONE)
     assert close(memory.got(2), dx[0], J * k * k)
 
 
@@ -124,9 +110,8 @@ def together_and_alone(seed, height, width, C, J, k, n=SAMPLES):
     shapes = (height, width, C, 1), (height, width, J, 1), (height, width, J, 1), (1, 1, J, 0)
     x, dy, residual = (drawn(seed + i, *[(D, height, width)] * n) for i, D in enumerate((C, J, J)))
     *vectors, weight, bias = drawn(seed, *[(J, 1, 1)] * n, (J, C, k, k), (J,))
-    weights, squares = with_squares(weight, by_squares(k, 1, C, J, (height, width)))
-    weights = np.concatenate([weights, bias])
-    window = conv.Window(0, squares, len(weights) - J, k, 1, 0 if k == 3 else 1)
+    weights = np.concatenate([conv.panels(weight), bias])
+    window = conv.Window(0, int(by_squares(k, 1, C, J, (height, width))), len(weights) - J, k, 1, 0 if k == 3 else 1)
     found = []
     for together in (True, False):
         memory, gradients = Memory(*shapes * n), np.ones(len(weights), np.float32)

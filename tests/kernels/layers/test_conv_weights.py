@@ -26,7 +26,7 @@ def gradient(samples: list[tuple[np.ndarray, np.ndarray]], together: bool) -> np
     tables = [[NO_IMAGE, *memory.images[2 * n : 2 * n + 2]] for n in range(len(samples))]
     total = np.zeros(-(-J // LANES) * C * LANES, np.float32)
     widest = max(len(x) for x, _ in samples)
-    worker, window = memory.worker(conv_weights.scratch_for(widest, J).end), conv.Window(0, NOWHERE, NOWHERE, 1, 1, 0)
+    worker, window = memory.worker(conv_weights.scratch_for(widest, J).end), conv.Window(0, 0, NOWHERE, 1, 1, 0)
     for part in [tables] if together else [[table] for table in tables]:
         conv.backward(worker, np.array(part, images.IMAGE), 1, 2, total, window, 0)
     memory.assert_in_bounds()

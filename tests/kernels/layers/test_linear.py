@@ -30,7 +30,7 @@ def case(seed, height, width, C, J, borders, samples, with_residual, parts, fewe
         memory.put(3 * n, x[n])
         memory.put(3 * n + 1, np.zeros_like(residual[n]))  # with its border, which is another's to clear
         memory.put(3 * n + 2, residual[n])
-    weights, window = conv.panels(weight[:, :, None, None]), conv.Window(0, NOWHERE, NOWHERE, 1, 1, borders[0])
+    weights, window = conv.panels(weight[:, :, None, None]), conv.Window(0, 0, NOWHERE, 1, 1, borders[0])
     assert linear.suits(window, *memory.images[:2])
     place, apart = ROWS * LANES, round_up(J, LANES)
 
@@ -69,7 +69,7 @@ def test_samples_of_fewer_states_than_others():
 def test_what_it_leaves_to_others():
     def suited(k=1, stride=1, width=ROWS, J=VECTOR + 1, borders=(1, 1)):
         src, dst = (Image(0, 1, width, J, border) for border in borders)
-        return linear.suits(conv.Window(0, NOWHERE, NOWHERE, k, stride, 0), src, dst)
+        return linear.suits(conv.Window(0, 0, NOWHERE, k, stride, 0), src, dst)
 
     assert suited()
     assert suited(width=1, borders=(0, 0))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.layers import conv, images, squares
-from numpy_diffusion.kernels.layers.images import NO_IMAGE, NOWHERE
+from numpy_diffusion.kernels.layers.images import NO_IMAGE
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, WIDEST_LANES, WIDEST_VECTOR
 from numpy_diffusion.layers import conv as conv_layer
 
@@ -37,7 +37,7 @@ def answers(seed: int, C: int, J: int, sides: tuple[int, int], parts: int = 1, s
         memory.put(2 * n, x[n])
     tables = np.array([[NO_IMAGE, *memory.images[2 * n : 2 * n + 2]] for n in range(samples)], images.IMAGE)
     weights = np.concatenate([conv.panels(weight), bias])
-    window = conv.Window(0, NOWHERE, len(weights) - J, 3, 1, 0)
+    window = conv.Window(0, 0, len(weights) - J, 3, 1, 0)
     for part in range(parts):
         conv.forward(memory.worker(conv.scratch_size(C, J), part, parts), tables, 1, 2, weights, window, 0, 0)
     return np.array([memory.got(2 * n + 1) for n in range(samples)])

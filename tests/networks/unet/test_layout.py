@@ -7,12 +7,9 @@ import math
 import numpy as np
 from checks.unet_kernel import wide
 
-from numpy_diffusion.kernels.layers import winograd
-from numpy_diffusion.kernels.layers.images import NOWHERE
-from numpy_diffusion.kernels.unet.calls import CALL
 from numpy_diffusion.kernels.vector.registers import LANES
 from numpy_diffusion.models import parameters
-from numpy_diffusion.networks.unet.layout import layout, used
+from numpy_diffusion.networks.unet.layout import layout
 
 MODEL = wide()
 LAYOUT, COUNT = layout(MODEL.shapes), parameters.size(MODEL.shapes)
@@ -46,34 +43,5 @@ def test_pieces_lie_one_behind_the_other_matrices_as_panels_behind_all_else() ->
                 outputs, inputs = (C, J) if packing.turned else (J, C)
                 end = at + -(-outputs // LANES) * LANES * inputs * taps
         assert end == packing.count
+        assert packing.size == -(-end // LANES) * LANES
     assert (LAYOUT.weights.turned, LAYOUT.turned.turned, LAYOUT.turned.plain) == (False, True, 0)
-
-
-def test_u_lies_behind_the_weights_and_nothing_overlaps() -> None:
-    for packing, way in ((LAYOUT.weights, 1), (LAYOUT.turned, -1)):
-        end = packing.count
-        for (weight, at, C, J), name in zip(packing.squares.tolist(), packing.squares_at, strict=True):
-            assert MODEL.shapes[name][:2][::way] == (J, C)
-            assert winograd.suits(C, J)
-            assert (weight, at) == (packing.at[name], packing.squares_at[name])
-            assert at % LANES == 0
-            assert at >= end
-            end = at + winograd.PATCH * C * J
-        assert packing.size == max(end, -(-packing.count // LANES) * LANES)
-    assert LAYOUT.weights.squares_at  # the network has such a convolution
-
-
-def test_u_is_made_for_those_alone_that_go_by_squares() -> None:
-    weights, turned = LAYOUT.weights, LAYOUT.turned
-    assert len(weights.squares) > 1
-    calls = np.zeros(3, CALL)
-    calls["squares"] = NOWHERE
-    calls[1]["squares"] = weights.squares[-1, 1]
-    calls[2]["squares"], calls[2]["turned"] = turned.squares[0, 1], True
-    found = used(LAYOUT, calls)
-    assert found.weights.squares.tolist() == weights.squares[-1:].tolist()
-    assert found.turned.squares.tolist() == turned.squares[:1].tolist()
-    assert (found.weights.size, found.turned.at) == (weights.size, turned.at)
-    _, at, C, J = turned.squares[0].tolist()
-    assert found.turned.size == at + winograd.PATCH * C * J
-    assert used(LAYOUT, calls[:0]).weights.size == -(-weights.count // LANES) * LANES

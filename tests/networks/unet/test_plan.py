@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from checks.unet_kernel import small, wide
 
-from numpy_diffusion.kernels.layers.images import NOWHERE, size
+from numpy_diffusion.kernels.layers.images import size
 from numpy_diffusion.kernels.unet.calls import IMAGES, NONE, CallKind
+from numpy_diffusion.kernels.vector.registers import WIDEST_LANES, WIDEST_VECTOR
 from numpy_diffusion.networks.unet import compiled
 from numpy_diffusion.networks.unet.layout import layout
 from numpy_diffusion.networks.unet.plan import plan
@@ -80,16 +81,17 @@ def test_a_gradient_is_written_before_it_is_added_to_and_no_part_of_it_is_lost()
         assert any(image in (call["src"], call["dy"], call["do"]) for call in back[number + 1 :])
 
 
-def test_only_many_whole_squares_go_by_winograd():
-    found, where = compiled.planned(wide().config)
-    convs = found.calls[found.calls["kind"] == CallKind.CONV]
-    by_squares = convs[convs["squares"] != NOWHERE]
-    for call in by_squares:
-        dst = found.images[call["dst"]]
-        assert call["squares"] in where.weights.squares_at.values()
-        assert (call["window"], call["stride"]) == (3, 1)
-        assert dst["height"] * dst["width"] >= 64
-    assert 0 < len(by_squares) < len(convs)
+@pytest.mark.parametrize(("training", "fewest"), [(False, 64), (True, 16)])
+def test_only_many_whole_squares_of_channels_that_fill_registers_go_by_winograd(training, fewest):
+    found, _ = compiled.planned(wide().config, training)
+    kind = CallKind.CONV_WEIGHTS if training else CallKind.CONV
+    convs = found.calls[found.calls["kind"] == kind]
+    src, dst = found.images[convs["src"]], found.images[convs["dy" if training else "dst"]]
+    filled = (src["channels"] % WIDEST_VECTOR == 0) & (dst["channels"] % WIDEST_LANES == 0)
+    whole = (dst["height"] % 2 == 0) & (dst["width"] % 2 == 0) & (dst["height"] * dst["width"] >= fewest)
+    wanted = filled & whole & (convs["window"] == 3) & (convs["stride"] == 1)
+    np.testing.assert_array_equal(convs["squares"] != 0, wanted)
+    assert 0 < wanted.sum() < len(convs)
 
 
 def test_an_unknown_operation_is_refused_in_one_sentence():
