@@ -85,6 +85,7 @@ def keep_layouts(folder: _files.PathLike) -> None:
     folder = _files.as_path("folder", folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected a folder in diffusers' layout, found none")
+    done = 0
     for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
         if not (place / WEIGHTS).exists():
             continue
@@ -93,6 +94,11 @@ def keep_layouts(folder: _files.PathLike) -> None:
                 autoencoders.keep(place)
             case kind if kind in unets.KINDS:
                 unets.keep(place)
+            case _:
+                continue
+        done += 1
+    if not done:
+        raise FileNotFoundError(f"{folder}: expected a U-Net or an autoencoder in it or right below, found none")
 
 
 def save_diffusers(model: Writable, folder: _files.PathLike) -> None:

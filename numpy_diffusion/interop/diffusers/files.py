@@ -25,7 +25,6 @@ from numpy_diffusion import _checks, _files
 from numpy_diffusion.interop.diffusers import layouts
 from numpy_diffusion.interop.diffusers.safetensors_files import (
     Options,
-    Shapes,
     Tensors,
     check_entries,
     header,
@@ -33,6 +32,7 @@ from numpy_diffusion.interop.diffusers.safetensors_files import (
     parsed,
     stored,
 )
+from numpy_diffusion.models.parameters import Shapes
 from numpy_diffusion.models.stored import Stored
 
 if TYPE_CHECKING:  # what needs no kernel needs no Numba

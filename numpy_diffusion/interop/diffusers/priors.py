@@ -13,13 +13,12 @@ from numpy_diffusion import _checks, _files
 from numpy_diffusion.interop.diffusers.files import (
     DIFFUSERS_LIBRARY,
     WEIGHTS,
-    Shapes,
-    Tensors,
     check_weights,
-    naming,
     read_network,
     write_network,
 )
+from numpy_diffusion.interop.diffusers.safetensors_files import Tensors, naming
+from numpy_diffusion.models.parameters import Shapes
 from numpy_diffusion.networks.prior.config import PriorConfig
 from numpy_diffusion.networks.prior.config import shapes as of_parameters
 from numpy_diffusion.networks.prior.prior import PriorTransformer

@@ -20,10 +20,10 @@ import numpy as np
 
 from numpy_diffusion import _checks
 from numpy_diffusion.models import parameters
+from numpy_diffusion.models.parameters import Shapes
 from numpy_diffusion.models.stored import Stored
 
 Options = dict[str, Any]
-Shapes = dict[str, tuple[int, ...]]
 Tensors = dict[str, np.ndarray]
 
 DTYPES: Final[dict[str, np.dtype]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}

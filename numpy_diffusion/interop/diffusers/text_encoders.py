@@ -16,12 +16,12 @@ from numpy_diffusion import _files
 from numpy_diffusion.interop.diffusers.files import (
     CONFIG,
     TRANSFORMERS_LIBRARY,
-    Shapes,
     check_sides,
     read_network,
     read_options,
     write_network,
 )
+from numpy_diffusion.models.parameters import Shapes
 from numpy_diffusion.networks.clip import config as text_config
 from numpy_diffusion.networks.clip import vision_config
 from numpy_diffusion.networks.clip.clip_text import CLIPText

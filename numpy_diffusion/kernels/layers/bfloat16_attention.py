@@ -13,7 +13,7 @@ from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.attention import exp_columns
 from numpy_diffusion.kernels.vector.bfloat16 import pairs_tile, round_pairs, round_rows
-from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_VECTOR
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_ROWS, WIDEST_VECTOR
 from numpy_diffusion.kernels.vector.tile import transpose, use_full_registers
 
 
@@ -52,8 +52,8 @@ def scratch_size(pixels, keys, C):
 
 
 def suits(C, heads):
-    """Whether channels and heads are such that registers are filled, the same ones on every machine."""
-    return C % WIDEST_VECTOR == 0 and C // heads % 8 == 0
+    """Whether channels fill the widest registers, and those of a head its tiles: the same ones on every machine."""
+    return C % WIDEST_VECTOR == 0 and C // heads % WIDEST_ROWS == 0
 
 
 @part_jit

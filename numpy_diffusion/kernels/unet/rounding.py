@@ -9,7 +9,7 @@ from numpy_diffusion.kernels.layers import bfloat16_conv
 from numpy_diffusion.kernels.threads import kept, run
 
 
-class Rounding(NamedTuple):
+class Panels(NamedTuple):
     """words[words_at...] = the panels weights[at...], rounded, of each row of the table."""
 
     weights: np.ndarray
@@ -27,4 +27,4 @@ def _round(thread, threads, place):
 
 def round_weights(weights, table, words):
     """Write the rounded weights of the table's convolutions to words."""
-    run(_round, Rounding(weights, table, words))
+    run(_round, Panels(weights, table, words))

@@ -184,7 +184,7 @@ def _weights(thread, threads, place):
     step, number = kept(place)
     job, layers, k = step.job, step.layers, step.stages[number, 0]
     piece, bounds = step.pieces[k], layers.bounds
-    panels, size = panels_of(piece, FIRST)
+    panels, size = panels_of(piece, job.calls[k]["turned"])
     low, high = share(panels, thread, threads)
     if low == high:
         return

@@ -13,8 +13,8 @@ from numpy_diffusion.kernels.unet import run
 from numpy_diffusion.kernels.unet.calls import Layout, Plan
 from numpy_diffusion.kernels.unet.rounding import round_weights
 from numpy_diffusion.models.condition import Condition
-from numpy_diffusion.models.stored import Stored, Weights
-from numpy_diffusion.networks.unet.compiled import packed, told
+from numpy_diffusion.models.stored import Weights
+from numpy_diffusion.networks.unet.compiled import told
 from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.layout import layout
 from numpy_diffusion.networks.unet.plan import plan
@@ -36,12 +36,11 @@ def planned(config: Config, tokens: int = 0) -> tuple[Plan, Layout, Rounding]:
     return plan(program(config), config, where, False, tokens, rounding=rounding), where, rounding
 
 
-def laid_out(config: Config, numbers: np.ndarray | Stored, known: RoundedWeights | None) -> RoundedWeights:
-    """The parameters as the kernels read them: those known, unless the parameters are others by now."""
-    _, where, rounding = planned(config)
-    exact = packed(where, numbers, known and known.exact)
-    if known is not None and exact is known.exact:
+def rounded(config: Config, exact: Weights, known: RoundedWeights | None) -> RoundedWeights:
+    """These weights and what is rounded of them: those known, unless the exact ones are others by now."""
+    if known is not None and known.exact is exact:
         return known
+    _, _, rounding = planned(config)
     words = aligned(rounding.size)
     round_weights(exact.laid_out, rounding.table, words)
     return RoundedWeights(exact, words)

@@ -184,18 +184,23 @@ class UNet(Network):
     def own_outputs(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
         from numpy_diffusion.networks.unet import compiled
 
-        steps, place = np.unique(t, return_inverse=True)
-        embedded = embedding.embed(self.config, steps, np.float32)
-        self._laid_out = compiled.laid_out(self.config, self.numbers, self._laid_out)
-        return compiled.predict(self.config, self._laid_out, joined(x, condition), embedded, place, condition)
+        self._laid_out = exact = compiled.laid_out(self.config, self.numbers, self._laid_out)
+        return compiled.predict(self.config, exact, *self._shown(x, t, condition))
 
     def own_rounded(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray:
-        from numpy_diffusion.networks.unet import compiled_bfloat16 as compiled
+        from numpy_diffusion.networks.unet import compiled, compiled_bfloat16
 
+        self._laid_out = exact = compiled.laid_out(self.config, self.numbers, self._laid_out)
+        self._rounded = rounded = compiled_bfloat16.rounded(self.config, exact, self._rounded)
+        return compiled_bfloat16.predict(self.config, rounded, *self._shown(x, t, condition))
+
+    def _shown(
+        self, x: np.ndarray, t: np.ndarray, condition: Condition
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Condition]:
+        """What the kernels are shown of samples: x, the embeddings of the steps [K, E], which is whose [N], and the
+        condition."""
         steps, place = np.unique(t, return_inverse=True)
-        embedded = embedding.embed(self.config, steps, np.float32)
-        self._rounded = compiled.laid_out(self.config, self.numbers, self._rounded)
-        return compiled.predict(self.config, self._rounded, joined(x, condition), embedded, place, condition)
+        return joined(x, condition), embedding.embed(self.config, steps, np.float32), place, condition
 
     def own_gradient(self, task: Task) -> Gradient:
         of_batch = self.own_gradients(task, task.condition.length)

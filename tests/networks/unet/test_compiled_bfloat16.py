@@ -11,7 +11,7 @@ from checks.unet_kernel import shown, told, wide
 from numba import get_num_threads, set_num_threads
 
 from numpy_diffusion.kernels.precision import precision
-from numpy_diffusion.networks.unet import compiled_bfloat16
+from numpy_diffusion.networks.unet import compiled, compiled_bfloat16
 from numpy_diffusion.networks.unet.unet import UNet
 
 
@@ -68,13 +68,25 @@ def test_the_bits_are_those_of_each_sample_alone_by_any_number_of_threads(name: 
 
 def test_the_words_follow_the_weights() -> None:
     model, batch = drawn("images", 1)
-    first = compiled_bfloat16.laid_out(model.config, model.buffer, None)
-    assert compiled_bfloat16.laid_out(model.config, model.buffer, first) is first
+    exact = compiled.laid_out(model.config, model.buffer, None)
+    first = compiled_bfloat16.rounded(model.config, exact, None)
+    assert compiled_bfloat16.rounded(model.config, exact, first) is first
     before = outputs(model, batch)
     model.params["mid_block.resnets.0.conv1.weight"][:] *= 2.0
-    second = compiled_bfloat16.laid_out(model.config, model.buffer, first)
+    second = compiled_bfloat16.rounded(model.config, compiled.laid_out(model.config, model.buffer, exact), first)
     assert 0 < (second.words != first.words).sum() < second.words.size
     assert (outputs(model, batch) != before).any()
+
+
+def test_weights_are_laid_out_once_for_both() -> None:
+    """A folder's, which may be gigabytes and kept beside it, too."""
+    model, batch = drawn("images", 1)
+    outputs(model, batch, "float32")
+    known = model._laid_out
+    outputs(model, batch)
+    assert model._laid_out is known
+    assert model._rounded is not None
+    assert model._rounded.exact is known
 
 
 def test_a_copy_and_a_pickle_take_no_words_along() -> None:
