@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import pytest
 from checks import widths
 from checks.image_kernels import FLAT, SEED, SIDE, Memory, close, drawn
 from hypothesis import given
@@ -67,5 +68,6 @@ def digest() -> str:
     return code.hexdigest()
 
 
+@pytest.mark.widths
 def test_any_width_of_register_gives_the_same_bits():
     assert widths.digests(__file__) == [digest()] * 2

@@ -79,6 +79,7 @@ def digest() -> str:
     return code.hexdigest()
 
 
+@pytest.mark.widths
 def test_any_width_of_register_gives_the_same_bits():
     assert widths.digests(__file__) == [digest()] * 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import pytest
 from checks import widths
 from checks.image_kernels import FLAT, PARTS, SEED, Memory, drawn, in_shares
 from hypothesis import given, settings
@@ -77,5 +78,6 @@ def digest() -> str:
     return total.hexdigest()
 
 
+@pytest.mark.widths
 def test_any_width_of_register_gives_the_same_bits() -> None:
     assert widths.digests(__file__) == [digest()] * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import pytest
 from checks import widths
 from checks.bfloat16 import nearest
 from checks.image_kernels import FLAT, GARBAGE, PARTS, SEED, SIDE, Memory, close, drawn, in_shares
@@ -108,5 +109,6 @@ def digest() -> str:
     return total.hexdigest()
 
 
+@pytest.mark.widths
 def test_any_width_of_register_gives_the_same_bits():
     assert widths.digests(__file__) == [digest()] * 2

@@ -48,6 +48,7 @@ def digest() -> str:
     return hashlib.sha256(answers(3, 3 * WIDEST_VECTOR, 2 * WIDEST_LANES, (9, 11), samples=2).tobytes()).hexdigest()
 
 
+@pytest.mark.widths
 def test_the_bits_are_the_same_on_registers_of_all_widths():
     assert widths.digests(__file__) == [digest()] * 2
 
