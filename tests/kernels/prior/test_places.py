@@ -37,8 +37,8 @@ def test_rows_of_both_tables() -> None:
     assert network.blocks.shape == (2, len(Part), 3)
     assert network.ends.shape == (len(End), 3)
     row = np.array([5, 9, 2])
-    assert tuple(linear(row)) == (5, NOWHERE, 9, 1, 1, 0)
-    assert tuple(turned(row)) == (2, NOWHERE, NOWHERE, 1, 1, 0)
+    assert tuple(linear(row)) == (5, 0, 9, 1, 1, 0)
+    assert tuple(turned(row)) == (2, 0, NOWHERE, 1, 1, 0)
     assert tuple(norm(row)) == (5, 9, 1e-5)
     assert tuple(rows(7, 3, 4)) == (7, 1, 3, 4, 0)
     assert EXTRA == OF_DEFINITION
