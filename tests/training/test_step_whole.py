@@ -194,27 +194,6 @@ def test_ctrl_c_at_random_moments_of_a_run(tmp_path: Path, whole: nd.Run) -> Non
     assert (out / "model.safetensors").read_bytes() == (whole.path / "model.safetensors").read_bytes()
 
 
-class Interrupted(MLP):
-    """By Ctrl-C, as soon as its weights are new and its units are not."""
-
-    armed = False
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "shift" and self.armed:
-            signal.raise_signal(signal.SIGINT)
-        super().__setattr__(name, value)
-
-
-def test_ctrl_c_leaves_no_model_with_new_weights_and_old_units() -> None:
-    model, trained = Interrupted(2, 8, 1), MLP(2, 8, 1, seed=1)
-    trained.shift, trained.T = np.float32([3.0, 4.0]), 10
-    model.armed = True
-    with stopping(ALONE), pytest.raises(KeyboardInterrupt):
-        stepping.hand_over(model, trained, training_step.start(trained, 10), np.zeros((1, 2)), "numba")
-    assert (model.shift.tolist(), model.T) == ([3.0, 4.0], 10)
-    np.testing.assert_array_equal(model.buffer, trained.buffer)
-
-
 class Lightning(Exception):
     pass
 
