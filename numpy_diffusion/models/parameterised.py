@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -20,6 +21,7 @@ from numpy_diffusion.models import parameters
 from numpy_diffusion.models.stored import Stored
 
 _empty = ContextVar("_empty", default=False)  # whether parameters stay zero when they are made
+_filling = threading.RLock()  # while a buffer is made
 
 
 class Parameterised(ABC):
@@ -52,13 +54,16 @@ class Parameterised(ABC):
     @functools.cached_property
     def buffer(self) -> np.ndarray:
         """All parameters in one array [P], made when it is first asked for."""
-        buffer = np.zeros(parameters.size(self.shapes), self.dtype)
-        if self._stored is not None:
-            given = self._stored.views(self.shapes)
-            for name, values in parameters.views(buffer, self.shapes).items():
-                values[...] = given[name]
+        with _filling:
+            if "buffer" in self.__dict__:  # another thread has made it meanwhile
+                return self.__dict__["buffer"]
+            buffer = np.zeros(parameters.size(self.shapes), self.dtype)
+            if self._stored is not None:
+                given = self._stored.views(self.shapes)
+                for name, values in parameters.views(buffer, self.shapes).items():
+                    values[...] = given[name]
             self.__dict__["buffer"], self._stored = buffer, None  # in this order, for another thread that calls it
-        return buffer
+            return buffer
 
     @functools.cached_property
     def params(self) -> parameters.Parameters:
@@ -69,14 +74,16 @@ class Parameterised(ABC):
     def readable(self) -> parameters.Parameters:
         """The parameters by name for who does not write to them: `params`, or where they are stored if that is in
         the same dtype."""
-        if self._stored is None or self._stored.numbers.dtype != self.dtype:
+        stored = self._stored  # once: it is gone when another thread makes the buffer
+        if stored is None or stored.numbers.dtype != self.dtype:
             return self.params
-        return self._stored.views(self.shapes)
+        return stored.views(self.shapes)
 
     @property
     def numbers(self) -> np.ndarray | Stored:
         """All parameters for the kernels: `buffer`, or where they are stored."""
-        return self.buffer if self._stored is None else self._stored
+        stored = self._stored
+        return self.buffer if stored is None else stored
 
     def read_from(self, stored: Stored, laid_out: Any = None) -> None:
         """Take the parameters from where they are stored, of which nothing is copied before it has to be.

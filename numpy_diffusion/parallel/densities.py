@@ -12,6 +12,7 @@ from numpy_diffusion import _checks
 from numpy_diffusion.evaluation import bound as bounds
 from numpy_diffusion.evaluation import likelihood, setting
 from numpy_diffusion.kernels.backend import Backend, chosen
+from numpy_diffusion.kernels.precision import Precision, asked
 from numpy_diffusion.models.protocol import Model, members
 from numpy_diffusion.models.wrapper import check_rows, rows
 from numpy_diffusion.noise import WORD_RANGE
@@ -20,6 +21,8 @@ from numpy_diffusion.parallel.engine import module, name, placed, task
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.process.steps import check_start, chosen_steps
 from numpy_diffusion.process.variances import Variance
+
+Forms = tuple[Backend, Precision]  # in which the call is made, and so its tasks
 
 
 def log_prob(
@@ -70,7 +73,7 @@ def log_prob(
     check_start("T", schedule.T, chosen_steps(schedule, steps))
     _checks.integer("first", first, 0, WORD_RANGE - len(x))
     options = {"prior": prior, "probes": probes, "seed": seed, "steps": steps}
-    settings = schedule, first, chosen(), options
+    settings = schedule, first, (chosen(), asked()), options
     at_once = likelihood.rows_at_once(members(model), D, probes)
     return _of_each("log_prob", _log_prob, x, model, settings, client, at_once)
 
@@ -113,7 +116,7 @@ def bound(
     _checks.integer("first", first, 0, WORD_RANGE - len(x0))
     options = {"variance": variance, "prior": prior, "form": _checks.choice("form", form, bounds.FORMS)}
     options |= {"seed": _checks.seed(seed), "draws": _checks.integer("draws", draws, 1)}
-    return _of_each("bound", _bound, x0, model, (schedule, first, chosen(), options), client)
+    return _of_each("bound", _bound, x0, model, (schedule, first, (chosen(), asked()), options), client)
 
 
 def score_samples(density: Any, x: Any, *, client: Any = None) -> Any:
@@ -137,7 +140,7 @@ def score_samples(density: Any, x: Any, *, client: Any = None) -> Any:
     x = _dask_array("x", x)
     density.score_samples(np.zeros((1, *x.shape[1:])))
     at_once = likelihood.rows_at_once(members(density.models_[0]), math.prod(x.shape[1:]))
-    return _of_each("score_samples", _score_samples, x, density, chosen(), client, at_once)
+    return _of_each("score_samples", _score_samples, x, density, (chosen(), asked()), client, at_once)
 
 
 def _dask_array(name: str, x: Any) -> Any:
@@ -167,23 +170,23 @@ def _of_each(what: str, of_chunk: Any, x: Any, model: Any, settings: Any, client
 
 
 def _log_prob(x: np.ndarray, model: Any, settings: Any, block_info: Any = None) -> np.ndarray:
-    schedule, first, form, options = settings
+    schedule, first, forms, options = settings
     low, high = _place(block_info)
-    with task(form):
+    with task(*forms):
         part = rows(model, slice(low, high))
         return likelihood.log_prob(part, schedule, x, first=first + low, progress=False, **options)
 
 
 def _bound(x: np.ndarray, model: Any, settings: Any, block_info: Any = None) -> np.ndarray:
-    schedule, first, form, options = settings
+    schedule, first, forms, options = settings
     low, high = _place(block_info)
-    with task(form):
+    with task(*forms):
         part = rows(model, slice(low, high))
         return bounds.bound(part, schedule, x, first=first + low, progress=False, **options).totals
 
 
-def _score_samples(x: np.ndarray, density: Any, form: Backend) -> np.ndarray:
-    with task(form):
+def _score_samples(x: np.ndarray, density: Any, forms: Forms) -> np.ndarray:
+    with task(*forms):
         return density.score_samples(x)
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels import backend as backends
 from numpy_diffusion.kernels.backend import Backend
+from numpy_diffusion.kernels.precision import Precision, precision
 
 Thing = TypeVar("Thing")
 
@@ -81,12 +82,12 @@ def itself(thing: Thing) -> Thing:
 
 
 @contextmanager
-def task(form: Backend) -> Iterator[None]:
-    """Around the work of a task: its kernels, or definitions, and of the machine's threads the one that it is in.
+def task(form: Backend, rounding: Precision) -> Iterator[None]:
+    """Around the work of a task: its kernels, or definitions, what they multiply, and the one thread that it is in.
 
     Numba's setting is that of the Python thread, and is put back: Dask's threads are others' as well.
     """
-    with backends.backend(form):
+    with backends.backend(form), precision(rounding):
         if backends.chosen() == "numpy":
             yield
             return

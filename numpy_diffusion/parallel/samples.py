@@ -106,6 +106,6 @@ def _chunk(model: Any, settings: Any, block_info: Any = None) -> np.ndarray:
     """The samples of one chunk."""
     low, high = block_info[None]["array-location"][0]
     schedule, seed, first, form, options = settings
-    with task(form):
+    with task(form, options["precision"]):
         part = rows(model, slice(low, high))
         return samplers.sample(part, schedule, high - low, seed, first=first + low, progress=False, **options)

@@ -44,8 +44,17 @@ def in_one_piece() -> Iterator[None]:
         yield
     finally:
         _Piece.begun = False
-    while _Piece.waiting:
-        _Piece.waiting.pop(0)()
+    _deliver()
+
+
+def _deliver() -> None:
+    """Call the handlers that wait; where one raises, all others have been called as well."""
+    try:
+        while _Piece.waiting:
+            _Piece.waiting.pop(0)()
+    finally:
+        if _Piece.waiting:
+            _deliver()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from numpy_diffusion.models.tasks import Adam, State, Task
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.process.schedules import Schedule
 from numpy_diffusion.training import inputs, low_resolution
-from numpy_diffusion.training.interrupts import NEVER, Stop
+from numpy_diffusion.training.interrupts import NEVER, Stop, in_one_piece
 from numpy_diffusion.training.losses import Weighting, weights
 from numpy_diffusion.training.optimizers import average_decays, learning_rates
 from numpy_diffusion.training.ranks import agreed
@@ -198,6 +198,7 @@ def hand_over(model: Trainable, trained: Trainable, state: State, data: np.ndarr
     """Give the user's model the moving average of the weights, and what the copy that was trained has measured."""
     trained.buffer[:] = state.average
     trained.measure(data, backend)
-    model.buffer[:], model.measured = state.average, trained.measured
-    if isinstance(model, Network) and isinstance(trained, Network):
-        model.T = trained.T
+    with in_one_piece():
+        model.buffer[:], model.measured = state.average, trained.measured
+        if isinstance(model, Network) and isinstance(trained, Network):
+            model.T = trained.T

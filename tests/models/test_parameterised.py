@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
+from numpy_diffusion.models import parameters
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.parameterised import Parameterised
 from numpy_diffusion.models.stored import Stored
@@ -85,6 +87,48 @@ def test_what_is_stored_elsewhere_is_copied_when_it_may_be_written_to(kind: Any)
     assert pickle.loads(pickle.dumps(plane)).buffer.tolist() == [3.0, 4.0, 1.0, 2.0]
     plane.read_from(stored)
     assert plane.readable["row"].tolist() == [1.0, 2.0]
+
+
+def test_threads_that_ask_for_the_buffer_at_once_get_one_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second begins while the first is at it, and goes on when that one is done."""
+    plane, numbers = Plane.empty(rows=1), np.arange(1, 5, dtype=np.float32)
+    plane.read_from(Stored(numbers, {"matrix": 0, "row": 2}))
+    real, found, threads = parameters.size, [], []
+
+    def ask() -> None:
+        found.append(plane.buffer)
+
+    def interrupted(shapes: parameters.Shapes) -> int:
+        if not threads:
+            threads.append(threading.Thread(target=ask))
+            threads[0].start()
+            threads[0].join(0.5)
+        return real(shapes)
+
+    monkeypatch.setattr(parameters, "size", interrupted)
+    ask()
+    threads[0].join()
+    assert plane.buffer.tolist() == numbers.tolist()
+    assert all(buffer is plane.buffer for buffer in found)
+
+
+@pytest.mark.parametrize("name", ["readable", "numbers"])
+def test_what_is_stored_may_be_gone_at_any_moment(name: str) -> None:
+    class Hurried(Plane):
+        looks = 0
+
+        def __getattribute__(self, what: str) -> Any:
+            found = super().__getattribute__(what)
+            if what == "_stored" and "buffer" not in self.__dict__ and type(self).looks == 0:
+                type(self).looks = 1
+                _ = self.buffer  # as another thread would
+            return found
+
+    plane = Hurried.empty(rows=1)
+    plane.read_from(Stored(np.arange(1, 5, dtype=np.float32), {"matrix": 0, "row": 2}))
+    found = getattr(plane, name)
+    assert type(plane).looks == 1
+    assert (found if name == "readable" else found.views(plane.shapes))["row"].tolist() == [3.0, 4.0]
 
 
 def test_it_says_what_was_chosen() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks.dask_arrays import SCHEDULE, digest, images, network
+from checks.dask_arrays import SCHEDULE, UNET, digest, images, network
 from checks.gaussians import mixture
 
 import numpy_diffusion as nd
@@ -50,6 +50,18 @@ def test_what_a_model_is_told_of_each_sample_goes_with_it(monkeypatch: pytest.Mo
     found = nd.parallel.log_prob(model, SCHEDULE, lazy(3, x), probes=1, steps=2)
     assert found.chunks == ((2, 2, 2, 1),)
     assert digest(found) == digest(nd.log_prob(model, SCHEDULE, x, probes=1, steps=2))
+
+
+def test_the_precision_goes_with_the_call_and_is_not_that_of_the_worker() -> None:
+    unet, rng = nd.UNet(**UNET | {"block_out_channels": (32, 32)}), np.random.default_rng(2)
+    unet.params["conv_out.weight"][:] = rng.normal(size=unet.shapes["conv_out.weight"])  # not zero: all is seen
+    model, x = nd.guided(unet, 1, 1.5), rng.uniform(-1.0, 1.0, (5, 1, 8, 8))
+    found = nd.parallel.bound(model, SCHEDULE, lazy(3, x))
+    exact_totals = nd.bound(model, SCHEDULE, x).totals
+    with nd.precision("bfloat16"):
+        rounded, expected = nd.parallel.bound(model, SCHEDULE, lazy(3, x)), nd.bound(model, SCHEDULE, x).totals
+        assert digest(found.compute(scheduler="sync")) == digest(exact_totals)
+    assert digest(rounded) == digest(expected) != digest(exact_totals)
 
 
 @pytest.mark.parametrize("labels", [np.arange(6) % 4, np.arange(8) % 4])

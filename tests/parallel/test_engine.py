@@ -59,19 +59,19 @@ def test_a_large_model_comes_without_a_warning(client: Any, recwarn: pytest.Warn
 
 def test_a_task_has_one_thread_and_gives_the_others_back() -> None:
     before = numba.get_num_threads()
-    with engine.task("numba"):
+    with engine.task("numba", "float32"):
         assert (numba.get_num_threads(), chosen()) == (1, "numba")
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(numba.get_num_threads).result() == numba.config.NUMBA_NUM_THREADS
     assert numba.get_num_threads() == before
-    with pytest.raises(RuntimeError), engine.task("numba"):
+    with pytest.raises(RuntimeError), engine.task("numba", "float32"):
         raise RuntimeError
     assert numba.get_num_threads() == before
 
 
 def test_definitions_need_no_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
-    with engine.task("numpy"):
+    with engine.task("numpy", "float32"):
         assert chosen() == "numpy"
 
 

@@ -50,12 +50,13 @@ def test_a_signal_waits_until_the_piece_is_whole() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_all_signals_wait_and_come_in_their_order() -> None:
+@pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)])
+def test_all_signals_wait_and_come_although_one_raises(numbers: tuple[signal.Signals, ...]) -> None:
     came: list[int] = []
 
     def both() -> None:
-        signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGINT)
+        for number in numbers:
+            signal.raise_signal(number)
         assert came == []
 
     before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import signal
+from typing import Any
+
 import numpy as np
 import pytest
 from checks.runs import read_only
 
 from numpy_diffusion.data import datasets
+from numpy_diffusion.models.shares import ALONE
 from numpy_diffusion.networks.mlp.mlp import MLP
 from numpy_diffusion.process.schedules import Schedule
+from numpy_diffusion.training.interrupts import stopping
 from numpy_diffusion.training.loop import train
 from numpy_diffusion.training.optimizers import learning_rates
-from numpy_diffusion.training.steps import TrainingStep, train_steps
+from numpy_diffusion.training.step import start
+from numpy_diffusion.training.steps import TrainingStep, hand_over, train_steps
 
 SCHEDULE = Schedule.linear(T=100)
 X0 = datasets.spiral(64, seed=0) * [3.0, 0.5] + [7.0, -1.0]
@@ -64,3 +70,28 @@ def test_a_model_that_cannot_be_written_is_refused_and_its_copy_trained() -> Non
     with pytest.raises(ValueError, match=r"^model: expected weights that can be written, .* train model\.copy\(\)$"):
         train_steps(model, SCHEDULE, X0, **SHORT)
     assert len(list(train_steps(model.copy(), SCHEDULE, X0, **SHORT, backend="numpy"))) == 12
+
+
+class Interrupted(MLP):
+    """By Ctrl-C, as soon as its weights are new and its units are not."""
+
+    armed = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "shift" and self.armed:
+            signal.raise_signal(signal.SIGINT)
+        super().__setattr__(name, value)
+
+
+def test_ctrl_c_leaves_no_model_with_new_weights_and_old_units() -> None:
+    model, trained = Interrupted(2, 8, 1), MLP(2, 8, 1, seed=1)
+    trained.shift, trained.T = np.float32([3.0, 4.0]), 10
+    model.armed = True
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with stopping(ALONE), pytest.raises(KeyboardInterrupt):
+            hand_over(model, trained, start(trained, 10), np.zeros((1, 2)), "numba")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (model.shift.tolist(), model.T) == ([3.0, 4.0], 10)
+    np.testing.assert_array_equal(model.buffer, trained.buffer)

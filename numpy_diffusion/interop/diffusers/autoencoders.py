@@ -48,9 +48,10 @@ def keep(folder: Path) -> None:
     from numpy_diffusion.networks.autoencoder import compiled
 
     layouts.remove(folder)
+    made_of = (folder / WEIGHTS).stat()  # before they are read: others may come to their place meanwhile
     model = read(folder)
     weights = compiled.laid_out(model.config, model.numbers, None)
-    layouts.write(folder / WEIGHTS, _packing(model.config), weights.laid_out)
+    layouts.write(folder / WEIGHTS, made_of, _packing(model.config), weights.laid_out)
 
 
 def _packing(config: AutoencoderConfig) -> Packing:

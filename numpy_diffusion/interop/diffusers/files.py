@@ -103,8 +103,9 @@ def read_network(
         with naming(folder / CONFIG):  # a layer has several tensors
             _checks.integer(library.layers, given.get(library.layers, 1), 1, max(len(entries), 1))
         expected = shapes(config)
-        check_entries(path, entries, expected, left_out(config), os.fstat(file.fileno()).st_size - start)
-        laid_out = None if packing is None else layouts.read(path, lambda: packing(config))
+        found = os.fstat(file.fileno())
+        check_entries(path, entries, expected, left_out(config), found.st_size - start)
+        laid_out = None if packing is None else layouts.read(path, found, lambda: packing(config))
         return config, stored(path, file, start, entries, expected, finite=laid_out is not None), laid_out
 
 

@@ -31,15 +31,17 @@ A_LINE: Final = 64  # bytes of a cache line, on which the numbers begin
 AT_ONCE: Final = 2**22  # numbers that are written
 
 
-def write(weights: Path, packing: Packing, laid_out: np.ndarray) -> None:
+def write(weights: Path, made_of: os.stat_result, packing: Packing, laid_out: np.ndarray) -> None:
     """Keep what was laid out of this file by this packing; whole or not at all.
+
+    made_of : what the system said of the file before it was read, as another may have come to its place since
 
     Raises
     ------
     OSError : a place that cannot be written
     """
     with _files.os_errors_about("folder", weights.parent):
-        _files.write_parts(weights.with_name(FILE), _content(_head(weights, packing), laid_out))
+        _files.write_parts(weights.with_name(FILE), _content(_head(made_of, packing), laid_out))
 
 
 def remove(folder: Path) -> None:
@@ -48,15 +50,15 @@ def remove(folder: Path) -> None:
         (folder / FILE).unlink(missing_ok=True)
 
 
-def read(weights: Path, packing: Callable[[], Packing]) -> np.ndarray | None:
-    """What was kept of this file, in the file's pages, if it is what `packing()` would make of it today; else None,
-    with a warning where there is something."""
+def read(weights: Path, made_of: os.stat_result, packing: Callable[[], Packing]) -> np.ndarray | None:
+    """What was kept of this file, of which the system says `made_of`, in the file's pages, if it is what `packing()`
+    would make of it today; else None, with a warning where there is something."""
     path = weights.with_name(FILE)
     if not (path.exists() and MAPPABLE and chosen() == "numba"):
         return None
     from numpy_diffusion.kernels.vector.registers import register_bits
 
-    found = _mapped(path, _head(weights, where := packing()), where.size)
+    found = _mapped(path, _head(made_of, where := packing()), where.size)
     if found is None:
         _checks.warn(
             f"{path}: expected the layout of today's {weights.name} for version {__version__} and registers of "
@@ -80,11 +82,10 @@ def _mapped(path: Path, head: bytes, size: int) -> np.ndarray | None:
     return found if all_finite(found) else None
 
 
-def _head(weights: Path, packing: Packing) -> bytes:
+def _head(found: os.stat_result, packing: Packing) -> bytes:
     """What the file begins with."""
     from numpy_diffusion.kernels.vector.registers import register_bits
 
-    found = weights.stat()
     made_of = {
         "version": __version__,
         "register_bits": str(register_bits()),

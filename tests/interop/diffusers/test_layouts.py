@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +116,23 @@ def test_other_weights_written_over_the_old_ones_have_nothing_kept(folder: Path)
     unets.write(other, folder)
     assert not (folder / layouts.FILE).exists()
     np.testing.assert_array_equal(opened(folder)(X, 3), other(X, 3))
+
+
+def test_weights_that_come_while_others_are_laid_out_have_nothing_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, real = example(), layouts.write
+    other.buffer[:] *= 0.5
+
+    def late(*arguments: Any) -> None:
+        unets.write(other, folder)
+        real(*arguments)
+
+    monkeypatch.setattr(layouts, "write", late)
+    unets.keep(folder)
+    with pytest.warns(UserWarning, match="expected the layout of today's"):
+        model = unets.read(folder)
+    np.testing.assert_array_equal(model(X, 3), other(X, 3))
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever may do anything may write there")
