@@ -82,7 +82,7 @@ def itself(thing: Thing) -> Thing:
 
 
 @contextmanager
-def task(form: Backend, rounding: Precision) -> Iterator[None]:
+def task(form: Backend, rounding: Precision = "float32") -> Iterator[None]:
     """Around the work of a task: its kernels, or definitions, what they multiply, and the one thread that it is in.
 
     Numba's setting is that of the Python thread, and is put back: Dask's threads are others' as well.
