@@ -10,8 +10,8 @@ from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers import bfloat16_squares
-from numpy_diffusion.kernels.layers.conv import forward_scratch
-from numpy_diffusion.kernels.layers.images import NOWHERE, clear_border, copy_or_add, image, pitch, pixel
+from numpy_diffusion.kernels.layers.conv import add_rows, begin, clear_borders, forward_scratch
+from numpy_diffusion.kernels.layers.images import clear_border, image, pitch, pixel
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.bfloat16 import pairs_tile, round_pairs, round_rows, two_rows_of_pairs
@@ -64,29 +64,14 @@ def forward(worker, tables, src, dst, weights, words, window, vector, residual):
 
     weights : with the bias;  words : with the window's weights, or with their U;  the others as in `conv`
     """
-    arena, scratch, samples = worker.arena, worker.scratch, tables.shape[0]
-    J = image(tables[0], dst).channels
-    place, apart = forward_scratch(J), round_up(J, LANES)
-    for n in range(samples):
-        start = scratch[place.start + n * apart : place.start + (n + 1) * apart]
-        added = image(tables[n], vector).at
-        for j in range(apart):
-            start[j] = weights[window.bias + j] if window.bias != NOWHERE and j < J else 0
-            if added != NOWHERE and j < J:
-                start[j] += arena[added + j]
+    place = forward_scratch(image(tables[0], dst).channels)
+    begin(worker, tables, dst, weights, window.bias, vector)
     if window.squares:
         bfloat16_squares.forward(worker, tables, src, dst, words, window.weight, place.start, place.squares, residual)
     else:
         _by_pixels(worker, tables, src, dst, words, window)
-        for n in range(samples):
-            into, other = image(tables[n], dst), image(tables[n], residual)
-            low, high = share(into.height, worker.part, worker.parts)
-            if other.at != NOWHERE:
-                for y in range(low, high):
-                    copy_or_add(arena, pixel(other, y, 0), pixel(into, y, 0), into.width * J, True)
-    if worker.part == 0:
-        for n in range(samples):
-            clear_border(arena, image(tables[n], dst))
+        add_rows(worker, tables, dst, residual)
+    clear_borders(worker, tables, dst)
 
 
 @part_jit

@@ -75,34 +75,53 @@ def forward(worker, tables, src, dst, weights, window, vector, residual):
     tables : a table of images for each sample, at most SAMPLES
     src, dst, vector, residual : rows of them; that of `NO_IMAGE` where there is none
     """
-    arena, scratch, samples = worker.arena, worker.scratch, tables.shape[0]
-    J = image(tables[0], dst).channels
-    place, apart = forward_scratch(J), round_up(J, LANES)
-    for n in range(samples):
-        start = scratch[place.start + n * apart : place.start + (n + 1) * apart]
-        start[:] = 0
-        if window.bias != NOWHERE:
-            for j in range(J):
-                start[j] = weights[window.bias + j]
-        added = image(tables[n], vector).at
-        if added != NOWHERE:
-            for j in range(J):
-                start[j] += arena[added + j]
+    place = forward_scratch(image(tables[0], dst).channels)
+    begin(worker, tables, dst, weights, window.bias, vector)
     if squares.suits(window.k, window.stride, image(tables[0], src).channels, image(tables[0], dst)):
         squares.forward(worker, tables, src, dst, weights, window, place.start, place.squares, residual)
     elif linear.suits(window, image(tables[0], src), image(tables[0], dst)):
         linear.forward(worker, tables, src, dst, weights, window, place.start, residual)
     else:
         _by_pixels(worker, tables, src, dst, weights, window)
-        for n in range(samples):
-            into, other = image(tables[n], dst), image(tables[n], residual)
-            low, high = share(into.height, worker.part, worker.parts)
-            if other.at != NOWHERE:
-                for y in range(low, high):
-                    copy_or_add(arena, pixel(other, y, 0), pixel(into, y, 0), into.width * J, True)
+        add_rows(worker, tables, dst, residual)
+    clear_borders(worker, tables, dst)
+
+
+@part_jit
+def begin(worker, tables, dst, weights, bias, vector):
+    """Write what each output channel starts from, by sample, to the scratch at `forward_scratch(J).start`: its number
+    of the bias and of the vector, round_up(J, LANES) of them."""
+    arena, scratch, J = worker.arena, worker.scratch, image(tables[0], dst).channels
+    first, apart = forward_scratch(J).start, round_up(J, LANES)
+    for n in range(tables.shape[0]):
+        start = scratch[first + n * apart : first + (n + 1) * apart]
+        start[:] = 0
+        if bias != NOWHERE:
+            for j in range(J):
+                start[j] = weights[bias + j]
+        added = image(tables[n], vector).at
+        if added != NOWHERE:
+            for j in range(J):
+                start[j] += arena[added + j]
+
+
+@part_jit
+def add_rows(worker, tables, dst, residual):
+    """dst += the image `residual`, where there is one; the worker's rows."""
+    for n in range(tables.shape[0]):
+        into, other = image(tables[n], dst), image(tables[n], residual)
+        low, high = share(into.height, worker.part, worker.parts)
+        if other.at != NOWHERE:
+            for y in range(low, high):
+                copy_or_add(worker.arena, pixel(other, y, 0), pixel(into, y, 0), into.width * into.channels, True)
+
+
+@inline_jit
+def clear_borders(worker, tables, dst):
+    """The borders of all samples' images, which are one worker's."""
     if worker.part == 0:
-        for n in range(samples):
-            clear_border(arena, image(tables[n], dst))
+        for n in range(tables.shape[0]):
+            clear_border(worker.arena, image(tables[n], dst))
 
 
 @part_jit
