@@ -40,8 +40,8 @@ class Parameterised(ABC):
     """
 
     _laid_out: Any = None  # the parameters as kernels read them, of a network that keeps them so
-    _stored: Stored | None = None  # where they are in place of the buffer
     _rounded: Any = None  # the same in bfloat16
+    _stored: Stored | None = None  # where the parameters are in place of the buffer
 
     def __init__(self, config: Any, shapes: parameters.Shapes, *, seed: int = 0, dtype: Any = np.float32) -> None:
         if dtype not in (np.float32, np.float64):

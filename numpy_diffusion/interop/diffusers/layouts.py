@@ -31,6 +31,14 @@ A_LINE: Final = 64  # bytes of a cache line, on which the numbers begin
 AT_ONCE: Final = 2**22  # numbers that are written
 
 
+def keep(weights: Path, lay_out: Callable[[], tuple[Packing, np.ndarray]]) -> None:
+    """Keep what `lay_out` makes of this file, and by which packing, in the place of what was kept; errors as for
+    `write`."""
+    remove(weights.parent)
+    made_of = weights.stat()  # before they are read: others may come to their place meanwhile
+    write(weights, made_of, *lay_out())
+
+
 def write(weights: Path, made_of: os.stat_result, packing: Packing, laid_out: np.ndarray) -> None:
     """Keep what was laid out of this file by this packing; whole or not at all.
 

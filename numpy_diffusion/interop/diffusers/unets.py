@@ -7,6 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from numpy_diffusion import _checks, _files
 from numpy_diffusion.interop.diffusers import layouts
 from numpy_diffusion.interop.diffusers.files import WEIGHTS, check_sides, check_weights, read_network, write_network
@@ -54,11 +56,11 @@ def keep(folder: Path) -> None:
     written."""
     from numpy_diffusion.networks.unet import compiled
 
-    layouts.remove(folder)
-    made_of = (folder / WEIGHTS).stat()  # before they are read: others may come to their place meanwhile
-    model = read(folder)
-    weights = compiled.laid_out(model.config, model.numbers, None)
-    layouts.write(folder / WEIGHTS, made_of, _packing(model.config), weights.laid_out)
+    def lay_out() -> tuple[Packing, np.ndarray]:
+        model = read(folder)
+        return _packing(model.config), compiled.laid_out(model.config, model.numbers, None).laid_out
+
+    layouts.keep(folder / WEIGHTS, lay_out)
 
 
 def _packing(config: Config) -> Packing:
