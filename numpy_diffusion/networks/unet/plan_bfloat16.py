@@ -71,12 +71,11 @@ def _fills(builder: Builder, call: Call) -> bool:
 
 
 def _convolution(builder: Builder, call: Call, rounding: Rounding, words: dict[int, int]) -> None:
-    src, dst = builder.images[call.src], builder.images[call.dst]
-    rounded = call._replace(kind=CallKind.ROUNDED_CONV, squares=True)
-    if not bfloat16_conv.by_squares(call.window, call.stride, src.channels, dst):
-        weight = rounding.place(call.weight, src.channels, dst.channels, call.window)
-        rounded = rounded._replace(squares=False, src=_rounded(builder, call.src, words), weight=weight)
-    builder.calls.append(rounded)
+    inputs, dst = builder.images[call.src].channels, builder.images[call.dst]
+    weight = rounding.place(call.weight, inputs, dst.channels, call.window)
+    squares = bfloat16_conv.by_squares(call.window, call.stride, inputs, dst)
+    src = call.src if squares else _rounded(builder, call.src, words)
+    builder.calls.append(call._replace(kind=CallKind.ROUNDED_CONV, src=src, weight=weight, squares=squares))
 
 
 def _rounded(builder: Builder, image: int, words: dict[int, int]) -> int:
