@@ -6,8 +6,9 @@ word of a float32 array, the first in its lower half.  One instruction does for 
     c + a[1] b[1] + a[0] b[0],        each product exact, each sum rounded to float32, from the left,
 
 what a fused multiply-add does for float32 numbers, and at the same pace: so twice the products.  The tiles are those
-of `runs`, with pairs of neighbouring input channels where those have channels; a unit of larger tiles would stand in
-their place.  Where the processor has no such instruction (`registers.PAIRS`), two multiply-adds give the same bits.
+of `runs`, with pairs of neighbouring input channels where those have channels; some processors have a unit of larger
+tiles, see `tile_unit`.  Where the processor has no such instruction (`registers.PAIRS`), two multiply-adds give the
+same bits.
 
 Rounding is to nearest, ties to even.  The instructions take numbers below 2^-126 for zero.
 """
@@ -209,7 +210,8 @@ def plain_round_pairs(A, a0, C, c0, n):
 
 
 @inline_jit
-def _number(word):
+def number(word):
+    """The number of a word whose lower half is 0."""
     return np.uint32(word).view(np.float32)
 
 
@@ -223,8 +225,8 @@ def _plain(rows, lanes, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0
             for r in range(runs):
                 for k in range(depth):
                     left, right = a[a0 + r * arun + k * ak + i * ai], b[b0 + r * brun + k * ldb + n]
-                    total += _number(left & np.uint32(UPPER)) * _number(right & np.uint32(UPPER))
-                    total += _number(left << np.uint32(HALF)) * _number(right << np.uint32(HALF))
+                    total += number(left & np.uint32(UPPER)) * number(right & np.uint32(UPPER))
+                    total += number(left << np.uint32(HALF)) * number(right << np.uint32(HALF))
             c[c0 + i * ldc + n] = total
 
 
