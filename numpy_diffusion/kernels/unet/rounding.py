@@ -13,7 +13,7 @@ class Panels(NamedTuple):
     """words[words_at...] = the panels weights[at...], rounded, of each row of the table."""
 
     weights: np.ndarray
-    table: np.ndarray  # int64 [n, 6]: at, words_at, channels in and out, k, whether it goes by squares
+    table: np.ndarray  # int64 [n, 5]: at, words_at, channels in and out, k
     words: np.ndarray
 
 
@@ -21,8 +21,8 @@ class Panels(NamedTuple):
 def _round(thread, threads, place):
     weights, table, words = kept(place)
     for row in range(table.shape[0]):
-        at, words_at, C, J, k, squares = table[row]
-        bfloat16_conv.round_weights(weights, at, words, words_at, C, J, k, squares != 0, thread, threads)
+        at, words_at, C, J, k = table[row]
+        bfloat16_conv.round_weights(weights, at, words, words_at, C, J, k, thread, threads)
 
 
 def round_weights(weights, table, words):

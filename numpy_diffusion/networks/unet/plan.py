@@ -19,9 +19,7 @@ from numpy_diffusion.networks.unet.plan_resnet import resnet
 from numpy_diffusion.networks.unet.plan_transformer import added_attention, attention, transformer
 from numpy_diffusion.networks.unet.program import Op, norm_out, told_size, unknown
 
-# Pixels of an image for which a rounded convolution is the faster by squares, and for which a gradient by weights is:
-# in training several go together.
-FEWEST, FEWEST_IN_TRAINING = 64, 16
+FEWEST = 16  # pixels of an image for which a gradient by weights is the faster by squares
 
 
 def plan(
@@ -202,8 +200,7 @@ class Builder:
     def by_squares(self, src: int, dst: int, k: int, stride: int) -> bool:
         """Whether `winograd` serves: whole squares of pixels, channels that fill registers, and enough of both."""
         _, height, width, channels, _ = self.images[dst]
-        fewest = FEWEST_IN_TRAINING if self.training else FEWEST
-        whole = (k, stride) == (3, 1) and height % 2 == width % 2 == 0 and height * width >= fewest
+        whole = (k, stride) == (3, 1) and height % 2 == width % 2 == 0 and height * width >= FEWEST
         return whole and winograd.suits(self.images[src].channels, channels)
 
     def conv_back(self, weight: str, src: int, dy: int, k: int, stride: int, pad: int) -> None:

@@ -25,7 +25,6 @@ class Rounded(NamedTuple):
     inputs: int
     outputs: int
     window: int
-    squares: bool
 
 
 class Rounding:
@@ -35,16 +34,16 @@ class Rounding:
         self.convolutions: list[Rounded] = []
         self.size = 0
 
-    def place(self, weight: int, inputs: int, outputs: int, window: int, squares: bool) -> int:
+    def place(self, weight: int, inputs: int, outputs: int, window: int) -> int:
         """Where the words of a convolution start."""
         at = self.size
-        self.convolutions.append(Rounded(weight, at, inputs, outputs, window, squares))
-        self.size += bfloat16_conv.words_size(inputs, outputs, window, squares)
+        self.convolutions.append(Rounded(weight, at, inputs, outputs, window))
+        self.size += bfloat16_conv.words_size(inputs, outputs, window)
         return at
 
     @property
     def table(self) -> np.ndarray:
-        """A row for each convolution, int64 [n, 6]."""
+        """A row for each convolution, int64 [n, 5]."""
         return np.array(self.convolutions, np.int64).reshape(-1, len(Rounded._fields))
 
 
@@ -72,10 +71,12 @@ def _fills(builder: Builder, call: Call) -> bool:
 
 
 def _convolution(builder: Builder, call: Call, rounding: Rounding, words: dict[int, int]) -> None:
-    inputs, outputs = (builder.images[image].channels for image in (call.src, call.dst))
-    weight = rounding.place(call.weight, inputs, outputs, call.window, call.squares)
-    src = call.src if call.squares else _rounded(builder, call.src, words)
-    builder.calls.append(call._replace(kind=CallKind.ROUNDED_CONV, src=src, weight=weight))
+    src, dst = builder.images[call.src], builder.images[call.dst]
+    rounded = call._replace(kind=CallKind.ROUNDED_CONV, squares=True)
+    if not bfloat16_conv.by_squares(call.window, call.stride, src.channels, dst):
+        weight = rounding.place(call.weight, src.channels, dst.channels, call.window)
+        rounded = rounded._replace(squares=False, src=_rounded(builder, call.src, words), weight=weight)
+    builder.calls.append(rounded)
 
 
 def _rounded(builder: Builder, image: int, words: dict[int, int]) -> int:
