@@ -6,7 +6,6 @@ import ctypes
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,4 +140,4 @@ def test_the_instructions_are_carried_out_one_by_one(programs):
 
 @pytest.mark.skipif(TILES, reason="the tests above ran on the processor's own unit")
 def test_all_of_this_holds_of_the_emulator():
-    tile_unit.run_tests(str(Path(__file__)))
+    tile_unit.run_tests(__file__)

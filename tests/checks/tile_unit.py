@@ -54,9 +54,8 @@ def environment() -> dict[str, str]:
     }
 
 
-def run_tests(test_file: str, *more: str) -> str:
-    """Run the tests of this file in such a process; pytest's own handler of traps would stand in the way."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:faulthandler", "-p", "no:cacheprovider", test_file, *more]
+def run_tests(*files: Path | str) -> None:
+    """Run the tests of these files in such a process; pytest's own handler of traps would stand in the way."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:faulthandler", "-p", "no:cacheprovider", *map(str, files)]
     run = subprocess.run(command, env=environment(), cwd=TESTS.parent, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout

@@ -3,6 +3,8 @@ there once more in a process in which its instructions are emulated."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from checks import tile_unit
@@ -44,8 +46,8 @@ def convolved(xs, weight, bias, vector, residuals, how, border, parts):
         bfloat16_conv.round_image(memory.worker(0), memory.images[4 * i], memory.images[4 * i + 1])
     rows = [[NO_IMAGE, *memory.images[4 * i : 4 * i + 4], memory.vector] for i in range(len(xs))]
     tables = np.array([[tuple(image) for image in row] for row in rows], images.IMAGE)
-    flat, words = conv.panels(weight), np.full(bfloat16_conv.words_size(C, J, k, False), GARBAGE)
-    bfloat16_conv.round_weights(flat, 0, words, 0, C, J, k, False, 0, 1)
+    flat, words = conv.panels(weight), np.full(bfloat16_conv.words_size(C, J, k), GARBAGE)
+    bfloat16_conv.round_weights(flat, 0, words, 0, C, J, k, 0, 1)
     shift = 1 - pad[0] if k == 3 else 0
     window = conv.Window(0, 0, bias=0 if bias is not None else NOWHERE, k=k, stride=stride, shift=shift)
     added = 5 if vector.any() else NONE
@@ -118,3 +120,11 @@ def test_the_bits_are_those_of_the_definition(k):
 @pytest.mark.skipif(TILES, reason="it is what the tests above ran on")
 def test_all_of_this_holds_of_the_instructions():
     tile_unit.run_tests(__file__)
+
+
+@pytest.mark.widths
+@pytest.mark.skipif(TILES, reason="it is what these tests run on")
+def test_networks_run_on_the_instructions():
+    tests = Path(__file__).parents[2]
+    own = ("kernels/layers/test_bfloat16_conv.py", "networks/unet/test_plan_bfloat16.py")
+    tile_unit.run_tests(*(tests / name for name in (*own, "networks/unet/test_compiled_bfloat16.py")))
