@@ -112,7 +112,8 @@ def placed(
 
     forward : whether the calls go forward alone
 
-    Behind the last image there is room for what kernels touch beyond an image's end: a tile's rows of pixels.
+    Behind the last image there is room for what kernels touch beyond an image's end: a tile's rows of pixels.  The
+    tile unit's has twice as many, of half as many words each, but perhaps of every second pixel.
     """
     lives = lifetimes(calls, keep)
     lengths = {image: size(*images[image][1:]) for image in lives}
