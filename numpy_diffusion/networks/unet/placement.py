@@ -151,8 +151,7 @@ def _scratch_size(images: Sequence[Image], call: Call) -> int:
         case CallKind.ROUNDED_CONV:
             return int(bfloat16_conv.scratch_size(src.channels, images[call.dst].channels))
         case CallKind.ROUNDED_ATTENTION:
-            q, k = images[call.q], images[call.k]
-            return int(bfloat16_attention.scratch_size(q.height * q.width, k.height * k.width, q.channels))
+            return int(bfloat16_attention.scratch_size(images[call.q].channels // call.heads))
         case CallKind.CONV_WEIGHTS:
             dy = images[call.dy]
             return int(conv.backward_scratch_size(src.channels, dy.channels, dy.width))
