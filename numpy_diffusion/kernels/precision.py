@@ -23,12 +23,14 @@ def precision(name: Precision) -> Iterator[None]:
     twice the products a second, and a large network's weights are half the bytes to fetch.  Weights and what they
     are multiplied with are rounded to nearest, ties to even; sums, norms and softmax stay in float32.  U-Nets have
     kernels for it, and any other network that is asked for eps is refused.  An autoencoder, an encoder of texts, the
-    prior of DALL-E 2 and what is no network stay in float32, and so does training.  An argument `precision` of a
-    function inside counts more.  The setting is that of the thread, as that of `nd.backend` is.
+    prior of DALL-E 2 in its pipeline and what is no network stay in float32.  A U-Net that is trained multiplies such
+    numbers there and back, and what is moved stays in float32: the weights, their gradients and Adam's averages.  An
+    argument `precision` of a function inside counts more.  The setting is that of the thread, as that of `nd.backend`
+    is.
 
     Raises
     ------
-    ValueError : another name; at a network's call, one that has no kernels for it
+    ValueError : another name; at a network's call or training, one that has no kernels for it
 
     Examples
     --------

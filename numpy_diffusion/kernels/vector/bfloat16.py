@@ -28,6 +28,7 @@ from numpy_diffusion.kernels.vector.registers import (
     address,
     fma,
     load,
+    mask,
     size,
     store,
 )
@@ -101,6 +102,21 @@ def packed(builder, value):
     return builder.bitcast(halves, to)
 
 
+def paired(builder, first, second):
+    """The numbers of two registers, rounded and side by side: a register of words."""
+    count = first.type.count
+    if _whole(first.type):  # one instruction rounds both, one behind the other
+        halves = ir.VectorType(_BFloat16(), 2 * count)
+        kind = ir.FunctionType(halves, [first.type] * 2)
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.cvtne2ps2bf16.512")
+        behind = builder.bitcast(builder.call(function, [second, first]), ir.VectorType(ir.IntType(HALF), 2 * count))
+        order = [place for i in range(count) for place in (i, count + i)]
+        return builder.bitcast(builder.shuffle_vector(behind, behind, mask(order)), first.type)
+    halves, words = (ir.VectorType(ir.IntType(bits), count) for bits in (HALF, 2 * HALF))
+    low, high = (builder.zext(builder.bitcast(packed(builder, value), halves), words) for value in (first, second))
+    return builder.bitcast(builder.or_(low, builder.shl(high, _all(words, HALF))), first.type)
+
+
 def make_round(vector):
     """The intrinsic round_pairs(A, a0, C, c0, n): the n numbers from A[a0] on, rounded, as n / 2 words from C[c0] on.
 
@@ -137,18 +153,11 @@ def make_round_rows(vector):
         def codegen(context, builder, signature, args):
             first, c = (address(context, builder, signature, args, at) for at in (0, 3))
             second = builder.gep(first, [builder.sub(args[2], args[1])])
-            halves, words = (ir.VectorType(ir.IntType(bits), vector) for bits in (HALF, 2 * HALF))
+            register = ir.VectorType(FLOAT, vector)
             with cgutils.for_range(builder, builder.udiv(args[5], size(vector))) as loop:
                 at = builder.mul(loop.index, size(vector))
-                low, high = (
-                    builder.zext(builder.bitcast(packed(builder, value), halves), words)
-                    for value in (
-                        load(builder, builder.gep(row, [at]), 0, ir.VectorType(FLOAT, vector))
-                        for row in (first, second)
-                    )
-                )
-                pairs = builder.or_(low, builder.shl(high, _all(words, HALF)))
-                store(builder, builder.gep(c, [at]), 0, builder.bitcast(pairs, ir.VectorType(FLOAT, vector)))
+                low, high = (load(builder, builder.gep(row, [at]), 0, register) for row in (first, second))
+                store(builder, builder.gep(c, [at]), 0, paired(builder, low, high))
             return context.get_dummy_value()
 
         return signature, codegen
@@ -179,6 +188,35 @@ def plain_rounded_sandwich(vector, matrix):
         for i in range(side):
             for j in range(side):
                 plain_round_pairs(made, (i * side + j) * vector, C, c0 + i * ci + j * cj, vector)
+
+    return sandwich
+
+
+def _store_beside(builder, pointer, offset, value):
+    """pointer[offset...] = words of the numbers that stand there, and of a register's beside them."""
+    store(builder, pointer, offset, paired(builder, load(builder, pointer, offset, value.type), value))
+
+
+def make_pairing_sandwich(vector, matrix):
+    """A `sandwich` whose C has numbers before and words after: those numbers, and the results beside them."""
+    if config.DISABLE_JIT:  # stepping through kernels with a debugger
+        return plain_pairing_sandwich(vector, matrix)
+    return make_sandwich(vector, matrix, keep=_store_beside)
+
+
+def plain_pairing_sandwich(vector, matrix):
+    """The same as a loop."""
+    exact, side = plain_sandwich(vector, matrix), len(matrix)
+
+    @inline_jit
+    def sandwich(A, a0, ai, aj, S, s0, C, c0, ci, cj):
+        made = np.empty((side * side + 1) * vector, np.float32)
+        exact(A, a0, ai, aj, S, s0, made, vector, side * vector, vector)
+        for i in range(side):
+            for j in range(side):
+                at = c0 + i * ci + j * cj
+                made[:vector] = C.ravel()[at : at + vector]
+                plain_round_rows(made, 0, (i * side + j + 1) * vector, C, at, vector)
 
     return sandwich
 

@@ -7,6 +7,7 @@ those remembers how its gradient goes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from numpy_diffusion.kernels.layers import winograd
 from numpy_diffusion.kernels.layers.images import NO_IMAGE, NOWHERE, Image
@@ -41,7 +42,7 @@ def plan(
     layout : where its parameters lie
     tokens : how many states a sample may be told, of a network that attends to them
     of_told : whether the backward pass gives the gradients by them and by the embedding that is told, too
-    rounding : given for a forward pass in bfloat16, and told of its weights
+    rounding : given for products in bfloat16, and told of the weights
 
     Raises
     ------
@@ -54,13 +55,15 @@ def plan(
     states = builder.states(tokens, config.cross_attention_dim) if config.cross_attention_dim else NONE
     eps = builder.network(program, x, embed(builder, embedding, told), states)
     ends = dict(x=x, embedding=embedding, eps=eps, told=told, states=states)
-    if rounding is not None:
-        in_bfloat16(builder, rounding)
-    backward = len(builder.calls)
+    there, builder.calls = builder.calls, []
     if training:
         ends["deps"] = builder.back(eps, x, embedding, *(() if of_told else (told, states)))
         ends |= {f"d{name}": builder.gradients.get(ends[name], NONE) for name in ("told", "states")}
-    return placement.plan(builder.images, builder.calls, backward, builder.tokens, **ends)
+    back = builder.calls
+    if rounding is not None:
+        there, back = (in_bfloat16(builder, calls, rounding) for calls in (there, back))
+    found = placement.plan(builder.images, there + back, len(there), builder.tokens, **ends)
+    return found if rounding is None else replace(found, rounding=rounding.table, words=rounding.size)
 
 
 class Builder:
@@ -217,7 +220,7 @@ class Builder:
             dy = dilated
         turned, shift = self.layout.turned, self.images[dy].border if k == 1 else 0
         call = Call(CallKind.CONV, src=dy, dst=to, weight=turned.at[weight], window=k, stride=1, shift=shift)
-        self.calls.append(call._replace(turned=True))
+        self.calls.append(call._replace(squares=self.by_squares(dy, to, k, 1), turned=True))
         if add:
             self.calls.append(Call(CallKind.SLICE, src=to, dst=dx, add=True))
 

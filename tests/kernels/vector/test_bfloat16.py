@@ -156,3 +156,21 @@ def test_a_rounded_sandwich_is_a_sandwich_rounded(width: int | str) -> None:
     rounded(x, 0, 4 * vector, vector, x, 0, found, 0, 2 * vector, vector // 2)
     assert (found[:-1].view(np.uint32) == words(made[::2], made[1::2]).view(np.uint32)).all()
     assert found[-1] == UNTOUCHED
+
+
+@EACH
+def test_a_pairing_sandwich_puts_its_results_beside_what_stands_there(width: int | str) -> None:
+    one = kernels(
+        width,
+        exact=(lambda rows, vector: sandwich.make_sandwich(vector, MATRIX), None),
+        pairing=(lambda rows, vector: simd.make_pairing_sandwich(vector, MATRIX), None),
+    ) if width != "plain" else None  # fmt: skip
+    vector = compiled(width).vector
+    exact = one.exact if one else sandwich.plain_sandwich(vector, MATRIX)
+    pairing = one.pairing if one else simd.plain_pairing_sandwich(vector, MATRIX)
+    x, before = np.random.default_rng(5).normal(size=(2, 16 * vector)).astype(np.float32)
+    made, found = np.empty(16 * vector, np.float32), np.append(before, UNTOUCHED)
+    exact(x, 0, 4 * vector, vector, x, 0, made, 0, 4 * vector, vector)
+    pairing(x, 0, 4 * vector, vector, x, 0, found, 0, 4 * vector, vector)
+    assert (found[:-1].view(np.uint32) == words(before, made).view(np.uint32)).all()
+    assert found[-1] == UNTOUCHED
