@@ -1,16 +1,17 @@
 """Convolution with products in bfloat16: that of `conv.py` with x, W and dy rounded, sums in float32.
 
 What it reads is an image of words: each is a pair of neighbouring channels (`vector.bfloat16`), so that there are
-half as many channels and all else is as in float32; `round_image` makes it.  By squares (`bfloat16_squares`) the
-image is of numbers, and what is rounded is its patches.  Weights are panels of LANES output channels as in float32,
-[panel, window row, window column, pair of input channels, lane], in an array of words of their own.  The gradient by
-x is the same convolution, of dy with the turned weights; that by the weights is made of images of numbers.
+half as many channels and all else is as in float32; `round_image` makes it.  Weights are panels of LANES output
+channels as in float32, [panel, window row, window column, pair of input channels, lane], in an array of words of
+their own.  By squares (`bfloat16_squares`) image and weights are those of float32: what is rounded is made of them.
+The gradient by x is the same convolution, of dy with the turned weights; that by the weights is made of images of
+numbers.
 """
 
 from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
-from numpy_diffusion.kernels.layers import bfloat16_conv_weights, bfloat16_squares, bfloat16_winograd
+from numpy_diffusion.kernels.layers import bfloat16_conv_weights, bfloat16_squares, bfloat16_winograd, squares
 from numpy_diffusion.kernels.layers.conv import add_rows, begin, clear_borders, forward_scratch
 from numpy_diffusion.kernels.layers.images import clear_border, image, pitch, pixel
 from numpy_diffusion.kernels.memory import round_up
@@ -18,12 +19,18 @@ from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.bfloat16 import pairs_tile, round_pairs, round_rows, two_rows_of_pairs
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, WIDEST_LANES, WIDEST_VECTOR
 
+FEWEST = 64  # pixels of an image for which a convolution is the faster by squares
 PIXELS = 4 * ROWS  # of an image that stay in the first cache while all weights of a 1 x 1 window go by
 
 
 def suits(C, J):
     """Whether these numbers of channels, in and out, are worth it: both fill a register, on every machine."""
     return C % WIDEST_VECTOR == 0 and J >= WIDEST_LANES
+
+
+def by_squares(k, stride, C, dst):
+    """Whether a convolution of C channels goes by squares: for an image `dst` of enough pixels."""
+    return squares.suits(k, stride, C, dst) and dst.height * dst.width >= FEWEST
 
 
 def scratch_size(C, J):
@@ -37,17 +44,14 @@ def backward_scratch_size(C, J, width):
 
 
 @register_jitable
-def words_size(C, J, k, by_squares):
+def words_size(C, J, k):
     """Words that the rounded weights take."""
-    return round_up(J, LANES) * C // 2 * (bfloat16_squares.PATCH if by_squares else k * k)
+    return round_up(J, LANES) * C // 2 * k * k
 
 
 @jit
-def round_weights(weights, w0, words, at, C, J, k, by_squares, part, parts):
+def round_weights(weights, w0, words, at, C, J, k, part, parts):
     """words[at...] = the panels weights[w0...] of a window of k x k pixels, rounded; this part's share."""
-    if by_squares:
-        bfloat16_squares.transform(weights, w0, words, at, C, J, part, parts)
-        return
     low, high = share(round_up(J, LANES) // LANES * k * k * C // 2, part, parts)
     for i in range(low, high):
         a0 = w0 + 2 * i * LANES
@@ -68,12 +72,13 @@ def round_image(worker, src, dst):
 def forward(worker, tables, src, dst, weights, words, window, vector, residual):
     """dst = conv(src) + bias (+ vector, one number a channel) (+ residual, an image like dst); the worker's rows.
 
-    weights : with the bias;  words : with the window's weights, or with their U;  the others as in `conv`
+    weights : with the bias, and by squares with the window's weights, which else are in `words`;  the others as in
+    `conv`
     """
     place = forward_scratch(image(tables[0], dst).channels)
     begin(worker, tables, dst, weights, window.bias, vector)
     if window.squares:
-        bfloat16_squares.forward(worker, tables, src, dst, words, window.weight, place.start, place.squares, residual)
+        bfloat16_squares.forward(worker, tables, src, dst, weights, window, place.start, place.squares, residual)
     else:
         _by_pixels(worker, tables, src, dst, words, window)
         add_rows(worker, tables, dst, residual)

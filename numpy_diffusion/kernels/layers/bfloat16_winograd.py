@@ -13,7 +13,8 @@ from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers.images import image, pitch, pixel
 from numpy_diffusion.kernels.layers.winograd import PAD, PATCH, TAPS, A, B, add_weights, from_output, to_patch
 from numpy_diffusion.kernels.threads import share
-from numpy_diffusion.kernels.vector.bfloat16 import make_pairing_sandwich, pairs_tile
+from numpy_diffusion.kernels.vector.bfloat16 import pairs_tile
+from numpy_diffusion.kernels.vector.bfloat16_sandwich import make_pairing_sandwich
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
 
 PAIRS = 64  # of squares at a time, at most

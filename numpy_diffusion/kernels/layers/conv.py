@@ -38,7 +38,7 @@ class Window(NamedTuple):
     """A convolution's numbers: where its parts start among the weights, and how its window moves."""
 
     weight: int
-    squares: int  # 1: the gradient by the weights, or the rounded convolution, goes by squares of 2 x 2 pixels
+    squares: int  # 1: the gradient by the weights goes by squares of 2 x 2 pixels, the rounded convolution of 4 x 4
     bias: int  # NOWHERE: none
     k: int  # the window has k x k pixels
     stride: int

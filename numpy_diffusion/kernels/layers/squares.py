@@ -13,6 +13,9 @@ errors at less than twice the definition's (points like these: Barabasz et al. 2
 As many squares as the caches hold go together, of all samples, and all of them meet the weights a panel and some
 input channels at a time.  U of these is made there and then: it is four times as large as the weights, and to fetch
 that from memory takes longer than to make it.
+
+Where the products are in bfloat16 (`bfloat16_squares.py`) V and U are rounded, and all else is as here: V and U then
+are of words of two input channels.
 """
 
 from typing import NamedTuple
@@ -66,7 +69,7 @@ to_output = make_sandwich(VECTOR, *A_TRANSPOSED, add=True, one=True)
 
 SQUARES = 64  # at a time, at most
 BUDGET = 81920  # squares at a time, times input channels, at most
-DEPTH = 32  # input channels whose U is made at a time
+DEPTH = 32  # input channels whose U is made at a time; of words of two, 64
 # cycles for 16 input channels: of a square with a panel, of a panel, of a square (measured with 512-bit registers)
 PRODUCTS, MAKING_U, MAKING_V = 576, 3500, 90
 PAD = 16  # numbers between the places, lest they all fall on the same lines of the first cache
@@ -100,7 +103,7 @@ class Scratch(NamedTuple):
 
     zeros: int  # LANES zeros, from which sums start
     edge: int  # a patch or a square at an edge, where all of it can be read or written
-    v: int  # V: [place, DEPTH input channels, square, input channel]
+    v: int  # V: [place, DEPTH input channels, square, input channel]; of pairs of them where these are words
     apart_v: int  # numbers from a place to the next
     m: int  # M: [place, square, lane]
     apart_m: int
@@ -110,9 +113,10 @@ class Scratch(NamedTuple):
 
 
 @register_jitable
-def scratch_from(at, squares, C):
-    """The scratch from `at` on, for so many squares at a time, a multiple of ROWS, and C input channels."""
-    apart_v, apart_m, apart_u = squares * C + PAD, squares * LANES + PAD, DEPTH * LANES + PAD
+def scratch_from(at, squares, C, numbers):
+    """The scratch from `at` on, for so many squares at a time, a multiple of ROWS, and C input channels, of which
+    V and U have so many a word."""
+    apart_v, apart_m, apart_u = squares * C // numbers + PAD, squares * LANES + PAD, DEPTH * LANES + PAD
     edge = at + LANES
     v = edge + max(PATCH * C, SIDE * SIDE * LANES)
     m = v + PATCH * apart_v
@@ -121,14 +125,14 @@ def scratch_from(at, squares, C):
 
 
 @register_jitable
-def squares_at_a_time(C):
+def squares_at_a_time(C, numbers):
     """Squares of a block, at most."""
-    return max(WIDEST_ROWS, min(SQUARES, BUDGET // C // WIDEST_ROWS * WIDEST_ROWS))
+    return max(WIDEST_ROWS, min(SQUARES, numbers * BUDGET // C // WIDEST_ROWS * WIDEST_ROWS))
 
 
-def scratch_size(C):
+def scratch_size(C, numbers=1):
     """Numbers of scratch that a convolution of C input channels needs."""
-    return scratch_from(0, squares_at_a_time(C), C).end
+    return scratch_from(0, squares_at_a_time(C, numbers), C, numbers).end
 
 
 @part_jit
@@ -138,24 +142,31 @@ def forward(worker, tables, src, dst, weights, window, starts, at, residual):
     tables : a table of images for each sample;  src, dst, residual : rows of them;  window : a `conv.Window`;
     starts : the first sample's start from the scratch's `starts` on, J numbers a sample;  scratch[at...] is free
     """
+    convolve(worker, tables, src, dst, weights, window, starts, at, residual, 1, _patch, _products)
+
+
+@part_jit
+def convolve(worker, tables, src, dst, weights, window, starts, at, residual, numbers, patch, products):
+    """The same for V and U of words of so many numbers: `patch` makes V, `products` U and M, as `_patch` and
+    `_products` do here."""
     arena, scratch, into = worker.arena, worker.scratch, image(tables[0], dst)
     C, J, cut = image(tables[0], src).channels, into.channels, grid(into)
     own = cut.down * cut.across
-    groups = _groups(J // LANES, own * tables.shape[0], worker.parts)
+    groups = _groups(J // LANES, own * tables.shape[0], worker.parts, numbers)
     low_panel, high_panel = share(J // LANES, worker.part // groups, worker.parts // groups)
     low, high = share(own * tables.shape[0], worker.part % groups, groups)
-    blocks = max(1, -((low - high) // squares_at_a_time(C)))
+    blocks = max(1, -((low - high) // squares_at_a_time(C, numbers)))
     rows = round_up(-((low - high) // blocks), ROWS)
-    place = scratch_from(at, rows, C)
+    place = scratch_from(at, rows, C, numbers)
     scratch[place.zeros : place.zeros + LANES] = 0
     for first in range(low, high, rows):
         count = min(rows, high - first)
         for i in range(count):
             n, square = (first + i) // own, (first + i) % own
             y, x = SIDE * (square // cut.across), SIDE * (square % cut.across)
-            _patch(arena, image(tables[n], src), window.shift, y, x, scratch, place, rows, i)
+            patch(arena, image(tables[n], src), window.shift, y, x, scratch, place, rows, i)
         for panel in range(low_panel, high_panel):
-            _products(weights, window.weight + panel * TAPS * C * LANES, C, scratch, place, rows, count)
+            products(weights, window.weight + panel * TAPS * C * LANES, C, scratch, place, rows, count)
             for i in range(count):
                 n, square = (first + i) // own, (first + i) % own
                 y, x = SIDE * (square // cut.across), SIDE * (square % cut.across)
@@ -165,7 +176,7 @@ def forward(worker, tables, src, dst, weights, window, starts, at, residual):
 
 
 @inline_jit
-def _groups(panels, squares, workers):
+def _groups(panels, squares, workers, numbers):
     """Into how many groups the squares go, for as many workers each, who share the panels: what costs least.
 
     V is made by each of those that share a group, U by one of each group.
@@ -174,7 +185,7 @@ def _groups(panels, squares, workers):
     for groups in range(1, workers + 1):
         if workers % groups == 0:
             own = round_up(-(-squares // groups), WIDEST_ROWS // 2)
-            cost = -(-panels // (workers // groups)) * (PRODUCTS * own + MAKING_U) + MAKING_V * own
+            cost = -(-panels // (workers // groups)) * (PRODUCTS // numbers * own + MAKING_U) + MAKING_V * own
             if cost < least:
                 best, least = groups, cost
     return best
@@ -183,6 +194,12 @@ def _groups(panels, squares, workers):
 @jit
 def _patch(arena, src, shift, y, x, scratch, place, rows, at):
     """V of the square at output pixel y, x, as the block's square `at`."""
+    patch_in_words(arena, src, shift, y, x, scratch, place, rows, at, 1, to_patch)
+
+
+@part_jit
+def patch_in_words(arena, src, shift, y, x, scratch, place, rows, at, numbers, to_patch):
+    """The same for words of so many numbers, which the sandwich `to_patch` makes."""
     C, row = src.channels, pitch(src)
     a0 = src.at + (y + shift) * row + (x + shift) * C
     down = min(WIDTH, src.height + 2 * src.border - y - shift)
@@ -193,8 +210,9 @@ def _patch(arena, src, shift, y, x, scratch, place, rows, at):
         for i in range(down):
             move(arena, a0 + i * row, scratch, place.edge + i * WIDTH * C, across * C, False)
     for c in range(0, C, VECTOR):
-        first = c // DEPTH * DEPTH
-        to = place.v + first * rows + at * min(DEPTH, C - first) + c - first
+        word, words = c // numbers, C // numbers
+        first = word // DEPTH * DEPTH
+        to = place.v + first * rows + at * min(DEPTH, words - first) + word - first
         if inside:
             to_patch(arena, a0 + c, row, C, arena, 0, scratch, to, WIDTH * place.apart_v, place.apart_v)
         else:
@@ -205,14 +223,21 @@ def _patch(arena, src, shift, y, x, scratch, place, rows, at):
 @jit
 def _products(weights, w0, C, scratch, place, rows, count):
     """M of a block's squares for the panel whose weights start at w0."""
-    size = C * LANES
-    for c in range(0, C, DEPTH):
-        depth = min(DEPTH, C - c)
-        for i in range(0, depth * LANES, VECTOR):
-            to_weights(weights, w0 + c * LANES + i, 3 * size, size, weights, 0,
-                       scratch, place.u + i, WIDTH * place.apart_u, place.apart_u)  # fmt: skip
-        further = w0 + (c + DEPTH) * LANES if c + DEPTH < C else w0 + TAPS * size
-        quarter = DEPTH * LANES // 4  # of what a tap has; PATCH are four times TAPS
+    products_of_words(weights, w0, C, scratch, place, rows, count, 1, to_weights, runs_tile, low_runs_tile)
+
+
+@part_jit
+def products_of_words(weights, w0, C, scratch, place, rows, count, numbers, to_weights, tile, low_tile):
+    """The same for words of so many numbers, which the sandwich `to_weights` makes and the tiles multiply."""
+    size, words = C * LANES, C // numbers
+    for c in range(0, words, DEPTH):
+        depth, w = min(DEPTH, words - c), w0 + numbers * c * LANES
+        for i in range(depth):
+            for lane in range(0, LANES, VECTOR):
+                to_weights(weights, w + numbers * i * LANES + lane, 3 * size, size, weights, 0,
+                           scratch, place.u + i * LANES + lane, WIDTH * place.apart_u, place.apart_u)  # fmt: skip
+        further = w + numbers * DEPTH * LANES if c + DEPTH < words else w0 + TAPS * size
+        quarter = numbers * DEPTH * LANES // 4  # of what a tap has; PATCH are four times TAPS
         for p in range(PATCH):
             prefetch_to_read(weights, further + p // 4 * size + p % 4 * quarter, quarter)
             m0 = place.m + p * place.apart_m
@@ -220,11 +245,11 @@ def _products(weights, w0, C, scratch, place, rows, count):
                 a0, c0 = place.v + p * place.apart_v + c * rows + s * depth, m0 + s * LANES
                 s0, lds, u0 = c0 if c else place.zeros, LANES if c else 0, place.u + p * place.apart_u
                 if count - s > ROWS // 2:
-                    runs_tile(scratch, a0, 0, 1, depth, scratch, u0, 0, LANES,
-                              scratch, s0, lds, scratch, c0, LANES, 1, depth)  # fmt: skip
+                    tile(scratch, a0, 0, 1, depth, scratch, u0, 0, LANES,
+                         scratch, s0, lds, scratch, c0, LANES, 1, depth)  # fmt: skip
                 else:
-                    low_runs_tile(scratch, a0, 0, 1, depth, scratch, u0, 0, LANES,
-                                  scratch, s0, lds, scratch, c0, LANES, 1, depth)  # fmt: skip
+                    low_tile(scratch, a0, 0, 1, depth, scratch, u0, 0, LANES,
+                             scratch, s0, lds, scratch, c0, LANES, 1, depth)  # fmt: skip
 
 
 @jit

@@ -11,7 +11,7 @@ The maps are linear, and the way back to the weights is each of them transposed:
 
 so for each of the 16 places of a patch there is a matrix product, [C, squares] x [squares, J], which the tile does.
 The squares of samples that go together are counted on, and as many go together as the second cache holds.  The
-convolution itself goes by larger squares (`squares.py`); rounded, by these (`bfloat16_squares.py`).
+convolution itself goes by larger squares (`squares.py`).
 """
 
 from typing import NamedTuple

@@ -14,7 +14,7 @@ class Panels(NamedTuple):
 
     weights: np.ndarray
     turned: np.ndarray  # those of the way back
-    table: np.ndarray  # int64 [n, 7], a `calls.Rounded` each
+    table: np.ndarray  # int64 [n, 6], a `calls.Rounded` each
     words: np.ndarray
 
 
@@ -22,9 +22,9 @@ class Panels(NamedTuple):
 def _round(thread, threads, place):
     weights, turned, table, words = kept(place)
     for row in range(table.shape[0]):
-        at, words_at, C, J, k, squares, back = table[row]
+        at, words_at, C, J, k, back = table[row]
         panels = turned if back else weights
-        bfloat16_conv.round_weights(panels, at, words, words_at, C, J, k, squares != 0, thread, threads)
+        bfloat16_conv.round_weights(panels, at, words, words_at, C, J, k, thread, threads)
 
 
 def round_weights(weights, table, words, turned=None):

@@ -235,12 +235,11 @@ def one_call(job, worker, tables, gradients, k, first, last):
     if kind == CallKind.DROPOUT:
         for n in range(first, last):
             dispatch.dropout(calls[k], tables[n - first], arena, job.dropout, job.key, batch.first + n, job.step)
+    elif kind == CallKind.ROUNDED_CONV_WEIGHTS:
+        call(job.rounded_back, (calls[k], tables, worker, job.weights, gradients, labels))
     elif kind >= CallKind.ROUND:
-        if kind == CallKind.ROUNDED_CONV_WEIGHTS:
-            call(job.rounded_back, (calls[k], tables, worker, job.weights, gradients, labels))
-        else:
-            used = job.turned if calls[k]["turned"] else job.weights
-            call(job.rounded, (calls[k], tables, worker, used, job.words, labels))
+        used = job.turned if calls[k]["turned"] else job.weights
+        call(job.rounded, (calls[k], tables, worker, used, job.words, labels))
     elif kind < CallKind.LAYER_NORM and (k < job.backward or kind == CallKind.CONV):
         call(job.forward, (calls[k], tables, worker, job.weights, job.turned, labels))
     else:
@@ -289,15 +288,12 @@ def training(plan, work, calls, batch, told, dropout, key, step):
     given = plan.calls[0], work.tables[0], worker, work.weights
     forward = address_of(dispatch.forward, *given, work.turned, told.labels)
     back = address_of(dispatch.backward, *given, row, told.labels)
-    rounded, rounded_back = _rounded(plan, *given, work.words, told.labels), 0
-    if rounded:
-        rounded_back = address_of(dispatch.rounded_back, *given, row, told.labels)
-    ends, leave = _ends(plan), 0
-    if plan.dstates != NONE:
-        of_told = row, told.mask[0], work.dvectors[0], work.dstates[0]
-        leave = address_of(dispatch.leave, ends, work.tables[0, 0], *of_told)
+    rounded = _rounded(plan, *given, work.words, told.labels)
+    rounded_back = address_of(dispatch.rounded_back, *given, row, told.labels) if rounded else 0
+    ends, of_told = _ends(plan), (row, told.mask[0], work.dvectors[0], work.dstates[0])
+    leave = 0 if plan.dstates == NONE else address_of(dispatch.leave, ends, work.tables[0, 0], *of_told)
     addresses = forward, back, _transformer(plan, *given, row, told.labels), rounded, rounded_back, leave
-    weights = work.weights, work.turned, work.words
-    parts = calls, plan.backward, ends, plan.tokens, *weights, batch, told, dropout, key, step
     buffers = work.arenas, work.scratch, work.tables, work.groups, work.losses, work.dvectors, work.dstates
-    return Training(*addresses, *parts, *buffers)
+    weights = work.weights, work.turned, work.words
+    shown = batch, told, dropout, key, step
+    return Training(*addresses, calls, plan.backward, ends, plan.tokens, *weights, *shown, *buffers)

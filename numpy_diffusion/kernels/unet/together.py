@@ -13,6 +13,7 @@ The groups of samples, the order of their sums and thus all bits are those of `r
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.groups import Groups, add, groups, total
@@ -104,7 +105,7 @@ def together(plan, layout, bounds):
     for k, row in enumerate(calls):
         if row["kind"] in CONVOLUTIONS:
             places[k] = plain + number % 2 * room
-            row["weight"] = number % 2 * words if row["kind"] == CallKind.ROUNDED_CONV else places[k]
+            row["weight"] = number % 2 * words if _reads_words(row) else places[k]
             number += 1
         elif row["kind"] in BY_WEIGHTS:
             row["weight"] = 0
@@ -114,6 +115,12 @@ def together(plan, layout, bounds):
     return Together(work, calls, stages(plan.calls), pieces, places, groups(bounds, 1, largest), at_once)
 
 
+@register_jitable
+def _reads_words(row):
+    """Whether a call reads rounded weights; for Python and for kernels."""
+    return row["kind"] == CallKind.ROUNDED_CONV and row["squares"] == 0
+
+
 def _pieces(plan, layout):
     """The weights of each convolution, `PIECE` [calls]."""
     found, by_place = np.zeros(len(plan.calls), PIECE), {}
@@ -121,7 +128,7 @@ def _pieces(plan, layout):
         by_place |= {(turned, int(piece["at"])): piece for piece in packing.pieces if piece["taps"]}
     of_words = {row.words: (row.turned, row.weight) for row in map(Rounded._make, plan.rounding.tolist())}
     for k, row in enumerate(plan.calls):
-        if row["kind"] == CallKind.ROUNDED_CONV:
+        if _reads_words(row):
             found[k] = by_place[of_words[int(row["weight"])]]
         elif row["kind"] in CONVOLUTIONS + BY_WEIGHTS:
             found[k] = by_place[int(row["turned"]), int(row["weight"])]
@@ -142,7 +149,7 @@ def _layer_size(layout):
 def _words_size(plan):
     """Words of the convolution that has most."""
     rows = [Rounded._make(row) for row in plan.rounding.tolist()]
-    return max((words_size(row.inputs, row.outputs, row.window, row.squares) for row in rows), default=0)
+    return max((words_size(row.inputs, row.outputs, row.window) for row in rows), default=0)
 
 
 class Part(NamedTuple):
@@ -195,11 +202,10 @@ def _lay_out(step, k, thread, threads):
     low, high = share(panels, thread, threads)
     for panel in range(low, high):
         pack_panel(step.parameters, piece, row["turned"], panel, job.weights, at + panel * size)
-        if row["kind"] == CallKind.ROUNDED_CONV:
-            window, squares = row["window"], row["squares"] != 0
-            C = size // (window * window * LANES)
-            to = row["weight"] + panel * words_size(C, LANES, window, squares)
-            round_weights(job.weights, at + panel * size, job.words, to, C, LANES, window, squares, 0, 1)
+        if _reads_words(row):
+            C = size // (piece["taps"] * LANES)
+            to = row["weight"] + panel * words_size(C, LANES, row["window"])
+            round_weights(job.weights, at + panel * size, job.words, to, C, LANES, row["window"], 0, 1)
 
 
 @jit

@@ -33,7 +33,6 @@ from numpy_diffusion.kernels.vector.registers import (
     store,
 )
 from numpy_diffusion.kernels.vector.runs import make_runs_tile, make_two_rows_tile
-from numpy_diffusion.kernels.vector.sandwich import make_sandwich, plain_sandwich
 
 HALF, UPPER = 16, 0xFFFF0000  # bits of a number, and where in a word the second one is
 WORD, FLOAT = ir.IntType(32), ir.FloatType()
@@ -57,9 +56,9 @@ def _all(kind, value):
     return ir.Constant(kind, [value] * kind.count)
 
 
-def _whole(register):
-    """Whether the processor's instructions are there for a register of this type."""
-    return PAIRS and register.count == WIDEST_VECTOR
+def _whole(register, registers=1):
+    """Whether the processor's instructions are there for so many registers, one behind the other, of this type."""
+    return PAIRS and register.count == registers * WIDEST_VECTOR
 
 
 def add_products(builder, a, b, c):
@@ -85,7 +84,7 @@ def _second(builder, pairs):
 
 
 def packed(builder, value):
-    """The numbers of a register, rounded: half a register of words."""
+    """The numbers of a register, or of two, rounded: half as many words."""
     count = value.type.count
     words, to = ir.VectorType(WORD, count), ir.VectorType(FLOAT, count // 2)
     if _whole(value.type):
@@ -93,6 +92,11 @@ def packed(builder, value):
         kind = ir.FunctionType(halves, [value.type])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.cvtneps2bf16.512")
         return builder.bitcast(builder.call(function, [value]), to)
+    if _whole(value.type, 2):
+        halves = ir.VectorType(_BFloat16(), count)
+        kind = ir.FunctionType(halves, [ir.VectorType(FLOAT, count // 2)] * 2)
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.cvtne2ps2bf16.512")
+        return builder.bitcast(builder.call(function, _halves(builder, value)[::-1]), to)
     bits = builder.bitcast(value, words)
     odd = builder.and_(builder.lshr(bits, _all(words, HALF)), _all(words, 1))
     rounded = builder.add(bits, builder.add(odd, _all(words, 0x7FFF)))
@@ -102,19 +106,24 @@ def packed(builder, value):
     return builder.bitcast(halves, to)
 
 
-def paired(builder, first, second):
-    """The numbers of two registers, rounded and side by side: a register of words."""
-    count = first.type.count
-    if _whole(first.type):  # one instruction rounds both, one behind the other
-        halves = ir.VectorType(_BFloat16(), 2 * count)
-        kind = ir.FunctionType(halves, [first.type] * 2)
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.cvtne2ps2bf16.512")
-        behind = builder.bitcast(builder.call(function, [second, first]), ir.VectorType(ir.IntType(HALF), 2 * count))
-        order = [place for i in range(count) for place in (i, count + i)]
-        return builder.bitcast(builder.shuffle_vector(behind, behind, mask(order)), first.type)
-    halves, words = (ir.VectorType(ir.IntType(bits), count) for bits in (HALF, 2 * HALF))
-    low, high = (builder.zext(builder.bitcast(packed(builder, value), halves), words) for value in (first, second))
-    return builder.bitcast(builder.or_(low, builder.shl(high, _all(words, HALF))), first.type)
+def joined(builder, low, high):
+    """Two registers as one of twice the width."""
+    return builder.shuffle_vector(low, high, mask([*range(2 * low.type.count)]))
+
+
+def _halves(builder, value):
+    """The lower and the upper half of a register."""
+    count = value.type.count
+    return [builder.shuffle_vector(value, value, mask([*range(at, at + count // 2)])) for at in (0, count // 2)]
+
+
+def side_by_side(builder, value):
+    """Words of two numbers each, rounded: one of the lower half of what `joined` makes, and one of the upper."""
+    count = value.type.count
+    numbers = builder.bitcast(packed(builder, value), ir.VectorType(ir.IntType(HALF), count))
+    order = [n // 2 + n % 2 * (count // 2) for n in range(count)]
+    pairs = builder.shuffle_vector(numbers, numbers, mask(order))
+    return builder.bitcast(pairs, ir.VectorType(FLOAT, count // 2))
 
 
 def make_round(vector):
@@ -156,69 +165,13 @@ def make_round_rows(vector):
             register = ir.VectorType(FLOAT, vector)
             with cgutils.for_range(builder, builder.udiv(args[5], size(vector))) as loop:
                 at = builder.mul(loop.index, size(vector))
-                low, high = (load(builder, builder.gep(row, [at]), 0, register) for row in (first, second))
-                store(builder, builder.gep(c, [at]), 0, paired(builder, low, high))
+                rows = (load(builder, builder.gep(row, [at]), 0, register) for row in (first, second))
+                store(builder, builder.gep(c, [at]), 0, side_by_side(builder, joined(builder, *rows)))
             return context.get_dummy_value()
 
         return signature, codegen
 
     return round_rows
-
-
-def _store_packed(builder, pointer, offset, value):
-    """pointer[offset...] = a register, rounded, in half as many words."""
-    store(builder, pointer, offset, packed(builder, value))
-
-
-def make_rounded_sandwich(vector, matrix):
-    """A `sandwich` that rounds C; its places and strides are counted in words."""
-    if config.DISABLE_JIT:  # stepping through kernels with a debugger
-        return plain_rounded_sandwich(vector, matrix)
-    return make_sandwich(vector, matrix, keep=_store_packed)
-
-
-def plain_rounded_sandwich(vector, matrix):
-    """The same as a loop."""
-    exact, side = plain_sandwich(vector, matrix), len(matrix)
-
-    @inline_jit
-    def sandwich(A, a0, ai, aj, S, s0, C, c0, ci, cj):
-        made = np.empty(side * side * vector, np.float32)
-        exact(A, a0, ai, aj, S, s0, made, 0, side * vector, vector)
-        for i in range(side):
-            for j in range(side):
-                plain_round_pairs(made, (i * side + j) * vector, C, c0 + i * ci + j * cj, vector)
-
-    return sandwich
-
-
-def _store_beside(builder, pointer, offset, value):
-    """pointer[offset...] = words of the numbers that stand there, and of a register's beside them."""
-    store(builder, pointer, offset, paired(builder, load(builder, pointer, offset, value.type), value))
-
-
-def make_pairing_sandwich(vector, matrix):
-    """A `sandwich` whose C has numbers before and words after: those numbers, and the results beside them."""
-    if config.DISABLE_JIT:  # stepping through kernels with a debugger
-        return plain_pairing_sandwich(vector, matrix)
-    return make_sandwich(vector, matrix, keep=_store_beside)
-
-
-def plain_pairing_sandwich(vector, matrix):
-    """The same as a loop."""
-    exact, side = plain_sandwich(vector, matrix), len(matrix)
-
-    @inline_jit
-    def sandwich(A, a0, ai, aj, S, s0, C, c0, ci, cj):
-        made = np.empty((side * side + 1) * vector, np.float32)
-        exact(A, a0, ai, aj, S, s0, made, vector, side * vector, vector)
-        for i in range(side):
-            for j in range(side):
-                at = c0 + i * ci + j * cj
-                made[:vector] = C.ravel()[at : at + vector]
-                plain_round_rows(made, 0, (i * side + j + 1) * vector, C, at, vector)
-
-    return sandwich
 
 
 @inline_jit
@@ -273,6 +226,12 @@ def plain_pairs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, l
 
 
 @inline_jit
+def plain_low_pairs_tile(A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth):
+    """The same of half the rows."""
+    _plain(ROWS // 2, LANES, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0, ldc, runs, depth)
+
+
+@inline_jit
 def plain_two_rows_of_pairs(A, a0, arun, ak, ai, a1, B, b0, brun, ldb, S, s0, C, c0, ldc, c1, runs, depth):
     """The same in two halves, one after the other."""
     for half in range(2):
@@ -282,8 +241,9 @@ def plain_two_rows_of_pairs(A, a0, arun, ak, ai, a1, B, b0, brun, ldb, S, s0, C,
 
 if config.DISABLE_JIT:  # stepping through kernels with a debugger
     round_pairs, round_rows = plain_round_pairs, plain_round_rows
-    pairs_tile, two_rows_of_pairs = plain_pairs_tile, plain_two_rows_of_pairs
+    pairs_tile, two_rows_of_pairs, low_pairs_tile = plain_pairs_tile, plain_two_rows_of_pairs, plain_low_pairs_tile
 else:
     round_pairs, round_rows = make_round(VECTOR), make_round_rows(VECTOR)
     pairs_tile = make_runs_tile(ROWS, VECTOR, multiply=add_products)
+    low_pairs_tile = make_runs_tile(ROWS // 2, VECTOR, multiply=add_products)
     two_rows_of_pairs = make_two_rows_tile(ROWS, VECTOR, multiply=add_products)

@@ -11,14 +11,14 @@ from numpy_diffusion.kernels._jit import inline_jit
 from numpy_diffusion.kernels.vector.registers import address, fma, like, load, size, store
 
 
-def make_sandwich(vector, *factors, add=False, one=False, keep=store):
+def make_sandwich(vector, *factors, add=False, one=False, take=load, keep=store):
     """The intrinsic sandwich(A, a0, ai, aj, S, s0, C, c0, ci, cj): C = M A M^T, where `add` S + M A M^T.
 
     The entries are registers of `vector` numbers: A[i, j] lies at a0 + i * ai + j * aj, S[i, j] and C[i, j] at s0 or
     c0 + i * ci + j * cj; where `one`, a single register at s0 is all of S.  The small matrix M is known to the
     compiler, which makes sums and differences of it; it is the product of `factors`, applied from the last to the
-    first, for a sum that several lines need is then made once.  `keep` stores C, as `registers.store`
-    does.  Where there is no compiler it is the loop.
+    first, for a sum that several lines need is then made once.  `take` loads A and `keep` stores C, as
+    `registers.load` and `registers.store` do.  Where there is no compiler it is the loop.
     """
     if config.DISABLE_JIT:  # stepping through kernels with a debugger
         return plain_sandwich(vector, *factors, add=add, one=one)
@@ -38,7 +38,7 @@ def make_sandwich(vector, *factors, add=False, one=False, keep=store):
 
             n = range(len(factors[-1][0]))
             start = load(builder, s, 0, register) if one else None
-            columns = [[load(builder, place(a, i, j, args[2:4]), 0, register) for i in n] for j in n]
+            columns = [[take(builder, place(a, i, j, args[2:4]), 0, register) for i in n] for j in n]
             rows = zip(*(_applied(builder, factors, column) for column in columns), strict=True)
             for i, row in enumerate(rows):
                 for j, value in enumerate(_applied(builder, factors, row)):

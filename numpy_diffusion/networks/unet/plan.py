@@ -20,9 +20,7 @@ from numpy_diffusion.networks.unet.plan_resnet import resnet
 from numpy_diffusion.networks.unet.plan_transformer import added_attention, attention, transformer
 from numpy_diffusion.networks.unet.program import Op, norm_out, told_size, unknown
 
-# Pixels of an image for which a rounded convolution is the faster by squares, and for which a gradient by weights is:
-# in training several go together.
-FEWEST, FEWEST_IN_TRAINING = 64, 16
+FEWEST = 16  # pixels of an image for which a gradient by weights is the faster by squares
 
 
 def plan(
@@ -205,8 +203,7 @@ class Builder:
     def by_squares(self, src: int, dst: int, k: int, stride: int) -> bool:
         """Whether `winograd` serves: whole squares of pixels, channels that fill registers, and enough of both."""
         _, height, width, channels, _ = self.images[dst]
-        fewest = FEWEST_IN_TRAINING if self.training else FEWEST
-        whole = (k, stride) == (3, 1) and height % 2 == width % 2 == 0 and height * width >= fewest
+        whole = (k, stride) == (3, 1) and height % 2 == width % 2 == 0 and height * width >= FEWEST
         return whole and winograd.suits(self.images[src].channels, channels)
 
     def conv_back(self, weight: str, src: int, dy: int, k: int, stride: int, pad: int) -> None:
@@ -220,7 +217,7 @@ class Builder:
             dy = dilated
         turned, shift = self.layout.turned, self.images[dy].border if k == 1 else 0
         call = Call(CallKind.CONV, src=dy, dst=to, weight=turned.at[weight], window=k, stride=1, shift=shift)
-        self.calls.append(call._replace(squares=self.by_squares(dy, to, k, 1), turned=True))
+        self.calls.append(call._replace(turned=True))
         if add:
             self.calls.append(Call(CallKind.SLICE, src=to, dst=dx, add=True))
 

@@ -31,13 +31,13 @@ class Rounding:
     def place(self, call: Call, inputs: int, outputs: int) -> int:
         """Where the words of a convolution start."""
         at = self.size
-        self.convolutions.append(Rounded(call.weight, at, inputs, outputs, call.window, call.squares, call.turned))
-        self.size += bfloat16_conv.words_size(inputs, outputs, call.window, call.squares)
+        self.convolutions.append(Rounded(call.weight, at, inputs, outputs, call.window, call.turned))
+        self.size += bfloat16_conv.words_size(inputs, outputs, call.window)
         return at
 
     @property
     def table(self) -> np.ndarray:
-        """A row for each convolution, int64 [n, 7]."""
+        """A row for each convolution, int64 [n, 6]."""
         return np.array(self.convolutions, np.int64).reshape(-1, len(Rounded._fields))
 
 
@@ -69,13 +69,15 @@ def _fills(builder: Builder, call: Call) -> bool:
 
 
 def _convolution(builder: Builder, call: Call, rounding: Rounding, words: dict[int, int]) -> list[Call]:
-    """A convolution's calls: it reads an image of words, made once for all that read it, or by squares the image."""
-    src, before = call.src, list[Call]()
-    inputs, outputs = (builder.images[image].channels for image in (src, call.dst))
-    if not call.squares and src not in words:
-        _, height, width, channels, border = builder.images[src]
-        words[src] = builder.of_tokens(src, builder.image(height, width, channels // 2, border))
-        before.append(Call(CallKind.ROUND, src=src, dst=words[src]))
-    weight = rounding.place(call, inputs, outputs)
-    rounded = call._replace(kind=CallKind.ROUNDED_CONV, src=src if call.squares else words[src], weight=weight)
-    return [*before, rounded]
+    """A convolution's calls.  By squares it reads image and weights as they are, else words; those of an image are
+    made once for all that read it."""
+    src, dst, before = builder.images[call.src], builder.images[call.dst], list[Call]()
+    rounded = call._replace(kind=CallKind.ROUNDED_CONV, squares=True)
+    if bfloat16_conv.by_squares(call.window, call.stride, src.channels, dst):
+        return [rounded]
+    if call.src not in words:
+        _, height, width, channels, border = src
+        words[call.src] = builder.of_tokens(call.src, builder.image(height, width, channels // 2, border))
+        before.append(Call(CallKind.ROUND, src=call.src, dst=words[call.src]))
+    weight = rounding.place(call, src.channels, dst.channels)
+    return [*before, rounded._replace(squares=False, src=words[call.src], weight=weight)]

@@ -85,7 +85,7 @@ def test_shares_are_as_the_whole(seed, C, J, height, width, parts):
     [(10, 4, 2, 1), (10, 256, 2, 1), (2, 1024, 2, 2), (1, 64, 4, 4), (10, 64, 16, 4), (40, 4, 16, 1), (4, 1, 8, 1)],
 )
 def test_squares_and_panels_are_shared_at_the_least_cost(panels, count, workers, wanted):
-    assert squares._groups(panels, count, workers) == wanted
+    assert squares._groups(panels, count, workers, 1) == wanted
 
 
 def test_samples_of_several_blocks_are_as_each_alone():
@@ -99,14 +99,14 @@ def test_samples_of_several_blocks_are_as_each_alone():
 
 
 @FLAT
-@given(st.integers(0, 99), st.integers(1, 20), st.integers(1, 200))
-def test_nothing_in_the_scratch_overlaps(at, blocks, C):
+@given(st.integers(0, 99), st.integers(1, 20), st.integers(1, 100).map(lambda n: 2 * n), st.integers(1, 2))
+def test_nothing_in_the_scratch_overlaps(at, blocks, C, numbers):
     rows = blocks * ROWS
-    place = squares.scratch_from(at, rows, C)
+    place = squares.scratch_from(at, rows, C, numbers)
     assert place.zeros == at
     assert place.zeros + LANES <= place.edge
     assert place.edge + max(squares.PATCH * C, squares.SIDE**2 * LANES) <= place.v
-    assert place.apart_v >= rows * C
+    assert place.apart_v >= rows * C // numbers
     assert place.v + squares.PATCH * place.apart_v <= place.m
     assert place.apart_m >= rows * LANES
     assert place.m + squares.PATCH * place.apart_m <= place.u

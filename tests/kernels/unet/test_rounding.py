@@ -1,4 +1,4 @@
-"""Rounded weights: of each convolution in a table, panels or U, by however many threads."""
+"""Rounded weights: of each convolution in a table, by however many threads."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy_diffusion.kernels.vector.registers import WIDEST_LANES, WIDEST_VECTOR
 
 def test_each_convolution_of_the_table_is_rounded_in_its_place() -> None:
     rng, weights, table, wanted = np.random.default_rng(0), [], [], []
-    for J, k, squares in ((WIDEST_LANES, 3, True), (WIDEST_LANES + 3, 1, False), (2 * WIDEST_LANES, 3, False)):
+    for J, k in ((WIDEST_LANES, 3), (WIDEST_LANES + 3, 1), (2 * WIDEST_LANES, 3)):
         C = WIDEST_VECTOR
         panels = conv.panels(rng.normal(size=(J, C, k, k)).astype(np.float32))
-        own = np.empty(bfloat16_conv.words_size(C, J, k, squares), np.float32)
-        bfloat16_conv.round_weights(panels, 0, own, 0, C, J, k, squares, 0, 1)
-        table.append((sum(map(len, weights)), sum(map(len, wanted)), C, J, k, squares, k == 1))
+        own = np.empty(bfloat16_conv.words_size(C, J, k), np.float32)
+        bfloat16_conv.round_weights(panels, 0, own, 0, C, J, k, 0, 1)
+        table.append((sum(map(len, weights)), sum(map(len, wanted)), C, J, k, k == 1))
         weights.append(panels)
         wanted.append(own)
     found = np.zeros(sum(map(len, wanted)), np.float32)

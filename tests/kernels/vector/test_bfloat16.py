@@ -13,11 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.vector import bfloat16 as simd
-from numpy_diffusion.kernels.vector import sandwich
 from numpy_diffusion.kernels.vector.registers import WIDEST_ROWS, WIDEST_VECTOR
 from numpy_diffusion.layers import bfloat16
-
-MATRIX = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))
 
 
 def _tile(rows, vector):
@@ -34,6 +31,7 @@ def compiled(width: int | str) -> SimpleNamespace:
     return kernels(
         width,
         pairs_tile=(_tile, simd.plain_pairs_tile),
+        low_tile=(lambda rows, vector: _tile(rows // 2, vector), simd.plain_low_pairs_tile),
         two_rows=(_two_rows, simd.plain_two_rows_of_pairs),
         round_pairs=(lambda rows, vector: simd.make_round(vector), simd.plain_round_pairs),
         round_rows=(lambda rows, vector: simd.make_round_rows(vector), simd.plain_round_rows),
@@ -66,6 +64,8 @@ def test_a_tile_of_pairs_is_the_definition_s_product_to_the_bit(
 ) -> None:
     tiles, rng = compiled(width), np.random.default_rng(seed)
     _check_tile(tiles, rng, runs, depth, gap, in_place)
+    low = SimpleNamespace(rows=tiles.rows // 2, lanes=tiles.lanes, pairs_tile=tiles.low_tile)
+    _check_tile(low, rng, runs, depth, gap, in_place)
 
 
 def _check_tile(
@@ -114,14 +114,19 @@ def test_two_rows_of_pairs_are_a_tile_of_each_half(
 
 @pytest.mark.usefixtures("without_instructions")
 def test_without_the_instructions_the_bits_are_the_same() -> None:
-    made = _tile(WIDEST_ROWS, WIDEST_VECTOR), simd.make_round(WIDEST_VECTOR)
-    tile, round_pairs = (called(one) for one in made)
+    made = (
+        make(WIDEST_VECTOR) for make in (functools.partial(_tile, WIDEST_ROWS), simd.make_round, simd.make_round_rows)
+    )
+    tile, round_pairs, round_rows = (called(one) for one in made)
     tiles = SimpleNamespace(rows=WIDEST_ROWS, lanes=2 * WIDEST_VECTOR, pairs_tile=tile)
     _check_tile(tiles, np.random.default_rng(1), 2, 7, 3, in_place=False)
     x = np.append(every_kind_of_number(2, 2 * WIDEST_VECTOR - 3), np.float32([np.inf, -np.inf, 0.0]))
     round_pairs(x, 0, found := np.empty(WIDEST_VECTOR, np.float32), 0, len(x))
+    half = len(x) // 2
+    round_rows(x, 0, half, beside := np.empty(half, np.float32), 0, half)
     x = bfloat16.rounded(x).view(np.uint32)
     assert (found.view(np.uint32) == (x[::2] >> 16 | x[1::2])).all()
+    assert (beside.view(np.uint32) == (x[:half] >> 16 | x[half:])).all()
     none = np.full(2 * WIDEST_VECTOR, np.nan, np.float32)
     round_pairs(none, 0, found, 0, len(none))
     assert np.isnan((found.view(np.uint32) << 16).view(np.float32)).all()
@@ -138,39 +143,3 @@ def test_rows_are_rounded_side_by_side(width: int | str) -> None:
 
 def test_what_is_no_number_stays_none() -> None:
     assert np.isnan((np.array([simd.bits(np.float32(np.nan))], np.uint32)).view(np.float32)).all()
-
-
-@EACH
-def test_a_rounded_sandwich_is_a_sandwich_rounded(width: int | str) -> None:
-    one = kernels(
-        width,
-        exact=(lambda rows, vector: sandwich.make_sandwich(vector, MATRIX), None),
-        rounded=(lambda rows, vector: simd.make_rounded_sandwich(vector, MATRIX), None),
-    ) if width != "plain" else None  # fmt: skip
-    vector = compiled(width).vector
-    exact = one.exact if one else sandwich.plain_sandwich(vector, MATRIX)
-    rounded = one.rounded if one else simd.plain_rounded_sandwich(vector, MATRIX)
-    x = np.random.default_rng(4).normal(size=16 * vector).astype(np.float32)
-    made, found = np.empty(16 * vector, np.float32), np.full(8 * vector + 1, UNTOUCHED)
-    exact(x, 0, 4 * vector, vector, x, 0, made, 0, 4 * vector, vector)
-    rounded(x, 0, 4 * vector, vector, x, 0, found, 0, 2 * vector, vector // 2)
-    assert (found[:-1].view(np.uint32) == words(made[::2], made[1::2]).view(np.uint32)).all()
-    assert found[-1] == UNTOUCHED
-
-
-@EACH
-def test_a_pairing_sandwich_puts_its_results_beside_what_stands_there(width: int | str) -> None:
-    one = kernels(
-        width,
-        exact=(lambda rows, vector: sandwich.make_sandwich(vector, MATRIX), None),
-        pairing=(lambda rows, vector: simd.make_pairing_sandwich(vector, MATRIX), None),
-    ) if width != "plain" else None  # fmt: skip
-    vector = compiled(width).vector
-    exact = one.exact if one else sandwich.plain_sandwich(vector, MATRIX)
-    pairing = one.pairing if one else simd.plain_pairing_sandwich(vector, MATRIX)
-    x, before = np.random.default_rng(5).normal(size=(2, 16 * vector)).astype(np.float32)
-    made, found = np.empty(16 * vector, np.float32), np.append(before, UNTOUCHED)
-    exact(x, 0, 4 * vector, vector, x, 0, made, 0, 4 * vector, vector)
-    pairing(x, 0, 4 * vector, vector, x, 0, found, 0, 4 * vector, vector)
-    assert (found[:-1].view(np.uint32) == words(before, made).view(np.uint32)).all()
-    assert found[-1] == UNTOUCHED

@@ -38,7 +38,7 @@ def test_outputs_are_float32_s_but_for_rounding(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_gradients_are_float32_s_but_for_rounding(name: str) -> None:
-    """Each product is off by two times 2^-9 at most, and what it is made of by what the layers before it left."""
+    """A product is off by two times 2^-9, by squares some times that, and by what the layers before it left."""
     model, batch = drawn(name, 5)
     weighting, told = np.ones(5, np.float32), batch["told"]
     embedded = embedding.embed(model.config, batch["t"], np.float32)
@@ -49,7 +49,7 @@ def test_gradients_are_float32_s_but_for_rounding(name: str) -> None:
         found.append([values.copy() for values in run(model.buffer, *given, seed=1, step=1)])
     for exact, rounded in zip(*found, strict=True):
         error = np.linalg.norm(rounded - exact) / np.linalg.norm(exact) if exact.size else 2.0**-9
-        assert 2.0**-14 < error < 16 * 2.0**-9
+        assert 2.0**-14 < error < 32 * 2.0**-9
 
 
 def test_float32_is_untouched_by_what_ran_in_bfloat16() -> None:
