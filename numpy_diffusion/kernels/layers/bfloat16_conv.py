@@ -1,11 +1,10 @@
 """Convolution with products in bfloat16: that of `conv.py` with x, W and dy rounded, sums in float32.
 
 What it reads is an image of words: each is a pair of neighbouring channels (`vector.bfloat16`), so that there are
-half as many channels and all else is as in float32; `round_image` makes it.  Weights are panels of LANES output
-channels as in float32, [panel, window row, window column, pair of input channels, lane], in an array of words of
-their own.  By squares (`bfloat16_squares`) image and weights are those of float32: what is rounded is made of them.
-The gradient by x is the same convolution, of dy with the turned weights; that by the weights is made of images of
-numbers.
+half as many channels and all else is as in float32; `round_image` makes it.  By squares (`bfloat16_squares`) the
+image is of numbers, and what is rounded is its patches.  Weights are panels of LANES output channels as in float32,
+[panel, window row, window column, pair of input channels, lane], in an array of words of their own.  The gradient by
+x is the same convolution, of dy with the turned weights; that by the weights is made of images of numbers.
 """
 
 from numba.extending import register_jitable
@@ -72,13 +71,12 @@ def round_image(worker, src, dst):
 def forward(worker, tables, src, dst, weights, words, window, vector, residual):
     """dst = conv(src) + bias (+ vector, one number a channel) (+ residual, an image like dst); the worker's rows.
 
-    weights : with the bias, and by squares with the window's weights, which else are in `words`;  the others as in
-    `conv`
+    weights : with the bias;  words : with the window's weights;  the others as in `conv`
     """
     place = forward_scratch(image(tables[0], dst).channels)
     begin(worker, tables, dst, weights, window.bias, vector)
     if window.squares:
-        bfloat16_squares.forward(worker, tables, src, dst, weights, window, place.start, place.squares, residual)
+        bfloat16_squares.forward(worker, tables, src, dst, words, window, place.start, place.squares, residual)
     else:
         _by_pixels(worker, tables, src, dst, words, window)
         add_rows(worker, tables, dst, residual)

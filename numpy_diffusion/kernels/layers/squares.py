@@ -14,8 +14,8 @@ As many squares as the caches hold go together, of all samples, and all of them 
 input channels at a time.  U of these is made there and then: it is four times as large as the weights, and to fetch
 that from memory takes longer than to make it.
 
-Where the products are in bfloat16 (`bfloat16_squares.py`) V and U are rounded, and all else is as here: V and U then
-are of words of two input channels.
+Where the products are in bfloat16 (`bfloat16_squares.py`) V and U are rounded, and weights are: these then have words
+of two input channels, and all else is as here.
 """
 
 from typing import NamedTuple
@@ -151,7 +151,7 @@ def convolve(worker, tables, src, dst, weights, window, starts, at, residual, nu
     `_products` do here."""
     arena, scratch, into = worker.arena, worker.scratch, image(tables[0], dst)
     C, J, cut = image(tables[0], src).channels, into.channels, grid(into)
-    own = cut.down * cut.across
+    own, words = cut.down * cut.across, C // numbers
     groups = _groups(J // LANES, own * tables.shape[0], worker.parts, numbers)
     low_panel, high_panel = share(J // LANES, worker.part // groups, worker.parts // groups)
     low, high = share(own * tables.shape[0], worker.part % groups, groups)
@@ -166,7 +166,7 @@ def convolve(worker, tables, src, dst, weights, window, starts, at, residual, nu
             y, x = SIDE * (square // cut.across), SIDE * (square % cut.across)
             patch(arena, image(tables[n], src), window.shift, y, x, scratch, place, rows, i)
         for panel in range(low_panel, high_panel):
-            products(weights, window.weight + panel * TAPS * C * LANES, C, scratch, place, rows, count)
+            products(weights, window.weight + panel * TAPS * words * LANES, words, scratch, place, rows, count)
             for i in range(count):
                 n, square = (first + i) // own, (first + i) % own
                 y, x = SIDE * (square // cut.across), SIDE * (square % cut.across)
@@ -223,21 +223,20 @@ def patch_in_words(arena, src, shift, y, x, scratch, place, rows, at, numbers, t
 @jit
 def _products(weights, w0, C, scratch, place, rows, count):
     """M of a block's squares for the panel whose weights start at w0."""
-    products_of_words(weights, w0, C, scratch, place, rows, count, 1, to_weights, runs_tile, low_runs_tile)
+    products_of_words(weights, w0, C, scratch, place, rows, count, to_weights, runs_tile, low_runs_tile)
 
 
 @part_jit
-def products_of_words(weights, w0, C, scratch, place, rows, count, numbers, to_weights, tile, low_tile):
-    """The same for words of so many numbers, which the sandwich `to_weights` makes and the tiles multiply."""
-    size, words = C * LANES, C // numbers
-    for c in range(0, words, DEPTH):
-        depth, w = min(DEPTH, words - c), w0 + numbers * c * LANES
-        for i in range(depth):
-            for lane in range(0, LANES, VECTOR):
-                to_weights(weights, w + numbers * i * LANES + lane, 3 * size, size, weights, 0,
-                           scratch, place.u + i * LANES + lane, WIDTH * place.apart_u, place.apart_u)  # fmt: skip
-        further = w + numbers * DEPTH * LANES if c + DEPTH < words else w0 + TAPS * size
-        quarter = numbers * DEPTH * LANES // 4  # of what a tap has; PATCH are four times TAPS
+def products_of_words(weights, w0, C, scratch, place, rows, count, to_weights, tile, low_tile):
+    """The same for C words, of which the sandwich `to_weights` makes those of U, and the tiles the products."""
+    size = C * LANES
+    for c in range(0, C, DEPTH):
+        depth = min(DEPTH, C - c)
+        for i in range(0, depth * LANES, VECTOR):
+            to_weights(weights, w0 + c * LANES + i, 3 * size, size, weights, 0,
+                       scratch, place.u + i, WIDTH * place.apart_u, place.apart_u)  # fmt: skip
+        further = w0 + (c + DEPTH) * LANES if c + DEPTH < C else w0 + TAPS * size
+        quarter = DEPTH * LANES // 4  # of what a tap has; PATCH are four times TAPS
         for p in range(PATCH):
             prefetch_to_read(weights, further + p // 4 * size + p % 4 * quarter, quarter)
             m0 = place.m + p * place.apart_m

@@ -85,7 +85,7 @@ class Call(NamedTuple):
     do: int = NONE
     matrices: int = NONE  # of an attention's gradient
     # numbers
-    weight: int = NOWHERE  # where the weights start, see `layout`; of a ROUNDED_CONV by pixels among the words
+    weight: int = NOWHERE  # where the weights start, see `layout`; of a ROUNDED_CONV among the words
     squares: bool = False  # of a CONV_WEIGHTS or ROUNDED_CONV: whether it goes by squares of pixels, see `winograd`
     bias: int = NOWHERE
     window: int = 0  # k of a convolution of k x k pixels

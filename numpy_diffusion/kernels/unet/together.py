@@ -13,7 +13,6 @@ The groups of samples, the order of their sums and thus all bits are those of `r
 from typing import NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.groups import Groups, add, groups, total
@@ -105,7 +104,7 @@ def together(plan, layout, bounds):
     for k, row in enumerate(calls):
         if row["kind"] in CONVOLUTIONS:
             places[k] = plain + number % 2 * room
-            row["weight"] = number % 2 * words if _reads_words(row) else places[k]
+            row["weight"] = number % 2 * words if row["kind"] == CallKind.ROUNDED_CONV else places[k]
             number += 1
         elif row["kind"] in BY_WEIGHTS:
             row["weight"] = 0
@@ -115,12 +114,6 @@ def together(plan, layout, bounds):
     return Together(work, calls, stages(plan.calls), pieces, places, groups(bounds, 1, largest), at_once)
 
 
-@register_jitable
-def _reads_words(row):
-    """Whether a call reads rounded weights; for Python and for kernels."""
-    return row["kind"] == CallKind.ROUNDED_CONV and row["squares"] == 0
-
-
 def _pieces(plan, layout):
     """The weights of each convolution, `PIECE` [calls]."""
     found, by_place = np.zeros(len(plan.calls), PIECE), {}
@@ -128,7 +121,7 @@ def _pieces(plan, layout):
         by_place |= {(turned, int(piece["at"])): piece for piece in packing.pieces if piece["taps"]}
     of_words = {row.words: (row.turned, row.weight) for row in map(Rounded._make, plan.rounding.tolist())}
     for k, row in enumerate(plan.calls):
-        if _reads_words(row):
+        if row["kind"] == CallKind.ROUNDED_CONV:
             found[k] = by_place[of_words[int(row["weight"])]]
         elif row["kind"] in CONVOLUTIONS + BY_WEIGHTS:
             found[k] = by_place[int(row["turned"]), int(row["weight"])]
@@ -202,7 +195,7 @@ def _lay_out(step, k, thread, threads):
     low, high = share(panels, thread, threads)
     for panel in range(low, high):
         pack_panel(step.parameters, piece, row["turned"], panel, job.weights, at + panel * size)
-        if _reads_words(row):
+        if row["kind"] == CallKind.ROUNDED_CONV:
             C = size // (piece["taps"] * LANES)
             to = row["weight"] + panel * words_size(C, LANES, row["window"])
             round_weights(job.weights, at + panel * size, job.words, to, C, LANES, row["window"], 0, 1)

@@ -68,17 +68,19 @@ def add_products(builder, a, b, c):
         kind = ir.FunctionType(c.type, [c.type, pairs, pairs])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.dpbf16ps.512")
         return builder.call(function, [c, builder.bitcast(a, pairs), builder.bitcast(b, pairs)])
-    for half in (_second, _first):
+    for half in (second, first):
         c = fma(builder, half(builder, a), half(builder, b), c)
     return c
 
 
-def _first(builder, pairs):
+def first(builder, pairs):
+    """The first numbers of a register of words."""
     words = ir.VectorType(WORD, pairs.type.count)
     return builder.bitcast(builder.shl(builder.bitcast(pairs, words), _all(words, HALF)), pairs.type)
 
 
-def _second(builder, pairs):
+def second(builder, pairs):
+    """The second ones."""
     words = ir.VectorType(WORD, pairs.type.count)
     return builder.bitcast(builder.and_(builder.bitcast(pairs, words), _all(words, UPPER)), pairs.type)
 
@@ -160,12 +162,12 @@ def make_round_rows(vector):
         signature = types.void(A, types.intp, types.intp, C, types.intp, types.intp)
 
         def codegen(context, builder, signature, args):
-            first, c = (address(context, builder, signature, args, at) for at in (0, 3))
-            second = builder.gep(first, [builder.sub(args[2], args[1])])
+            a, c = (address(context, builder, signature, args, at) for at in (0, 3))
+            beside = builder.gep(a, [builder.sub(args[2], args[1])])
             register = ir.VectorType(FLOAT, vector)
             with cgutils.for_range(builder, builder.udiv(args[5], size(vector))) as loop:
                 at = builder.mul(loop.index, size(vector))
-                rows = (load(builder, builder.gep(row, [at]), 0, register) for row in (first, second))
+                rows = (load(builder, builder.gep(row, [at]), 0, register) for row in (a, beside))
                 store(builder, builder.gep(c, [at]), 0, side_by_side(builder, joined(builder, *rows)))
             return context.get_dummy_value()
 
@@ -200,8 +202,15 @@ def plain_round_pairs(A, a0, C, c0, n):
 
 
 @inline_jit
-def _number(word):
-    return np.uint32(word).view(np.float32)
+def plain_first(word):
+    """The first number of a word, an integer."""
+    return np.uint32(word << np.uint32(HALF)).view(np.float32)
+
+
+@inline_jit
+def plain_second(word):
+    """The second one."""
+    return np.uint32(word & np.uint32(UPPER)).view(np.float32)
 
 
 @inline_jit
@@ -214,8 +223,8 @@ def _plain(rows, lanes, A, a0, arun, ak, ai, B, b0, brun, ldb, S, s0, lds, C, c0
             for r in range(runs):
                 for k in range(depth):
                     left, right = a[a0 + r * arun + k * ak + i * ai], b[b0 + r * brun + k * ldb + n]
-                    total += _number(left & np.uint32(UPPER)) * _number(right & np.uint32(UPPER))
-                    total += _number(left << np.uint32(HALF)) * _number(right << np.uint32(HALF))
+                    total += plain_second(left) * plain_second(right)
+                    total += plain_first(left) * plain_first(right)
             c[c0 + i * ldc + n] = total
 
 

@@ -4,7 +4,17 @@ import numpy as np
 from numba import config
 
 from numpy_diffusion.kernels._jit import inline_jit
-from numpy_diffusion.kernels.vector.bfloat16 import joined, packed, plain_round_pairs, plain_round_rows, side_by_side
+from numpy_diffusion.kernels.vector.bfloat16 import (
+    first,
+    joined,
+    packed,
+    plain_first,
+    plain_round_pairs,
+    plain_round_rows,
+    plain_second,
+    second,
+    side_by_side,
+)
 from numpy_diffusion.kernels.vector.registers import load, store
 from numpy_diffusion.kernels.vector.sandwich import make_sandwich, plain_sandwich
 
@@ -21,14 +31,14 @@ def make_rounded_sandwich(vector, *factors):
     return make_sandwich(vector, *factors, keep=_store_packed)
 
 
-def make_sandwich_of_pairs(vector, apart, *factors):
-    """A `sandwich` of the registers that `A` names and those `apart` numbers behind them: C, rounded, has a word of a
-    number of each, the second one's in its upper half."""
+def make_sandwich_of_pairs(vector, *factors):
+    """A `sandwich` of words: of the first numbers of all, and of the second ones, side by side and rounded again."""
     if config.DISABLE_JIT:  # stepping through kernels with a debugger
-        return plain_sandwich_of_pairs(vector, apart, *factors)
+        return plain_sandwich_of_pairs(vector, *factors)
 
     def take(builder, pointer, offset, register):
-        return joined(builder, *(load(builder, pointer, offset + further, register) for further in (0, apart)))
+        pairs = load(builder, pointer, offset, register)
+        return joined(builder, first(builder, pairs), second(builder, pairs))
 
     def keep(builder, pointer, offset, value):
         store(builder, pointer, offset, side_by_side(builder, value))
@@ -63,16 +73,20 @@ def plain_rounded_sandwich(vector, *factors):
     return sandwich
 
 
-def plain_sandwich_of_pairs(vector, apart, *factors):
+def plain_sandwich_of_pairs(vector, *factors):
     """The sandwich of pairs as a loop."""
-    exact, side = plain_sandwich(vector, *factors), len(factors[0])
+    exact, side, columns = plain_sandwich(vector, *factors), len(factors[0]), len(factors[-1][0])
 
     @inline_jit
     def sandwich(A, a0, ai, aj, S, s0, C, c0, ci, cj):
-        size = side * side * vector
-        made = np.empty(2 * size, np.float32)
-        exact(A, a0, ai, aj, S, s0, made, 0, side * vector, vector)
-        exact(A, a0 + apart, ai, aj, S, s0, made, size, side * vector, vector)
+        size, row, words = side * side * vector, columns * vector, A.ravel().view(np.uint32)
+        taken, made = np.empty((2, columns * row), np.float32), np.empty(2 * size, np.float32)
+        for i in range(columns):
+            for n in range(row):
+                word = words[a0 + i * ai + n // vector * aj + n % vector]
+                taken[0, i * row + n], taken[1, i * row + n] = plain_first(word), plain_second(word)
+        for half in range(2):
+            exact(taken[half], 0, row, vector, S, s0, made, half * size, side * vector, vector)
         for i in range(side):
             for j in range(side):
                 at = (i * side + j) * vector

@@ -69,15 +69,14 @@ def _fills(builder: Builder, call: Call) -> bool:
 
 
 def _convolution(builder: Builder, call: Call, rounding: Rounding, words: dict[int, int]) -> list[Call]:
-    """A convolution's calls.  By squares it reads image and weights as they are, else words; those of an image are
-    made once for all that read it."""
-    src, dst, before = builder.images[call.src], builder.images[call.dst], list[Call]()
-    rounded = call._replace(kind=CallKind.ROUNDED_CONV, squares=True)
-    if bfloat16_conv.by_squares(call.window, call.stride, src.channels, dst):
-        return [rounded]
-    if call.src not in words:
-        _, height, width, channels, border = src
-        words[call.src] = builder.of_tokens(call.src, builder.image(height, width, channels // 2, border))
-        before.append(Call(CallKind.ROUND, src=call.src, dst=words[call.src]))
-    weight = rounding.place(call, src.channels, dst.channels)
-    return [*before, rounded._replace(squares=False, src=words[call.src], weight=weight)]
+    """A convolution's calls.  By squares it reads an image, else words of it, made once for all that read them."""
+    image, dst, before = builder.images[call.src], builder.images[call.dst], list[Call]()
+    weight = rounding.place(call, image.channels, dst.channels)
+    squares, src = bfloat16_conv.by_squares(call.window, call.stride, image.channels, dst), call.src
+    if not squares:
+        if src not in words:
+            _, height, width, channels, border = image
+            words[src] = builder.of_tokens(src, builder.image(height, width, channels // 2, border))
+            before.append(Call(CallKind.ROUND, src=src, dst=words[src]))
+        src = words[src]
+    return [*before, call._replace(kind=CallKind.ROUNDED_CONV, src=src, weight=weight, squares=squares)]

@@ -18,7 +18,6 @@ from numpy_diffusion.kernels.vector.registers import WIDEST_LANES, WIDEST_VECTOR
 from numpy_diffusion.layers import conv as layer
 
 NONE = 0  # the row of no image
-NO_WORDS = np.empty(0, np.float32)  # by squares
 INPUTS = st.sampled_from([WIDEST_VECTOR, 3 * WIDEST_VECTOR])
 OUTPUTS = st.sampled_from([WIDEST_LANES, WIDEST_LANES + 5, 2 * WIDEST_LANES])
 WINDOWS = st.sampled_from([(3, 1, (1, 1)), (1, 1, (0, 0)), (3, 2, (1, 1)), (3, 2, (0, 1))])  # k, stride, pad
@@ -47,11 +46,9 @@ def convolved(case, squares):
     if not squares:
         in_shares(parts, lambda *share: bfloat16_conv.round_image(memory.worker(0, *share), *memory.images[::3]))
     shift = 1 - pad[0] if k == 3 else 0
-    panels = conv.panels(weight)
-    behind, weights = len(panels) if with_bias else NOWHERE, np.concatenate([panels, bias])
-    window = conv.Window(0, int(squares), bias=behind, k=k, stride=stride, shift=shift)
-    words, size = NO_WORDS if squares else rounded_weights(weight), bfloat16_conv.scratch_size(C, J)
-    rows = 1 if squares else 4, 2, weights, words, window, 5 if with_vector else NONE, 3 if with_residual else NONE
+    window = conv.Window(0, int(squares), bias=0 if with_bias else NOWHERE, k=k, stride=stride, shift=shift)
+    words, size = rounded_weights(weight), bfloat16_conv.scratch_size(C, J)
+    rows = 1 if squares else 4, 2, bias, words, window, 5 if with_vector else NONE, 3 if with_residual else NONE
     in_shares(parts, lambda *share: bfloat16_conv.forward(memory.worker(size, *share), memory.tables, *rows))
     added = with_vector * vector[:, None, None] + with_residual * residual
     return memory.got(1), x, weight, with_bias * bias, added, (stride, pad)
@@ -85,9 +82,8 @@ def test_samples_that_go_together_are_as_each_alone(seed, height, width, n, way)
     C, J, border = WIDEST_VECTOR, 2 * WIDEST_LANES, int(k == 3)
     shapes = (height, width, C, border), (height, width, J, 1), (height, width, C // 2, border), (1, 1, J, 0)
     x, (weight, bias) = drawn(seed, *[(C, height, width)] * n), drawn(seed, (J, C, k, k), (J,))
-    words, found, weights = NO_WORDS if squares else rounded_weights(weight), [], conv.panels(weight)
-    window = conv.Window(0, int(squares), bias=len(weights), k=k, stride=1, shift=0)
-    weights = np.concatenate([weights, bias])
+    words, found = rounded_weights(weight), []
+    window = conv.Window(0, int(squares), bias=0, k=k, stride=1, shift=0)
     for together in (True, False):
         memory = Memory(*shapes * n)
         tables = np.array([[NO_IMAGE, *memory.images[4 * i : 4 * i + 4]] for i in range(n)], images.IMAGE)
@@ -98,7 +94,7 @@ def test_samples_that_go_together_are_as_each_alone(seed, height, width, n, way)
             if not squares:
                 bfloat16_conv.round_image(worker, memory.images[4 * i], memory.images[4 * i + 2])
         for part in [tables] if together else [tables[i : i + 1] for i in range(n)]:
-            bfloat16_conv.forward(worker, part, 1 if squares else 3, 2, weights, words, window, 4, NONE)
+            bfloat16_conv.forward(worker, part, 1 if squares else 3, 2, bias, words, window, 4, NONE)
         found.append([memory.got(4 * i + 1) for i in range(n)])
     np.testing.assert_array_equal(*found)
 

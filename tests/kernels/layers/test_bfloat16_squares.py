@@ -8,7 +8,7 @@ from checks.image_kernels import FLAT, SEED, Memory, drawn, in_shares
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpy_diffusion.kernels.layers import bfloat16_squares, conv, images, squares
+from numpy_diffusion.kernels.layers import bfloat16_conv, bfloat16_squares, conv, images, squares
 from numpy_diffusion.kernels.layers.images import NO_IMAGE
 from numpy_diffusion.kernels.vector.registers import WIDEST_LANES, WIDEST_VECTOR
 from numpy_diffusion.layers import bfloat16
@@ -27,10 +27,14 @@ def answers(x: np.ndarray, weight: np.ndarray, parts: int = 1) -> np.ndarray:
     tables = np.array([[NO_IMAGE, *memory.images[2 * n : 2 * n + 2]] for n in range(N)], images.IMAGE)
     window, behind = conv.Window(0, 1, images.NOWHERE, 3, 1, 0), START + N * J
 
+    panels = conv.panels(weight)
+    words = np.empty(len(panels) // 2, np.float32)
+    bfloat16_conv.round_weights(panels, 0, words, 0, C, J, 3, 0, 1)
+
     def part(*share: int) -> None:
         worker = memory.worker(behind + bfloat16_squares.scratch_size(C), *share)
         worker.scratch[START:behind] = 0
-        bfloat16_squares.forward(worker, tables, 1, 2, conv.panels(weight), window, START, behind, 0)
+        bfloat16_squares.forward(worker, tables, 1, 2, words, window, START, behind, 0)
 
     in_shares(parts, part)
     return np.array([memory.got(2 * n + 1) for n in range(N)])
