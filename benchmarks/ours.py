@@ -49,11 +49,14 @@ def start(n, dim):
     return noise.normal(SEED, noise.STREAM_START, np.arange(n), 0, dim)
 
 
-def train(model, schedule, data, batch, steps, rate, condition=NOTHING, crop=None, most=10_000_000):
-    """run() takes `steps` steps; at most so many in all, each with its own entry in the table of rates."""
+def train(model, schedule, data, batch, steps, rate, condition=NOTHING, most=10_000_000, **more):
+    """run() takes `steps` steps; at most so many in all, each with its own entry in the table of rates.
+
+    more : of the `Task`, crop or precision
+    """
     state = training_step.start(model, schedule.T)
     rates, decays = np.full(most, rate), average_decays(0.999, 1, most)
-    task = Task(schedule, data, condition, batch, Adam(), rates, decays, seed=0, crop=crop)
+    task = Task(schedule, data, condition, batch, Adam(), rates, decays, seed=0, **more)
     advance = training_step.prepare(model, task, losses.weights(schedule), backend="numba")
     found = np.empty(steps, np.float32)
     return lambda: advance(state, found)

@@ -100,13 +100,18 @@ def predict_rounded(name, model, x, t):
     return run
 
 
-def train(name, model, schedule, data, batch, rate):
-    """run() takes one training step; and the loss's gradient by our flat parameters [P]."""
+def train(name, model, schedule, data, batch, rate, rounded=False):
+    """run() takes one training step; and the loss's gradient by our flat parameters [P].
+
+    rounded : products in bfloat16 by autocast; weights, their gradients and Adam's averages stay in float32
+    """
     found = network(name, UNet2DModel, model)
     called, jumped, data = maybe_compiled(name, found), jump(schedule), tensor(name, data)
 
     def loss(x0, t, eps):
-        return torch.nn.functional.mse_loss(called(jumped(x0, t, eps), t - 1, return_dict=False)[0], eps)
+        with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
+            found = called(jumped(x0, t, eps), t - 1, return_dict=False)[0]
+        return torch.nn.functional.mse_loss(found.float(), eps)
 
     def draw():
         x0 = data[torch.randint(0, len(data), (batch,))]

@@ -13,6 +13,7 @@ import timing
 from works import OURS, Work, drawn
 
 import numpy_diffusion as nd
+from numpy_diffusion.kernels.precision import Precision
 
 RATE = 1e-4
 
@@ -75,7 +76,9 @@ def jobs(peers: Sequence[ModuleType]) -> dict[str, Callable[[], Work]]:
             )
         for batch, target in size.trained.items():
             title = f"{size.name}, training step, batch {batch}"
-            found[title] = functools.partial(train, title, peers, size.make, batch, target)
+            for kind, wanted in (("float32", target), ("bfloat16", 1.5)):
+                whole = title if kind == "float32" else f"{title}, {kind}"
+                found[whole] = functools.partial(train, whole, peers, size.make, batch, wanted, kind)
     return found
 
 
@@ -117,17 +120,26 @@ def predict_rounded(
     return Work(title, runs, first, 1, target, flops=n * ours.unet_flops(model))
 
 
-def train(title: str, peers: Sequence[ModuleType], make: Callable[[], nd.UNet], batch: int, target: float) -> Work:
+def train(
+    title: str,
+    peers: Sequence[ModuleType],
+    make: Callable[[], nd.UNet],
+    batch: int,
+    target: float,
+    precision: Precision = "float32",
+) -> Work:
+    """A step with Adam; in bfloat16 beside PyTorch's products by autocast, each with weights in float32."""
     model, schedule, rng = make(), nd.Schedule.linear(T=1000), np.random.default_rng(0)
-    data, arguments = np.clip(_images(model, 256, seed=0), -1.0, 1.0), (batch, RATE)
-    runs = {OURS: ours.train(model, schedule, data, batch, 1, RATE)}
+    rounded, most = precision == "bfloat16", {"float32": 1e-4, "bfloat16": 0.05}[precision]
+    data, arguments = np.clip(_images(model, 256, seed=0), -1.0, 1.0), (batch, RATE, rounded)
+    runs = {OURS: ours.train(model, schedule, data, batch, 1, RATE, precision=precision)}
     x0, t, eps = data[:4], rng.integers(1, 1001, 4), _images(model, 4, seed=1)
     expected = ours.gradient(model, schedule, x0, t, eps)
     for name, module in ((name, peer) for peer in peers for name in peer.NAMES):
         runs[name], gradient = module.train(name, model, schedule, data, *arguments)
         if "compiled" not in name:  # which compiles again for another batch
             error = np.linalg.norm(gradient(x0, t, eps) - expected) / np.linalg.norm(expected)
-            assert error < 1e-4, f"{name}: gradient off by {error:.1e}"
+            assert error < most, f"{name}: gradient off by {error:.1e}"
     flops = batch * ours.unet_flops(model, training=True)
     return Work(title, timing.noting_first(runs, first := {}), first, 1, target, flops=flops)
 

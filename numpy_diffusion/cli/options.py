@@ -116,6 +116,7 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     _option(parser, defaults, "seed", int, "of the data, the first weights and the training")
     _option(parser, defaults, "checkpoint_every", int, "steps between two writes to the folder")
     _option(parser, defaults, "backend", str, "compiled kernels, or the definitions", choices=BACKENDS)
+    _precision_option(parser)
     _points_options(parser.add_argument_group("options for points"))
     _images_options(parser.add_argument_group("options for images"))
 

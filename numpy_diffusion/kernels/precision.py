@@ -23,8 +23,10 @@ def precision(name: Precision) -> Iterator[None]:
     twice the products a second, and a large network's weights are half the bytes to fetch.  Weights and what they
     are multiplied with are rounded to nearest, ties to even; sums, norms and softmax stay in float32.  U-Nets have
     kernels for it, and any other network that is asked for eps is refused.  An autoencoder, an encoder of texts, the
-    prior of DALL-E 2 and what is no network stay in float32, and so does training.  An argument `precision` of a
-    function inside counts more.  The setting is that of the thread, as that of `nd.backend` is.
+    prior of DALL-E 2 in its pipeline and what is no network stay in float32.  A U-Net that is trained multiplies such
+    numbers there and back, and what is moved stays in float32: the weights, their gradients and Adam's averages.  An
+    argument `precision` of a function inside counts more.  The setting is that of the thread, as that of `nd.backend`
+    is.
 
     A processor with a unit for tiles of such numbers (AMX), where the system permits it, does sixteen times the
     products of its float32 instructions, and adds them up in another order: in bfloat16, and there alone, its results
@@ -32,7 +34,7 @@ def precision(name: Precision) -> Iterator[None]:
 
     Raises
     ------
-    ValueError : another name; at a network's call, one that has no kernels for it
+    ValueError : another name; at a network's call or training, one that has no kernels for it
 
     Examples
     --------

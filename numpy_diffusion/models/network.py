@@ -110,6 +110,11 @@ class Network(Trainable):
         """The outputs of `forward` at the network's own weights."""
         return None
 
+    @property
+    def rounds(self) -> bool:
+        """Whether it has kernels for products in bfloat16, to predict and to train; see `kernels.precision`."""
+        return type(self).own_rounded is not Network.own_rounded
+
     def own_rounded(self, x: np.ndarray, t: np.ndarray, condition: Condition) -> np.ndarray | None:
         """The outputs by products in bfloat16, see `kernels.precision`."""
         return None
@@ -207,11 +212,15 @@ class Network(Trainable):
         if asked() == "bfloat16":
             outputs = self.own_rounded(x, t, condition) if compiled else None
             if outputs is None:
-                which = f"a {type(self).__name__}" if compiled else "the definition"
-                raise ValueError(f"precision: expected 'float32', as {which} has no other, got 'bfloat16'")
+                raise self.no_other_precision(compiled)
         elif compiled:
             outputs = self.own_outputs(x, t, condition)
         return self.forward(self.readable, x, t, condition)[0] if outputs is None else outputs
+
+    def no_other_precision(self, compiled: bool) -> ValueError:
+        """What is said where bfloat16 is asked of kernels, or else of the definition, that have float32 alone."""
+        which = f"a {type(self).__name__}" if compiled else "the definition"
+        return ValueError(f"precision: expected 'float32', as {which} has no other, got 'bfloat16'")
 
     def checked(self, condition: Condition, n: int) -> Condition:
         """The condition with a row for each of n samples.

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from numpy_diffusion.kernels.precision import Precision
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.shares import ALONE, Ranks
 from numpy_diffusion.process.schedules import Schedule
@@ -145,6 +146,7 @@ class Task:
     label_dropout : how often a sample is told nothing; or how often it is not told a field, by name
     mirror : whether every second image is exchanged left and right, by chance
     crop : the side of the squares that are shown of images; None for whole ones
+    precision : of the products in the network, there and back
     ranks : the processes that share each batch
     """
 
@@ -159,6 +161,7 @@ class Task:
     label_dropout: float | Mapping[str, float] = 0.0
     mirror: bool = False
     crop: int | None = None
+    precision: Precision = "float32"
     ranks: Ranks = ALONE
 
 

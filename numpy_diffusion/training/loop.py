@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from numpy_diffusion import _checks, _files
 from numpy_diffusion._progress import Bar
 from numpy_diffusion.kernels.backend import Backend
+from numpy_diffusion.kernels.precision import Precision
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.shares import Ranks
@@ -63,6 +64,7 @@ def train(
     data_name: DataName = None,
     progress: bool = True,
     backend: Backend | None = None,
+    precision: Precision | None = None,
     comm: Any = None,
 ) -> Run:
     """Train the network in place to predict the noise in x0's forward chain (Ho et al. 2020, Algorithm 1).
@@ -105,6 +107,9 @@ def train(
         "separator" and "decimal" by which it reads a table of text; kept in config.json
     progress : show a bar on standard error, with the mean loss of the last 100 steps
     backend : "numba", or "numpy" for the definitions, which round otherwise; that of `nd.backend` unless given
+    precision : "float32", or "bfloat16" for a U-Net's products, there and back: x, W and the gradients by outputs are
+        rounded where they meet, while weights, their gradients, Adam's averages and all sums stay in float32; that of
+        `nd.precision` unless given
     comm : an MPI communicator such as mpi4py's MPI.COMM_WORLD, whose processes all call this with the same arguments
         and share each batch: the result is that of one process, to the bit, and each of them gets it.  The first
         alone shows a bar, writes `out` and calls `after_checkpoint`.  See docs/mpi.md
@@ -161,6 +166,7 @@ def train(
             mirror=mirror,
             label_dropout=label_dropout,
             crop=crop,
+            precision=precision,
         ),
     )
     first = first_checkpoint(ready.data, schedule, ready.settings.as_json(), data_name)

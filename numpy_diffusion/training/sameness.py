@@ -28,6 +28,7 @@ def terms(checkpoint: Checkpoint) -> dict[str, Any]:
     given = " or ".join(["x0", *(name for name in AXES if name in data)])
     return {
         "model": " ".join(str(checkpoint.model).split()),  # on one line
+        "precision": "float32",  # where the run says nothing else
         **{name: value for name, value in checkpoint.config["training"].items() if name != "finished_at"},
         "schedule": f"{schedule} (sha256 of beta {beta[:12]})",
         given: f"shape {data['shape']} (sha256 {data['sha256'][:12]})",

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend, chosen
+from numpy_diffusion.kernels.precision import Precision, asked
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.trainable import Trainable
 from numpy_diffusion.noise import WORD_RANGE
@@ -46,6 +47,8 @@ class Settings:
     label_dropout : how often a sample is told nothing, or not a field, by name; None of a network that takes no
         condition
     crop : the side of the squares that are shown; None for whole samples
+    precision : of the products in the network; None of one that has float32 alone, as of all runs written before
+        there was another
     """
 
     steps: int
@@ -61,6 +64,7 @@ class Settings:
     mirror: bool | None = None
     label_dropout: float | dict[str, float] | None = None
     crop: int | None = None
+    precision: Precision | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What config.json says: the fields that mean something for the network."""
@@ -85,6 +89,7 @@ def settings(
     mirror: bool,
     label_dropout: float | Mapping[str, float] | None,
     crop: int | None,
+    precision: Precision | None,
 ) -> Settings:
     """The arguments of `loop.train`, checked; None stands for what suits the network.
 
@@ -115,6 +120,7 @@ def settings(
         mirror=_mirror(model, mirror),
         label_dropout=_label_dropout(model, label_dropout),
         crop=_crop(model, crop),
+        precision=_precision(model, precision, chosen(backend)),
     )
 
 
@@ -176,6 +182,13 @@ def _crop(model: Network, crop: int | None) -> int | None:
     side = _checks.integer("crop", crop, 1)
     model.check_crop(side)
     return side
+
+
+def _precision(model: Network, precision: Precision | None, backend: Backend) -> Precision | None:
+    name, compiled = asked(precision), backend == "numba" and model.dtype == np.float32
+    if name == "bfloat16" and not (compiled and model.rounds):
+        raise model.no_other_precision(compiled)
+    return name if model.rounds else None
 
 
 def _label_dropout(

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels.backend import Backend
+from numpy_diffusion.kernels.precision import Precision
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.network import Network
 from numpy_diffusion.models.shares import ALONE, Ranks
@@ -66,6 +67,7 @@ def train_steps(
     crop: int | None = None,
     seed: int = 0,
     backend: Backend | None = None,
+    precision: Precision | None = None,
 ) -> Iterator[TrainingStep]:
     """Train as `train` does, and stop after each step, so that it can be looked at.
 
@@ -113,6 +115,7 @@ def train_steps(
         mirror=mirror,
         label_dropout=label_dropout,
         crop=crop,
+        precision=precision,
     )
     return _one_by_one(model, ready)
 
@@ -169,6 +172,7 @@ def _task(data: inputs.Data, schedule: Schedule, settings: Settings, ranks: Rank
         label_dropout=settings.label_dropout or 0.0,
         mirror=bool(settings.mirror),
         crop=settings.crop,
+        precision=settings.precision or "float32",
         ranks=ranks,
     )
 

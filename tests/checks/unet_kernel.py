@@ -103,6 +103,11 @@ def wide() -> UNet:
     return UNet(**small().options | {"block_out_channels": [32, 64]})
 
 
+def wide_told() -> UNet:
+    """One that attends to states, with such channels."""
+    return UNet(**told().options | {"block_out_channels": [32, 64]})
+
+
 def shown(model: UNet, n: int, seed: int = 0) -> dict[str, Any]:
     """A batch: images, steps and what they are told, of states some."""
     rng = np.random.default_rng(seed)

@@ -78,6 +78,19 @@ def test_train_is_the_function_train(trained: Path) -> None:
     assert data["labels"] == np.bincount(images.labels).tolist()
 
 
+def test_a_run_goes_on_in_the_precision_that_it_was_trained_in(capsys, tmp_path: Path) -> None:
+    """And says so where another is asked for, or the definition is to train in it."""
+    run, options = tmp_path / "run", TINY.replace("--backend numpy", "--precision bfloat16")
+    assert call(capsys, f"train --data digits --out {{}} {options}", run)[0] == 0
+    assert checkpoints.read(run).config["training"]["precision"] == "bfloat16"
+    assert call(capsys, "train --out {} --resume --steps 6 --quiet", run)[0] == 0
+    assert load_run(run).step == 6
+    message = failure(capsys, "train --out {} --resume --steps 6 --precision float32 --quiet", run)
+    assert message == "precision: expected bfloat16 as in the checkpoint, got float32"
+    message = failure(capsys, f"train --data digits --out {{}} {TINY} --precision bfloat16", tmp_path / "other")
+    assert message == "precision: expected 'float32', as the definition has no other, got 'bfloat16'"
+
+
 def test_train_passes_every_option_on(capsys, tmp_path: Path, pictures: Path) -> None:
     options = "--size 8 --colour --channels 6,4,4 --layers-per-block 1 --attention 8,2 --dropout 0.1 --mirror"
     options += " --label-dropout 0.3 --learn-variance --model unet --steps 2 --batch 2 --T 10 --backend numpy --quiet"

@@ -30,6 +30,7 @@ def test_the_same_may_go_on_wherever_it_is() -> None:
     for stored in (run(0), run(3), run(5), run(5, finished_at=[2])):
         sameness.check_same(stored, run(0, data=DATA | {"name": "another"}))
     sameness.check_same(run(5), run(0, steps=6))
+    sameness.check_same(run(5), run(0, precision="float32"))  # as all were before there was another
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,7 @@ def test_the_same_may_go_on_wherever_it_is() -> None:
         (run(5), run(0, mirror=True), "mirror: expected None as in the checkpoint, got True"),
         (run(5, mirror=True), run(0), "mirror: expected True as in the checkpoint, got None"),
         (run(5, weighting="simple"), run(0, weighting=[0.5] * 99), "got [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, ...]"),
+        (run(5), run(0, precision="bfloat16"), "precision: expected float32 as in the checkpoint, got bfloat16"),
         (run(5), run(0, width=9), "model: expected MLP("),
         (run(5), run(0, schedule=Schedule.linear(T=10)), "schedule: expected Schedule.cosine(T=10): "),
         (run(5), run(0, data=DATA | {"shape": [9, 2]}), "x0: expected shape [8, 2] (sha256 abababababab) as in"),

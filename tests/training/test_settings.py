@@ -30,6 +30,7 @@ GIVEN: dict[str, Any] = dict(
     mirror=False,
     label_dropout=None,
     crop=None,
+    precision="float32",
 )
 POINTS = MLP(dim=2, width=4, depth=0)
 
@@ -63,7 +64,7 @@ def test_what_is_given_stands() -> None:
 
 def test_config_json_has_what_means_something_for_the_network() -> None:
     assert set(chosen(unet()).as_json()) == set(GIVEN) - {"crop"}
-    assert set(chosen(POINTS).as_json()) == set(GIVEN) - {"mirror", "label_dropout", "crop"}
+    assert set(chosen(POINTS).as_json()) == set(GIVEN) - {"mirror", "label_dropout", "crop", "precision"}
     own = chosen(weighting=np.arange(20.0)).as_json()
     assert own["weighting"] == np.arange(20.0).tolist()
     by_field = chosen(unet(), label_dropout={"labels": 0.25})

@@ -1,16 +1,23 @@
-"""Convolution with products in bfloat16: the forward pass of `conv.py` with x and W rounded, sums in float32.
+"""Convolution with products in bfloat16: that of `conv.py` with x, W and dy rounded, sums in float32.
 
 What it reads is an image of words: each is a pair of neighbouring channels (`vector.bfloat16`), so that there are
 half as many channels and all else is as in float32; `round_image` makes it.  By squares (`bfloat16_squares`) the
 image is of numbers, and what is rounded is its patches.  Weights are panels of LANES output channels as in float32,
-[panel, window row, window column, pair of input channels, lane], in an array of words of their own.  On a processor
-with a tile unit (`bfloat16_tiles`) windows of all sizes go by that.
+[panel, window row, window column, pair of input channels, lane], in an array of words of their own.  The gradient by
+x is the same convolution, of dy with the turned weights; that by the weights is made of images of numbers.  On a
+processor with a tile unit (`bfloat16_tiles`) windows of all sizes go by that, but for the gradient by the weights.
 """
 
 from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
-from numpy_diffusion.kernels.layers import bfloat16_squares, bfloat16_tiles, squares
+from numpy_diffusion.kernels.layers import (
+    bfloat16_conv_weights,
+    bfloat16_squares,
+    bfloat16_tiles,
+    bfloat16_winograd,
+    squares,
+)
 from numpy_diffusion.kernels.layers.conv import add_rows, begin, clear_borders, forward_scratch
 from numpy_diffusion.kernels.layers.images import clear_border, image, pitch, pixel
 from numpy_diffusion.kernels.memory import round_up
@@ -37,6 +44,11 @@ def by_squares(k, stride, C, dst):
 def scratch_size(C, J):
     """Numbers of scratch that a convolution from C to J channels needs."""
     return forward_scratch(J).squares + max(bfloat16_squares.scratch_size(C), bfloat16_tiles.SCRATCH)
+
+
+def backward_scratch_size(C, J, width):
+    """Numbers of scratch that the gradient by its weights needs, with outputs of this width."""
+    return max(bfloat16_conv_weights.scratch_for(width, J).end, bfloat16_winograd.scratch_size(C))
 
 
 @register_jitable
@@ -80,6 +92,18 @@ def forward(worker, tables, src, dst, weights, words, window, vector, residual):
         _by_pixels(worker, tables, src, dst, words, window)
         add_rows(worker, tables, dst, residual)
     clear_borders(worker, tables, dst)
+
+
+@part_jit
+def backward_weights(worker, tables, src, dy, weights, window):
+    """Add the gradient by the weights to theirs, in float32; the worker's panels.
+
+    `weights` is the gradient's array, laid out as float32's weights are;  src, dy : rows of images of numbers
+    """
+    if window.squares:
+        bfloat16_winograd.backward(worker, tables, src, dy, weights, window)
+    else:
+        bfloat16_conv_weights.add(worker, tables, src, dy, weights, window)
 
 
 @part_jit

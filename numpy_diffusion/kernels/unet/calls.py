@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -52,6 +52,11 @@ class CallKind(IntEnum):
     ROUND = 32  # what only a plan in bfloat16 has, see `dispatch.rounded`: an image of words
     ROUNDED_CONV = 33
     ROUNDED_ATTENTION = 34
+    ROUNDED_CONV_WEIGHTS = 35  # see `dispatch.rounded_back`
+
+
+CONVOLUTIONS = (CallKind.CONV, CallKind.ROUNDED_CONV)  # there, and back to the input
+BY_WEIGHTS = (CallKind.CONV_WEIGHTS, CallKind.ROUNDED_CONV_WEIGHTS)
 
 
 class Call(NamedTuple):
@@ -102,6 +107,17 @@ IMAGES = Call._fields[Call._fields.index("src") : Call._fields.index("matrices")
 CALL = np.dtype([(name, np.float64 if name in ("eps", "factor") else np.int64) for name in Call._fields])
 
 
+class Rounded(NamedTuple):
+    """A convolution whose weights are rounded: where its panels start, where their words, and what they are."""
+
+    weight: int
+    words: int
+    inputs: int
+    outputs: int
+    window: int
+    turned: bool  # whether they are those of the way back
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """A list of calls, ready to run; an unknown kind of call is refused when the plan is made.
@@ -117,6 +133,8 @@ class Plan:
     tokens : rows of the images that are as wide as there are states, which is another number for each sample, and how
         many pixels each of them has besides [rows, 2]
     penalty : the row of a number that is added to a sample's loss; NONE where there is none
+    rounding : a `Rounded` for each convolution that reads rounded weights, and words, how many these are; none but in
+        bfloat16
     """
 
     calls: np.ndarray
@@ -134,6 +152,8 @@ class Plan:
     dstates: int
     tokens: np.ndarray
     penalty: int = NONE
+    rounding: np.ndarray = field(default_factory=lambda: np.zeros((0, len(Rounded._fields)), np.int64))
+    words: int = 0
 
     def __post_init__(self) -> None:
         for kind in self.calls["kind"]:

@@ -165,6 +165,13 @@ def rounded(row, tables, worker, weights, words, labels):
 
 
 @jit
+def rounded_back(row, tables, worker, weights, gradients, labels):
+    """One call of the backward pass of those that only a plan in bfloat16 has; a function of its own likewise."""
+    if row["kind"] == CallKind.ROUNDED_CONV_WEIGHTS:
+        bfloat16_conv.backward_weights(worker, tables, row["src"], row["dy"], gradients, _window(row))
+
+
+@jit
 def bottleneck(row, tables, worker, weights, gradients, labels):
     """One call of those that only an autoencoder has, there or back; a function of its own as `transformer` is."""
     kind, factor = row["kind"], row["factor"]

@@ -21,6 +21,7 @@ from numpy_diffusion.kernels.threads import address_of, address_on_threads, call
 from numpy_diffusion.kernels.unet import dispatch
 from numpy_diffusion.kernels.unet.calls import NONE, CallKind
 from numpy_diffusion.kernels.unet.packing import pack, unpack
+from numpy_diffusion.kernels.unet.rounding import round_weights
 from numpy_diffusion.kernels.unet.workspace import Batch, Told, kept_buffers
 
 FIRST, ONE = np.int64(0), np.int64(1)  # of one worker: a plain 0 and 1 would be types of their own, compiled anew
@@ -140,6 +141,11 @@ def _transformer(plan, *given):
     return address_of(dispatch.transformer if last < CallKind.SAMPLE else dispatch.bottleneck, *given)
 
 
+def _rounded(plan, *given):
+    """The address of `dispatch.rounded`, compiled if the plan has a call for it."""
+    return address_of(dispatch.rounded, *given) if plan.calls["kind"].max() >= CallKind.ROUND else 0
+
+
 def predict(plan, weights, x, embedding, place, told, words=None):
     """eps [N, J, R, S] of x [N, C, H, W]; embedding [K, E] of the steps, place [N] which of them each sample has.
 
@@ -150,9 +156,7 @@ def predict(plan, weights, x, embedding, place, told, words=None):
     sizes = (plan.images[plan.eps][name] for name in ("channels", "height", "width"))
     eps = np.empty((x.shape[0], *sizes), np.float32)
     given = plan.calls[0], tables[0], Worker(arenas[0], scratch[0], 0, 1), weights, words, told.labels
-    rounds = plan.calls["kind"].max() >= CallKind.ROUND
-    rounded = address_of(dispatch.rounded, *given) if rounds else 0
-    addresses = address_of(dispatch.forward, *given), _transformer(plan, *given), rounded
+    addresses = address_of(dispatch.forward, *given), _transformer(plan, *given), _rounded(plan, *given)
     parts = plan.calls, _ends(plan), plan.tokens, weights, words, x, embedding, place, told
     job = Prediction(*addresses, *parts, arenas, scratch, tables, eps)
     shared = address_on_threads(_shared_call, SharedCall(job, 0, 0, 0))
@@ -163,9 +167,11 @@ def predict(plan, weights, x, embedding, place, told, words=None):
 class Training(NamedTuple):
     """The gradient of a batch, as all threads are told of it; see `gradient`."""
 
-    forward: int  # addresses of `dispatch.forward`, `backward`, `transformer` and `leave`
+    forward: int  # addresses of `dispatch.forward`, `backward`, `transformer`, `rounded`, `rounded_back` and `leave`
     back: int
     transformer: int
+    rounded: int
+    rounded_back: int
     leave: int
     calls: np.ndarray
     backward: int
@@ -173,6 +179,7 @@ class Training(NamedTuple):
     tokens: np.ndarray
     weights: np.ndarray
     turned: np.ndarray
+    words: np.ndarray
     batch: Batch
     told: Told
     dropout: float
@@ -228,6 +235,11 @@ def one_call(job, worker, tables, gradients, k, first, last):
     if kind == CallKind.DROPOUT:
         for n in range(first, last):
             dispatch.dropout(calls[k], tables[n - first], arena, job.dropout, job.key, batch.first + n, job.step)
+    elif kind == CallKind.ROUNDED_CONV_WEIGHTS:
+        call(job.rounded_back, (calls[k], tables, worker, job.weights, gradients, labels))
+    elif kind >= CallKind.ROUND:
+        used = job.turned if calls[k]["turned"] else job.weights
+        call(job.rounded, (calls[k], tables, worker, used, job.words, labels))
     elif kind < CallKind.LAYER_NORM and (k < job.backward or kind == CallKind.CONV):
         call(job.forward, (calls[k], tables, worker, job.weights, job.turned, labels))
     else:
@@ -261,6 +273,8 @@ def gradient(plan, layout, work, parameters, batch, told, dropout, key, step):
     """
     pack(parameters, layout.weights, work.weights)
     pack(parameters, layout.turned, work.turned)
+    if plan.words:
+        round_weights(work.weights, plan.rounding, work.words, work.turned)
     job = training(plan, work, plan.calls, batch, told, dropout, key, step)
     run(_gradients, job, threads=len(work.arenas))
     unpack(total(work.groups), layout.weights, work.flat)
@@ -274,10 +288,12 @@ def training(plan, work, calls, batch, told, dropout, key, step):
     given = plan.calls[0], work.tables[0], worker, work.weights
     forward = address_of(dispatch.forward, *given, work.turned, told.labels)
     back = address_of(dispatch.backward, *given, row, told.labels)
-    ends, leave = _ends(plan), 0
-    if plan.dstates != NONE:
-        of_told = row, told.mask[0], work.dvectors[0], work.dstates[0]
-        leave = address_of(dispatch.leave, ends, work.tables[0, 0], *of_told)
-    parts = calls, plan.backward, ends, plan.tokens, work.weights, work.turned, batch, told, dropout, key, step
+    rounded = _rounded(plan, *given, work.words, told.labels)
+    rounded_back = address_of(dispatch.rounded_back, *given, row, told.labels) if rounded else 0
+    ends, of_told = _ends(plan), (row, told.mask[0], work.dvectors[0], work.dstates[0])
+    leave = 0 if plan.dstates == NONE else address_of(dispatch.leave, ends, work.tables[0, 0], *of_told)
+    addresses = forward, back, _transformer(plan, *given, row, told.labels), rounded, rounded_back, leave
     buffers = work.arenas, work.scratch, work.tables, work.groups, work.losses, work.dvectors, work.dstates
-    return Training(forward, back, _transformer(plan, *given, row, told.labels), leave, *parts, *buffers)
+    weights = work.weights, work.turned, work.words
+    shown = batch, told, dropout, key, step
+    return Training(*addresses, calls, plan.backward, ends, plan.tokens, *weights, *shown, *buffers)

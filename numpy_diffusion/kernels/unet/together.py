@@ -2,9 +2,10 @@
 
 Where a batch has few numbers beside the weights, what counts is how often weights are fetched from memory.  So here
 all threads do a call for all samples before the next, each thread for its groups of them.  A convolution's weights
-are laid out for the kernels just before it, while the one before runs, and stay in the caches; the gradient by them
-is made by all threads, each some panels for all groups, summed over these while it is in the caches, and written
-once, to where it belongs.  So there are no packed weights and no packed gradients of the whole network.
+are laid out for the kernels, and in bfloat16 rounded, just before it, while the one before runs, and stay in the
+caches; the gradient by them is made by all threads, each some panels for all groups, summed over these while it is in
+the caches, and written once, to where it belongs.  So there are no packed weights and no packed gradients of the
+whole network.
 
 The groups of samples, the order of their sums and thus all bits are those of `run.gradient`.
 """
@@ -15,10 +16,11 @@ import numpy as np
 
 from numpy_diffusion.kernels._jit import jit
 from numpy_diffusion.kernels.groups import Groups, add, groups, total
+from numpy_diffusion.kernels.layers.bfloat16_conv import round_weights, words_size
 from numpy_diffusion.kernels.layers.images import SAMPLES, Worker
 from numpy_diffusion.kernels.memory import aligned, round_up
 from numpy_diffusion.kernels.threads import address_on_threads, call, keep, kept, on_threads, one_at_a_time, share
-from numpy_diffusion.kernels.unet.calls import PIECE, CallKind
+from numpy_diffusion.kernels.unet.calls import BY_WEIGHTS, CONVOLUTIONS, PIECE, CallKind, Rounded
 from numpy_diffusion.kernels.unet.packing import pack, pack_panel, panels_of, unpack, unpack_panel
 from numpy_diffusion.kernels.unet.run import FIRST, ONE, Training, enter_samples, leave_samples, one_call, training
 from numpy_diffusion.kernels.unet.workspace import Workspace, at_a_time, side_by_side
@@ -45,6 +47,7 @@ class Together(NamedTuple):
     calls: np.ndarray  # the plan's, with the places of weights in `work.weights` and `layers.sums`
     stages: np.ndarray  # int64 [n, 4], a `Stage` each
     pieces: np.ndarray  # `calls.PIECE` [calls], the weights of each convolution
+    places: np.ndarray  # int64 [calls], where they are laid out in `work.weights`
     layers: Groups  # one convolution's gradients; one thread's order of groups
     at_once: int  # samples of a group that go through a call together
 
@@ -57,6 +60,7 @@ class Step(NamedTuple):
     flat: np.ndarray
     stages: np.ndarray
     pieces: np.ndarray
+    places: np.ndarray
     layers: Groups
     at_once: int
 
@@ -80,11 +84,11 @@ def stages(calls):
     >>> stages(found).tolist()
     [[-1, 0, 1, 1], [-1, 1, 2, 2], [-1, 2, 3, 5], [3, 4, 6, -1]]
     """
-    convolutions = np.flatnonzero(calls["kind"] == CallKind.CONV).tolist()
+    convolutions = np.flatnonzero(np.isin(calls["kind"], CONVOLUTIONS)).tolist()
     after = dict(zip([NO_CALL, *convolutions], [*convolutions, NO_CALL], strict=True))
     weights, first, following, found = NO_CALL, 0, after[NO_CALL], []
-    for k in np.flatnonzero(np.isin(calls["kind"], (CallKind.CONV, CallKind.CONV_WEIGHTS))).tolist():
-        by_weights = calls[k]["kind"] == CallKind.CONV_WEIGHTS
+    for k in np.flatnonzero(np.isin(calls["kind"], CONVOLUTIONS + BY_WEIGHTS)).tolist():
+        by_weights = calls[k]["kind"] in BY_WEIGHTS
         if weights != NO_CALL and following == NO_CALL and not by_weights:
             following = after[k]  # all that is before the gradient by weights is done: there is room again
         else:
@@ -95,24 +99,33 @@ def stages(calls):
 
 def together(plan, layout, bounds):
     """The buffers for samples in groups with these bounds [groups + 1]; see `models.shares`."""
-    calls, straight, turned = plan.calls.copy(), layout.weights, layout.turned
-    pieces = np.zeros(len(calls), PIECE)
-    by_place = [
-        {int(piece["at"]): piece for piece in packing.pieces if piece["taps"]} for packing in (straight, turned)
-    ]
-    room, number, plain = _layer_size(layout), 0, round_up(layout.weights.plain, LANES)
+    calls, pieces, places = plan.calls.copy(), _pieces(plan, layout), np.zeros(len(plan.calls), np.int64)
+    room, words, number, plain = _layer_size(layout), _words_size(plan), 0, round_up(layout.weights.plain, LANES)
     for k, row in enumerate(calls):
-        if row["kind"] in (CallKind.CONV, CallKind.CONV_WEIGHTS):
-            pieces[k] = by_place[row["turned"]][int(row["weight"])]
-        if row["kind"] == CallKind.CONV:
-            row["weight"] = plain + number % 2 * room
+        if row["kind"] in CONVOLUTIONS:
+            places[k] = plain + number % 2 * room
+            row["weight"] = number % 2 * words if row["kind"] == CallKind.ROUNDED_CONV else places[k]
             number += 1
-        elif row["kind"] == CallKind.CONV_WEIGHTS:
+        elif row["kind"] in BY_WEIGHTS:
             row["weight"] = 0
     largest = max(int(piece["taps"] * piece["inputs"] * round_up(piece["outputs"], LANES)) for piece in pieces)
-    work = side_by_side(plan, layout, bounds, aligned(plain + 2 * room))
+    work = side_by_side(plan, layout, bounds, aligned(plain + 2 * room), aligned(2 * words))
     at_once = min(at_a_time(plan, layout.weights.size), int(np.diff(bounds).max()))
-    return Together(work, calls, stages(plan.calls), pieces, groups(bounds, 1, largest), at_once)
+    return Together(work, calls, stages(plan.calls), pieces, places, groups(bounds, 1, largest), at_once)
+
+
+def _pieces(plan, layout):
+    """The weights of each convolution, `PIECE` [calls]."""
+    found, by_place = np.zeros(len(plan.calls), PIECE), {}
+    for turned, packing in enumerate((layout.weights, layout.turned)):
+        by_place |= {(turned, int(piece["at"])): piece for piece in packing.pieces if piece["taps"]}
+    of_words = {row.words: (row.turned, row.weight) for row in map(Rounded._make, plan.rounding.tolist())}
+    for k, row in enumerate(plan.calls):
+        if row["kind"] == CallKind.ROUNDED_CONV:
+            found[k] = by_place[of_words[int(row["weight"])]]
+        elif row["kind"] in CONVOLUTIONS + BY_WEIGHTS:
+            found[k] = by_place[int(row["turned"]), int(row["weight"])]
+    return found
 
 
 def _layer_size(layout):
@@ -124,6 +137,12 @@ def _layer_size(layout):
                 J, C = (piece["outputs"], piece["inputs"])[:: -1 if packing.turned else 1]
                 found.append(int(piece["taps"] * C * round_up(J, LANES)))
     return round_up(max(found), LANES)
+
+
+def _words_size(plan):
+    """Words of the convolution that has most."""
+    rows = [Rounded._make(row) for row in plan.rounding.tolist()]
+    return max((words_size(row.inputs, row.outputs, row.window) for row in rows), default=0)
 
 
 class Part(NamedTuple):
@@ -146,7 +165,7 @@ def _stage(thread, threads, place):
     if number == 0:
         enter_samples(job, worker.arena, job.tables[0][n:end], n, end)
     for k in range(first, last):
-        if job.calls[k]["kind"] == CallKind.CONV:
+        if job.calls[k]["kind"] in CONVOLUTIONS:
             _by_groups(step, worker, low, high, first, k)
             for sample in range(n, end, SAMPLES):
                 behind = min(sample + SAMPLES, end)
@@ -170,12 +189,16 @@ def _by_groups(step, worker, low, high, first, last):
 
 @jit
 def _lay_out(step, k, thread, threads):
-    """One thread's share of a convolution's weights."""
-    row, piece = step.job.calls[k], step.pieces[k]
+    """One thread's share of a convolution's weights, and of their words."""
+    row, piece, job, at = step.job.calls[k], step.pieces[k], step.job, step.places[k]
     panels, size = panels_of(piece, row["turned"])
     low, high = share(panels, thread, threads)
     for panel in range(low, high):
-        pack_panel(step.parameters, piece, row["turned"], panel, step.job.weights, row["weight"] + panel * size)
+        pack_panel(step.parameters, piece, row["turned"], panel, job.weights, at + panel * size)
+        if row["kind"] == CallKind.ROUNDED_CONV:
+            C = size // (piece["taps"] * LANES)
+            to = row["weight"] + panel * words_size(C, LANES, row["window"])
+            round_weights(job.weights, at + panel * size, job.words, to, C, LANES, row["window"], 0, 1)
 
 
 @jit
@@ -189,13 +212,14 @@ def _weights(thread, threads, place):
     if low == high:
         return
     worker = Worker(job.arenas[0], job.scratch[thread], thread, threads)
+    address = job.back if job.calls[k]["kind"] == CallKind.CONV_WEIGHTS else job.rounded_back
     for group in range(layers.rows.shape[0]):
         row, end = layers.rows[group], bounds[group + 1]
         layers.sums[row, low * size : high * size] = 0
         for n in range(bounds[group], end, step.at_once):
             last = min(n + step.at_once, end)
             tables, labels = job.tables[0][n:last], job.told.labels[n:last]
-            call(job.back, (job.calls[k], tables, worker, job.weights, layers.sums[row], labels))
+            call(address, (job.calls[k], tables, worker, job.weights, layers.sums[row], labels))
         for into in range(row - 1, row - 1 - layers.merges[group], -1):
             add(layers.sums, into, into + 1, low * size, high * size)
     for panel in range(low, high):
@@ -218,7 +242,7 @@ def gradient(plan, layout, own, parameters, batch, told, dropout, key, step):
     pack(parameters, small, work.weights)
     work.groups.sums[:] = 0
     job = training(plan, work, own.calls, batch, told, dropout, key, step)
-    whole = Step(job, parameters, work.flat, own.stages, own.pieces, own.layers, own.at_once)
+    whole = Step(job, parameters, work.flat, own.stages, own.pieces, own.places, own.layers, own.at_once)
     with one_at_a_time():
         part = Part(whole, 0)
         addresses = address_on_threads(_stage, part), address_on_threads(_weights, part)

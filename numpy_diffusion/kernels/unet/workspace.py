@@ -40,6 +40,7 @@ class Workspace(NamedTuple):
     tables: np.ndarray  # of images, each worker's own for each sample at a time, [workers, samples, images]
     weights: np.ndarray  # packed for the forward pass
     turned: np.ndarray  # packed for the way back
+    words: np.ndarray  # those that are rounded, of a plan in bfloat16
     groups: Groups  # of samples, with their packed gradients
     flat: np.ndarray  # the sum of these, unpacked, [P]
     losses: np.ndarray  # [N]
@@ -57,13 +58,14 @@ def workspace(plan, layout, bounds):
         tables=_tables(plan, workers, samples),
         weights=aligned(layout.weights.size),
         turned=aligned(layout.turned.size),
+        words=aligned(plan.words),
         groups=groups(bounds, workers, layout.weights.count),
         **_answers(plan, layout, batch),
     )
 
 
-def side_by_side(plan, layout, bounds, weights):
-    """The buffers where each sample has an arena of its own, all beside these weights; see `together`."""
+def side_by_side(plan, layout, bounds, weights, words):
+    """The buffers where each sample has an arena of its own, all beside these weights and words; see `together`."""
     batch = int(bounds[-1])
     return Workspace(
         arenas=for_each(1, batch * plan.arena),
@@ -71,6 +73,7 @@ def side_by_side(plan, layout, bounds, weights):
         tables=_tables(plan, 1, batch),
         weights=weights,
         turned=weights,
+        words=words,
         groups=groups(bounds, len(bounds) - 1, layout.weights.plain),
         **_answers(plan, layout, batch),
     )

@@ -46,6 +46,18 @@ def make_sandwich_of_pairs(vector, *factors):
     return make_sandwich(vector, *factors, take=take, keep=keep)
 
 
+def make_pairing_sandwich(vector, *factors):
+    """A `sandwich` whose C has numbers before and words after: those numbers, and the results beside them."""
+    if config.DISABLE_JIT:  # stepping through kernels with a debugger
+        return plain_pairing_sandwich(vector, *factors)
+
+    def keep(builder, pointer, offset, value):
+        before = load(builder, pointer, offset, value.type)
+        store(builder, pointer, offset, side_by_side(builder, joined(builder, before, value)))
+
+    return make_sandwich(vector, *factors, keep=keep)
+
+
 def plain_rounded_sandwich(vector, *factors):
     """The rounded sandwich as a loop."""
     exact, side = plain_sandwich(vector, *factors), len(factors[0])
@@ -79,5 +91,22 @@ def plain_sandwich_of_pairs(vector, *factors):
             for j in range(side):
                 at = (i * side + j) * vector
                 plain_round_rows(made, at, size + at, C, c0 + i * ci + j * cj, vector)
+
+    return sandwich
+
+
+def plain_pairing_sandwich(vector, *factors):
+    """The pairing sandwich as a loop."""
+    exact, side = plain_sandwich(vector, *factors), len(factors[0])
+
+    @inline_jit
+    def sandwich(A, a0, ai, aj, S, s0, C, c0, ci, cj):
+        made = np.empty((side * side + 1) * vector, np.float32)
+        exact(A, a0, ai, aj, S, s0, made, vector, side * vector, vector)
+        for i in range(side):
+            for j in range(side):
+                at = c0 + i * ci + j * cj
+                made[:vector] = C.ravel()[at : at + vector]
+                plain_round_rows(made, 0, (i * side + j + 1) * vector, C, at, vector)
 
     return sandwich

@@ -9,6 +9,7 @@ import numpy as np
 
 from numpy_diffusion.kernels.equal import equal
 from numpy_diffusion.kernels.memory import aligned, in_small_pages
+from numpy_diffusion.kernels.precision import Precision
 from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import packing, run, together, workspace
 from numpy_diffusion.kernels.unet.calls import Layout, Plan
@@ -18,6 +19,7 @@ from numpy_diffusion.models.stored import Stored, Weights
 from numpy_diffusion.networks.unet.config import Config
 from numpy_diffusion.networks.unet.layout import layout
 from numpy_diffusion.networks.unet.plan import plan
+from numpy_diffusion.networks.unet.plan_bfloat16 import Rounding
 from numpy_diffusion.networks.unet.program import program, shapes
 from numpy_diffusion.noise import STREAM_DROPOUT, split_seed
 
@@ -31,10 +33,16 @@ def layout_of(config: Config) -> Layout:
 
 
 @functools.lru_cache(maxsize=16)
-def planned(config: Config, training: bool = False, tokens: int = 0, of_told: bool = False) -> tuple[Plan, Layout]:
+def planned(
+    config: Config,
+    training: bool = False,
+    tokens: int = 0,
+    of_told: bool = False,
+    precision: Precision = "float32",
+) -> tuple[Plan, Layout]:
     """The kernel calls of a U-Net, and where its parameters lie; see `plan.plan`."""
-    where = layout_of(config)
-    return plan(program(config), config, where, training, tokens, of_told), where
+    where, rounding = layout_of(config), Rounding() if precision == "bfloat16" else None
+    return plan(program(config), config, where, training, tokens, of_told, rounding), where
 
 
 def told(condition: Condition, n: int) -> workspace.Told:
@@ -93,7 +101,9 @@ def predict(
 Gradient = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def gradients(config: Config, share: Share, tokens: int = 0, of_told: bool = False) -> Callable[..., Gradient]:
+def gradients(
+    config: Config, share: Share, tokens: int = 0, of_told: bool = False, precision: Precision = "float32"
+) -> Callable[..., Gradient]:
     """A function that gives the losses [N] of this share of a batch, what it adds to the gradient [P] of the batch's
     mean, and the gradients by the embedding that is told [N, E] and by the states [N, tokens, D], which are of no
     numbers unless `of_told`.
@@ -102,7 +112,7 @@ def gradients(config: Config, share: Share, tokens: int = 0, of_told: bool = Fal
     a row for each; lambda of each sample [N]; its row of `losses.bound_table` [N, 6]; and seed and step of the
     dropout.  What it returns is overwritten by the next call.
     """
-    calls, where = planned(config, True, tokens, of_told)
+    calls, where = planned(config, True, tokens, of_told, precision)
     bounds, samples = share.bounds - share.bounds[0], share.samples
     few = together.suits(calls, where, len(samples))
     work = together.together(calls, where, bounds) if few else workspace.workspace(calls, where, bounds)

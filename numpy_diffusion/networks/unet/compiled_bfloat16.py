@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -10,16 +9,11 @@ import numpy as np
 from numpy_diffusion.kernels.memory import aligned
 from numpy_diffusion.kernels.threads import one_at_a_time
 from numpy_diffusion.kernels.unet import run
-from numpy_diffusion.kernels.unet.calls import Layout, Plan
 from numpy_diffusion.kernels.unet.rounding import round_weights
 from numpy_diffusion.models.condition import Condition
 from numpy_diffusion.models.stored import Weights
-from numpy_diffusion.networks.unet.compiled import told
+from numpy_diffusion.networks.unet.compiled import planned, told
 from numpy_diffusion.networks.unet.config import Config
-from numpy_diffusion.networks.unet.layout import layout
-from numpy_diffusion.networks.unet.plan import plan
-from numpy_diffusion.networks.unet.plan_bfloat16 import Rounding
-from numpy_diffusion.networks.unet.program import program, shapes
 
 
 class RoundedWeights(NamedTuple):
@@ -29,20 +23,13 @@ class RoundedWeights(NamedTuple):
     words: np.ndarray
 
 
-@functools.lru_cache(maxsize=16)
-def planned(config: Config, tokens: int = 0) -> tuple[Plan, Layout, Rounding]:
-    """The kernel calls of a U-Net, where its parameters lie, and which of them are rounded."""
-    where, rounding = layout(shapes(config)), Rounding()
-    return plan(program(config), config, where, False, tokens, rounding=rounding), where, rounding
-
-
 def rounded(config: Config, exact: Weights, known: RoundedWeights | None) -> RoundedWeights:
     """These weights and what is rounded of them: those known, unless the exact ones are others by now."""
     if known is not None and known.exact is exact:
         return known
-    _, _, rounding = planned(config)
-    words = aligned(rounding.size)
-    round_weights(exact.laid_out, rounding.table, words)
+    calls, _ = planned(config, precision="bfloat16")
+    words = aligned(calls.words)
+    round_weights(exact.laid_out, calls.rounding, words)
     return RoundedWeights(exact, words)
 
 
@@ -55,7 +42,7 @@ def predict(
     condition: Condition,
 ) -> np.ndarray:
     """The outputs [N, J, H, W] of x [N, C, H, W]; embedding [K, E] of the steps, place [N] says whose."""
-    calls, _, _ = planned(config, condition.length)
+    calls, _ = planned(config, tokens=condition.length, precision="bfloat16")
     given = np.ascontiguousarray(x), embedding, place, told(condition, len(x))
     with one_at_a_time():
         return run.predict(calls, weights.exact.laid_out, *given, weights.words)

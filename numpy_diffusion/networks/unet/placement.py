@@ -155,6 +155,9 @@ def _scratch_size(images: Sequence[Image], call: Call) -> int:
         case CallKind.CONV_WEIGHTS:
             dy = images[call.dy]
             return int(conv.backward_scratch_size(src.channels, dy.channels, dy.width))
+        case CallKind.ROUNDED_CONV_WEIGHTS:
+            dy = images[call.dy]
+            return int(bfloat16_conv.backward_scratch_size(src.channels, dy.channels, dy.width))
         case CallKind.CONV_BIAS:
             dy = images[call.dy]
             return int(channel_sums_size(dy.width, dy.channels))

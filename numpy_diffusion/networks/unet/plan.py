@@ -7,6 +7,7 @@ those remembers how its gradient goes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from numpy_diffusion.kernels.layers import winograd
 from numpy_diffusion.kernels.layers.images import NO_IMAGE, NOWHERE, Image
@@ -39,7 +40,7 @@ def plan(
     layout : where its parameters lie
     tokens : how many states a sample may be told, of a network that attends to them
     of_told : whether the backward pass gives the gradients by them and by the embedding that is told, too
-    rounding : given for a forward pass in bfloat16, and told of its weights
+    rounding : given for products in bfloat16, and told of the weights
 
     Raises
     ------
@@ -52,13 +53,15 @@ def plan(
     states = builder.states(tokens, config.cross_attention_dim) if config.cross_attention_dim else NONE
     eps = builder.network(program, x, embed(builder, embedding, told), states)
     ends = dict(x=x, embedding=embedding, eps=eps, told=told, states=states)
-    if rounding is not None:
-        in_bfloat16(builder, rounding)
-    backward = len(builder.calls)
+    there, builder.calls = builder.calls, []
     if training:
         ends["deps"] = builder.back(eps, x, embedding, *(() if of_told else (told, states)))
         ends |= {f"d{name}": builder.gradients.get(ends[name], NONE) for name in ("told", "states")}
-    return placement.plan(builder.images, builder.calls, backward, builder.tokens, **ends)
+    back = builder.calls
+    if rounding is not None:
+        there, back = (in_bfloat16(builder, calls, rounding) for calls in (there, back))
+    found = placement.plan(builder.images, there + back, len(there), builder.tokens, **ends)
+    return found if rounding is None else replace(found, rounding=rounding.table, words=rounding.size)
 
 
 class Builder:

@@ -216,7 +216,7 @@ class UNet(Network):
         config = (
             self.config if task.crop is None else type(self.config)(**vars(self.config) | {"sample_size": task.crop})
         )
-        gradient = compiled.gradients(config, self.share(task.batch, task.ranks), tokens, of_told)
+        gradient = compiled.gradients(config, self.share(task.batch, task.ranks), tokens, of_told, task.precision)
         embedded = embedding.embed(self.config, np.arange(task.schedule.T + 1), np.float32)
 
         def of_batch(weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

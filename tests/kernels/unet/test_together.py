@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from checks.threads import digests
-from checks.unet_kernel import TABLE, decoder, shown, small, told, wide
+from checks.unet_kernel import TABLE, decoder, shown, small, told, wide, wide_told
 
+from numpy_diffusion.kernels.precision import Precision
 from numpy_diffusion.kernels.unet import together
 from numpy_diffusion.kernels.unet.calls import CALL, CallKind
 from numpy_diffusion.models.shares import Share, groups_of
@@ -17,13 +18,15 @@ from numpy_diffusion.networks.unet import compiled, embedding
 from numpy_diffusion.networks.unet.unet import UNet
 
 
-def gradient(model: UNet, share: Share, few: bool) -> list[np.ndarray]:
+def gradient(model: UNet, share: Share, few: bool, precision: Precision = "float32") -> list[np.ndarray]:
     """Losses and gradients, of the second step of two; `few`: call by call."""
     batch, of = shown(model, share.batch), share.samples
     here = batch["told"].rows(of)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(together, "suits", lambda *_: few)
-        step = compiled.gradients(model.config, share, here.length, of_told=here.states is not None)
+        step = compiled.gradients(
+            model.config, share, here.length, of_told=here.states is not None, precision=precision
+        )
     for number in (1, 2):
         t = batch["t"][of] // number
         x, embedded = batch["x"][of] / number, embedding.embed(model.config, t, np.float32)
@@ -40,12 +43,22 @@ def test_the_bits_are_those_of_the_other_order_of_calls(make: Callable[[], UNet]
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("make", [wide, wide_told])
+def test_the_bits_are_those_of_the_other_order_in_bfloat16_too(make: Callable[[], UNet]) -> None:
+    for batch, low, high in ((1, 0, 1), (11, 0, 4), (11, 1, 3)):
+        share = Share(batch, groups_of(batch), low, high)
+        found = (gradient(make(), share, few, "bfloat16") for few in (True, False))
+        for one, other in zip(*found, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def digest() -> str:
     """Of the gradients of networks that have something of everything."""
     total = hashlib.sha256()
-    for model in (wide(), told()):
-        for values in gradient(model, Share(7, 4, 0, 4), True):
-            total.update(values.tobytes())
+    for model, precision in ((wide(), "float32"), (told(), "float32"), (wide_told(), "bfloat16")):
+        for few in (True, False):
+            for values in gradient(model, Share(7, 4, 0, 4), few, precision):
+                total.update(values.tobytes())
     return total.hexdigest()
 
 

@@ -23,9 +23,10 @@ def _compiled(width: int | str, name: str) -> Callable[..., None]:
 
 
 def _check(width: int | str) -> None:
-    """Patches of 4 x 4 registers: of numbers, and of words of two."""
+    """Patches of 4 x 4 registers: of numbers, of words of two, and of numbers beside those that stand there."""
     vector, exact = shape(width)[1], _compiled(width, "sandwich")
     rounded, of_pairs = _compiled(width, "rounded_sandwich"), _compiled(width, "sandwich_of_pairs")
+    pairing = _compiled(width, "pairing_sandwich")
     size, step = SIDE * SIDE * vector, SIDE * vector
     x = nearest(np.random.default_rng(4).normal(size=(2, size)).astype(np.float32))
     made = [np.empty(size, np.float32) for _ in range(2)]
@@ -37,6 +38,10 @@ def _check(width: int | str) -> None:
     assert (found[:-1].view(np.uint32) == words(made[0][::2], made[0][1::2]).view(np.uint32)).all()
     assert (pairs[:-1].view(np.uint32) == words(*made).view(np.uint32)).all()
     assert found[-1] == pairs[-1] == UNTOUCHED
+    pairs[:-1] = made[0]
+    pairing(x[1], 0, step, vector, x, 0, pairs, 0, step, vector)
+    assert (pairs[:-1].view(np.uint32) == words(*made).view(np.uint32)).all()
+    assert pairs[-1] == UNTOUCHED
 
 
 @EACH

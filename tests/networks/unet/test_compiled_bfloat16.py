@@ -7,19 +7,14 @@ import pickle
 
 import numpy as np
 import pytest
-from checks.unet_kernel import shown, told, wide
+from checks.unet_kernel import TABLE, shown, wide, wide_told
 from numba import get_num_threads, set_num_threads
 
 from numpy_diffusion.kernels.precision import precision
-from numpy_diffusion.networks.unet import compiled, compiled_bfloat16
+from numpy_diffusion.networks.unet import compiled, compiled_bfloat16, embedding
 from numpy_diffusion.networks.unet.unet import UNet
 
-
-def states() -> UNet:
-    return UNet(**told().options | {"block_out_channels": [32, 64]})
-
-
-MODELS = {"images": wide, "states": states}
+MODELS = {"images": wide, "states": wide_told}
 
 
 def outputs(model: UNet, batch: dict[str, object], name: str = "bfloat16") -> np.ndarray:
@@ -39,6 +34,22 @@ def test_outputs_are_float32_s_but_for_rounding(name: str) -> None:
     exact, found = (outputs(model, batch, kind) for kind in ("float32", "bfloat16"))
     error = np.linalg.norm(found - exact) / np.linalg.norm(exact)
     assert 2.0**-14 < error < 0.03
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_are_float32_s_but_for_rounding(name: str) -> None:
+    """A product is off by two times 2^-9, by squares some times that, and by what the layers before it left."""
+    model, batch = drawn(name, 5)
+    weighting, told = np.ones(5, np.float32), batch["told"]
+    embedded = embedding.embed(model.config, batch["t"], np.float32)
+    found = []
+    for kind in ("float32", "bfloat16"):
+        run = compiled.gradients(model.config, model.share(5), told.length, told.states is not None, kind)
+        given = batch["x"], batch["x"][::-1], embedded, told, weighting, TABLE[batch["t"]]
+        found.append([values.copy() for values in run(model.buffer, *given, seed=1, step=1)])
+    for exact, rounded in zip(*found, strict=True):
+        error = np.linalg.norm(rounded - exact) / np.linalg.norm(exact) if exact.size else 2.0**-9
+        assert 2.0**-14 < error < 32 * 2.0**-9
 
 
 def test_float32_is_untouched_by_what_ran_in_bfloat16() -> None:
