@@ -24,7 +24,8 @@ def precision(name: Precision) -> Iterator[None]:
     are multiplied with are rounded to nearest, ties to even; sums, norms and softmax stay in float32.  U-Nets have
     kernels for it, and any other network that is asked for eps is refused.  An autoencoder, an encoder of texts, the
     prior of DALL-E 2 and what is no network stay in float32, and so does training.  An argument `precision` of a
-    function inside counts more.  The setting is that of the thread, as that of `nd.backend` is.
+    sampler inside counts more; pipelines, bounds and figures have none.  The setting is that of the thread, as that
+    of `nd.backend` is.
 
     Raises
     ------
