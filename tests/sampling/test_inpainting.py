@@ -314,4 +314,5 @@ def test_a_broken_model_is_refused() -> None:
 
 
 def test_the_model_is_asked_in_the_form_that_is_asked_for() -> None:
-    check_forms(lambda model, **options: inpaint(model, Schedule.linear(T=9), [1.0, 0.0], [1, 0], 2, jump=2, **options))
+    schedule = Schedule.linear(T=9)
+    check_forms(lambda model, **options: inpaint(model, schedule, [1.0, 0.0], [1, 0], 2, jump=2, **options))
