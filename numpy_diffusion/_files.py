@@ -43,22 +43,19 @@ def is_temporary(other: Path, path: Path) -> bool:
 
 
 def remove_temporaries(path: Path) -> None:
-    """Delete what killed processes left of building `path`, as far as this may be seen and deleted; a folder that a
-    living one is `at_work_in` stays."""
+    """Delete what killed processes left of building `path`, as far as this may be seen and deleted; what a living one
+    is `at_work_in` stays."""
     with suppress(OSError):
         for other in path.parent.iterdir() if path.parent.is_dir() else ():
-            if not is_temporary(other, path):
-                continue
-            if not other.is_dir():
-                other.unlink(missing_ok=True)
-                continue
-            with suppress(BlockingIOError), at_work_in("out", other):
-                shutil.rmtree(other)
+            if is_temporary(other, path):
+                with suppress(BlockingIOError, FileNotFoundError), at_work_in("out", other):
+                    shutil.rmtree(other) if other.is_dir() else other.unlink()
 
 
 @contextmanager
 def at_work_in(name: str, folder: PathLike) -> Iterator[None]:
-    """Keep others, processes and threads, from working in the folder meanwhile; they must ask in the same way.
+    """Keep others, processes and threads, from working in the folder, or on the file, meanwhile; they must ask in the
+    same way.
 
     The system lets go of the folder when this process ends, however it ends.  On Windows, and on network disks that
     know no locks, nobody is kept out.
@@ -98,7 +95,7 @@ def write_parts(path: Path, content: Iterable[bytes], time: int | None = None) -
     """
     building = temporary(path)
     try:
-        with open(building, "wb") as file:
+        with open(building, "wb") as file, at_work_in("out", building):
             file.writelines(content)
             file.flush()
             os.fsync(file.fileno())

@@ -154,6 +154,19 @@ def test_what_another_is_building_is_left_to_it(tmp_path: Path) -> None:
     assert not building.exists()
 
 
+def test_a_file_that_a_living_process_builds_stays(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+
+    def parts() -> Iterator[bytes]:
+        yield b"one "
+        _files.remove_temporaries(path)  # as another process does
+        yield b"two"
+
+    _files.write_parts(path, parts())
+    assert path.read_bytes() == b"one two"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_an_error_of_the_system_names_argument_path_and_reason(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with (

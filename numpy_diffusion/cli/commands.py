@@ -52,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             options = vars(parser(*commands).parse_args(argv))
             done = options.pop("command")(options)
             return status.interrupted if done == INTERRUPTED else done
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as asked:
+            if asked.__cause__ is not None:  # what failed meanwhile
+                say(f"error: {asked.__cause__}")
             say("interrupted")
             return status.interrupted
         except BrokenPipeError:  # of the reader of --help

@@ -25,8 +25,8 @@ def precision(name: Precision) -> Iterator[None]:
     kernels for it, and any other network that is asked for eps is refused.  An autoencoder, an encoder of texts, the
     prior of DALL-E 2 in its pipeline and what is no network stay in float32.  A U-Net that is trained multiplies such
     numbers there and back, and what is moved stays in float32: the weights, their gradients and Adam's averages.  An
-    argument `precision` of a function inside counts more.  The setting is that of the thread, as that of `nd.backend`
-    is.
+    argument `precision` of a sampler or `train` inside counts more; pipelines, bounds and figures have none.  The
+    setting is that of the thread, as that of `nd.backend` is.
 
     A processor with a unit for tiles of such numbers (AMX), where the system permits it, does sixteen times the
     products of its float32 instructions, and adds them up in another order: in bfloat16, and there alone, its results

@@ -11,7 +11,7 @@ EXTRA = 16  # bits that float32 has and bfloat16 has not
 def rounded(x: np.ndarray) -> np.ndarray:
     """x, float32, rounded to bfloat16: to nearest, ties to the number whose last bit is 0; as float32.
 
-    Too large numbers become infinite, what is no number stays none.
+    Too large numbers become infinite, those below 2^-126 a zero of their sign; what is no number stays none.
 
     Examples
     --------
@@ -22,7 +22,8 @@ def rounded(x: np.ndarray) -> np.ndarray:
     bits = x.view(np.uint32)
     last = bits >> EXTRA & 1
     nearest = (bits.astype(np.uint64) + 0x7FFF + last).astype(np.uint32) >> EXTRA << EXTRA
-    return np.where(np.isnan(x), x, nearest.view(np.float32))
+    tiny = np.abs(x) < np.finfo(np.float32).tiny
+    return np.where(np.isnan(x), x, np.where(tiny, np.copysign(np.float32(0.0), x), nearest.view(np.float32)))
 
 
 def product(a: np.ndarray, b: np.ndarray, start: np.ndarray) -> np.ndarray:

@@ -7,7 +7,9 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels import backend as backends
+from numpy_diffusion.kernels import precision as precisions
 from numpy_diffusion.kernels.backend import Backend, chosen
+from numpy_diffusion.kernels.precision import Precision, asked
 from numpy_diffusion.models.protocol import Described, Model, check_schedule, described, members
 from numpy_diffusion.process import variances
 from numpy_diffusion.process.coefficients import Coefficients
@@ -36,6 +38,7 @@ def sample_from(
     first: int = 0,
     progress: bool = True,
     backend: Backend | None = None,
+    precision: Precision | None = None,
 ) -> np.ndarray:
     """From x_t down the reverse chain, as `sample` goes down from noise: an image that was noised made anew.
 
@@ -76,7 +79,7 @@ def sample_from(
     table = table_from(known, schedule, t, method, steps, variance, eta, churn, end)
     warn_of_growth(model, schedule, table, method, eta)
     x = known.units.to_model(x).astype(np.float32)
-    with backends.backend(chosen(backend)):
+    with backends.backend(chosen(backend)), precisions.precision(asked(precision)):
         return run(known, x, table, schedule, seed, first, [end], progress=progress)[end]
 
 

@@ -6,6 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
+from numpy_diffusion.kernels import backend as backends
+from numpy_diffusion.kernels import precision as precisions
+from numpy_diffusion.kernels.backend import Backend, chosen
+from numpy_diffusion.kernels.precision import Precision, asked
 from numpy_diffusion.models.protocol import Model, check_schedule, described, members
 from numpy_diffusion.noise import STREAM_INPAINT
 from numpy_diffusion.process import variances
@@ -32,6 +36,8 @@ def inpaint(
     jump: int = 10,
     first: int = 0,
     progress: bool = True,
+    backend: Backend | None = None,
+    precision: Precision | None = None,
 ) -> np.ndarray:
     """Draw n samples that agree with x0 where the mask is 1: RePaint.
 
@@ -47,7 +53,7 @@ def inpaint(
     mask : 1 or True where x0 is known, 0 or False where it is not; any shape that broadcasts to [n, *shape]
     n : how many samples
     seed : sample first + i of a seed is the same whatever else is in the call
-    variance, steps, first, progress : as for `sample`
+    variance, steps, first, progress, backend, precision : as for `sample`
     resample : how often each stretch of the chain is gone down, at least 1: U of the paper's Algorithm 1
     jump : by how many of the chain's steps it goes back up each time, below their number: 1 in that algorithm, and
         j of the paper's appendix.  Both are 10 there
@@ -84,9 +90,10 @@ def inpaint(
 
     chain = with_jumps(down, resample, jump)
     standard = known_model.units.to_model(x0).astype(np.float32)
-    on_arrival = _with_known(standard, known, schedule, chain, seed, first)
     xT = start.noise(n, shape, seed, first)
-    x = run(known_model, xT, chain, schedule, seed, first, progress=progress, on_arrival=on_arrival)[0]
+    with backends.backend(chosen(backend)), precisions.precision(asked(precision)):
+        on_arrival = _with_known(standard, known, schedule, chain, seed, first)
+        x = run(known_model, xT, chain, schedule, seed, first, progress=progress, on_arrival=on_arrival)[0]
     return np.where(known, x0, x)
 
 

@@ -6,6 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
+from numpy_diffusion.kernels import backend as backends
+from numpy_diffusion.kernels import precision as precisions
+from numpy_diffusion.kernels.backend import Backend, chosen
+from numpy_diffusion.kernels.precision import Precision, asked
 from numpy_diffusion.models.protocol import Model, check_schedule, described, members
 from numpy_diffusion.noise import STREAM_INTERPOLATE, normal
 from numpy_diffusion.process.schedules import Schedule
@@ -30,6 +34,8 @@ def interpolate(
     churn: float = 0.0,
     steps: int | ArrayLike | None = None,
     progress: bool = True,
+    backend: Backend | None = None,
+    precision: Precision | None = None,
 ) -> np.ndarray:
     """Samples between a and b: both noised to x_t with one noise, mixed, and taken back down the chain.
 
@@ -78,4 +84,5 @@ def interpolate(
     x0 = known.units.to_model((1.0 - share) * a + share * b)
     eps = normal(seed, STREAM_INTERPOLATE, 0, t, a.size).reshape(shape)
     xt = np.sqrt(schedule.alpha_bar[t]) * x0 + np.sqrt(1.0 - schedule.alpha_bar[t]) * eps
-    return run(known, xt.astype(np.float32), chain, schedule, seed, progress=progress, shared=True)[0]
+    with backends.backend(chosen(backend)), precisions.precision(asked(precision)):
+        return run(known, xt.astype(np.float32), chain, schedule, seed, progress=progress, shared=True)[0]

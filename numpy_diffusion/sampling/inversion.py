@@ -9,7 +9,9 @@ from numpy.typing import ArrayLike
 
 from numpy_diffusion import _checks
 from numpy_diffusion.kernels import backend as backends
+from numpy_diffusion.kernels import precision as precisions
 from numpy_diffusion.kernels.backend import Backend, chosen
+from numpy_diffusion.kernels.precision import Precision, asked
 from numpy_diffusion.models.protocol import Model, check_schedule, described, members
 from numpy_diffusion.process.coefficients import Coefficients
 from numpy_diffusion.process.schedules import Schedule
@@ -26,6 +28,7 @@ def invert(
     steps: int | ArrayLike | None = None,
     progress: bool = True,
     backend: Backend | None = None,
+    precision: Precision | None = None,
 ) -> np.ndarray:
     """x_t at the highest of the steps, from which DDIM without noise comes back to x_0.
 
@@ -37,7 +40,7 @@ def invert(
     model : any callable eps = model(x, t), x [n, ...] float32, t an int
     x0 : [n, *shape], in the data's units
     steps : how many of the schedule to take, evenly spaced, or which; all unless given
-    progress, backend : as for `sample`
+    progress, backend, precision : as for `sample`
 
     Returns
     -------
@@ -62,5 +65,5 @@ def invert(
     x = _checks.array("x0", x, ("n", *known.shape))
     table: Coefficients = climbing(schedule, *chosen_pairs(schedule, steps))
     x, top = known.units.to_model(x).astype(np.float32), int(table.s[-1])
-    with backends.backend(chosen(backend)):
+    with backends.backend(chosen(backend)), precisions.precision(asked(precision)):
         return run(known, x, table, schedule, 0, wanted=[top], progress=progress)[top]

@@ -34,27 +34,37 @@ class _Piece:
 
 @contextmanager
 def in_one_piece() -> Iterator[None]:
-    """Inside the `with` the handlers of signals wait, until all of it is done; where `stopping` has seen to it."""
+    """Inside the `with` the handlers of signals wait, until all of it is done; where `stopping` has seen to it.
+
+    Where it fails, what a handler raises has that for its cause: both are told.
+    """
     if threading.current_thread() is not threading.main_thread():  # the others are sent none
         yield
         return
     _Piece.waiting.clear()
-    _Piece.begun = True
+    _Piece.begun, failure = True, None
     try:
         yield
+    except BaseException as error:
+        failure = error
+        raise
     finally:
         _Piece.begun = False
-    _deliver()
+        _deliver(failure)
 
 
-def _deliver() -> None:
+def _deliver(failure: BaseException | None) -> None:
     """Call the handlers that wait; where one raises, all others have been called as well."""
     try:
         while _Piece.waiting:
             _Piece.waiting.pop(0)()
+    except BaseException as asked:
+        if failure is not None:
+            raise asked from failure
+        raise
     finally:
         if _Piece.waiting:
-            _deliver()
+            _deliver(failure)
 
 
 @contextmanager
@@ -62,7 +72,8 @@ def stopping(ranks: Ranks) -> Iterator[Stop]:
     """Inside the `with` no signal cuts what is done `in_one_piece`.
 
     Of several processes what would raise a KeyboardInterrupt in one asks it to stop, and no more: the others would
-    wait in vain for one that leaves the middle of a step.
+    wait in vain for one that leaves the middle of a step.  Where that step fails on all, the one that was asked
+    raises the KeyboardInterrupt after all, with the failure for its cause.
     """
     stop = Stop()
     before: dict[int, Any] = {}
@@ -88,6 +99,10 @@ def stopping(ranks: Ranks) -> Iterator[Stop]:
                 signal.signal(number, arrive)
     try:
         yield stop
+    except Exception as failure:
+        if stop.asked:
+            raise KeyboardInterrupt from failure
+        raise
     finally:
         for known, handler in before.items():
             if signal.getsignal(known) is arrive:  # and not one that was set meanwhile

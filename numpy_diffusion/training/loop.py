@@ -123,6 +123,7 @@ def train(
     ValueError : an argument out of its range, or, to resume, other than the checkpoint's
     OSError : `out` cannot be written or holds files; said before training starts, and nothing is overwritten
     FloatingPointError : loss or weights are no longer finite; `out` keeps the checkpoint before
+    KeyboardInterrupt : Ctrl-C came in a step that failed, which is its cause
 
     Examples
     --------
@@ -216,8 +217,9 @@ def carry_out(
             for state in _with_bar(following, saved, losses, keeping.progress and ranks.rank == 0):
                 if state.step % every == 0 or state.step == len(losses):
                     saved = keep(state, tell)
-        except KeyboardInterrupt:
-            pass  # what is in `state` is that of whole steps
+        except KeyboardInterrupt as asked:  # what is in `state` is that of whole steps
+            if asked.__cause__ is not None:  # and the next one failed
+                raise
         finally:
             hand_over(model, begun.model, state, data, settings["backend"])
         if state.step > saved:

@@ -219,6 +219,15 @@ def test_ctrl_c_elsewhere_is_status_130(capsys, monkeypatch, trained, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_what_failed_while_ctrl_c_waited_is_said_too(capsys, monkeypatch, trained, tmp_path):
+    def failed(*_, **__):
+        raise KeyboardInterrupt from FloatingPointError("loss: expected finite numbers")
+
+    monkeypatch.setattr(checkpoints, "read_trained", failed)
+    err = "numpy-diffusion: error: loss: expected finite numbers\nnumpy-diffusion: interrupted\n"
+    assert call(capsys, "sample {} -o {}", trained, tmp_path / "x.npy") == (130, "", err)
+
+
 # sample
 
 

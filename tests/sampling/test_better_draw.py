@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checks.forms import check_forms
 
 import numpy_diffusion as nd
 from numpy_diffusion.sampling.better_draw import APART, better_of_two
@@ -63,3 +64,7 @@ def test_a_bad_argument_is_one_sentence(options: dict[str, Any], sentence: str) 
 
 def test_it_is_a_public_name() -> None:
     assert nd.better_of_two is better_of_two
+
+
+def test_the_model_is_asked_in_the_form_that_is_asked_for() -> None:
+    check_forms(lambda model, **options: better_of_two(model, SCHEDULE, TOWARDS, **options))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checks.exact import SCHEDULES, assert_gaussian_moments
+from checks.forms import check_forms
 from checks.mlp import contracting
 from checks.samplers import ALL, DATA, KINDS, options
 
@@ -150,3 +151,7 @@ def test_an_end_is_a_step_below_the_highest(end: Any) -> None:
     with pytest.raises(ValueError, match="keep: expected steps that the chain visits, got 0"):
         sample(DATA.eps(LINEAR), LINEAR, 3, end=7, keep=[0], shape=(2,), steps=[300, 7])
     assert math.isfinite(sample(DATA.eps(LINEAR), LINEAR, 1, end=999, shape=(2,)).sum())
+
+
+def test_the_model_is_asked_in_the_form_that_is_asked_for() -> None:
+    check_forms(lambda model, **options: sample_from(model, SHORT, np.ones((2, 3)), 5, **options))

@@ -11,6 +11,7 @@ import pytest
 from checks.bars import at_once
 from checks.chains import large, small
 from checks.exact import SCHEDULES, assert_gaussian_moments
+from checks.forms import check_forms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -310,3 +311,8 @@ def test_a_model_without_a_shape_takes_that_of_x0() -> None:
 def test_a_broken_model_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^model: eps at t = 10: expected finite values"):
         inpaint(lambda x, t: x * np.nan, SHORT, X0, MASK, 3, resample=2, jump=2)
+
+
+def test_the_model_is_asked_in_the_form_that_is_asked_for() -> None:
+    schedule = Schedule.linear(T=9)
+    check_forms(lambda model, **options: inpaint(model, schedule, [1.0, 0.0], [1, 0], 2, jump=2, **options))

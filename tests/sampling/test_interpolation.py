@@ -10,6 +10,7 @@ import pytest
 from checks.bars import at_once
 from checks.chains import affine, large, small
 from checks.exact import SCHEDULES, assert_gaussian_moments
+from checks.forms import check_forms
 
 from numpy_diffusion.models.guided import guided
 from numpy_diffusion.models.protocol import described
@@ -220,3 +221,7 @@ def test_a_chain_from_T_is_that_of_sample() -> None:
     x0 = (x[10][0] - sigma * normal(12, STREAM_INTERPOLATE, 0, 10, 2)[0].astype(np.float64)) / root
     found = interpolate(DATA.eps(SHORT), SHORT, x0, x0, [0.0], 10, 12, method="ddim")
     np.testing.assert_allclose(found, x[0], rtol=0, atol=1e-3)
+
+
+def test_the_model_is_asked_in_the_form_that_is_asked_for() -> None:
+    check_forms(lambda model, **options: interpolate(model, SHORT, A, B, FRACTIONS, t=5, **options))

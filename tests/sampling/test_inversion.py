@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from checks.forms import check_forms
 
 import numpy_diffusion as nd
 from numpy_diffusion.sampling.inversion import invert
@@ -76,3 +77,7 @@ def test_bad_arguments_are_named(arguments: tuple[Any, ...], message: str) -> No
         invert(*arguments, **QUIET)
     with pytest.raises(ValueError, match="steps: expected"):
         invert(model, SCHEDULE, X0, steps=0, **QUIET)
+
+
+def test_the_model_is_asked_in_the_form_that_is_asked_for() -> None:
+    check_forms(lambda model, **options: invert(model, SCHEDULE, X0, steps=3, **options))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checks.exact import SCHEDULES, assert_gaussian_moments
+from checks.forms import check_forms
 from checks.mlp import contracting
 from checks.samplers import ALL, DATA, EVERY, KINDS, SOLVERS, check_chain_moments, halfway, moments, options
 from checks.threads import digests
@@ -307,3 +308,7 @@ def test_a_shape_that_is_missing_or_not_the_models_own_is_refused() -> None:
     assert sample(MODEL, SHORT, 3, shape=(3,)).shape == (3, 3)
     with pytest.raises(ValueError, match=r"^model: expected a callable eps = model\(x, t\), got str$"):
         sample("mlp", SHORT, 3, shape=(3,))
+
+
+def test_the_model_is_asked_in_the_form_that_is_asked_for() -> None:
+    check_forms(lambda model, **options: sample(model, SHORT, 2, shape=(3,), **options))

@@ -68,16 +68,28 @@ def test_all_signals_wait_and_come_although_one_raises(numbers: tuple[signal.Sig
         signal.signal(signal.SIGTERM, before)
 
 
-def test_an_error_inside_is_told_and_the_next_signal_acts() -> None:
-    def failing() -> None:
-        signal.raise_signal(signal.SIGINT)
-        raise ZeroDivisionError
+def failing() -> None:
+    signal.raise_signal(signal.SIGINT)
+    raise ZeroDivisionError
 
+
+def test_an_error_inside_is_told_and_the_signal_too() -> None:
     with stopping(ALONE):
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(KeyboardInterrupt) as raised:
             whole(failing)
-        with pytest.raises(KeyboardInterrupt):
+        assert isinstance(raised.value.__cause__, ZeroDivisionError)
+        with pytest.raises(KeyboardInterrupt) as raised:
             signal.raise_signal(signal.SIGINT)
+        assert raised.value.__cause__ is None
+
+
+def test_of_several_processes_too_the_one_that_was_asked_tells_both() -> None:
+    for size in (2, 1):
+        with pytest.raises(KeyboardInterrupt) as raised, stopping(two_ranks() if size == 2 else ALONE):
+            whole(failing)
+        assert isinstance(raised.value.__cause__, ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError), stopping(two_ranks()):  # of which nobody was asked
+        raise ZeroDivisionError
 
 
 def test_a_handler_that_is_set_meanwhile_stays() -> None:

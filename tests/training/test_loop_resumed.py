@@ -50,6 +50,19 @@ def test_interrupted_many_times(tmp_path, monkeypatch, whole):
     assert_same_files(tmp_path / "run", whole.path)
 
 
+def test_a_step_that_fails_while_ctrl_c_waits_keeps_what_was_trained_and_both_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(stepping, "CHUNK_SECONDS", 0.0)  # steps one by one
+    asked, model, out = KeyboardInterrupt(), small(), tmp_path / "run"
+    asked.__cause__ = FloatingPointError("loss: expected finite numbers")
+    interrupt(monkeypatch, after=35, error=asked)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        short(model, out=out)
+    assert raised.value is asked
+    assert load_run(out).step == 20
+    interrupt(monkeypatch, after=35, error=KeyboardInterrupt())
+    np.testing.assert_array_equal(model.buffer, short().model.buffer)
+
+
 def test_interrupted_without_a_folder_keeps_the_average(tmp_path, monkeypatch):
     monkeypatch.setattr(stepping, "CHUNK_SECONDS", 0.0)  # steps one by one
     interrupt(monkeypatch, after=35, error=KeyboardInterrupt())

@@ -2,6 +2,8 @@
 
     numpy_diffusion_layout.safetensors      float32, with what they were made of in its header
 
+Where each lies in it says the network's `Layout`, a table (`kernels.unet.calls`).
+
 The header says which version and which registers they are for, and size and time of the weights' file.  A file whose
 header is not to the letter what would be written today is of no use: it is left aside with one sentence.  The file
 itself has the time of the weights': as long as it has, nobody has written to it, and its numbers are the finite ones
@@ -56,9 +58,11 @@ def write(weights: Path, made_of: os.stat_result, packing: Packing, laid_out: np
 
 
 def remove(folder: Path) -> None:
-    """Remove what is kept there, of weights that are about to be others; OSError where that cannot be."""
+    """Remove what is kept there, of weights that are about to be others, and what killed processes left of writing
+    it; OSError where the first cannot be."""
     with _files.os_errors_about("folder", folder):
         (folder / FILE).unlink(missing_ok=True)
+    _files.remove_temporaries(folder / FILE)
 
 
 def read(weights: Path, made_of: os.stat_result, packing: Callable[[], Packing]) -> np.ndarray | None:

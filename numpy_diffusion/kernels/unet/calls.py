@@ -200,7 +200,7 @@ class Packing(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where the parameters lie for the kernels.
+    """Where the parameters lie for the kernels; the file of `nd.keep_layouts` has them there.
 
     weights : the packing for the forward pass, and for the gradients by the parameters
     turned : the packing for the gradients by the inputs, the convolutions' windows turned by half a turn

@@ -10,7 +10,8 @@ of `runs`, with pairs of neighbouring input channels where those have channels; 
 tiles, see `tile_unit`.  Where the processor has no such instruction (`registers.PAIRS`), two multiply-adds give the
 same bits.
 
-Rounding is to nearest, ties to even.  The instructions take numbers below 2^-126 for zero.
+Rounding is to nearest, ties to even; a number below 2^-126 becomes a zero of its sign, as the instructions have it.
+A sum below 2^-126 is zero to them, and multiply-adds keep it: that alone may be other bits, where all terms are tiny.
 """
 
 import numpy as np
@@ -36,6 +37,7 @@ from numpy_diffusion.kernels.vector.registers import (
 from numpy_diffusion.kernels.vector.runs import make_runs_tile, make_two_rows_tile
 
 HALF, UPPER = 16, 0xFFFF0000  # bits of a number, and where in a word the second one is
+EXPONENT, SIGN = 0x7F800000, 0x80000000  # in a float32 number's word; an exponent of 0 is a number below 2^-126
 WORD, FLOAT = ir.IntType(32), ir.FloatType()
 
 
@@ -105,6 +107,8 @@ def packed(builder, value):
     rounded = builder.add(bits, builder.add(odd, _all(words, 0x7FFF)))
     quiet = builder.or_(bits, _all(words, 0x400000))  # what is no number stays none
     rounded = builder.select(builder.fcmp_unordered("uno", value, value), quiet, rounded)
+    tiny = builder.icmp_unsigned("==", builder.and_(bits, _all(words, EXPONENT)), _all(words, 0))
+    rounded = builder.select(tiny, builder.and_(bits, _all(words, SIGN)), rounded)
     halves = builder.trunc(builder.lshr(rounded, _all(words, HALF)), ir.VectorType(ir.IntType(HALF), count))
     return builder.bitcast(halves, to)
 
@@ -183,6 +187,8 @@ def bits(value):
     word = np.float32(value).view(np.uint32)
     if value != value:
         return (word | np.uint32(0x400000)) & np.uint32(UPPER)
+    if not word & np.uint32(EXPONENT):
+        return word & np.uint32(SIGN)
     return (word + np.uint32(0x7FFF) + (word >> np.uint32(HALF) & np.uint32(1))) & np.uint32(UPPER)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from checks.diffusers_folders import example
 
+from numpy_diffusion import _files
 from numpy_diffusion.interop.diffusers import files, layouts, safetensors_files, unets
 from numpy_diffusion.kernels.vector import registers
 from numpy_diffusion.networks.unet.unet import UNet
@@ -182,3 +183,15 @@ def test_a_place_that_cannot_be_written_leaves_the_folder_as_it_was(
         unets.keep(folder)
     assert sorted(folder.iterdir()) == [path for path in before if path.name != layouts.FILE]
     np.testing.assert_array_equal(opened(folder)(X, 3), EXPECTED)
+
+
+def test_what_killed_processes_left_goes_and_what_another_writes_stays(folder: Path) -> None:
+    left, written = (folder / f".{layouts.FILE}.{number}.tmp" for number in (1, 2))
+    left.write_bytes(b"half")
+    written.write_bytes(b"half")
+    with _files.at_work_in("folder", written):
+        unets.keep(folder)
+        assert not left.exists()
+        assert written.exists()
+    unets.write(example(), folder)
+    assert not written.exists()
