@@ -53,9 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             done = options.pop("command")(options)
             return status.interrupted if done == INTERRUPTED else done
         except KeyboardInterrupt as asked:
-            if asked.__cause__ is not None:  # what failed meanwhile
-                say(f"error: {asked.__cause__}")
-            say("interrupted")
+            streams.say_interrupted(asked)
             return status.interrupted
         except BrokenPipeError:  # of the reader of --help
             streams.to_nowhere()
