@@ -38,3 +38,10 @@ def say(message: str) -> None:
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
             print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)
+
+
+def say_interrupted(asked: KeyboardInterrupt) -> None:
+    """That it was, and what failed while it waited."""
+    if asked.__cause__ is not None:
+        say(f"error: {asked.__cause__}")
+    say("interrupted")
