@@ -23,6 +23,7 @@ SETTINGS = dict(
     sampling="uniform",
     seed=0,
     backend=None,
+    precision=None,
     mirror=False,
     label_dropout=None,
     crop=None,
