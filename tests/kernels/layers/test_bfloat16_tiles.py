@@ -38,13 +38,14 @@ def convolved(xs, weight, bias, vector, residuals, how, border, parts):
         height, width = x.shape[1:]
         out = height // stride, width // stride
         shapes += [(height, width, C, 1), (height, width, C // 2, int(k == 3)), (*out, J, border), (*out, J, border)]
-    memory = Memory(*shapes, vector=J)
-    memory.put_vector(vector)
+    memory = Memory(*shapes, vector=J * len(xs))
+    memory.put_vector(np.concatenate([(i + 1) * vector for i in range(len(xs))]))  # each sample has its own
+    vectors = [memory.vector._replace(at=memory.vector.at + i * J, channels=J) for i in range(len(xs))]
     for i, x in enumerate(xs):
         memory.put(4 * i, x)
         memory.put(4 * i + 3, residuals[i])
         bfloat16_conv.round_image(memory.worker(0), memory.images[4 * i], memory.images[4 * i + 1])
-    rows = [[NO_IMAGE, *memory.images[4 * i : 4 * i + 4], memory.vector] for i in range(len(xs))]
+    rows = [[NO_IMAGE, *memory.images[4 * i : 4 * i + 4], vectors[i]] for i in range(len(xs))]
     tables = np.array([[tuple(image) for image in row] for row in rows], images.IMAGE)
     flat, words = conv.panels(weight), np.full(bfloat16_conv.words_size(C, J, k), GARBAGE)
     bfloat16_conv.round_weights(flat, 0, words, 0, C, J, k, 0, 1)
@@ -89,8 +90,10 @@ def test_samples_that_go_together_are_as_each_alone(seed, widths, C, J, with_res
     """States, of which samples have different numbers."""
     xs, *rest, residuals, how = case(seed, [1] * len(widths), widths, C, J, (1, 1, (0, 0)), True, True, with_residual)
     found = convolved(xs, *rest, residuals, how, 0, parts)
-    for x, residual, one in zip(xs, residuals, found, strict=True):
-        np.testing.assert_array_equal(convolved([x], *rest, [residual], how, 0, 1)[0], one)
+    weight, bias, vector = rest
+    for i, (x, residual, one) in enumerate(zip(xs, residuals, found, strict=True)):
+        alone = convolved([x], weight, bias, (i + 1) * vector, [residual], how, 0, 1)
+        np.testing.assert_array_equal(alone[0], one)
 
 
 @pytest.mark.parametrize("side", [5, 16])
