@@ -86,7 +86,7 @@ class Call(NamedTuple):
     matrices: int = NONE  # of an attention's gradient
     # numbers
     weight: int = NOWHERE  # where the weights start, see `layout`; of a ROUNDED_CONV among the words
-    squares: bool = False  # of a CONV_WEIGHTS or ROUNDED_CONV: whether it goes by squares of pixels, see `winograd`
+    squares: bool = False  # of a CONV_WEIGHTS or ROUNDED_CONV: whether it goes by squares of pixels
     bias: int = NOWHERE
     window: int = 0  # k of a convolution of k x k pixels
     stride: int = 0

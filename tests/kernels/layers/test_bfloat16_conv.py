@@ -54,6 +54,15 @@ def convolved(case, squares):
     return memory.got(1), x, weight, with_bias * bias, added, (stride, pad)
 
 
+@pytest.mark.parametrize(
+    ("k", "sides", "wanted"), [(3, (8, 8), True), (3, (5, 13), True), (3, (4, 4), False), (1, (8, 8), False)]
+)
+def test_by_squares_go_images_of_many_pixels(k, sides, wanted):
+    dst = images.Image(0, *sides, WIDEST_LANES, 1)
+    assert bfloat16_conv.by_squares(k, 1, WIDEST_VECTOR, dst) == wanted
+    assert not bfloat16_conv.by_squares(k, 2, WIDEST_VECTOR, dst)
+
+
 @FLAT
 @given(st.tuples(SEED, SIDE, SIDE, INPUTS, OUTPUTS, WINDOWS, *ADDED, PARTS))
 def test_by_pixels_it_is_the_layer_at_rounded_numbers(case):
