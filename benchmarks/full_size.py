@@ -242,7 +242,7 @@ def measure(folder: Path, name: str, parts: list[str], rounds: int, answers: Pat
                 times.append(time.perf_counter() - start)
         found["seconds"][part] = times
         if part == "opening":
-            found["seconds"]["imported"] = [time.time() - begun()]
+            found["seconds"]["imported"] = [age()]
         found["flops"][part] = 0.0 if part == "opening" else flops(part)
         print(f"  {name}: {part} " + " ".join(f"{t:.2f}" for t in times) + " s", file=sys.stderr, flush=True)
     if answers is not None:
@@ -251,12 +251,13 @@ def measure(folder: Path, name: str, parts: list[str], rounds: int, answers: Pat
     print(json.dumps(found))
 
 
-def begun() -> float:
-    """When this process began, in seconds since 1970."""
-    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    lines = Path("/proc/stat").read_text().splitlines()
-    boot = next(int(line.split()[1]) for line in lines if line.startswith("btime"))
-    return boot + ticks / os.sysconf("SC_CLK_TCK")
+def age() -> float:
+    """Seconds since this process began.
+
+    By one clock: /proc/stat has when the system began in whole seconds, and no later setting of the clock in it.
+    """
+    began = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began
 
 
 # The parent ------------------------------------------------------------------------------------------------------
@@ -266,8 +267,9 @@ def child(folder: Path, name: str, parts: list[str], rounds: int, answers: Path 
     """What a process of this contestant tells, with the highest of its own pages that was seen meanwhile."""
     command = [sys.executable, __file__, "measure", str(folder), "--contestants", name, "--rounds", str(rounds)]
     command += ["--parts", *parts] + ([] if answers is None else ["--answers", str(answers)])
-    own = 0.0
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    # Python keeps what it compiles of the package's sources, as it does of those that are installed.
+    own, shell = 0.0, {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=shell) as process:
         while process.poll() is None:
             own = max(own, _own_pages(process.pid))
             time.sleep(0.02)

@@ -91,14 +91,19 @@ def write(path: Path, content: bytes) -> None:
     write_parts(path, [content])
 
 
-def write_parts(path: Path, content: Iterable[bytes]) -> None:
-    """`write` with content that comes in parts, as it may not fit into memory."""
+def write_parts(path: Path, content: Iterable[bytes], time: int | None = None) -> None:
+    """`write` with content that comes in parts, as it may not fit into memory.
+
+    time : nanoseconds since 1970 at which the file is to have been changed; now, unless given
+    """
     building = temporary(path)
     try:
         with open(building, "wb") as file:
             file.writelines(content)
             file.flush()
             os.fsync(file.fileno())
+        if time is not None:
+            os.utime(building, ns=(time, time))
         os.replace(building, path)
     except BaseException:
         building.unlink(missing_ok=True)

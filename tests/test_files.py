@@ -58,6 +58,14 @@ def test_parts_are_written_as_they_come_and_show_when_all_are_there(tmp_path: Pa
     assert path.read_bytes() == b"old"
     _files.write_parts(path, parts(False))
     assert path.read_bytes() == b"new"
+
+
+def test_a_file_has_the_time_that_is_asked_for_or_else_the_present(tmp_path: Path) -> None:
+    path, before = tmp_path / "file", 1_000_000_000_123_456_700
+    _files.write_parts(path, [b"old"], before)
+    assert path.stat().st_mtime_ns == before
+    _files.write_parts(path, [b"new"])
+    assert path.stat().st_mtime_ns > before
     assert list(tmp_path.iterdir()) == [path]
 
 

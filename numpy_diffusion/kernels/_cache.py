@@ -15,7 +15,7 @@ from pathlib import Path
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache
 
 from numpy_diffusion import _checks, noise
-from numpy_diffusion.kernels.vector.registers import PAIRS, ROWS, VECTOR
+from numpy_diffusion.kernels.vector.registers import PAIRS, ROWS, TILES, VECTOR
 
 REMEDY = "set NUMBA_CACHE_DIR to a folder that can be written (see docs/troubles.md)"
 _told = set()
@@ -79,7 +79,7 @@ class _Cache(FunctionCache):
         self._cache_file._source_stamp = self._cache_file._source_stamp, _sources()
 
     def _index_key(self, sig, codegen):
-        return *super()._index_key(sig, codegen), (ROWS, VECTOR, PAIRS)
+        return *super()._index_key(sig, codegen), (ROWS, VECTOR, PAIRS, TILES)
 
 
 def _must_be_there(locator):

@@ -28,6 +28,10 @@ def precision(name: Precision) -> Iterator[None]:
     argument `precision` of a function inside counts more.  The setting is that of the thread, as that of `nd.backend`
     is.
 
+    A processor with a unit for tiles of such numbers (AMX), where the system permits it, does sixteen times the
+    products of its float32 instructions, and adds them up in another order: in bfloat16, and there alone, its results
+    differ from other processors' in the last bits.  NUMPY_DIFFUSION_SIMD=512 does without the unit.
+
     Raises
     ------
     ValueError : another name; at a network's call or training, one that has no kernels for it

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from threadpoolctl import ThreadpoolController
 
 from numpy_diffusion import _checks, _files
 from numpy_diffusion.kernels.backend import Backend
@@ -137,13 +138,16 @@ def _steps(data: inputs.Data, settings: CommonSettings, ranks: Ranks) -> Advance
     clip, ids = data.model, data.condition.tokens
     share = clip.share(settings.batch, ranks)
     gradient, samples = clip.gradient(settings.batch, settings.backend, ranks), share.samples
+    products = ThreadpoolController()
 
     def loss(weights: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
         s = parameters.views(weights, clip.shapes)[SCALE]
         np.minimum(s, contrastive.LARGEST, out=s)  # what the step before has moved too far (section 2.5)
         index = distinct(settings.seed, step, len(ids), settings.batch)
         texts = clip.text_encoder.cut(ids[index])  # as long as the longest of the whole batch
-        return gradient(weights, data.values[index[samples]], texts[samples])
+        # Behind a product NumPy's threads wait for the next, busily, for milliseconds, on cores the kernels need.
+        with products.limit(limits=1, user_api="blas"):
+            return gradient(weights, data.values[index[samples]], texts[samples])
 
     return descending(sharing(share, ranks)(loss), settings)
 

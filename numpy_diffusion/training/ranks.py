@@ -126,10 +126,11 @@ def together(ranks: Ranks, action: Callable[[], Found]) -> Found:
 
 
 def check_alike(ranks: Ranks, terms: Callable[[], dict[str, Any]]) -> None:
-    """ValueError, on every rank, where one has other terms than the first; or another version of what it runs on."""
+    """ValueError, on every rank, where one has other terms than the first; or runs on what rounds otherwise."""
     if ranks.size == 1:
         return
-    own = json.dumps({name: _short(value) for name, value in (_versions() | terms()).items()})
+    given = terms()
+    own = json.dumps({name: _short(value) for name, value in (_versions() | _unit(given) | given).items()})
     if len(set(texts(ranks, digest(own.encode())))) == 1:
         return
     first, *others = map(json.loads, texts(ranks, own))
@@ -147,6 +148,15 @@ def _versions() -> dict[str, str]:
         return found | {"numba": importlib.metadata.version("numba")}
     except importlib.metadata.PackageNotFoundError:
         return found
+
+
+def _unit(terms: dict[str, Any]) -> dict[str, str]:
+    """What rounds besides, where products are in bfloat16: a tile unit adds them up in another order."""
+    if terms.get("precision") != "bfloat16":
+        return {}
+    from numpy_diffusion.kernels.vector.registers import TILES  # of Numba, which such products need
+
+    return {"products in bfloat16": "by a tile unit" if TILES else "by vector registers"}
 
 
 def _short(value: Any) -> str:

@@ -136,7 +136,9 @@ def test_what_can_be_read_but_not_written_is_read(
     assert compilations.count == 1
 
 
-@pytest.mark.parametrize("other", [{"_sources": lambda: "other"}, {"VECTOR": 1}], ids=["sources", "registers"])
+@pytest.mark.parametrize(
+    "other", [{"_sources": lambda: "other"}, {"VECTOR": 1}, {"TILES": None}], ids=["sources", "registers", "tiles"]
+)
 def test_what_was_compiled_from_other_sources_is_not_taken(
     fresh: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, compilations: Compilations, other: dict[str, Any]
 ) -> None:

@@ -41,3 +41,25 @@ def test_a_product_takes_each_pair_s_second_number_first() -> None:
         for k in (1, 0, 3, 2, 5, 4):
             total = np.float32(np.float64(total) + np.float64(nearest(a)[m, k]) * np.float64(nearest(b)[k, n]))
         assert bfloat16.product(a, b, start)[m, n] == total
+
+
+def test_a_product_of_tiles_is_two_sums_of_sixteen_at_a_time() -> None:
+    rng = np.random.default_rng(5)
+    a, b, start = (rng.normal(size=shape).astype(np.float32) for shape in ((2, 64), (64, 3), (2, 3)))
+    rounded_a, rounded_b = nearest(a), nearest(b)
+    found = bfloat16.tile_product(a, b, start)
+    for m, n in np.ndindex(2, 3):
+        total = start[m, n]
+        for k in (0, 32):
+            sums = [np.float32(0)] * 2
+            for i in range(k, k + 32):
+                exact = float(sums[i % 2]) + float(rounded_a[m, i]) * float(rounded_b[i, n])
+                sums[i % 2] = np.float32(exact)
+            total = total + (sums[0] + sums[1])
+        assert found[m, n] == total
+
+
+def test_products_of_tiles_know_no_number_below_the_smallest_whole_one() -> None:
+    a, b, start = np.zeros((1, 32), np.float32), np.zeros((32, 1), np.float32), np.float32([[2.0**-127]])
+    a[0, :3], b[:3, 0] = [2.0**-127, 2.0**-64, 2.0**-63], [1.0, 2.0**-64, 2.0**-63]
+    assert bfloat16.tile_product(a, b, start) == 2.0**-126 * 0 + 2.0**-126

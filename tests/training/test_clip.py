@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import threadpoolctl
 from checks.clip import PROJECTED, VISION, joint
 from checks.runs import read_only
 
@@ -74,6 +75,29 @@ def test_the_two_forms_take_the_same_steps() -> None:
     for name, values in one.clip.params.items():
         if not name.endswith("k_proj.bias"):  # whose gradient is 0 but for rounding, which Adam makes steps of
             np.testing.assert_allclose(values, two.clip.params[name], rtol=0, atol=1e-3, err_msg=name)
+
+
+def test_numpy_s_threads_leave_a_step_its_cores_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+
+    seen: list[int] = []
+
+    def noting(self: CLIP, *shape: Any) -> Any:
+        gradient = original(self, *shape)
+
+        def noted(*given: Any) -> Any:
+            seen.extend(threads())
+            return gradient(*given)
+
+        return noted
+
+    original = CLIP.gradient
+    monkeypatch.setattr(CLIP, "gradient", noting)
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        short(steps=2)
+        assert set(threads()) == {2}
+    assert set(seen) == {1}
 
 
 def test_a_finished_run_is_given_more_steps(tmp_path: Path) -> None:

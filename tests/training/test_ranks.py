@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from checks import mpi_jobs
 from checks.ranks import ThreadComm, on_comms, on_ranks
 
 import numpy_diffusion as nd
+from numpy_diffusion.kernels.vector import registers
 from numpy_diffusion.models.shares import ALONE, Message
 from numpy_diffusion.training import ranks
 from numpy_diffusion.training.interrupts import NEVER, Stop
@@ -245,6 +247,31 @@ def test_a_long_term_is_told_short() -> None:
     (one, two) = on_ranks(2, job)
     assert one == two
     assert len(one) < 200
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_in_bfloat16_all_have_a_tile_unit_or_none(monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
+    class OfOne:
+        asked: ClassVar[list[bool]] = []
+
+        def __bool__(self) -> bool:
+            self.asked.append(True)
+            return len(self.asked) == 1
+
+    def job(r: Any) -> str:
+        try:
+            check_alike(r, lambda: {"precision": precision})
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    monkeypatch.setattr(registers, "TILES", OfOne())
+    (one, two) = on_ranks(2, job)
+    assert one == two
+    named = re.fullmatch(r"products in bfloat16: expected by (.*) as on rank 0, got by (.*) on rank 1", one)
+    assert (named is None) == (precision == "float32")
+    if named is not None:
+        assert set(named.groups()) == {"a tile unit", "vector registers"}
 
 
 def test_a_silent_rank_ends_the_wait() -> None:

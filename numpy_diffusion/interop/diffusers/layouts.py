@@ -3,7 +3,9 @@
     numpy_diffusion_layout.safetensors      float32, with what they were made of in its header
 
 The header says which version and which registers they are for, and size and time of the weights' file.  A file whose
-header is not to the letter what would be written today is of no use: it is left aside with one sentence.
+header is not to the letter what would be written today is of no use: it is left aside with one sentence.  The file
+itself has the time of the weights': as long as it has, nobody has written to it, and its numbers are the finite ones
+that were kept.  One with another time, as a copy may have, is looked through.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ def write(weights: Path, made_of: os.stat_result, packing: Packing, laid_out: np
     OSError : a place that cannot be written
     """
     with _files.os_errors_about("folder", weights.parent):
-        _files.write_parts(weights.with_name(FILE), _content(_head(made_of, packing), laid_out))
+        content = _content(_head(made_of, packing), laid_out)
+        _files.write_parts(weights.with_name(FILE), content, made_of.st_mtime_ns)
 
 
 def remove(folder: Path) -> None:
@@ -66,7 +69,7 @@ def read(weights: Path, made_of: os.stat_result, packing: Callable[[], Packing])
         return None
     from numpy_diffusion.kernels.vector.registers import register_bits
 
-    found = _mapped(path, _head(made_of, where := packing()), where.size)
+    found = _mapped(path, made_of.st_mtime_ns, _head(made_of, where := packing()), where.size)
     if found is None:
         _checks.warn(
             f"{path}: expected the layout of today's {weights.name} for version {__version__} and registers of "
@@ -76,18 +79,21 @@ def read(weights: Path, made_of: os.stat_result, packing: Callable[[], Packing])
     return found
 
 
-def _mapped(path: Path, head: bytes, size: int) -> np.ndarray | None:
-    """The numbers [size] behind this head; None where there is something else."""
+def _mapped(path: Path, time: int, head: bytes, size: int) -> np.ndarray | None:
+    """The numbers [size] behind this head, looked through unless the file has this time; None where there is
+    something else."""
     try:
         with open(path, "rb") as file:
-            if file.read(len(head)) != head or os.fstat(file.fileno()).st_size != len(head) + 4 * size:
+            found = os.fstat(file.fileno())
+            if file.read(len(head)) != head or found.st_size != len(head) + 4 * size:
+                return None
+            if found.st_mtime_ns != time and not all_finite(file, len(head), np.dtype(np.float32)):
                 return None
             # Written to by nobody, but as if it could be: kernels are compiled for arrays that can.
             pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except OSError:
         return None
-    found = np.frombuffer(pages, np.float32, size, len(head))
-    return found if all_finite(found) else None
+    return np.frombuffer(pages, np.float32, size, len(head))
 
 
 def _head(found: os.stat_result, packing: Packing) -> bytes:

@@ -66,7 +66,7 @@ def keep(folder: Path) -> None:
 def _packing(config: Config) -> Packing:
     from numpy_diffusion.networks.unet import compiled
 
-    return compiled.planned(config)[1].weights
+    return compiled.layout_of(config).weights
 
 
 def write(unet: UNet, folder: _files.PathLike) -> None:

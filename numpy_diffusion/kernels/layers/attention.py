@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
-from numpy_diffusion.kernels._jit import jit, part_jit
+from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.vector.attention import INNER_ROWS, exp_columns, inner_tile, scaled_tile
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_VECTOR
@@ -109,6 +109,16 @@ def hide(table, at, ld, K, p):
         table[at + r * ld : at + r * ld + min(LANES, r - p)] = HIDDEN
 
 
+@inline_jit
+def scale_rows(scratch, at, rows, factors):
+    """Multiply rows of LANES numbers by as many factors; through slices, whose loops vectorise."""
+    given = scratch[factors : factors + LANES]
+    for i in range(rows):
+        row = scratch[at + i * LANES : at + (i + 1) * LANES]
+        for lane in range(LANES):
+            row[lane] *= given[lane]
+
+
 @jit
 def _combine(arena, at, C, d, K, table, b0, ldb, to, pixels, scratch, factors):
     """arena[to + p * C + c] = scratch[factors + p] * sum over r: arena[at + r * C + c] * table[b0 + r * ldb + p]."""
@@ -117,9 +127,7 @@ def _combine(arena, at, C, d, K, table, b0, ldb, to, pixels, scratch, factors):
     for c in range(0, d, height):
         for i in range(0, height, ROWS):
             tile(arena, at + c + i, C, 1, table, b0, ldb, scratch, i * LANES, LANES, K)
-        for i in range(height):
-            for p in range(LANES):
-                scratch[i * LANES + p] *= scratch[factors + p]
+        scale_rows(scratch, 0, height, factors)
         if whole:
             for i in range(0, BLOCK, VECTOR):
                 for p in range(0, pixels, VECTOR):

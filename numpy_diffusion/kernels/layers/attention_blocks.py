@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
-from numpy_diffusion.kernels._jit import jit, part_jit
-from numpy_diffusion.kernels.layers.attention import BLOCK, hide, scale
+from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
+from numpy_diffusion.kernels.layers.attention import BLOCK, hide, scale, scale_rows
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.attention import exp_more
@@ -52,33 +52,42 @@ def scratch_size(d):
     return scratch_for(d).end
 
 
+class Units(NamedTuple):
+    """The units of a worker, low..high - 1: each some queries of one head, `blocks` of them a head."""
+
+    low: int
+    high: int
+    blocks: int
+    queries: int
+
+
+@inline_jit
+def units_of(worker, L, heads):
+    """The worker's share of L queries in so many heads."""
+    few = heads * L < 4 * GROUPS * LANES * worker.parts
+    queries = LANES if few else GROUPS * LANES
+    blocks = round_up(L, queries) // queries
+    low, high = share(heads * blocks, worker.part, worker.parts)
+    return Units(low, high, blocks, queries)
+
+
 @part_jit
 def forward(worker, q, k, v, dst, heads, causal):
     """dst from q, k, v; the worker's heads and pixels."""
     L = q.height * q.width
-    few = heads * L < 4 * GROUPS * LANES * worker.parts
-    together = 1 if few else GROUPS
-    blocks = round_up(L, together * LANES) // (together * LANES)
-    low, high = share(heads * blocks, worker.part, worker.parts)
-    for unit in range(low, high):
-        p, head = unit % blocks * together * LANES, unit // blocks
-        _found(worker.arena, worker.scratch, q, k, v, dst, head, heads, p, min(p + together * LANES, L), causal)
+    units = units_of(worker, L, heads)
+    for unit in range(units.low, units.high):
+        p, head = unit % units.blocks * units.queries, unit // units.blocks
+        _found(worker.arena, worker.scratch, q, k, v, dst, head, heads, p, min(p + units.queries, L), causal)
 
 
 @jit
 def _found(arena, scratch, q, k, v, dst, head, heads, low, high, causal):
     """dst of the queries low..high - 1, at most GROUPS times LANES, in one head."""
     use_full_registers()
-    C, K, L = q.channels, k.height * k.width, q.height * q.width
-    d = C // heads
+    C, K, d = q.channels, k.height * k.width, q.channels // heads
     place, first = scratch_for(d), head * d
-    scratch[place.zeros : place.zeros + LANES] = 0
-    groups = round_up(high - low, LANES) // LANES
-    for group in range(groups):
-        at = group * place.apart
-        _turn_some(arena, q, low + group * LANES, first, d, scratch, place.turned + at)
-        scratch[place.group + at : place.group + at + LANES] = -np.inf
-        scratch[place.group + at + LANES : place.group + at + 2 * LANES] = 0
+    groups = begin(arena, scratch, q, first, d, low, high)
     seen = high if causal else K
     for r in range(0, min(seen, K), KEYS):
         keys = min(KEYS, K - r)
@@ -89,14 +98,37 @@ def _found(arena, scratch, q, k, v, dst, head, heads, low, high, causal):
                 hide(scratch, place.weights, LANES, keys, p - r)
             exp_more(scratch, place.weights, LANES, keys, scratch, place.group + at)
             _sum_more(arena, v.at + first + r * C, C, d, keys, scratch, place, at, r == 0)
+    end(scratch, arena, dst, first, d, low, high)
+
+
+@part_jit
+def begin(arena, scratch, q, first, d, low, high):
+    """Prepare for the queries low..high - 1 in the head whose channels start at `first`; how many groups they are."""
+    place, groups = scratch_for(d), round_up(high - low, LANES) // LANES
+    scratch[place.zeros : place.zeros + LANES] = 0
     for group in range(groups):
+        at = group * place.apart
+        _turn_some(arena, q, low + group * LANES, first, d, scratch, place.turned + at)
+        scratch[place.group + at : place.group + at + LANES] = -np.inf
+        scratch[place.group + at + LANES : place.group + at + 2 * LANES] = 0
+    return groups
+
+
+@part_jit
+def end(scratch, arena, dst, first, d, low, high):
+    """dst of the queries low..high - 1 from their sums."""
+    place, C, L = scratch_for(d), dst.channels, dst.height * dst.width
+    for group in range(round_up(high - low, LANES) // LANES):
         at, p = group * place.apart, low + group * LANES
         total, factors = place.group + at + LANES, place.group + at + 2 * LANES
+        shares, totals = scratch[factors : factors + LANES], scratch[total : total + LANES]
         for lane in range(LANES):
-            scratch[factors + lane] = np.float32(1) / scratch[total + lane]
+            shares[lane] = np.float32(1) / totals[lane]
         for c in range(0, d, BLOCK):
             to, rows = dst.at + first + c + p * C, min(BLOCK, d - c)
-            _leave(scratch, place.sums + at + c * LANES, factors, rows, arena, to, C, min(LANES, L - p))
+            _leave(
+                scratch, place.sums + at + c * LANES, factors, rows, arena, to, C, min(LANES, L - p), place.weights
+            )
 
 
 @jit
@@ -106,8 +138,9 @@ def _turn_some(arena, image, p, first, d, scratch, to):
     for c in range(0, d, VECTOR):
         for n in range(0, LANES, VECTOR):
             transpose(arena, image.at + min(p + n, L - 1) * C + first + c, C, scratch, to + c * LANES + n, LANES)
-    for i in range(d * LANES):
-        scratch[to + i] *= factor
+    turned = scratch[to : to + d * LANES]
+    for i in range(turned.shape[0]):
+        turned[i] *= factor
     for c in range(d if p + LANES > L else 0):
         scratch[to + c * LANES + L - p : to + (c + 1) * LANES] = 0
 
@@ -126,11 +159,9 @@ def _scores(arena, at, C, keys, d, scratch, turned, to, zeros):
 @jit
 def _sum_more(arena, at, C, d, keys, scratch, place, group, fresh):
     """Of a group's queries, o scaled by its factors, or 0 where it is `fresh`, + the sum over keys of v E."""
-    sums, factors = place.sums + group, place.group + group + 2 * LANES
+    sums = place.sums + group
     if not fresh:
-        for c in range(d):
-            for lane in range(LANES):
-                scratch[sums + c * LANES + lane] *= scratch[factors + lane]
+        scale_down(scratch, place, group, d)
     for c in range(0, d, ROWS):
         out = sums + c * LANES
         start, lds = (place.zeros, 0) if fresh else (out, LANES)
@@ -138,17 +169,29 @@ def _sum_more(arena, at, C, d, keys, scratch, place, group, fresh):
                   scratch, start, lds, scratch, out, LANES, 1, keys)  # fmt: skip
 
 
+@part_jit
+def scale_down(scratch, place, group, d):
+    """Multiply a group's sums of d channels by its factors."""
+    scale_rows(scratch, place.sums + group, d, place.group + group + 2 * LANES)
+
+
 @jit
-def _leave(scratch, at, factors, rows, arena, to, C, pixels):
-    """arena[to + p * C + c] = scratch[at + c * LANES + p] times the factor of p."""
-    for i in range(rows):
-        for lane in range(LANES):
-            scratch[at + i * LANES + lane] *= scratch[factors + lane]
+def _leave(scratch, at, factors, rows, arena, to, C, pixels, spare):
+    """arena[to + p * C + c] = scratch[at + c * LANES + p] times the factor of p.
+
+    scratch[spare...] : a block may lie there
+    """
+    scale_rows(scratch, at, rows, factors)
     if rows == BLOCK and pixels % VECTOR == 0:
         for i in range(0, BLOCK, VECTOR):
             for p in range(0, pixels, VECTOR):
                 transpose(scratch, at + i * LANES + p, LANES, arena, to + p * C + i, C)
-    else:
-        for p in range(pixels):
-            for i in range(rows):
-                arena[to + p * C + i] = scratch[at + i * LANES + p]
+        return
+    for p in range(pixels):
+        if p % VECTOR == 0:
+            for i in range(0, rows, VECTOR):
+                transpose(scratch, at + i * LANES + p, LANES, scratch, spare + i, BLOCK)
+        left = spare + p % VECTOR * BLOCK
+        pixel, channels = arena[to + p * C : to + p * C + rows], scratch[left : left + rows]
+        for i in range(rows):
+            pixel[i] = channels[i]

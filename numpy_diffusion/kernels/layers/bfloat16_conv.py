@@ -4,19 +4,26 @@ What it reads is an image of words: each is a pair of neighbouring channels (`ve
 half as many channels and all else is as in float32; `round_image` makes it.  By squares (`bfloat16_squares`) the
 image is of numbers, and what is rounded is its patches.  Weights are panels of LANES output channels as in float32,
 [panel, window row, window column, pair of input channels, lane], in an array of words of their own.  The gradient by
-x is the same convolution, of dy with the turned weights; that by the weights is made of images of numbers.
+x is the same convolution, of dy with the turned weights; that by the weights is made of images of numbers.  On a
+processor with a tile unit (`bfloat16_tiles`) windows of all sizes go by that, but for the gradient by the weights.
 """
 
 from numba.extending import register_jitable
 
 from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
-from numpy_diffusion.kernels.layers import bfloat16_conv_weights, bfloat16_squares, bfloat16_winograd, squares
+from numpy_diffusion.kernels.layers import (
+    bfloat16_conv_weights,
+    bfloat16_squares,
+    bfloat16_tiles,
+    bfloat16_winograd,
+    squares,
+)
 from numpy_diffusion.kernels.layers.conv import add_rows, begin, clear_borders, forward_scratch
 from numpy_diffusion.kernels.layers.images import clear_border, image, pitch, pixel
 from numpy_diffusion.kernels.memory import round_up
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.bfloat16 import pairs_tile, round_pairs, round_rows, two_rows_of_pairs
-from numpy_diffusion.kernels.vector.registers import LANES, ROWS, WIDEST_LANES, WIDEST_VECTOR
+from numpy_diffusion.kernels.vector.registers import LANES, ROWS, TILES, WIDEST_LANES, WIDEST_VECTOR
 
 FEWEST = 64  # pixels of an image for which a convolution is the faster by squares
 PIXELS = 4 * ROWS  # of an image that stay in the first cache while all weights of a 1 x 1 window go by
@@ -28,13 +35,15 @@ def suits(C, J):
 
 
 def by_squares(k, stride, C, dst):
-    """Whether a convolution of C channels goes by squares: for an image `dst` of enough pixels."""
-    return squares.suits(k, stride, C, dst) and dst.height * dst.width >= FEWEST
+    """Whether a convolution of C channels goes by squares: for an image `dst` of enough pixels, and where no tile
+    unit does all products sooner than registers a quarter of them."""
+    enough = dst.height * dst.width >= FEWEST
+    return squares.suits(k, stride, C, dst) and enough and not bfloat16_tiles.suits(C)
 
 
 def scratch_size(C, J):
     """Numbers of scratch that a convolution from C to J channels needs."""
-    return forward_scratch(J).squares + bfloat16_squares.scratch_size(C)
+    return forward_scratch(J).squares + max(bfloat16_squares.scratch_size(C), bfloat16_tiles.SCRATCH)
 
 
 def backward_scratch_size(C, J, width):
@@ -77,6 +86,8 @@ def forward(worker, tables, src, dst, weights, words, window, vector, residual):
     begin(worker, tables, dst, weights, window.bias, vector)
     if window.squares:
         bfloat16_squares.forward(worker, tables, src, dst, words, window, place.start, place.squares, residual)
+    elif TILES and bfloat16_tiles.suits(2 * image(tables[0], src).channels):
+        bfloat16_tiles.forward(worker, tables, src, dst, words, window, place.start, place.squares, residual)
     else:
         _by_pixels(worker, tables, src, dst, words, window)
         add_rows(worker, tables, dst, residual)

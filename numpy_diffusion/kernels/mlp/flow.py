@@ -108,14 +108,17 @@ def _step(flow, node, tangents, x, f, div, integral, scratch):
         weights = flow.correct[node - nodes] if corrected == 1 else flow.predict[node - nodes]
         for d in range(D):
             for i in range(LANES):
-                total = 0.0
-                for k in range(nodes):
-                    total += weights[k] * f[k, d, i]
-                at[d, i] = x[d, i] + total
+                at[d, i] = 0.0
+            for k in range(nodes):
+                for i in range(LANES):
+                    at[d, i] += weights[k] * f[k, d, i]
+            for i in range(LANES):
+                at[d, i] += x[d, i]
                 if corrected == 1:
                     x[d, i] = at[d, i]
-                else:
-                    for k in range(nodes - 1):
+            if corrected == 0:
+                for k in range(nodes - 1):
+                    for i in range(LANES):
                         f[k, d, i] = f[k + 1, d, i]
         _evaluate(flow, node, at, tangents, corrected == 1, f[nodes - 1], div[0], scratch)
     for i in range(LANES):

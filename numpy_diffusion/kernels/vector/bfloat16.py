@@ -6,8 +6,9 @@ word of a float32 array, the first in its lower half.  One instruction does for 
     c + a[1] b[1] + a[0] b[0],        each product exact, each sum rounded to float32, from the left,
 
 what a fused multiply-add does for float32 numbers, and at the same pace: so twice the products.  The tiles are those
-of `runs`, with pairs of neighbouring input channels where those have channels; a unit of larger tiles would stand in
-their place.  Where the processor has no such instruction (`registers.PAIRS`), two multiply-adds give the same bits.
+of `runs`, with pairs of neighbouring input channels where those have channels; some processors have a unit of larger
+tiles, see `tile_unit`.  Where the processor has no such instruction (`registers.PAIRS`), two multiply-adds give the
+same bits.
 
 Rounding is to nearest, ties to even.  The instructions take numbers below 2^-126 for zero.
 """

@@ -34,13 +34,11 @@ def make_tangent_tile(rows, vector):
             zeros = [ir.Constant(a.type.pointee, 0.0)] * rows
             sums = product(builder, vector, a, args[2:4], b, size(2 * vector), args[10], zeros)
             places = [(place * vector, total) for place, total in enumerate(value for row in sums for value in row)]
+            before = builder.gep(b, [args[9]])
             for at, total in places:
-                store(builder, h, at, builder.fmul(total, load(builder, g, at, total.type)))
-            with builder.if_then(args[11]):
-                before = builder.gep(b, [args[9]])
-                for at, total in places:
-                    along = load(builder, h, at, total.type)
-                    store(builder, h, at, builder.fadd(along, load(builder, before, at, total.type)))
+                along = builder.fmul(total, load(builder, g, at, total.type))
+                added = builder.fadd(along, load(builder, before, at, total.type))
+                store(builder, h, at, builder.select(args[11], added, along))
             return context.get_dummy_value()
 
         return signature, codegen

@@ -16,6 +16,7 @@ from numpy_diffusion.kernels.vector.registers import (
     fma,
     like,
     load,
+    mask,
     product,
     real,
     size,
@@ -41,23 +42,44 @@ def make_silu_tile(rows, vector):
             a, b, biases, h, g = (address(context, builder, signature, args, at) for at in (0, 4, 6, 8, 10))
             start = [builder.load(builder.gep(biases, [size(i)])) for i in range(rows)]
             sums = product(builder, vector, a, args[2:4], b, size(2 * vector), args[12], start)
-            for i, n in ((i, n) for i in range(0, rows, 2) for n in range(2)):
-                outputs, slopes = _silu_pair(builder, sums[i][n], sums[i + 1][n])
-                places = [(2 * row + n) * vector for row in (i, i + 1)]
+            outputs, slopes = _silu_rows(builder, [_joined(builder, row) for row in sums])
+            places = [i * 2 * vector for i in range(rows)]
+            for at, output in zip(places, outputs, strict=True):
+                store(builder, h, at, output)
+            with builder.if_then(args[13]):
+                before = builder.gep(b, [args[9]])
                 for at, output in zip(places, outputs, strict=True):
-                    store(builder, h, at, output)
-                with builder.if_then(args[13]):
-                    before = builder.gep(b, [args[9]])
-                    for at, output in zip(places, outputs, strict=True):
-                        store(builder, h, at, builder.fadd(output, load(builder, before, at, output.type)))
-                with builder.if_then(args[14]):
-                    for at, slope in zip(places, slopes, strict=True):
-                        store(builder, g, at, slope)
+                    store(builder, h, at, builder.fadd(output, load(builder, before, at, output.type)))
+            with builder.if_then(args[14]):
+                for at, slope in zip(places, slopes, strict=True):
+                    store(builder, g, at, slope)
             return context.get_dummy_value()
 
         return signature, codegen
 
     return silu_tile
+
+
+def _silu_rows(builder, rows):
+    """SiLU of each row and its slope; all pairs of rows at once, so that while one waits for a result others work."""
+    even, odd = _joined(builder, rows[0::2]), _joined(builder, rows[1::2])
+    found = ([_parts(builder, half, len(rows) // 2) for half in halves] for halves in _silu_pair(builder, even, odd))
+    return ([row for pair in zip(*halves, strict=True) for row in pair] for halves in found)
+
+
+def _joined(builder, registers):
+    """A power of two of registers as one, as wide as all of them: the compiler takes it apart again."""
+    while len(registers) > 1:
+        pairs = zip(registers[::2], registers[1::2], strict=True)
+        both = mask(list(range(2 * registers[0].type.count)))
+        registers = [builder.shuffle_vector(*pair, both) for pair in pairs]
+    return registers[0]
+
+
+def _parts(builder, register, n):
+    """The other way round: n registers."""
+    places = np.arange(register.type.count).reshape(n, -1).tolist()
+    return [builder.shuffle_vector(register, register, mask(part)) for part in places]
 
 
 def _silu_pair(builder, u, v):

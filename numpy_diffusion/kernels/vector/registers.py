@@ -12,20 +12,23 @@ machine as on registers of 512 bits, by WIDEST_ROWS, WIDEST_VECTOR and WIDEST_LA
 VECTOR, LANES.
 """
 
+import ctypes
 import math
 import os
+import sys
 from typing import NamedTuple
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 
 SHAPES = {512: (8, 16), 256: (4, 8), 128: (4, 4)}  # register bits: rows of a tile, float32 numbers a register
 
 
 def register_bits():
-    """Width of this machine's vector registers: 512, 256 or 128 bits; NUMPY_DIFFUSION_SIMD overrides it."""
+    """Width of this machine's vector registers: 512, 256 or 128 bits; NUMPY_DIFFUSION_SIMD overrides it, and is
+    without the tile unit."""
     wanted = os.environ.get("NUMPY_DIFFUSION_SIMD")
     if wanted:
         if wanted not in map(str, SHAPES):
@@ -35,9 +38,31 @@ def register_bits():
     return 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
 
 
+UNIT = "amx-tile", "amx-bf16"  # what LLVM calls the unit
+ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA = 158, 0x1023, 18  # of Linux on x86-64
+
+
+def tile_unit():
+    """Whether the processor has the unit of `tile_unit`, Numba compiles for it, and the system lets this process use
+    it, which Linux asks to be asked: what a thread's registers take when it is put aside grows by 8 KB."""
+    if os.environ.get("NUMPY_DIFFUSION_SIMD") or register_bits() != 512 or config.DISABLE_JIT:
+        return False
+    compiled_for = config.CPU_FEATURES
+    if compiled_for is None:
+        compiled_for = binding.get_host_cpu_features().flatten()
+    if not {f"+{name}" for name in UNIT} <= set(compiled_for.split(",")) or sys.platform != "linux":
+        return False
+    try:
+        asked = ctypes.CDLL(None).syscall(*map(ctypes.c_long, (ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA)))
+    except (OSError, AttributeError):  # a C library that cannot be asked
+        return False
+    return asked == 0
+
+
 ROWS, VECTOR = SHAPES[register_bits()]
-# Whether an instruction multiplies pairs of bfloat16 numbers, see `bfloat16`.
+# Whether an instruction multiplies pairs of bfloat16 numbers, see `bfloat16`; and whether a unit multiplies tiles.
 PAIRS = register_bits() == 512 and bool(binding.get_host_cpu_features().get("avx512bf16"))
+TILES = tile_unit()
 LANES = 2 * VECTOR
 WIDEST_ROWS, WIDEST_VECTOR = SHAPES[512]  # what decides the order of sums, on every machine
 WIDEST_LANES = 2 * WIDEST_VECTOR

@@ -27,6 +27,12 @@ AT_ONCE = 2**24  # numbers of a file
 
 
 @functools.lru_cache(maxsize=16)
+def layout_of(config: Config) -> Layout:
+    """Where the parameters of such a U-Net lie."""
+    return layout(shapes(config))
+
+
+@functools.lru_cache(maxsize=16)
 def planned(
     config: Config,
     training: bool = False,
@@ -35,7 +41,7 @@ def planned(
     precision: Precision = "float32",
 ) -> tuple[Plan, Layout]:
     """The kernel calls of a U-Net, and where its parameters lie; see `plan.plan`."""
-    where, rounding = layout(shapes(config)), Rounding() if precision == "bfloat16" else None
+    where, rounding = layout_of(config), Rounding() if precision == "bfloat16" else None
     return plan(program(config), config, where, training, tokens, of_told, rounding), where
 
 
@@ -52,7 +58,7 @@ def told(condition: Condition, n: int) -> workspace.Told:
 
 def laid_out(config: Config, numbers: np.ndarray | Stored, known: Weights | None) -> Weights:
     """The parameters of a U-Net as its kernels read them; see `packed`."""
-    return packed(planned(config)[1], numbers, known)
+    return packed(layout_of(config), numbers, known)
 
 
 def packed(where: Layout, numbers: np.ndarray | Stored, known: Weights | None) -> Weights:

@@ -112,7 +112,8 @@ def placed(
 
     forward : whether the calls go forward alone
 
-    Behind the last image there is room for what kernels touch beyond an image's end: a tile's rows of pixels.
+    Behind the last image there is room for what kernels touch beyond an image's end: a tile's rows of pixels.  The
+    tile unit's has twice as many, of half as many words each, but perhaps of every second pixel.
     """
     lives = lifetimes(calls, keep)
     lengths = {image: size(*images[image][1:]) for image in lives}
@@ -150,8 +151,7 @@ def _scratch_size(images: Sequence[Image], call: Call) -> int:
         case CallKind.ROUNDED_CONV:
             return int(bfloat16_conv.scratch_size(src.channels, images[call.dst].channels))
         case CallKind.ROUNDED_ATTENTION:
-            q, k = images[call.q], images[call.k]
-            return int(bfloat16_attention.scratch_size(q.height * q.width, k.height * k.width, q.channels))
+            return int(bfloat16_attention.scratch_size(images[call.q].channels // call.heads))
         case CallKind.CONV_WEIGHTS:
             dy = images[call.dy]
             return int(conv.backward_scratch_size(src.channels, dy.channels, dy.width))

@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 from checks.diffusers_folders import example
 
-from numpy_diffusion.interop.diffusers import files, layouts, unets
+from numpy_diffusion.interop.diffusers import files, layouts, safetensors_files, unets
 from numpy_diffusion.kernels.vector import registers
 from numpy_diffusion.networks.unet.unet import UNet
 
@@ -58,6 +58,29 @@ def test_what_is_kept_gives_the_same_bits_and_is_not_made_again(folder: Path) ->
     model.params["conv_out.bias"][:] += 1.0  # whoever writes to the weights has others, and the files do not change
     np.testing.assert_allclose(model(X, 3), EXPECTED + 1.0, atol=1e-5)
     np.testing.assert_array_equal(opened(folder)(X, 3), EXPECTED)
+
+
+def test_what_was_found_finite_is_looked_through_again_only_if_somebody_wrote_to_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    real = layouts.all_finite
+
+    def noted(file: BinaryIO, start: int, dtype: np.dtype) -> bool:
+        looked.append(Path(file.name).name)
+        return real(file, start, dtype)
+
+    monkeypatch.setattr(layouts, "all_finite", noted)
+    monkeypatch.setattr(safetensors_files, "all_finite", noted)
+    opened(folder)
+    assert looked == []
+    (folder / layouts.FILE).touch()
+    np.testing.assert_array_equal(opened(folder)(X, 3), EXPECTED)
+    assert looked == [layouts.FILE]
+    unets.keep(folder)
+    assert looked == [layouts.FILE, files.WEIGHTS]
+    opened(folder)
+    assert looked == [layouts.FILE, files.WEIGHTS]
 
 
 def cut(path: Path) -> None:

@@ -131,11 +131,22 @@ def test_numbers_of_two_dtypes_or_not_at_whole_places_are_copied(tmp_path: Path)
 
 @pytest.mark.parametrize("at", [0, 7, -1])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_number_that_is_not_finite_is_found_wherever_it_is(at: int, bad: float) -> None:
-    numbers = np.zeros(3 * st.AT_ONCE + 5, np.float32)
-    assert st.all_finite(numbers)
-    numbers[at * st.AT_ONCE // 3] = bad
-    assert not st.all_finite(numbers)
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+def test_a_number_that_is_not_finite_is_found_wherever_it_is(
+    at: int, bad: float, kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(st, "AT_ONCE", 64)
+    dtype, numbers = np.dtype(kind), np.zeros(64 + 5, kind)
+
+    def finite() -> bool:
+        """Of the numbers behind one that is not looked at."""
+        (tmp_path / "file").write_bytes(np.array(np.nan, kind).tobytes() + numbers.tobytes())
+        with open(tmp_path / "file", "rb") as file:
+            return st.all_finite(file, dtype.itemsize, dtype)
+
+    assert finite()
+    numbers[at * 3] = bad
+    assert not finite()
 
 
 def test_a_tensor_with_such_a_number_is_named(tmp_path: Path) -> None:

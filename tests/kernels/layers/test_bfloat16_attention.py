@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpy_diffusion.kernels.layers import bfloat16_attention as kernel
-from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_VECTOR
+from numpy_diffusion.kernels.layers.attention_blocks import DEPTH, GROUPS, KEYS, scratch_for
+from numpy_diffusion.kernels.vector.registers import VECTOR, WIDEST_LANES, WIDEST_ROWS
 from numpy_diffusion.layers.bfloat16 import rounded
 
 SIZES = st.sampled_from([(16, 1), (16, 2), (32, 4), (48, 2)])  # channels, heads
+MANY = KEYS + 5
+ENOUGH = 4 * GROUPS * WIDEST_LANES + 3  # queries of which several groups go together
 
 
 def attended(seed: int, C: int, heads: int, pixels: int, keys: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +27,7 @@ def attended(seed: int, C: int, heads: int, pixels: int, keys: int, parts: int) 
     q, k, v = drawn(seed, (C, 1, pixels), (C, 1, keys), (C, 1, keys))
     for row, values in enumerate((q, k, v)):
         memory.put(row, values)
-    size = kernel.scratch_size(pixels, keys, C)
+    size = kernel.scratch_size(C // heads)
     in_shares(parts, lambda *share: kernel.forward(memory.worker(size, *share), *memory.images, heads))
     d = C // heads
     q, k, v = (rounded(values[:, 0]).astype(float) for values in (q * np.float32(d**-0.5), k, v))
@@ -47,33 +50,34 @@ def test_it_is_the_layer_at_rounded_numbers(
 
 
 def test_bits_are_the_same_in_any_number_of_parts() -> None:
-    one, *others = (attended(1, 32, 2, 67, 33, parts)[0] for parts in (1, 2, 3))
-    assert all((other == one).all() for other in others)
+    for pixels, keys in ((67, 33), (ENOUGH, MANY)):
+        one, *others = (attended(1, 32, 2, pixels, keys, parts)[0] for parts in (1, 2, 5))
+        assert all((other == one).all() for other in others)
+
+
+@pytest.mark.parametrize(
+    ("C", "heads", "pixels", "keys"),
+    [(16, 2, 9, 2 * MANY), (16, 2, 40, MANY), (16, 1, ENOUGH, 40), (16, 1, ENOUGH, MANY), (2 * DEPTH + 16, 1, 3, 7)],
+)
+def test_blocks_of_keys_are_one_softmax(C: int, heads: int, pixels: int, keys: int) -> None:
+    """Several of them, some queries or several groups at a time; and more pairs of channels than go together."""
+    found, wanted = attended(3, C, heads, pixels, keys, 2)
+    assert np.abs(found - wanted).max() < 2.0**-8
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 20).map(lambda n: n * WIDEST_VECTOR))
-def test_nothing_in_the_scratch_overlaps(pixels: int, keys: int, C: int) -> None:
-    place, columns = kernel.scratch(pixels, keys, C), -(-pixels // LANES) * LANES
-    sizes = {
-        "zeros": max(C, LANES),
-        "shares": LANES,
-        "turned": VECTOR * columns,
-        "q": C // 2 * columns,
-        "k": -(-keys // ROWS) * ROWS * C // 2,
-        "v": (keys + 1) // 2 * C,
-        "exps": (keys + 1) * LANES,
-        "pairs": (keys + 1) // 2 * LANES,
-    }
-    ends = [*place._fields[1:]]
-    assert place.zeros >= C * LANES
-    for (name, size), behind in zip(sizes.items(), ends, strict=True):
-        assert getattr(place, name) + size <= getattr(place, behind)
+@given(st.integers(1, 60).map(lambda n: n * WIDEST_ROWS))
+def test_nothing_in_the_scratch_overlaps(d: int) -> None:
+    words, padded = kernel.words_for(d), -(-d // VECTOR) * VECTOR
+    assert words.apart == padded
+    assert scratch_for(d).end <= words.k
+    assert words.k + KEYS * padded // 2 <= words.v
+    assert words.v + KEYS // 2 * padded <= words.end == kernel.scratch_size(d)
 
 
 def digest() -> str:
     total = hashlib.sha256()
-    for C, heads, pixels, keys in ((16, 2, 35, 9), (32, 1, 64, 64)):
+    for C, heads, pixels, keys in ((16, 2, 35, 9), (32, 1, 64, 64), (16, 1, ENOUGH, MANY)):
         total.update(attended(0, C, heads, pixels, keys, 1)[0].tobytes())
     return total.hexdigest()
 

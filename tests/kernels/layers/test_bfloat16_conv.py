@@ -18,7 +18,7 @@ from numpy_diffusion.kernels.vector.registers import WIDEST_LANES, WIDEST_VECTOR
 from numpy_diffusion.layers import conv as layer
 
 NONE = 0  # the row of no image
-INPUTS = st.sampled_from([WIDEST_VECTOR, 3 * WIDEST_VECTOR])
+INPUTS = st.sampled_from([WIDEST_VECTOR, 3 * WIDEST_VECTOR, 4 * WIDEST_VECTOR])  # the last one: whole tiles
 OUTPUTS = st.sampled_from([WIDEST_LANES, WIDEST_LANES + 5, 2 * WIDEST_LANES])
 WINDOWS = st.sampled_from([(3, 1, (1, 1)), (1, 1, (0, 0)), (3, 2, (1, 1)), (3, 2, (0, 1))])  # k, stride, pad
 SIDES = st.integers(3, 13)  # which squares fill
