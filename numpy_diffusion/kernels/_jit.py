@@ -14,7 +14,6 @@ from functools import partial
 
 from numba import config, njit
 
-from numpy_diffusion.kernels import _blas as _blas
 from numpy_diffusion.kernels import _compiling as _compiling
 from numpy_diffusion.kernels._cache import KernelCache
 
