@@ -53,13 +53,9 @@ def main() -> None:
     for part, what in (("seen", "Seen combinations"), ("held_out", "Combinations that were held out")):
         print(f"{what}:")
         asked = nd.captions.scenes(options.samples, 1, options.seed + _latents.JUDGED, part)
-        with nd.precision(options.precision):
-            x = pipeline(
-                asked.captions,
-                seed=options.seed,
-                guidance=options.guidance,
-                steps=min(_latents.CHAIN, options.length),
-            )
+        x = pipeline(
+            asked.captions, seed=options.seed, guidance=options.guidance, steps=min(_latents.CHAIN, options.length)
+        )
         _scene_quality.report(judge, x, nd.captions.parse(asked.captions))
 
 
@@ -74,7 +70,6 @@ def parsed() -> argparse.Namespace:
     options.add_argument("--length", type=int, default=1000, help="T, the steps of the chain (default 1,000)")
     options.add_argument("--samples", type=int, default=1000, help="samples to judge, of each part (default 1,000)")
     options.add_argument("--guidance", type=float, default=_latents.GUIDANCE, help="w of the samples")
-    options.add_argument("--precision", default="float32", help="of the samples to judge: float32 or bfloat16")
     return options.parse_args()
 
 
