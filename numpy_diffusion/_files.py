@@ -94,17 +94,19 @@ def write_parts(path: Path, content: Iterable[bytes], time: int | None = None) -
     time : nanoseconds since 1970 at which the file is to have been changed; now, unless given
     """
     building = temporary(path)
-    try:
-        with open(building, "wb") as file, at_work_in("out", building):
-            file.writelines(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if time is not None:
-            os.utime(building, ns=(time, time))
-        os.replace(building, path)
-    except BaseException:
-        building.unlink(missing_ok=True)
-        raise
+    building.touch()
+    with at_work_in("out", building):  # until it has its name: nobody takes it for what a killed process left
+        try:
+            with open(building, "wb") as file:
+                file.writelines(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if time is not None:
+                os.utime(building, ns=(time, time))
+            os.replace(building, path)
+        except BaseException:
+            building.unlink(missing_ok=True)
+            raise
     sync_folder(path.parent)
 
 

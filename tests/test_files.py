@@ -154,12 +154,31 @@ def test_what_another_is_building_is_left_to_it(tmp_path: Path) -> None:
     assert not building.exists()
 
 
-def test_a_file_that_a_living_process_builds_stays(tmp_path: Path) -> None:
-    path = tmp_path / "file"
+def test_a_file_that_a_living_process_builds_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, replace = tmp_path / "file", os.replace
 
     def parts() -> Iterator[bytes]:
         yield b"one "
         _files.remove_temporaries(path)  # as another process does
+        yield b"two"
+
+    def replacing(old: Any, new: Any) -> None:
+        _files.remove_temporaries(path)  # while it is whole and has no name yet
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", replacing)
+    _files.write_parts(path, parts())
+    assert path.read_bytes() == b"one two"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_is_written_is_not_written_by_another_thread(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+
+    def parts() -> Iterator[bytes]:
+        yield b"one "
+        with pytest.raises(BlockingIOError, match=r"another process or thread is at work in .*/\.file\."):
+            _files.write(path, b"other")
         yield b"two"
 
     _files.write_parts(path, parts())

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from numba.extending import register_jitable
 
-from numpy_diffusion.kernels._jit import jit, part_jit
+from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
 from numpy_diffusion.kernels.layers.images import image, pitch, pixel
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_LANES, WIDEST_ROWS, WIDEST_VECTOR
@@ -56,16 +56,17 @@ class Scratch(NamedTuple):
     m: int  # dM: [place, square, lane]
     apart_m: int
     du: int  # dU: [place, input channel, lane]
+    apart_du: int
     end: int
 
 
 @register_jitable
 def scratch_for(squares, C):
-    """The scratch for so many squares at a time and C input channels."""
-    apart_v, apart_m = squares * C + PAD, squares * LANES + PAD
+    """The scratch for so many squares at a time, or words of two, and C input channels."""
+    apart_v, apart_m, apart_du = squares * C + PAD, squares * LANES + PAD, C * LANES + PAD
     m = PATCH * apart_v
     du = m + PATCH * apart_m
-    return Scratch(0, apart_v, m, apart_m, du, du + PATCH * C * LANES)
+    return Scratch(0, apart_v, m, apart_m, du, apart_du, du + PATCH * apart_du)
 
 
 @register_jitable
@@ -79,28 +80,31 @@ def scratch_size(C):
     return scratch_for(squares_at_a_time(C), C).end
 
 
-@jit
-def _patches(arena, src, shift, first, squares, scratch, place, at):
-    """V of some squares, from the block's square `at` on."""
-    C, row, across = src.channels, pitch(src), src.width // 2
-    for i in range(squares):
-        y, x = (first + i) // across, (first + i) % across
-        a0 = src.at + shift * (row + C) + 2 * (y * row + x * C)
-        for c in range(0, C, VECTOR):
-            to = place.v + (at + i) * C + c
-            to_patch(arena, a0 + c, row, C, arena, 0, scratch, to, 4 * place.apart_v, place.apart_v)
+class Block(NamedTuple):
+    """Squares first..last - 1, counted on over all samples, of which each has `own`."""
+
+    own: int
+    first: int
+    last: int
 
 
-@jit
-def _slopes(arena, dy, first, squares, j, scratch, place, at):
-    """dM of some squares, LANES channels from j on, from the block's square `at` on."""
-    J, row, across = dy.channels, pitch(dy), dy.width // 2
-    for i in range(squares):
-        y, x = (first + i) // across, (first + i) % across
-        corner = pixel(dy, 2 * y, 2 * x) + j
-        for lane in range(0, LANES, VECTOR):
-            c0 = place.m + (at + i) * LANES + lane
-            from_output(arena, corner + lane, row, J, arena, 0, scratch, c0, 4 * place.apart_m, place.apart_m)
+@inline_jit
+def samples_of(block):
+    """The first sample that has squares in a block, and the one behind the last."""
+    return block.first // block.own, (block.last + block.own - 1) // block.own
+
+
+@inline_jit
+def squares_of(block, n):
+    """The first square of sample n in a block, and the one behind the last, counted on over all samples."""
+    return max(block.first, n * block.own), min(block.last, (n + 1) * block.own)
+
+
+@inline_jit
+def upper_left(image, square):
+    """Row and column of a sample's square in an image: squares are counted along the rows."""
+    across = image.width // 2
+    return 2 * (square // across), 2 * (square % across)
 
 
 @part_jit
@@ -109,27 +113,63 @@ def backward(worker, tables, src, dy, weights, window):
 
     tables : a table of images for each sample;  src, dy : rows of them
     """
+    C = image(tables[0], src).channels
+    most = squares_at_a_time(C)
+    add(worker, tables, src, dy, weights, window, scratch_for(most, C), most, _patches, _slopes, _products)
+
+
+@part_jit
+def add(worker, tables, src, dy, weights, window, place, most, patches, slopes, products):
+    """The same of at most so many squares at a time: `patches` makes V, `slopes` dM and `products` dU, as `_patches`,
+    `_slopes` and `_products` do here."""
     arena, scratch, first_dy = worker.arena, worker.scratch, image(tables[0], dy)
-    C, J = image(tables[0], src).channels, first_dy.channels
-    n, size, own = squares_at_a_time(C), C * LANES, first_dy.height // 2 * (first_dy.width // 2)
-    place, end = scratch_for(n, C), own * tables.shape[0]
-    low_panel, high_panel = share(J // LANES, worker.part, worker.parts)
-    for first in range(0, end, n):
-        last = min(first + n, end)
-        for sample in range(first // own, (last + own - 1) // own):
-            low, high = max(first, sample * own), min(last, (sample + 1) * own)
-            source = image(tables[sample], src)
-            _patches(arena, source, window.shift, low - sample * own, high - low, scratch, place, low - first)
-        for j in range(low_panel * LANES, high_panel * LANES, LANES):
-            for sample in range(first // own, (last + own - 1) // own):
-                low, high = max(first, sample * own), min(last, (sample + 1) * own)
-                slope = image(tables[sample], dy)
-                _slopes(arena, slope, low - sample * own, high - low, j, scratch, place, low - first)
-            for p in range(PATCH):
-                for c in range(0, C, ROWS):
-                    tile(scratch, place.v + p * place.apart_v + c, C, 1,
-                         scratch, place.m + p * place.apart_m, LANES,
-                         scratch, place.du + p * size + c * LANES, LANES, last - first)  # fmt: skip
+    C, own = image(tables[0], src).channels, first_dy.height // 2 * (first_dy.width // 2)
+    low, high = share(first_dy.channels // LANES, worker.part, worker.parts)
+    size, end = C * LANES, own * tables.shape[0] if low < high else 0
+    for first in range(0, end, most):
+        block = Block(own, first, min(first + most, end))
+        patches(arena, tables, src, window.shift, block, scratch, place)
+        for j in range(low * LANES, high * LANES, LANES):
+            slopes(arena, tables, dy, j, block, scratch, place)
+            products(scratch, place, C, block.last - first)
             for i in range(0, size, VECTOR):
                 c0 = window.weight + j * TAPS * C + i
-                add_weights(scratch, place.du + i, 4 * size, size, weights, c0, weights, c0, 3 * size, size)
+                add_weights(scratch, place.du + i, 4 * place.apart_du, place.apart_du, weights, c0, weights, c0,
+                            3 * size, size)  # fmt: skip
+
+
+@jit
+def _patches(arena, tables, src, shift, block, scratch, place):
+    """V of a block's squares."""
+    low, high = samples_of(block)
+    for n in range(low, high):
+        source, (first, last) = image(tables[n], src), squares_of(block, n)
+        C, row = source.channels, pitch(source)
+        for square in range(first, last):
+            y, x = upper_left(source, square - n * block.own)
+            a0, to = source.at + (y + shift) * row + (x + shift) * C, place.v + (square - block.first) * C
+            for c in range(0, C, VECTOR):
+                to_patch(arena, a0 + c, row, C, arena, 0, scratch, to + c, 4 * place.apart_v, place.apart_v)
+
+
+@jit
+def _slopes(arena, tables, dy, j, block, scratch, place):
+    """dM of a block's squares, LANES channels from j on."""
+    low, high = samples_of(block)
+    for n in range(low, high):
+        slope, (first, last) = image(tables[n], dy), squares_of(block, n)
+        J, row = slope.channels, pitch(slope)
+        for square in range(first, last):
+            y, x = upper_left(slope, square - n * block.own)
+            a0, to = pixel(slope, y, x) + j, place.m + (square - block.first) * LANES
+            for lane in range(0, LANES, VECTOR):
+                from_output(arena, a0 + lane, row, J, arena, 0, scratch, to + lane, 4 * place.apart_m, place.apart_m)
+
+
+@jit
+def _products(scratch, place, C, squares):
+    """dU of so many squares."""
+    for p in range(PATCH):
+        for c in range(0, C, ROWS):
+            tile(scratch, place.v + p * place.apart_v + c, C, 1, scratch, place.m + p * place.apart_m, LANES,
+                 scratch, place.du + p * place.apart_du + c * LANES, LANES, squares)  # fmt: skip

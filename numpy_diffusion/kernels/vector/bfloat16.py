@@ -29,8 +29,10 @@ from numpy_diffusion.kernels.vector.registers import (
     WIDEST_VECTOR,
     address,
     fma,
+    joined,
     load,
     mask,
+    parted,
     size,
     store,
 )
@@ -101,7 +103,7 @@ def packed(builder, value):
         halves = ir.VectorType(_BFloat16(), count)
         kind = ir.FunctionType(halves, [ir.VectorType(FLOAT, count // 2)] * 2)
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.cvtne2ps2bf16.512")
-        return builder.bitcast(builder.call(function, _halves(builder, value)[::-1]), to)
+        return builder.bitcast(builder.call(function, parted(builder, value, 2)[::-1]), to)
     bits = builder.bitcast(value, words)
     odd = builder.and_(builder.lshr(bits, _all(words, HALF)), _all(words, 1))
     rounded = builder.add(bits, builder.add(odd, _all(words, 0x7FFF)))
@@ -111,17 +113,6 @@ def packed(builder, value):
     rounded = builder.select(tiny, builder.and_(bits, _all(words, SIGN)), rounded)
     halves = builder.trunc(builder.lshr(rounded, _all(words, HALF)), ir.VectorType(ir.IntType(HALF), count))
     return builder.bitcast(halves, to)
-
-
-def joined(builder, low, high):
-    """Two registers as one of twice the width."""
-    return builder.shuffle_vector(low, high, mask([*range(2 * low.type.count)]))
-
-
-def _halves(builder, value):
-    """The lower and the upper half of a register."""
-    count = value.type.count
-    return [builder.shuffle_vector(value, value, mask([*range(at, at + count // 2)])) for at in (0, count // 2)]
 
 
 def side_by_side(builder, value):
@@ -172,8 +163,8 @@ def make_round_rows(vector):
             register = ir.VectorType(FLOAT, vector)
             with cgutils.for_range(builder, builder.udiv(args[5], size(vector))) as loop:
                 at = builder.mul(loop.index, size(vector))
-                rows = (load(builder, builder.gep(row, [at]), 0, register) for row in (a, beside))
-                store(builder, builder.gep(c, [at]), 0, side_by_side(builder, joined(builder, *rows)))
+                rows = [load(builder, builder.gep(row, [at]), 0, register) for row in (a, beside)]
+                store(builder, builder.gep(c, [at]), 0, side_by_side(builder, joined(builder, rows)))
             return context.get_dummy_value()
 
         return signature, codegen

@@ -6,7 +6,6 @@ from numba import config
 from numpy_diffusion.kernels._jit import inline_jit
 from numpy_diffusion.kernels.vector.bfloat16 import (
     first,
-    joined,
     packed,
     plain_first,
     plain_round_pairs,
@@ -15,7 +14,7 @@ from numpy_diffusion.kernels.vector.bfloat16 import (
     second,
     side_by_side,
 )
-from numpy_diffusion.kernels.vector.registers import load, store
+from numpy_diffusion.kernels.vector.registers import joined, load, store
 from numpy_diffusion.kernels.vector.sandwich import make_sandwich, plain_sandwich
 
 
@@ -38,7 +37,7 @@ def make_sandwich_of_pairs(vector, *factors):
 
     def take(builder, pointer, offset, register):
         pairs = load(builder, pointer, offset, register)
-        return joined(builder, first(builder, pairs), second(builder, pairs))
+        return joined(builder, [first(builder, pairs), second(builder, pairs)])
 
     def keep(builder, pointer, offset, value):
         store(builder, pointer, offset, side_by_side(builder, value))
@@ -53,7 +52,7 @@ def make_pairing_sandwich(vector, *factors):
 
     def keep(builder, pointer, offset, value):
         before = load(builder, pointer, offset, value.type)
-        store(builder, pointer, offset, side_by_side(builder, joined(builder, before, value)))
+        store(builder, pointer, offset, side_by_side(builder, joined(builder, [before, value])))
 
     return make_sandwich(vector, *factors, keep=keep)
 

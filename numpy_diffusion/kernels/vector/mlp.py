@@ -14,9 +14,10 @@ from numpy_diffusion.kernels.vector.registers import (
     address,
     exp_minus,
     fma,
+    joined,
     like,
     load,
-    mask,
+    parted,
     product,
     real,
     size,
@@ -42,7 +43,7 @@ def make_silu_tile(rows, vector):
             a, b, biases, h, g = (address(context, builder, signature, args, at) for at in (0, 4, 6, 8, 10))
             start = [builder.load(builder.gep(biases, [size(i)])) for i in range(rows)]
             sums = product(builder, vector, a, args[2:4], b, size(2 * vector), args[12], start)
-            outputs, slopes = _silu_rows(builder, [_joined(builder, row) for row in sums])
+            outputs, slopes = _silu_rows(builder, [joined(builder, row) for row in sums])
             places = [i * 2 * vector for i in range(rows)]
             for at, output in zip(places, outputs, strict=True):
                 store(builder, h, at, output)
@@ -62,24 +63,9 @@ def make_silu_tile(rows, vector):
 
 def _silu_rows(builder, rows):
     """SiLU of each row and its slope; all pairs of rows at once, so that while one waits for a result others work."""
-    even, odd = _joined(builder, rows[0::2]), _joined(builder, rows[1::2])
-    found = ([_parts(builder, half, len(rows) // 2) for half in halves] for halves in _silu_pair(builder, even, odd))
+    even, odd = joined(builder, rows[0::2]), joined(builder, rows[1::2])
+    found = ([parted(builder, half, len(rows) // 2) for half in halves] for halves in _silu_pair(builder, even, odd))
     return ([row for pair in zip(*halves, strict=True) for row in pair] for halves in found)
-
-
-def _joined(builder, registers):
-    """A power of two of registers as one, as wide as all of them: the compiler takes it apart again."""
-    while len(registers) > 1:
-        pairs = zip(registers[::2], registers[1::2], strict=True)
-        both = mask(list(range(2 * registers[0].type.count)))
-        registers = [builder.shuffle_vector(*pair, both) for pair in pairs]
-    return registers[0]
-
-
-def _parts(builder, register, n):
-    """The other way round: n registers."""
-    places = np.arange(register.type.count).reshape(n, -1).tolist()
-    return [builder.shuffle_vector(register, register, mask(part)) for part in places]
 
 
 def _silu_pair(builder, u, v):

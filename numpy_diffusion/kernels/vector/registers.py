@@ -98,6 +98,21 @@ def mask(places):
     return ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
 
 
+def joined(builder, registers):
+    """A power of two of registers as one, as wide as all of them: the compiler takes it apart again."""
+    while len(registers) > 1:
+        both = mask(list(range(2 * registers[0].type.count)))
+        pairs = zip(registers[::2], registers[1::2], strict=True)
+        registers = [builder.shuffle_vector(*pair, both) for pair in pairs]
+    return registers[0]
+
+
+def parted(builder, register, n):
+    """The other way round: n registers."""
+    places = np.arange(register.type.count).reshape(n, -1).tolist()
+    return [builder.shuffle_vector(register, register, mask(part)) for part in places]
+
+
 def broadcast(builder, scalar, vector):
     """A register with `scalar` in each of its places."""
     undefined = ir.Constant(ir.VectorType(scalar.type, vector), ir.Undefined)

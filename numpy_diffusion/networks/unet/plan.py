@@ -177,7 +177,6 @@ class Builder:
             vector=vector,
             residual=residual,
             weight=weights.at[f"{name}.weight"],
-            squares=self.by_squares(src, dst, k, stride),
             bias=weights.at.get(f"{name}.bias", NOWHERE),
             window=k,
             stride=stride,
@@ -188,7 +187,7 @@ class Builder:
         def back() -> None:
             dy, dvector = self.gradients[dst], NONE if vector == NONE else self.gradient(vector)[0]
             by_weights = forward._replace(kind=CallKind.CONV_WEIGHTS, dst=NONE, dy=dy, vector=NONE, residual=NONE)
-            self.calls.append(by_weights)
+            self.calls.append(by_weights._replace(squares=self.by_squares(src, dst, k, stride)))
             if forward.bias != NOWHERE or dvector != NONE:
                 by_bias = Call(CallKind.CONV_BIAS, dy=dy, vector=dvector, bias=forward.bias)
                 self.calls.append(by_bias)

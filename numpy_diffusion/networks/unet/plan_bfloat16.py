@@ -18,7 +18,8 @@ from numpy_diffusion.kernels.unet.calls import Call, CallKind, Rounded
 if TYPE_CHECKING:
     from numpy_diffusion.networks.unet.plan import Builder
 
-WRITTEN: Final = ("dst", "dx", "dq", "dk", "dv")  # fields of a call with images that it writes
+# Fields with what a call writes, but for vectors and what is written once: it may have been rounded before.
+WRITTEN: Final = ("dst", "dx", "dq", "dk", "dv")
 
 
 class Rounding:
@@ -53,7 +54,7 @@ def in_bfloat16(builder: Builder, calls: list[Call], rounding: Rounding) -> list
             found.append(call._replace(kind=CallKind.ROUNDED_ATTENTION))
         else:
             found.append(call)
-        for name in WRITTEN:  # what was rounded of such an image is of what stood there before
+        for name in WRITTEN:
             words.pop(getattr(call, name), None)
     return found
 

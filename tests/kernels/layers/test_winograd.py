@@ -30,7 +30,8 @@ def test_nothing_in_the_scratch_overlaps(squares, C):
     assert place.v + winograd.PATCH * place.apart_v <= place.m
     assert place.apart_m >= squares * LANES
     assert place.m + winograd.PATCH * place.apart_m <= place.du
-    assert place.du + winograd.PATCH * C * LANES <= place.end
+    assert place.apart_du >= C * LANES
+    assert place.du + winograd.PATCH * place.apart_du <= place.end
 
 
 def test_only_channels_that_fill_the_widest_registers_suit():
