@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,8 +34,8 @@ def ending(path: PathLike) -> str:
 
 
 def temporary(path: Path) -> Path:
-    """The name beside `path` under which this process builds it."""
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """The name beside `path` under which this thread builds it."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
 
 
 def is_temporary(other: Path, path: Path) -> bool:
@@ -95,13 +96,15 @@ def write_parts(path: Path, content: Iterable[bytes], time: int | None = None) -
     """
     building = temporary(path)
     try:
-        with open(building, "wb") as file, at_work_in("out", building):
-            file.writelines(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if time is not None:
-            os.utime(building, ns=(time, time))
-        os.replace(building, path)
+        building.touch()
+        with at_work_in("out", building):
+            with open(building, "wb") as file:
+                file.writelines(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if time is not None:
+                os.utime(building, ns=(time, time))
+            os.replace(building, path)
     except BaseException:
         building.unlink(missing_ok=True)
         raise
