@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,8 +34,8 @@ def ending(path: PathLike) -> str:
 
 
 def temporary(path: Path) -> Path:
-    """The name beside `path` under which this process builds it."""
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """The name beside `path` under which this thread builds it."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
 
 
 def is_temporary(other: Path, path: Path) -> bool:
@@ -94,9 +95,9 @@ def write_parts(path: Path, content: Iterable[bytes], time: int | None = None) -
     time : nanoseconds since 1970 at which the file is to have been changed; now, unless given
     """
     building = temporary(path)
-    building.touch()
-    with at_work_in("out", building):  # until it has its name: nobody takes it for what a killed process left
-        try:
+    try:
+        building.touch()
+        with at_work_in("out", building):
             with open(building, "wb") as file:
                 file.writelines(content)
                 file.flush()
@@ -104,9 +105,9 @@ def write_parts(path: Path, content: Iterable[bytes], time: int | None = None) -
             if time is not None:
                 os.utime(building, ns=(time, time))
             os.replace(building, path)
-        except BaseException:
-            building.unlink(missing_ok=True)
-            raise
+    except BaseException:
+        building.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

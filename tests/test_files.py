@@ -6,7 +6,9 @@ import errno
 import fcntl
 import os
 import stat
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +110,10 @@ def test_content_is_on_the_disk_before_it_has_the_name_and_the_name_after(
     assert calls == ["file", "name", "folder"]
 
 
-def test_temporary_names_are_this_process_s_own_and_those_of_dead_ones_are_removed(tmp_path: Path) -> None:
+def test_temporary_names_are_this_thread_s_own_and_those_of_dead_processes_are_removed(tmp_path: Path) -> None:
     path = tmp_path / "run"
-    assert _files.temporary(path) == tmp_path / f".run.{os.getpid()}.tmp"
+    assert _files.temporary(path) == tmp_path / f".run.{os.getpid()}.{threading.get_ident()}.tmp"
+    assert _files.is_temporary(_files.temporary(path), path)
     (tmp_path / ".run.1.tmp").write_text("left")
     (tmp_path / ".run.2.tmp").mkdir()
     (tmp_path / ".run.2.tmp" / "weights").write_text("left")
@@ -162,27 +165,27 @@ def test_a_file_that_a_living_process_builds_stays(tmp_path: Path, monkeypatch: 
         _files.remove_temporaries(path)  # as another process does
         yield b"two"
 
-    def replacing(old: Any, new: Any) -> None:
-        _files.remove_temporaries(path)  # while it is whole and has no name yet
+    def late(old: Any, new: Any) -> None:
+        _files.remove_temporaries(path)
         replace(old, new)
 
-    monkeypatch.setattr(os, "replace", replacing)
+    monkeypatch.setattr(os, "replace", late)
     _files.write_parts(path, parts())
     assert path.read_bytes() == b"one two"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_that_is_written_is_not_written_by_another_thread(tmp_path: Path) -> None:
-    path = tmp_path / "file"
+def test_two_threads_that_write_a_file_at_once_leave_it_whole(tmp_path: Path) -> None:
+    path, met = tmp_path / "file", threading.Barrier(2, timeout=20)
 
-    def parts() -> Iterator[bytes]:
-        yield b"one "
-        with pytest.raises(BlockingIOError, match=r"another process or thread is at work in .*/\.file\."):
-            _files.write(path, b"other")
-        yield b"two"
+    def parts(content: bytes) -> Iterator[bytes]:
+        yield content
+        met.wait()
+        yield content
 
-    _files.write_parts(path, parts())
-    assert path.read_bytes() == b"one two"
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda content: _files.write_parts(path, parts(content)), [b"one", b"two"]))
+    assert path.read_bytes() in (b"oneone", b"twotwo")
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -92,12 +92,12 @@ def stopping(ranks: Ranks) -> Iterator[Stop]:
         else:
             ask(number, frame)
 
-    if threading.current_thread() is threading.main_thread():
-        for number in signal.valid_signals():
-            if callable(handler := signal.getsignal(number)):
-                before[number] = handler
-                signal.signal(number, arrive)
     try:
+        if threading.current_thread() is threading.main_thread():
+            for number in signal.valid_signals():
+                if callable(handler := signal.getsignal(number)):
+                    before[number] = handler
+                    signal.signal(number, arrive)
         yield stop
     except Exception as failure:
         if stop.asked:

@@ -140,3 +140,17 @@ def test_no_thread_but_the_main_one_has_signals() -> None:
     thread.start()
     thread.join()
     assert found == [False]
+
+
+def test_a_signal_that_comes_while_handlers_are_set_leaves_the_old_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, real = signal.getsignal(signal.SIGINT), signal.signal
+
+    def interrupted(number: int, handler: Callable[..., object]) -> None:
+        real(number, handler)
+        if number == signal.SIGINT and handler is not before:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(signal, "signal", interrupted)
+    with pytest.raises(KeyboardInterrupt), stopping(ALONE):
+        pytest.fail("it was stopped before")
+    assert signal.getsignal(signal.SIGINT) is before

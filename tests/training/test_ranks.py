@@ -274,6 +274,15 @@ def test_in_bfloat16_all_have_a_tile_unit_or_none(monkeypatch: pytest.MonkeyPatc
         assert set(named.groups()) == {"a tile unit", "vector registers"}
 
 
+def test_ranks_of_other_precisions_are_told_so_and_not_what_follows_from_it() -> None:
+    def job(r: Any) -> str:
+        with pytest.raises(ValueError, match="bfloat16") as refused:
+            check_alike(r, lambda: {"precision": ("bfloat16", "float32")[r.rank]})
+        return str(refused.value)
+
+    assert set(on_ranks(2, job)) == {"precision: expected bfloat16 as on rank 0, got float32 on rank 1"}
+
+
 def test_a_silent_rank_ends_the_wait() -> None:
     def job(comm: ThreadComm) -> str:
         if comm.Get_rank() == 1:
