@@ -28,10 +28,10 @@ SCHEDULE = Schedule.linear(T=4)
 
 
 def compile_kernels() -> None:
-    """Compile every kernel that training and sampling need, once for this machine, and say how long it took.
+    """Compile every kernel that training and sampling in float32 need, and say how long it took.
 
-    Else each is compiled when it is first called.  Numba keeps them beside the source, or in the folder that the
-    environment variable NUMBA_CACHE_DIR names.
+    That is done once for a machine; else each is compiled when it is first called, as those of bfloat16 are.  Numba
+    keeps them beside the source, or in the folder that the environment variable NUMBA_CACHE_DIR names.
 
     Raises
     ------

@@ -84,7 +84,7 @@ def parser(
     purpose = "draw pictures of a text by DALL-E 2: prior, decoder, upsamplers"
     _dalle_options(_command(commands, "dalle2", dalle2, purpose, DALLE_EXAMPLES))
     _check_options(_command(commands, "check", check, "check the functions of a lab of the course", CHECK_EXAMPLES))
-    _command(commands, "compile", compile_all, "compile all kernels now, once for this machine", COMPILE_EXAMPLES)
+    _command(commands, "compile", compile_all, "compile float32's kernels, once for this machine", COMPILE_EXAMPLES)
     return parser
 
 

@@ -98,7 +98,9 @@ def keep_layouts(folder: _files.PathLike) -> None:
                 continue
         done += 1
     if not done:
-        raise FileNotFoundError(f"{folder}: expected a U-Net or an autoencoder in it or right below, found none")
+        raise FileNotFoundError(
+            f"{folder}: expected the weights of a U-Net or an autoencoder in it or right below, found none"
+        )
 
 
 def save_diffusers(model: Writable, folder: _files.PathLike) -> None:

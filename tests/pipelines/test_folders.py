@@ -147,6 +147,6 @@ def test_what_kernels_read_is_kept_beside_each_network_of_a_folder(folder: Path)
     with pytest.raises(FileNotFoundError, match=r"expected a folder in diffusers' layout, found none"):
         keep_layouts(folder / "nowhere")
     with pytest.raises(
-        FileNotFoundError, match=r"scheduler: expected a U-Net or an autoencoder in it or right below"
+        FileNotFoundError, match=r"scheduler: expected the weights of a U-Net or an autoencoder in it or right below"
     ):
         keep_layouts(folder / "scheduler")
