@@ -138,6 +138,7 @@ def test_the_instructions_are_carried_out_one_by_one(programs):
         assert whole.tile_instructions() - before == 4
 
 
+@pytest.mark.widths
 @pytest.mark.skipif(TILES, reason="the tests above ran on the processor's own unit")
 def test_all_of_this_holds_of_the_emulator():
     tile_unit.run_tests(__file__)

@@ -120,6 +120,7 @@ def test_the_bits_are_those_of_the_definition(k):
     np.testing.assert_array_equal(found, wanted.T.reshape(COLUMNS, 3, 7))
 
 
+@pytest.mark.widths
 @pytest.mark.skipif(TILES, reason="it is what the tests above ran on")
 def test_all_of_this_holds_of_the_instructions():
     tile_unit.run_tests(__file__)

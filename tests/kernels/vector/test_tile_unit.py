@@ -57,6 +57,7 @@ def test_a_product_is_the_definition_s(form, seed, chunks, k, stride, gap, start
     assert_nothing_else_written(C, blocks)
 
 
+@pytest.mark.widths
 @pytest.mark.skipif(TILES, reason="it is what the test above ran on")
 def test_the_same_holds_of_emulated_instructions():
     tile_unit.run_tests(__file__)
