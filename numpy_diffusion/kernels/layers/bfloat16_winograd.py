@@ -10,7 +10,7 @@ from numba.extending import register_jitable
 from numpy_diffusion.kernels._jit import jit, part_jit
 from numpy_diffusion.kernels.layers import winograd
 from numpy_diffusion.kernels.layers.images import image, pitch, pixel
-from numpy_diffusion.kernels.layers.winograd import samples_of, scratch_for, squares_of, upper_left
+from numpy_diffusion.kernels.layers.winograd import scratch_for
 from numpy_diffusion.kernels.vector.bfloat16 import pairs_tile
 from numpy_diffusion.kernels.vector.bfloat16_sandwich import make_pairing_sandwich
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR
@@ -41,51 +41,37 @@ def backward(worker, tables, src, dy, weights, window):
     most = pairs_at_a_time(C)
     place = scratch_for(most, C)
     worker.scratch[place.end : place.end + LANES] = 0
-    winograd.add(worker, tables, src, dy, weights, window, place, 2 * most, _patches, _slopes, _products)
+    winograd.add(worker, tables, src, dy, weights, window, place, 2 * most, _patch, _slopes, _products)
 
 
 @jit
-def _patches(arena, tables, src, shift, block, scratch, place):
-    """V of a block's squares."""
-    low, high = samples_of(block)
-    for n in range(low, high):
-        source, (first, last) = image(tables[n], src), squares_of(block, n)
-        C, row = source.channels, pitch(source)
-        apart = pairs_at_a_time(C) * VECTOR
-        for square in range(first, last):
-            y, x = upper_left(source, square - n * block.own)
-            a0 = source.at + (y + shift) * row + (x + shift) * C
-            for c in range(0, C, VECTOR):
-                to = place.v + c // VECTOR * apart + (square - block.first) // 2 * VECTOR
-                _lay_down(arena, a0 + c, row, C, scratch, to, place.apart_v, place, block, square,
-                          winograd.to_patch, pair_patch)  # fmt: skip
+def _patch(arena, src, shift, y, x, scratch, place, i, count):
+    """V of the square at pixel y, x, the block's square i of `count`."""
+    C, row = src.channels, pitch(src)
+    a0, apart = src.at + (y + shift) * row + (x + shift) * C, pairs_at_a_time(C) * VECTOR
+    for c in range(0, C, VECTOR):
+        to = place.v + c // VECTOR * apart + i // 2 * VECTOR
+        _lay_down(arena, a0 + c, row, C, scratch, to, place.apart_v, place, i, count, winograd.to_patch, pair_patch)
 
 
 @jit
-def _slopes(arena, tables, dy, j, block, scratch, place):
-    """dM of a block's squares, LANES channels from j on."""
-    low, high = samples_of(block)
-    for n in range(low, high):
-        slope, (first, last) = image(tables[n], dy), squares_of(block, n)
-        J, row = slope.channels, pitch(slope)
-        for square in range(first, last):
-            y, x = upper_left(slope, square - n * block.own)
-            a0, to = pixel(slope, y, x) + j, place.m + (square - block.first) // 2 * LANES
-            for lane in range(0, LANES, VECTOR):
-                _lay_down(arena, a0 + lane, row, J, scratch, to + lane, place.apart_m, place, block, square,
-                          winograd.from_output, pair_output)  # fmt: skip
+def _slopes(arena, dy, y, x, j, scratch, place, i, count):
+    """dM of the same square, LANES channels from j on."""
+    J, row, a0, to = dy.channels, pitch(dy), pixel(dy, y, x) + j, place.m + i // 2 * LANES
+    for lane in range(0, LANES, VECTOR):
+        _lay_down(arena, a0 + lane, row, J, scratch, to + lane, place.apart_m, place, i, count,
+                  winograd.from_output, pair_output)  # fmt: skip
 
 
 @part_jit
-def _lay_down(arena, a0, down, right, scratch, to, apart, place, block, square, alone, beside):
+def _lay_down(arena, a0, down, right, scratch, to, apart, place, i, count, alone, beside):
     """What a sandwich makes of a square's channels: `alone` lays the first of a pair down, `beside` puts the second
     beside it, and zeros beside the block's last where that is a first."""
-    second = (square - block.first) % 2
-    if second:
+    if i % 2:
         beside(arena, a0, down, right, arena, 0, scratch, to, 4 * apart, apart)
-    else:
-        alone(arena, a0, down, right, arena, 0, scratch, to, 4 * apart, apart)
-    if square + 1 == block.last and not second:
+        return
+    alone(arena, a0, down, right, arena, 0, scratch, to, 4 * apart, apart)
+    if i + 1 == count:
         beside(scratch, place.end, 0, 0, arena, 0, scratch, to, 4 * apart, apart)
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from numba.extending import register_jitable
 
-from numpy_diffusion.kernels._jit import inline_jit, jit, part_jit
+from numpy_diffusion.kernels._jit import jit, part_jit
 from numpy_diffusion.kernels.layers.images import image, pitch, pixel
 from numpy_diffusion.kernels.threads import share
 from numpy_diffusion.kernels.vector.registers import LANES, ROWS, VECTOR, WIDEST_LANES, WIDEST_ROWS, WIDEST_VECTOR
@@ -80,33 +80,6 @@ def scratch_size(C):
     return scratch_for(squares_at_a_time(C), C).end
 
 
-class Block(NamedTuple):
-    """Squares first..last - 1, counted on over all samples, of which each has `own`."""
-
-    own: int
-    first: int
-    last: int
-
-
-@inline_jit
-def samples_of(block):
-    """The first sample that has squares in a block, and the one behind the last."""
-    return block.first // block.own, (block.last + block.own - 1) // block.own
-
-
-@inline_jit
-def squares_of(block, n):
-    """The first square of sample n in a block, and the one behind the last, counted on over all samples."""
-    return max(block.first, n * block.own), min(block.last, (n + 1) * block.own)
-
-
-@inline_jit
-def upper_left(image, square):
-    """Row and column of a sample's square in an image: squares are counted along the rows."""
-    across = image.width // 2
-    return 2 * (square // across), 2 * (square % across)
-
-
 @part_jit
 def backward(worker, tables, src, dy, weights, window):
     """Add the gradient by the weights to theirs, the worker's panels; the squares of all samples are counted on.
@@ -115,23 +88,30 @@ def backward(worker, tables, src, dy, weights, window):
     """
     C = image(tables[0], src).channels
     most = squares_at_a_time(C)
-    add(worker, tables, src, dy, weights, window, scratch_for(most, C), most, _patches, _slopes, _products)
+    add(worker, tables, src, dy, weights, window, scratch_for(most, C), most, _patch, _slopes, _products)
 
 
 @part_jit
-def add(worker, tables, src, dy, weights, window, place, most, patches, slopes, products):
-    """The same of at most so many squares at a time: `patches` makes V, `slopes` dM and `products` dU, as `_patches`,
-    `_slopes` and `_products` do here."""
+def add(worker, tables, src, dy, weights, window, place, most, patch, slopes, products):
+    """The same of at most so many squares at a time: `patch` makes V and `slopes` dM of a square, `products` dU, as
+    `_patch`, `_slopes` and `_products` do here."""
     arena, scratch, first_dy = worker.arena, worker.scratch, image(tables[0], dy)
-    C, own = image(tables[0], src).channels, first_dy.height // 2 * (first_dy.width // 2)
+    C, across = image(tables[0], src).channels, first_dy.width // 2
+    own = first_dy.height // 2 * across
     low, high = share(first_dy.channels // LANES, worker.part, worker.parts)
     size, end = C * LANES, own * tables.shape[0] if low < high else 0
     for first in range(0, end, most):
-        block = Block(own, first, min(first + most, end))
-        patches(arena, tables, src, window.shift, block, scratch, place)
+        count = min(most, end - first)
+        for i in range(count):
+            n, square = (first + i) // own, (first + i) % own
+            y, x = 2 * (square // across), 2 * (square % across)
+            patch(arena, image(tables[n], src), window.shift, y, x, scratch, place, i, count)
         for j in range(low * LANES, high * LANES, LANES):
-            slopes(arena, tables, dy, j, block, scratch, place)
-            products(scratch, place, C, block.last - first)
+            for i in range(count):
+                n, square = (first + i) // own, (first + i) % own
+                y, x = 2 * (square // across), 2 * (square % across)
+                slopes(arena, image(tables[n], dy), y, x, j, scratch, place, i, count)
+            products(scratch, place, C, count)
             for i in range(0, size, VECTOR):
                 c0 = window.weight + j * TAPS * C + i
                 add_weights(scratch, place.du + i, 4 * place.apart_du, place.apart_du, weights, c0, weights, c0,
@@ -139,31 +119,20 @@ def add(worker, tables, src, dy, weights, window, place, most, patches, slopes, 
 
 
 @jit
-def _patches(arena, tables, src, shift, block, scratch, place):
-    """V of a block's squares."""
-    low, high = samples_of(block)
-    for n in range(low, high):
-        source, (first, last) = image(tables[n], src), squares_of(block, n)
-        C, row = source.channels, pitch(source)
-        for square in range(first, last):
-            y, x = upper_left(source, square - n * block.own)
-            a0, to = source.at + (y + shift) * row + (x + shift) * C, place.v + (square - block.first) * C
-            for c in range(0, C, VECTOR):
-                to_patch(arena, a0 + c, row, C, arena, 0, scratch, to + c, 4 * place.apart_v, place.apart_v)
+def _patch(arena, src, shift, y, x, scratch, place, i, count):
+    """V of the square at pixel y, x, the block's square i of `count`."""
+    C, row = src.channels, pitch(src)
+    a0, to = src.at + (y + shift) * row + (x + shift) * C, place.v + i * C
+    for c in range(0, C, VECTOR):
+        to_patch(arena, a0 + c, row, C, arena, 0, scratch, to + c, 4 * place.apart_v, place.apart_v)
 
 
 @jit
-def _slopes(arena, tables, dy, j, block, scratch, place):
-    """dM of a block's squares, LANES channels from j on."""
-    low, high = samples_of(block)
-    for n in range(low, high):
-        slope, (first, last) = image(tables[n], dy), squares_of(block, n)
-        J, row = slope.channels, pitch(slope)
-        for square in range(first, last):
-            y, x = upper_left(slope, square - n * block.own)
-            a0, to = pixel(slope, y, x) + j, place.m + (square - block.first) * LANES
-            for lane in range(0, LANES, VECTOR):
-                from_output(arena, a0 + lane, row, J, arena, 0, scratch, to + lane, 4 * place.apart_m, place.apart_m)
+def _slopes(arena, dy, y, x, j, scratch, place, i, count):
+    """dM of the same square, LANES channels from j on."""
+    J, row, a0, to = dy.channels, pitch(dy), pixel(dy, y, x) + j, place.m + i * LANES
+    for lane in range(0, LANES, VECTOR):
+        from_output(arena, a0 + lane, row, J, arena, 0, scratch, to + lane, 4 * place.apart_m, place.apart_m)
 
 
 @jit
